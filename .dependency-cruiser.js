@@ -1,0 +1,64 @@
+// The layering of the README's "Where things live": imports go down only, stations do not know each other.
+const stations = ['capture', 'transfer', 'destage', 'recovery'];
+
+/** @type {import('dependency-cruiser').IConfiguration} */
+export default {
+  forbidden: [
+    { name: 'no-circular', severity: 'error', from: {}, to: { circular: true } },
+    {
+      name: 'no-orphans',
+      severity: 'error',
+      from: { orphan: true, path: '^src/', pathNot: ['^src/launch\\.js$'] },
+      to: {},
+    },
+    ...stations.map((station) => ({
+      name: `${station}-stands-alone`,
+      comment: 'What one station needs of another is handed to it by daemon/ as a small interface.',
+      severity: 'error',
+      from: { path: `^src/${station}/` },
+      to: { path: '^src/', pathNot: `^src/(${station}|journal|volume|platform)/` },
+    })),
+    {
+      name: 'journal-and-volume-know-the-platform-only',
+      severity: 'error',
+      from: { path: '^src/(journal|volume)/' },
+      to: { path: '^src/', pathNot: '^src/(journal|volume|platform)/' },
+    },
+    {
+      name: 'platform-is-the-bottom',
+      severity: 'error',
+      from: { path: '^src/platform/' },
+      to: { path: '^src/', pathNot: '^src/platform/' },
+    },
+    {
+      name: 'cli-talks-through-the-contract',
+      comment: 'Only serve and demo build a daemon, check reads a configuration and inspect a segment.',
+      severity: 'error',
+      from: { path: '^src/cli/', pathNot: '^src/cli/(serve|demo|check|inspect)' },
+      to: { path: '^src/', pathNot: '^src/(cli|api/contract|platform)/' },
+    },
+    {
+      name: 'contract-is-types-and-schemas',
+      severity: 'error',
+      from: { path: '^src/api/contract/' },
+      to: { path: '^src/', pathNot: '^src/api/contract/' },
+    },
+    {
+      name: 'the-world-is-reached-through-the-platform',
+      comment: 'Decisions, formats and engines run on a simulated platform as they are.',
+      severity: 'error',
+      from: {
+        path: '^src/(journal|volume|capture|destage|recovery|transfer)/',
+        pathNot: '^src/(capture/nbd/server|transfer/transports/|transfer/receiver/)',
+      },
+      to: { dependencyTypes: ['core'], path: '^(node:)?(fs|fs/promises|net|tls|http|child_process|worker_threads|timers.*|os|dgram)$' },
+    },
+    { name: 'src-does-not-import-tests', severity: 'error', from: { path: '^src/' }, to: { path: '^(test|tools)/' } },
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: 'tsconfig.json' },
+    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'node', 'default'] },
+  },
+};

@@ -1,0 +1,95 @@
+/** What `GET /status` answers and `blockferry status` shows. Times are milliseconds since 1970, sizes bytes. */
+
+export interface StatusReport {
+  readonly version: string;
+  readonly startedAt: number;
+  readonly now: number;
+  readonly groups: readonly (SourceStatus | DestinationGroupStatus)[];
+}
+
+/** Why something stands still: a stable code, a sentence, since when, and when it is tried again if it is. */
+export interface Wait {
+  readonly code: string;
+  readonly message: string;
+  readonly since: number;
+  readonly nextTryAt?: number;
+}
+
+export interface VolumeStatus {
+  readonly name: string;
+  readonly size: number;
+}
+
+/**
+ * `initializing`: existing data is being brought over, no recovery point yet; `journal`: every write goes over in order;
+ * `suspended`: the buffer was full, writes are taken but not replicated; `stopped`: an error that needs an operator.
+ */
+export type SourceMode = 'initializing' | 'journal' | 'suspended' | 'stopped';
+
+export interface SourceStatus {
+  readonly role: 'source';
+  readonly name: string;
+  readonly mode: SourceMode;
+  readonly volumes: readonly VolumeStatus[];
+  /** The newest record's LSN. */
+  readonly lsn: number;
+  readonly durableLsn: number;
+  /** Durable in the source's own volumes. */
+  readonly checkpoint: number;
+  readonly buffer: BufferStatus;
+  /** 0 to 1 while `initializing`. */
+  readonly initialized?: number;
+  readonly hosts: number;
+  readonly waits: readonly Wait[];
+  readonly streams: readonly StreamStatus[];
+}
+
+export interface BufferStatus {
+  readonly folder: string;
+  readonly used: number;
+  readonly quota: number;
+  /** Left of the quota, or of the file system where that is less. */
+  readonly room: number;
+}
+
+export interface StreamStatus {
+  readonly destination: string;
+  readonly link: string;
+  readonly state: 'idle' | 'sending' | 'waiting' | 'failed';
+  readonly received: number;
+  readonly applied: number;
+  /**
+   * Seconds between now and the newest write that the destination has applied, 0 when it has applied all of them.
+   * Undefined until the destination has said anything.
+   */
+  readonly lagSeconds?: number;
+  /** Bytes of segments that the destination has not confirmed. */
+  readonly lagBytes: number;
+  readonly backlogSegments: number;
+  /** Bytes a second over the last minute, and what is left at that rate in seconds. */
+  readonly rate: number;
+  readonly timeLeftSeconds?: number;
+  readonly segmentsSent: number;
+  readonly bytesSent: number;
+  /** When the destination last wrote its status, by its own clock. */
+  readonly lastStatusAt?: number;
+  readonly waits: readonly Wait[];
+}
+
+export interface DestinationGroupStatus {
+  readonly role: 'destination';
+  readonly name: string;
+  readonly volumes: readonly VolumeStatus[];
+  readonly received: number;
+  readonly applied: number;
+  readonly appliedTime: number;
+  readonly consistent: boolean;
+  /** Seconds between now and the source's clock at the newest applied record. It grows while the source is idle or away. */
+  readonly behindSeconds?: number;
+  readonly inboxSegments: number;
+  readonly missing: readonly { readonly first: number; readonly last: number }[];
+  readonly setAside: number;
+  readonly snapshots: number;
+  readonly buffer: BufferStatus;
+  readonly waits: readonly Wait[];
+}

@@ -1,0 +1,68 @@
+/**
+ * What a host protocol (a *front end*: NBD now, iSCSI later) asks of a group, and all it knows of it.
+ * The source's engine implements it; everything runs on the group's host thread.
+ */
+
+/** A host's request that cannot be served; `code` says which protocol error to answer with. */
+export type HostErrorCode = 'EIO' | 'ENOSPC' | 'EINVAL' | 'EPERM' | 'ESHUTDOWN';
+
+export class HostError extends Error {
+  readonly code: HostErrorCode;
+
+  constructor(code: HostErrorCode, message: string) {
+    super(message);
+    this.name = 'HostError';
+    this.code = code;
+  }
+}
+
+/** Bytes in front of each payload of a {@link WriteRun} that the journal overwrites with its record header. */
+export const WRITE_HEADROOM = 28;
+/** Payload bytes of one write at most: a front end hands over a longer one in pieces, in order, as they arrive. */
+export const WRITE_LENGTH_MAX = 256 * 1024;
+/** A run, head-room included, is at most this long. */
+export const WRITE_RUN_MAX = 1024 * 1024;
+
+/**
+ * Writes that arrived together, lying one behind the other in one buffer, each payload preceded by
+ * {@link WRITE_HEADROOM} bytes: [28][payload 0][28][payload 1]… The buffer is the caller's again after the call,
+ * with the head-room overwritten.
+ */
+export interface WriteRun {
+  readonly buffer: Buffer;
+  /** Where the first head-room starts. */
+  readonly start: number;
+  readonly count: number;
+  /** Byte offsets in the volume, multiples of 512; the first `count` entries count. */
+  readonly offsets: Float64Array;
+  /** Bytes, multiples of 512, at most {@link WRITE_LENGTH_MAX}. */
+  readonly lengths: Uint32Array;
+}
+
+/** `hole`: reads as zeros and holds no block; `zero`: reads as zeros. */
+export interface Extent {
+  readonly length: number;
+  readonly kind: 'data' | 'zero' | 'hole';
+}
+
+export interface HostVolume {
+  readonly name: string;
+  /** Bytes, a multiple of 512; fixed while it is served. */
+  readonly size: number;
+
+  /**
+   * Undefined when writes and zeros are taken now; otherwise a promise that settles when it is worth trying again.
+   * A front end stops reading from its hosts meanwhile.
+   */
+  room(): Promise<void> | undefined;
+  /** Journals the run with one append (I1). Call only when `room()` is undefined. @throws HostError for the whole run */
+  write(run: WriteRun): void;
+  /** The range reads as zeros from now on: trim, write-zeroes. `length` below 2^32. @throws HostError */
+  zero(offset: number, length: number, options: { readonly keepAllocated: boolean }): void;
+  /** Fills `into` with what the volume holds now, undestaged writes included. @throws HostError */
+  read(offset: number, into: Buffer): void;
+  /** What is where, from `offset` on, at most `max` extents and no further than `length` bytes. @throws HostError */
+  extents(offset: number, length: number, max: number): Extent[];
+  /** Resolves when every write answered before this call is durable; concurrent calls share syncs (I1). @throws HostError */
+  flush(): Promise<void>;
+}

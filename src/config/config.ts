@@ -1,0 +1,142 @@
+/**
+ * The checked configuration: what the rest of the program may rely on. Paths are absolute, sizes in bytes, times in
+ * milliseconds, rates in bytes per second, secrets read from their files. `load.ts` makes it from a file, or says line,
+ * column, cause and fix of everything wrong with it.
+ */
+export interface Config {
+  /** Holds the API's endpoint file, the log and what the daemon must remember. */
+  readonly stateFolder: string;
+  readonly log: LogConfig;
+  readonly api: ApiConfig;
+  readonly receiver: ReceiverConfig | undefined;
+  readonly groups: readonly (SourceGroupConfig | DestinationGroupConfig)[];
+}
+
+export interface LogConfig {
+  readonly level: 'debug' | 'info' | 'warn' | 'error';
+  /** JSON lines, rotated; undefined: the terminal only. */
+  readonly file: string | undefined;
+  /** Bytes at which the file is rotated. */
+  readonly size: number;
+  /** Rotated files kept. */
+  readonly files: number;
+}
+
+/** A unix socket (Linux) or a loopback port (Windows, or when chosen). */
+export type ApiConfig =
+  | { readonly kind: 'socket'; readonly path: string }
+  | { readonly kind: 'tcp'; readonly host: '127.0.0.1' | '::1'; readonly port: number };
+
+interface GroupConfigBase {
+  readonly name: string;
+  /** The group's own folder: `<buffer>/<group>`. */
+  readonly folder: string;
+  /** Bytes that the group's segments may take. */
+  readonly quota: number;
+  /** 32 bytes; undefined: neither encrypted nor authenticated. */
+  readonly key: Buffer | undefined;
+  readonly volumes: readonly VolumeConfig[];
+}
+
+export interface VolumeConfig {
+  readonly name: string;
+  /** A raw image file or a block device. */
+  readonly path: string;
+  /**
+   * Of a source's image file that does not exist yet: it is made with this size, sparse. Of one that does, its size is
+   * what it is and this must agree when it is given.
+   */
+  readonly size: number | undefined;
+}
+
+export interface SourceGroupConfig extends GroupConfigBase {
+  readonly role: 'source';
+  readonly segment: SegmentConfig;
+  /** What happens to host writes when the quota is reached: refused, or taken while replication is suspended. */
+  readonly whenFull: 'refuse-writes' | 'suspend-replication';
+  readonly nbd: NbdConfig;
+  readonly destinations: readonly LinkConfig[];
+}
+
+export interface SegmentConfig {
+  /** Sealed at this many bytes of records, 1 MiB to 256 MiB. */
+  readonly size: number;
+  /** Sealed at this age, milliseconds. */
+  readonly age: number;
+  /** zstd level, 1 to 19; 0 = none. */
+  readonly compression: number;
+  /** Whether data that is overwritten inside the same segment is left out. */
+  readonly dropOverwritten: boolean;
+}
+
+/** At least one of the two. */
+export interface NbdConfig {
+  readonly socket: string | undefined;
+  readonly tcp: { readonly host: string; readonly port: number } | undefined;
+  /** Connections at once, all exports of the group together. */
+  readonly connections: number;
+}
+
+export interface LinkConfig {
+  /** The destination's name, for people. */
+  readonly name: string;
+  readonly transport: FolderTransportConfig | FtpTransportConfig;
+  /** Files under way at once. */
+  readonly parallel: number;
+}
+
+export interface FolderTransportConfig {
+  readonly kind: 'folder';
+  /** The group's folder as this side sees it: local, a mounted share, or a UNC path. */
+  readonly path: string;
+}
+
+export interface FtpTransportConfig {
+  readonly kind: 'ftp';
+  readonly host: string;
+  readonly port: number;
+  readonly user: string;
+  readonly password: string;
+  /** The group's folder as the server shows it, absolute. */
+  readonly path: string;
+  readonly tls: 'none' | 'explicit' | 'implicit';
+  /** PEM of the authority that signed the server's certificate; undefined: the system's. */
+  readonly certificateAuthority: string | undefined;
+  /** SHA-256 of the server's certificate, 64 hexadecimal digits, trusted instead of its authority. */
+  readonly fingerprint: string | undefined;
+  /** Milliseconds without an answer. */
+  readonly timeout: number;
+}
+
+export interface DestinationGroupConfig extends GroupConfigBase {
+  readonly role: 'destination';
+  /** Where snapshots are kept when the volumes' file system cannot share blocks. */
+  readonly snapshotFolder: string;
+  readonly markers: readonly MarkerProgramConfig[];
+  /** The receiver's login for this group; undefined: another server fills the inbox. */
+  readonly login: { readonly user: string; readonly password: string } | undefined;
+}
+
+export interface MarkerProgramConfig {
+  /** The custom marker's name. */
+  readonly name: string;
+  readonly run: readonly [string, ...string[]];
+  /** Milliseconds. */
+  readonly timeLimit: number;
+  /** Whether the volumes stand still while it runs. */
+  readonly wait: boolean;
+}
+
+export interface ReceiverConfig {
+  readonly host: string;
+  readonly port: number;
+  /** Inclusive. */
+  readonly passivePorts: { readonly first: number; readonly last: number };
+  /** The address that PASV names when clients reach this machine by another one (NAT). */
+  readonly publicAddress: string | undefined;
+  /** PEM files; undefined: no TLS, refused on anything but loopback unless `allowPlain`. */
+  readonly tls: { readonly certificate: string; readonly key: string } | undefined;
+  /** Logins over an unencrypted connection are taken. */
+  readonly allowPlain: boolean;
+  readonly connections: number;
+}

@@ -1,0 +1,195 @@
+/**
+ * Turns a closed raw segment into what is shipped: zero runs removed, overwritten data dropped where the group allows it,
+ * the running digest carried on. Pure: decides what the sealed segment holds; `segment/writer.ts` writes it.
+ */
+import { createHash } from 'node:crypto';
+import { LSN_NONE, lsn, type Lsn } from './ids.ts';
+import type { LoadedRaw } from './raw-segment.ts';
+import {
+  encodedBytes,
+  encodeRecordInPlace,
+  payloadLength,
+  RECORD_HEADER_SIZE,
+  RecordKind,
+  type JournalRecord,
+} from './record.ts';
+import { Coverage } from './coverage.ts';
+import { DIGEST_START } from './segment/format.ts';
+import type { EncodedRecord } from './segment/writer.ts';
+
+/** How far the journal has been sealed. What lies between `shipped` and `digested` was taken but is not replicated. */
+export interface SealPosition {
+  /** The last record that a sealed segment covers, and the running digest there. */
+  readonly shipped: Lsn;
+  readonly shippedDigest: string;
+  /** The last record that the running digest has seen. */
+  readonly digested: Lsn;
+  readonly digest: string;
+  /** The source's clock at `digested`, milliseconds since 1970. */
+  readonly clock: number;
+}
+
+export const SEAL_START: SealPosition = {
+  shipped: LSN_NONE,
+  shippedDigest: DIGEST_START,
+  digested: LSN_NONE,
+  digest: DIGEST_START,
+  clock: 0,
+};
+
+export interface SealOptions {
+  /** False while replication is suspended: the digest goes on, nothing is shipped. */
+  readonly ship: boolean;
+  readonly dropOverwritten: boolean;
+}
+
+/** What a sealed segment is to hold. */
+export interface SealPlan {
+  readonly first: Lsn;
+  readonly last: Lsn;
+  readonly digestBefore: string;
+  readonly digestAfter: string;
+  readonly firstTime: number;
+  readonly lastTime: number;
+  readonly overwrittenDropped: boolean;
+  readonly records: readonly EncodedRecord[];
+  /** Bytes of volume data in them. */
+  readonly dataBytes: number;
+}
+
+/**
+ * The sealed form of a raw segment, or none while nothing is shipped. Where records were left out before this segment
+ * (replication was suspended), shipping begins again only with an init-begin record: the segment then covers the whole
+ * gap, holds nothing from before that record, and so joins up with what the destination has (I3, I4).
+ */
+export function planSeal(
+  raw: LoadedRaw,
+  position: SealPosition,
+  options: SealOptions,
+): { readonly position: SealPosition; readonly segment: SealPlan | undefined } {
+  const last = lsn(raw.header.first + raw.records.length - 1);
+  const clock = lastClock(raw.records, position.clock);
+  const digest = carryOn(position.digest, raw.records);
+  const digested = { digested: last, digest, clock };
+  const records = options.ship ? shippable(raw.records, position) : undefined;
+  if (records === undefined) return { position: { ...position, ...digested }, segment: undefined };
+  const sealed = toShippedForm(records, raw.header.seed, options.dropOverwritten);
+  return {
+    position: { ...digested, shipped: last, shippedDigest: digest },
+    segment: {
+      first: lsn(position.shipped + 1),
+      last,
+      digestBefore: position.shippedDigest,
+      digestAfter: digest,
+      firstTime: firstClock(records, position.clock === 0 ? raw.header.clock : position.clock),
+      lastTime: clock,
+      overwrittenDropped: options.dropOverwritten,
+      ...sealed,
+    },
+  };
+}
+
+function shippable(records: readonly JournalRecord[], position: SealPosition): readonly JournalRecord[] | undefined {
+  if (position.shipped === position.digested) return records;
+  const begin = records.findIndex((record) => record.kind === RecordKind.initBegin);
+  return begin === -1 ? undefined : records.slice(begin);
+}
+
+/** See `segment/format.ts`, running digest. */
+function carryOn(digest: string, records: readonly JournalRecord[]): string {
+  const hash = createHash('sha256').update(Buffer.from(digest, 'hex'));
+  for (const record of records) hash.update(encodedBytes(record).subarray(0, RECORD_HEADER_SIZE));
+  return hash.digest('hex');
+}
+
+function lastClock(records: readonly JournalRecord[], before: number): number {
+  return records.findLast((record) => record.kind === RecordKind.clock)?.offset ?? before;
+}
+
+function firstClock(records: readonly JournalRecord[], before: number): number {
+  const first = records[0];
+  return first?.kind === RecordKind.clock ? first.offset : before;
+}
+
+function toShippedForm(
+  records: readonly JournalRecord[],
+  seed: number,
+  dropOverwritten: boolean,
+): { records: EncodedRecord[]; dataBytes: number } {
+  const kept = dropOverwritten ? withoutOverwritten(records) : records;
+  const shipped: EncodedRecord[] = [];
+  let dataBytes = 0;
+  for (const record of kept) {
+    for (const piece of record.kind === RecordKind.write ? splitAtZeros(record, seed) : [encodedBytes(record)]) {
+      shipped.push(piece);
+      if (record.kind === RecordKind.write) dataBytes += piece.length - RECORD_HEADER_SIZE;
+    }
+  }
+  return { records: shipped, dataBytes };
+}
+
+/** Leaves out every write and zero that later ones of the same segment cover whole. */
+function withoutOverwritten(records: readonly JournalRecord[]): JournalRecord[] {
+  const covered = new Map<number, Coverage>();
+  const kept: JournalRecord[] = [];
+  for (const record of records.toReversed()) {
+    if (record.kind === RecordKind.write || record.kind === RecordKind.zero) {
+      let coverage = covered.get(record.volume);
+      if (coverage === undefined) covered.set(record.volume, (coverage = new Coverage()));
+      const end = record.offset + record.length;
+      if (coverage.contains(record.offset, end)) continue;
+      coverage.add(record.offset, end);
+    }
+    kept.push(record);
+  }
+  return kept.reverse();
+}
+
+/** Zeros are looked for in pieces of this many bytes, and leave a hole in a longer record when they are this long a run. */
+const ZERO_PIECE = 4096;
+const ZERO_RUN_MIN = 16 * 1024;
+const ZEROS = Buffer.alloc(ZERO_PIECE);
+
+/** A write record as it is, or around its zero runs in several records with its LSN, or as one zero record. */
+function splitAtZeros(record: JournalRecord, seed: number): EncodedRecord[] {
+  const runs = zeroRuns(record.payload);
+  if (runs.length === 0) return [encodedBytes(record)];
+  const pieces: EncodedRecord[] = [];
+  let at = 0;
+  for (const run of [...runs, { start: record.length, end: record.length }]) {
+    if (run.start > at) pieces.push(piece(record, RecordKind.write, at, run.start, seed));
+    if (run.end > run.start) pieces.push(piece(record, RecordKind.zero, run.start, run.end, seed));
+    at = run.end;
+  }
+  return pieces;
+}
+
+function zeroRuns(payload: Buffer): { start: number; end: number }[] {
+  const runs: { start: number; end: number }[] = [];
+  let start = -1;
+  const close = (end: number): void => {
+    if (start !== -1 && (end - start >= ZERO_RUN_MIN || end - start === payload.length)) runs.push({ start, end });
+    start = -1;
+  };
+  for (let at = 0; at < payload.length; at += ZERO_PIECE) {
+    const end = Math.min(at + ZERO_PIECE, payload.length);
+    if (payload.compare(ZEROS, 0, end - at, at, end) !== 0) close(at);
+    else if (start === -1) start = at;
+  }
+  close(payload.length);
+  return runs;
+}
+
+function piece(
+  record: JournalRecord,
+  kind: typeof RecordKind.write | typeof RecordKind.zero,
+  start: number,
+  end: number,
+  seed: number,
+): EncodedRecord {
+  const header = { ...record, kind, offset: record.offset + start, length: end - start };
+  const bytes = Buffer.allocUnsafe(RECORD_HEADER_SIZE + payloadLength(header));
+  if (kind === RecordKind.write) record.payload.copy(bytes, RECORD_HEADER_SIZE, start, end);
+  encodeRecordInPlace(bytes, 0, header, seed);
+  return bytes;
+}

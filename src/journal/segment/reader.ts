@@ -1,0 +1,187 @@
+import { zstdDecompressSync } from 'node:zlib';
+import type { Files, OpenFile } from '../../platform/files.ts';
+import { decodeRecord, payloadLength, RECORD_HEADER_SIZE, type JournalRecord } from '../record.ts';
+import { SegmentCipher } from './cipher.ts';
+import {
+  checkTrailer,
+  damaged,
+  decodeFrameHeader,
+  decodeHeader,
+  decodeTable,
+  decodeTrailer,
+  FRAME_HEADER_SIZE,
+  HEADER_SIZE,
+  STORED_SIZE_SLACK,
+  TABLE_ENTRY_SIZE,
+  TRAILER_SIZE,
+  TRAILER_TAG_AT,
+  type FrameHeader,
+  type HeaderKeying,
+  type TableEntry,
+} from './format.ts';
+import { FRAME_SIZE_MAX, SegmentRefused, type SegmentHeader, type SegmentReader, type SegmentTotals } from './segment.ts';
+
+/**
+ * Opens a sealed segment: header, table and trailer are checked here, each frame when it is read.
+ * `key`: the group's 32 bytes, undefined where none is configured.
+ * @throws SegmentRefused and the file system's errors
+ */
+export function openSegment(files: Files, path: string, key: Buffer | undefined): SegmentReader {
+  const file = files.open(path, 'read');
+  try {
+    return new Reader(file, key);
+  } catch (error) {
+    file.close();
+    throw error;
+  }
+}
+
+class Reader implements SegmentReader {
+  readonly header: SegmentHeader;
+  readonly totals: SegmentTotals;
+  readonly #file: OpenFile;
+  readonly #headerBytes: Buffer;
+  readonly #cipher: SegmentCipher | undefined;
+  readonly #table: readonly TableEntry[];
+
+  constructor(file: OpenFile, key: Buffer | undefined) {
+    this.#file = file;
+    const size = file.size();
+    this.#headerBytes = this.#read(0, Math.min(HEADER_SIZE, size));
+    const { header, keying } = decodeHeader(this.#headerBytes, file.path);
+    this.header = header;
+    if (size < HEADER_SIZE + TRAILER_SIZE) decodeTrailer(Buffer.alloc(TRAILER_SIZE), size, file.path);
+    const trailer = this.#read(size - TRAILER_SIZE, TRAILER_SIZE);
+    const { totals, tableOffset } = decodeTrailer(trailer, size, file.path);
+    this.totals = totals;
+    const table = this.#read(tableOffset, totals.frames * TABLE_ENTRY_SIZE);
+    checkTrailer(trailer, table, file.path);
+    this.#cipher = cipherFor(header, keying, key, file.path);
+    const tag = trailer.subarray(TRAILER_TAG_AT, TRAILER_TAG_AT + 16);
+    const authentic = this.#cipher?.checkTrailer(tag, [
+      this.#headerBytes,
+      table,
+      trailer.subarray(0, TRAILER_TAG_AT),
+    ]);
+    if (authentic === false) throw forged(file.path, 'trailer');
+    this.#table = decodeTable(table);
+    this.#checkTable(tableOffset);
+  }
+
+  *frames(): Iterable<readonly JournalRecord[]> {
+    let records = 0;
+    let last = this.header.first - 1;
+    for (const [number, entry] of this.#table.entries()) {
+      const frame = this.#frame(number, entry);
+      for (const record of frame) {
+        // Pieces of one record share its LSN; nothing else may stand still, go back or leave the segment's range.
+        if (record.lsn < last || record.lsn < this.header.first || record.lsn > this.header.last) {
+          throw damaged(this.#file.path, 'record order');
+        }
+        last = record.lsn;
+      }
+      records += frame.length;
+      yield frame;
+    }
+    if (records !== this.totals.records) throw damaged(this.#file.path, 'record count');
+  }
+
+  verify(): void {
+
+    Array.from(this.frames(), (frame) => frame.length);
+  }
+
+  close(): void {
+    this.#file.close();
+  }
+
+  /** Frames lie one behind the other from the header to the table: nothing overlaps, nothing is left out. */
+  #checkTable(tableOffset: number): void {
+    let position = HEADER_SIZE;
+    for (const entry of this.#table) {
+      const stored = entry.bytes - FRAME_HEADER_SIZE;
+      if (entry.offset !== position || stored < 0 || stored > FRAME_SIZE_MAX + STORED_SIZE_SLACK) {
+        throw damaged(this.#file.path, 'table');
+      }
+      position += entry.bytes;
+    }
+    if (position !== tableOffset) throw damaged(this.#file.path, 'table');
+  }
+
+  #frame(number: number, entry: TableEntry): JournalRecord[] {
+    const path = this.#file.path;
+    const bytes = this.#read(entry.offset, entry.bytes);
+    const frame = decodeFrameHeader(bytes, path);
+    if (frame.number !== number || frame.plainBytes > FRAME_SIZE_MAX || frame.records !== entry.records) {
+      throw damaged(path, 'frame');
+    }
+    const stored = bytes.subarray(FRAME_HEADER_SIZE);
+    const body =
+      this.#cipher === undefined
+        ? stored
+        : this.#cipher.openFrame(stored, number, [this.#headerBytes, bytes.subarray(0, 28)]);
+    if (body === undefined) throw forged(path, `frame ${number}`);
+    return this.#records(frame, plainOf(frame, body, path));
+  }
+
+  #records(frame: FrameHeader, plain: Buffer): JournalRecord[] {
+    const records: JournalRecord[] = [];
+    for (let at = 0; at < plain.length; ) {
+      const record = decodeRecord(plain, at, this.header.recordSeed);
+      if (record === undefined) throw damaged(this.#file.path, 'record');
+      records.push(record);
+      at += RECORD_HEADER_SIZE + payloadLength(record);
+    }
+    if (records.length !== frame.records) throw damaged(this.#file.path, 'frame');
+    return records;
+  }
+
+  #read(position: number, length: number): Buffer {
+    const bytes = Buffer.allocUnsafe(length);
+    if (this.#file.read(bytes, position) !== length) throw damaged(this.#file.path, 'length');
+    return bytes;
+  }
+}
+
+function plainOf(frame: FrameHeader, body: Buffer, path: string): Buffer {
+  if (!frame.compressed) {
+    if (body.length !== frame.plainBytes) throw damaged(path, 'frame');
+    return body;
+  }
+  try {
+    const plain = zstdDecompressSync(body, { maxOutputLength: Math.max(1, frame.plainBytes) });
+    if (plain.length === frame.plainBytes) return plain;
+  } catch {
+    // Not zstd, or more than it said: damaged all the same.
+  }
+  throw damaged(path, 'compressed data');
+}
+
+function cipherFor(
+  header: SegmentHeader,
+  keying: HeaderKeying,
+  key: Buffer | undefined,
+  path: string,
+): SegmentCipher | undefined {
+  if (!header.encrypted && key === undefined) return undefined;
+  const remedy = `give both sides of group ${header.group.name} the same key-file`;
+  if (!header.encrypted) {
+    throw new SegmentRefused('WRONG_KEY', `${path} is not encrypted, but this group has a key`, remedy);
+  }
+  if (key === undefined) {
+    throw new SegmentRefused('WRONG_KEY', `${path} is encrypted, but this group has no key`, remedy);
+  }
+  const cipher = new SegmentCipher(key, keying.salt);
+  if (!cipher.keyCheck.equals(keying.keyCheck)) {
+    throw new SegmentRefused('WRONG_KEY', `${path} is encrypted with another key`, remedy);
+  }
+  return cipher;
+}
+
+function forged(path: string, part: string): SegmentRefused {
+  return new SegmentRefused(
+    'FORGED',
+    `${path}: its ${part} is not authentic though its checksums hold: it was made or changed on the way`,
+    'find out who can write to the file server; it will be asked for again',
+  );
+}

@@ -1,0 +1,153 @@
+import { constants, zstdCompressSync } from 'node:zlib';
+import type { Files, OpenFile } from '../../platform/files.ts';
+import type { Random } from '../../platform/random.ts';
+import { lsn, type Lsn } from '../ids.ts';
+import { readUInt64, RECORD_HEADER_SIZE } from '../record.ts';
+import { SALT_SIZE, SegmentCipher } from './cipher.ts';
+import {
+  encodeFrameHeader,
+  encodeHeader,
+  encodeTable,
+  encodeTrailer,
+  finishFrameHeader,
+  finishTrailer,
+  FRAME_HEADER_SIZE,
+  TABLE_ENTRY_SIZE,
+  TRAILER_SIZE,
+  type TableEntry,
+} from './format.ts';
+import type { SegmentHeader, SegmentTotals } from './segment.ts';
+
+/** Plain bytes after which a frame is closed: zstd is fastest on about this much. */
+const FRAME_TARGET = 1024 * 1024;
+const TAG_SIZE = 16;
+
+export interface SegmentOptions {
+  /** 32 bytes, or undefined: neither encrypted nor authenticated. */
+  readonly key: Buffer | undefined;
+  /** zstd level, 0 = none. */
+  readonly compression: number;
+  readonly random: Random;
+}
+
+/** Encoded records (record.ts), header and payload together, in LSN order. */
+export type EncodedRecord = Buffer;
+
+/**
+ * Writes a sealed segment to `path`, which must not exist, and syncs it. The caller renames it to its name and syncs the
+ * directory (I6). @throws the file system's errors; what was written stays for the caller to remove
+ */
+export function writeSegment(
+  files: Files,
+  path: string,
+  facts: Omit<SegmentHeader, 'encrypted' | 'compressed'>,
+  records: readonly EncodedRecord[],
+  dataBytes: number,
+  options: SegmentOptions,
+): SegmentTotals {
+  const file = files.open(path, 'create-new');
+  try {
+    const writer = new Writer(file, facts, options);
+    for (const record of records) writer.add(record);
+    const totals = writer.finish(dataBytes);
+    file.syncNow();
+    return totals;
+  } finally {
+    file.close();
+  }
+}
+
+class Writer {
+  readonly #file: OpenFile;
+  readonly #header: Buffer;
+  readonly #cipher: SegmentCipher | undefined;
+  readonly #compression: number;
+  readonly #table: TableEntry[] = [];
+  #position = 0;
+  #pending: Buffer[] = [];
+  #pendingBytes = 0;
+  #records = 0;
+
+  constructor(file: OpenFile, facts: Omit<SegmentHeader, 'encrypted' | 'compressed'>, options: SegmentOptions) {
+    this.#file = file;
+    this.#compression = options.compression;
+    const salt = options.key === undefined ? undefined : options.random.bytes(SALT_SIZE);
+    this.#cipher =
+      options.key === undefined || salt === undefined ? undefined : new SegmentCipher(options.key, salt);
+    this.#header = encodeHeader(
+      { ...facts, encrypted: this.#cipher !== undefined, compressed: options.compression > 0 },
+      salt === undefined || this.#cipher === undefined ? undefined : { salt, keyCheck: this.#cipher.keyCheck },
+    );
+    this.#write(this.#header);
+  }
+
+  add(record: EncodedRecord): void {
+    this.#pending.push(record);
+    this.#pendingBytes += record.length;
+    this.#records += 1;
+    if (this.#pendingBytes >= FRAME_TARGET) this.#writeFrame();
+  }
+
+  finish(dataBytes: number): SegmentTotals {
+    if (this.#pending.length > 0) this.#writeFrame();
+    const table = encodeTable(this.#table);
+    const totals = {
+      frames: this.#table.length,
+      records: this.#records,
+      dataBytes,
+      fileBytes: this.#position + this.#table.length * TABLE_ENTRY_SIZE + TRAILER_SIZE,
+    };
+    const trailer = encodeTrailer(totals, this.#position);
+    const tag = this.#cipher?.sealTrailer([this.#header, table, trailer.subarray(0, TRAILER_SIZE - TAG_SIZE - 4)]);
+    finishTrailer(trailer, table, tag);
+    this.#write(Buffer.concat([table, trailer]));
+    return totals;
+  }
+
+  #writeFrame(): void {
+    const records = this.#pending;
+    const plain = Buffer.concat(records, this.#pendingBytes);
+    this.#pending = [];
+    this.#pendingBytes = 0;
+    const packed = compress(plain, this.#compression);
+    const body = packed ?? plain;
+    const frame = {
+      storedBytes: body.length + (this.#cipher === undefined ? 0 : TAG_SIZE),
+      plainBytes: plain.length,
+      records: records.length,
+      first: firstLsn(plain),
+      number: this.#table.length,
+      compressed: packed !== undefined,
+    };
+    const header = encodeFrameHeader(frame);
+    const stored = this.#cipher?.sealFrame(body, frame.number, [this.#header, header.subarray(0, 28)]) ?? body;
+    finishFrameHeader(header, stored);
+    this.#table.push({
+      offset: this.#position,
+      first: frame.first,
+      bytes: FRAME_HEADER_SIZE + stored.length,
+      records: frame.records,
+    });
+    this.#write(header);
+    this.#write(stored);
+  }
+
+  #write(bytes: Buffer): void {
+    this.#file.write(bytes, this.#position);
+    this.#position += bytes.length;
+  }
+}
+
+/** Undefined when it would not get smaller. */
+function compress(plain: Buffer, level: number): Buffer | undefined {
+  if (level === 0) return undefined;
+  const packed = zstdCompressSync(plain, {
+    params: { [constants.ZSTD_c_compressionLevel]: level },
+    pledgedSrcSize: plain.length,
+  });
+  return packed.length < plain.length ? packed : undefined;
+}
+
+function firstLsn(plain: Buffer): Lsn {
+  return lsn(plain.length < RECORD_HEADER_SIZE ? 0 : readUInt64(plain, 8));
+}

@@ -1,0 +1,95 @@
+/**
+ * What a source keeps in its group's folder besides the journal: `group.json`, its identity, and `checkpoint.json`, how
+ * far the journal has been sealed and destaged. Both are replaced atomically (I6).
+ */
+import { join } from 'node:path';
+import { z } from 'zod';
+import { readSmallFile, replaceFile } from '../platform/atomic-file.ts';
+import { OperatorError } from '../platform/errors.ts';
+import type { Files } from '../platform/files.ts';
+import type { AttachedVolume, Epoch, EpochIdentity, Lsn, VolumeIndex } from './ids.ts';
+import { VOLUMES_PER_GROUP_MAX } from './ids.ts';
+import type { SealPosition } from './seal.ts';
+
+export interface GroupFile {
+  readonly id: string;
+  readonly epoch: EpochIdentity;
+  /** Volumes as the newest attach record has them. */
+  readonly volumes: readonly AttachedVolume[];
+  /** False until an initial copy has come to its end, and again when replication was suspended. */
+  readonly initialized: boolean;
+}
+
+export interface SourceCheckpoint extends SealPosition {
+  /** Everything up to here is durable in the source's volumes. */
+  readonly applied: Lsn;
+}
+
+const FILE_SIZE_MAX = 256 * 1024;
+const GROUP_FILE = 'group.json';
+const CHECKPOINT_FILE = 'checkpoint.json';
+
+const count = z.number().int().nonnegative();
+const lsnSchema = count.transform((value) => value as Lsn);
+const id = z.string().regex(/^[0-9a-f]{32}$/);
+const digest = z.string().regex(/^[0-9a-f]{64}$/);
+
+const groupSchema = z.strictObject({
+  version: z.literal(1),
+  id,
+  epoch: z.strictObject({ number: count.max(0xffffffff).transform((value) => value as Epoch), id }),
+  volumes: z
+    .array(
+      z.strictObject({
+        index: count.max(VOLUMES_PER_GROUP_MAX - 1).transform((value) => value as VolumeIndex),
+        name: z.string().min(1),
+        size: count,
+      }),
+    )
+    .max(VOLUMES_PER_GROUP_MAX),
+  initialized: z.boolean(),
+});
+
+const checkpointSchema = z.strictObject({
+  version: z.literal(1),
+  shipped: lsnSchema,
+  shippedDigest: digest,
+  digested: lsnSchema,
+  digest,
+  clock: count,
+  applied: lsnSchema,
+});
+
+export function readGroupFile(files: Files, folder: string): GroupFile | undefined {
+  return read(files, join(folder, GROUP_FILE), groupSchema);
+}
+
+export function writeGroupFile(files: Files, folder: string, group: GroupFile): void {
+  write(files, join(folder, GROUP_FILE), group);
+}
+
+export function readCheckpoint(files: Files, folder: string): SourceCheckpoint | undefined {
+  return read(files, join(folder, CHECKPOINT_FILE), checkpointSchema);
+}
+
+export function writeCheckpoint(files: Files, folder: string, checkpoint: SourceCheckpoint): void {
+  write(files, join(folder, CHECKPOINT_FILE), checkpoint);
+}
+
+function write(files: Files, path: string, content: object): void {
+  replaceFile(files, path, Buffer.from(`${JSON.stringify({ version: 1, ...content }, undefined, 2)}\n`, 'utf8'));
+}
+
+function read<S extends z.ZodType>(files: Files, path: string, schema: S): z.output<S> | undefined {
+  const bytes = readSmallFile(files, path, FILE_SIZE_MAX);
+  if (bytes === undefined) return undefined;
+  try {
+    return schema.parse(JSON.parse(bytes.toString('utf8')));
+  } catch (error) {
+    const why = error instanceof z.ZodError ? z.prettifyError(error) : String(error);
+    throw new OperatorError('STATE_DAMAGED', `${path} cannot be read: ${why}`, {
+      remedy: 'restore the file from a backup, or move the group folder away to begin a new group with a full copy',
+      cause: error,
+    });
+  }
+}

@@ -1,0 +1,132 @@
+/**
+ * The status file's bytes. Without a key: JSON. With one: a JSON envelope {"blockferry":"status","version":1,"salt","data"}
+ * whose `data` is the JSON encrypted with AES-256-GCM under HKDF-SHA-256(key, salt, "blockferry status 1"), with the
+ * group's name as associated data (I12). What keeps an old one from being used again is its sequence number.
+ */
+import { createCipheriv, createDecipheriv, hkdfSync } from 'node:crypto';
+import { z } from 'zod';
+import { OperatorError } from '../platform/errors.ts';
+import type { Random } from '../platform/random.ts';
+import type { Epoch, Lsn } from './ids.ts';
+import { STATUS_SIZE_MAX, type DestinationStatus } from './status.ts';
+
+const SALT_SIZE = 16;
+const TAG_SIZE = 16;
+/** A key for each file, drawn with its salt: a fixed nonce is used once. */
+const NONCE = Buffer.alloc(12);
+
+const count = z.number().int().nonnegative();
+const lsnSchema = count.transform((value) => value as Lsn);
+const hexId = z.string().regex(/^[0-9a-f]{32}$/);
+const epochNumber = count.max(0xffffffff).transform((value) => value as Epoch);
+
+const statusSchema = z.strictObject({
+  version: z.literal(1),
+  groupId: z.union([hexId, z.literal('')]),
+  sequence: count,
+  writtenAt: count,
+  role: z.literal('destination'),
+  epoch: z
+    .strictObject({ number: epochNumber, id: hexId })
+    .optional()
+    .transform((value) => value),
+  received: lsnSchema,
+  applied: lsnSchema,
+  appliedTime: count,
+  missing: z.array(z.strictObject({ first: lsnSchema, last: lsnSchema })).max(1000),
+  refused: z
+    .array(
+      z.strictObject({ epoch: epochNumber, first: lsnSchema, last: lsnSchema, reason: z.string().max(1000), at: count }),
+    )
+    .max(100),
+  full: z.boolean(),
+  consistent: z.boolean(),
+  waiting: z.strictObject({ code: z.string().max(64), message: z.string().max(1000), since: count }).optional(),
+});
+
+const envelopeSchema = z.strictObject({
+  blockferry: z.literal('status'),
+  version: z.literal(1),
+  salt: z.string().regex(/^[0-9a-f]{32}$/),
+  data: z.base64(),
+});
+
+export function encodeStatus(
+  status: DestinationStatus,
+  key: Buffer | undefined,
+  groupName: string,
+  random: Random,
+): Buffer {
+  const plain = Buffer.from(JSON.stringify(status), 'utf8');
+  if (key === undefined) return plain;
+  const salt = random.bytes(SALT_SIZE);
+  const cipher = createCipheriv('aes-256-gcm', derive(key, salt), NONCE, { authTagLength: TAG_SIZE });
+  cipher.setAAD(Buffer.from(groupName, 'utf8'));
+  const data = Buffer.concat([cipher.update(plain), cipher.final(), cipher.getAuthTag()]);
+  const envelope = { blockferry: 'status', version: 1, salt: salt.toString('hex'), data: data.toString('base64') };
+  return Buffer.from(JSON.stringify(envelope), 'utf8');
+}
+
+/**
+ * @throws OperatorError `STATUS_DAMAGED` not a status file, or cut; `STATUS_FORGED` not authentic, or sealed with another
+ * key, or with none where one is configured, or with one where none is
+ */
+export function decodeStatus(bytes: Buffer, key: Buffer | undefined, groupName: string): DestinationStatus {
+  if (bytes.length > STATUS_SIZE_MAX) throw damaged(`it has ${bytes.length} bytes`);
+  const json = parseJson(bytes);
+  const envelope = envelopeSchema.safeParse(json);
+  if (key === undefined) {
+    if (envelope.success) throw forged('it is encrypted, but this group has no key');
+    return parseStatus(json);
+  }
+  if (!envelope.success) throw forged('it is not encrypted, but this group has a key');
+  return parseStatus(parseJson(decrypt(envelope.data, key, groupName)));
+}
+
+function decrypt(envelope: z.infer<typeof envelopeSchema>, key: Buffer, groupName: string): Buffer {
+  const data = Buffer.from(envelope.data, 'base64');
+  if (data.length < TAG_SIZE) throw damaged('it is cut');
+  const body = data.subarray(0, data.length - TAG_SIZE);
+  const decipher = createDecipheriv('aes-256-gcm', derive(key, Buffer.from(envelope.salt, 'hex')), NONCE, {
+    authTagLength: TAG_SIZE,
+  });
+  decipher.setAAD(Buffer.from(groupName, 'utf8'));
+  decipher.setAuthTag(data.subarray(data.length - TAG_SIZE));
+  try {
+    return Buffer.concat([decipher.update(body), decipher.final()]);
+  } catch {
+    throw forged('it was sealed with another key or for another group, or changed on the way');
+  }
+}
+
+function parseStatus(json: unknown): DestinationStatus {
+  const parsed = statusSchema.safeParse(json);
+  if (!parsed.success) throw damaged(z.prettifyError(parsed.error));
+  return { ...parsed.data, epoch: parsed.data.epoch, waiting: parsed.data.waiting };
+}
+
+function parseJson(bytes: Buffer): unknown {
+  try {
+    return JSON.parse(bytes.toString('utf8'));
+  } catch (error) {
+    throw damaged(error instanceof Error ? error.message : 'not JSON');
+  }
+}
+
+function derive(key: Buffer, salt: Buffer): Buffer {
+  return Buffer.from(hkdfSync('sha256', key, salt, 'blockferry status 1', 32));
+}
+
+function damaged(why: string): OperatorError {
+  return new OperatorError('STATUS_DAMAGED', `the destination's status file cannot be read: ${why}`, {
+    remedy: 'it is written anew every few seconds; if this stays, see what else writes there',
+    retryable: true,
+  });
+}
+
+function forged(why: string): OperatorError {
+  return new OperatorError('STATUS_FORGED', `the destination's status file is refused: ${why}`, {
+    remedy: `give both sides the same key-file, and find out who can write to the file server`,
+    retryable: true,
+  });
+}

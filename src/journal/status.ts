@@ -1,0 +1,52 @@
+/**
+ * The status file: the only way back from a destination to its source (`status/destination.json`).
+ * The source frees what `received` covers, sends again what `missing` and `refused` name, and shows the rest.
+ */
+import type { EpochIdentity, Lsn } from './ids.ts';
+import type { SegmentRange } from './names.ts';
+
+export interface DestinationStatus {
+  /** Of this layout. */
+  readonly version: 1;
+  /** Group id; empty until the first segment told it. */
+  readonly groupId: string;
+  /** Counts up with every status written, across restarts: an older one that is put back is told by it. */
+  readonly sequence: number;
+  /** The destination's wall clock, milliseconds since 1970. */
+  readonly writtenAt: number;
+  readonly role: 'destination';
+  /** Undefined until the first segment was received. */
+  readonly epoch: EpochIdentity | undefined;
+  /** Every record up to here is durable at the destination, segments checked and in its journal. */
+  readonly received: Lsn;
+  /** Every record up to here is durable in the volumes. */
+  readonly applied: Lsn;
+  /** The source's clock at `applied` (its newest clock record), milliseconds since 1970; 0 before any. */
+  readonly appliedTime: number;
+  /** Ranges between what was received and what arrived early. At most 1,000. */
+  readonly missing: readonly { readonly first: Lsn; readonly last: Lsn }[];
+  /** Segments set aside, with why. At most 100, the newest; an entry goes when its range is received. */
+  readonly refused: readonly RefusedSegment[];
+  /** The file system or quota is full: do not send until this is false. */
+  readonly full: boolean;
+  /** False from `init-begin` to `init-end`, and before the first. */
+  readonly consistent: boolean;
+  /** What the destination waits for, in words, or undefined. */
+  readonly waiting: DestinationWait | undefined;
+}
+
+export interface RefusedSegment extends SegmentRange {
+  readonly reason: string;
+  /** Milliseconds since 1970, the destination's clock. */
+  readonly at: number;
+}
+
+/** Stable codes: `hole`, `disk-full`, `volume-offline`, `marker-running`, `marker-failed`. */
+export interface DestinationWait {
+  readonly code: string;
+  readonly message: string;
+  readonly since: number;
+}
+
+/** Of a status file, sealed or not. */
+export const STATUS_SIZE_MAX = 256 * 1024;

@@ -1,0 +1,148 @@
+import * as fs from 'node:fs';
+import { dirname } from 'node:path';
+import type { Files, FileStat, OpenFile, OpenMode } from '../files.ts';
+import { blockDeviceSize } from './block-device.ts';
+import { allocateBlocks, nextData, punchHole } from './native.ts';
+
+/** ext4 on Linux 6.16 and later makes later small overwrites slow in what was written in larger pieces. */
+const WRITE_PIECE = 64 * 1024;
+
+const FLAGS: Record<OpenMode, number> = {
+  read: fs.constants.O_RDONLY,
+  write: fs.constants.O_RDWR,
+  create: fs.constants.O_RDWR | fs.constants.O_CREAT,
+  'create-new': fs.constants.O_RDWR | fs.constants.O_CREAT | fs.constants.O_EXCL,
+};
+
+class NodeFile implements OpenFile {
+  readonly path: string;
+  readonly #fd: number;
+  /** Bytes of a block device, whose fstat says 0. */
+  readonly #deviceSize: number | undefined;
+
+  constructor(path: string, mode: OpenMode) {
+    this.path = path;
+    this.#fd = fs.openSync(path, FLAGS[mode], 0o600);
+    this.#deviceSize = fs.fstatSync(this.#fd).isBlockDevice() ? blockDeviceSize(path) : undefined;
+  }
+
+  size(): number {
+    return this.#deviceSize ?? fs.fstatSync(this.#fd).size;
+  }
+
+  read(into: Uint8Array, position: number): number {
+    let done = 0;
+    while (done < into.length) {
+      const count = fs.readSync(this.#fd, into, done, into.length - done, position + done);
+      if (count === 0) break;
+      done += count;
+    }
+    return done;
+  }
+
+  write(from: Uint8Array, position: number): void {
+    let done = 0;
+    while (done < from.length) {
+      const piece = Math.min(from.length - done, WRITE_PIECE);
+      done += fs.writeSync(this.#fd, from, done, piece, position + done);
+    }
+  }
+
+  sync(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      fs.fdatasync(this.#fd, (error) => (error === null ? resolve() : reject(error)));
+    });
+  }
+
+  syncNow(): void {
+    fs.fdatasyncSync(this.#fd);
+  }
+
+  truncate(size: number): void {
+    fs.ftruncateSync(this.#fd, size);
+  }
+
+  allocate(size: number): void {
+    if (!allocateBlocks(this.#fd, size)) fs.ftruncateSync(this.#fd, size);
+  }
+
+  punchHole(position: number, length: number): boolean {
+    return punchHole(this.#fd, position, length);
+  }
+
+  nextData(position: number): { readonly start: number; readonly end: number } | undefined {
+    return nextData(this.#fd, position, this.size());
+  }
+
+  close(): void {
+    fs.closeSync(this.#fd);
+  }
+}
+
+function kindOf(stat: fs.Stats): FileStat['kind'] {
+  if (stat.isFile()) return 'file';
+  if (stat.isDirectory()) return 'directory';
+  return stat.isBlockDevice() ? 'block-device' : 'other';
+}
+
+function clone(from: string, to: string): boolean {
+  try {
+    fs.copyFileSync(from, to, fs.constants.COPYFILE_FICLONE_FORCE | fs.constants.COPYFILE_EXCL);
+    return true;
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    if (code === 'ENOSPC' || code === 'EIO' || code === 'EEXIST' || code === 'ENOENT') throw error;
+    return false;
+  }
+}
+
+function syncDirectory(directory: string): void {
+  if (process.platform === 'win32') return;
+  const fd = fs.openSync(directory, fs.constants.O_RDONLY);
+  try {
+    fs.fsyncSync(fd);
+  } finally {
+    fs.closeSync(fd);
+  }
+}
+
+async function syncDirectoryLater(directory: string): Promise<void> {
+  if (process.platform === 'win32') return;
+  const handle = await fs.promises.open(directory, fs.constants.O_RDONLY);
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Makes what is missing and syncs the directory above each that it made. */
+function makeDirectory(directory: string): void {
+  if (fs.existsSync(directory)) return;
+  const parent = dirname(directory);
+  makeDirectory(parent);
+  fs.mkdirSync(directory, { recursive: true, mode: 0o750 });
+  syncDirectory(parent);
+}
+
+export const nodeFiles: Files = {
+  open: (path, mode) => new NodeFile(path, mode),
+  stat(path) {
+    const stat = fs.statSync(path, { throwIfNoEntry: false });
+    if (stat === undefined) return undefined;
+    const kind = kindOf(stat);
+    return { kind, size: kind === 'block-device' ? blockDeviceSize(path) : stat.size, modifiedAt: stat.mtimeMs };
+  },
+  list: (directory) => fs.readdirSync(directory),
+  makeDirectory,
+  rename: (from, to) => fs.renameSync(from, to),
+  remove: (path) => fs.rmSync(path, { force: true }),
+  removeTree: (directory) => fs.rmSync(directory, { force: true, recursive: true }),
+  syncDirectory,
+  syncDirectoryLater,
+  clone,
+  freeSpace(path) {
+    const { bavail, bsize } = fs.statfsSync(path);
+    return bavail * bsize;
+  },
+};

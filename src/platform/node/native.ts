@@ -1,0 +1,54 @@
+/** System calls that Node does not offer, through koffi. Linux only; elsewhere every function says "cannot". */
+import koffi from 'koffi';
+
+const EOPNOTSUPP = 95;
+const ENOSYS = 38;
+const ENOSPC = 28;
+const FALLOC_FL_KEEP_SIZE = 1;
+const FALLOC_FL_PUNCH_HOLE = 2;
+const SEEK_DATA = 3;
+const SEEK_HOLE = 4;
+
+interface LibC {
+  readonly lseek: (fd: number, offset: number, whence: number) => number;
+  readonly fallocate: (fd: number, mode: number, offset: number, length: number) => number;
+}
+
+function loadLibC(): LibC | undefined {
+  if (process.platform !== 'linux') return undefined;
+  const libc = koffi.load('libc.so.6');
+  return {
+    lseek: libc.func('int64 lseek(int fd, int64 offset, int whence)') as LibC['lseek'],
+    fallocate: libc.func('int fallocate(int fd, int mode, int64 offset, int64 length)') as LibC['fallocate'],
+  };
+}
+
+const libc = loadLibC();
+
+/** False where the file system or the platform cannot. @throws `ENOSPC` */
+export function allocateBlocks(fd: number, length: number): boolean {
+  if (libc === undefined) return false;
+  if (libc.fallocate(fd, 0, 0, length) === 0) return true;
+  const errno = koffi.errno();
+  if (errno === ENOSPC) throw Object.assign(new Error('ENOSPC: no space left on device, fallocate'), { code: 'ENOSPC' });
+  if (errno === EOPNOTSUPP || errno === ENOSYS) return false;
+  throw Object.assign(new Error(`fallocate failed: errno ${errno}`), { code: 'EIO' });
+}
+
+/** False where the file system or the platform cannot, or the range could not be deallocated for whatever reason. */
+export function punchHole(fd: number, position: number, length: number): boolean {
+  return libc?.fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, position, length) === 0;
+}
+
+/** The next extent of data, undefined when only a hole follows; all of [position, size) where nobody can tell. */
+export function nextData(fd: number, position: number, size: number): { start: number; end: number } | undefined {
+  if (position >= size) return undefined;
+  if (libc === undefined) return { start: position, end: size };
+  const start = libc.lseek(fd, position, SEEK_DATA);
+  if (start < 0) {
+    const ENXIO = 6;
+    return koffi.errno() === ENXIO ? undefined : { start: position, end: size };
+  }
+  const end = libc.lseek(fd, start, SEEK_HOLE);
+  return { start, end: end < 0 ? size : end };
+}

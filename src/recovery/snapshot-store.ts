@@ -1,0 +1,61 @@
+/**
+ * Snapshots of all volumes of a group together. Two implementations behind this interface: reflink copies where the
+ * file system shares blocks, copy-on-write elsewhere and on block devices. One conformance suite runs on both.
+ *
+ * Calls are synchronous and come from the thread that applies the journal, so nothing is written to the volumes
+ * between `create`'s first volume and its last.
+ */
+import type { Lsn } from '../journal/ids.ts';
+
+export interface SnapshotInfo {
+  /** The marker's id, 32 hexadecimal digits; creating the same id again is no error and has no effect (I9). */
+  readonly id: string;
+  readonly name: string;
+  readonly lsn: Lsn;
+  /** The source's clock at the marker, milliseconds since 1970. */
+  readonly time: number;
+  /** The store that holds it. */
+  readonly kind: 'reflink' | 'copy-on-write';
+}
+
+/** A volume as a snapshot store sees it. */
+export interface SnapshotVolume {
+  readonly name: string;
+  readonly path: string;
+  /** Bytes. */
+  readonly size: number;
+}
+
+export interface VolumeRange {
+  readonly volume: string;
+  /** Bytes. */
+  readonly offset: number;
+  readonly length: number;
+}
+
+export interface SnapshotStore {
+  readonly kind: SnapshotInfo['kind'];
+  /**
+   * The volumes, which are durable up to `info.lsn`, are kept as they are now under `info.id`. Durable when this
+   * returns; after a crash inside it the snapshot is whole or not there, and nothing of it is left behind.
+   */
+  create(info: Omit<SnapshotInfo, 'kind'>): void;
+  /** Oldest LSN first. */
+  list(): SnapshotInfo[];
+  /**
+   * Called with what is about to be overwritten, a batch at a time. When this returns, what any snapshot needs of these
+   * ranges is durable elsewhere (I7). Nothing to do for reflink.
+   */
+  preserve(ranges: readonly VolumeRange[]): void;
+  /** A volume as it was at a snapshot. @throws OperatorError `SNAPSHOT_NOT_FOUND` */
+  open(id: string, volume: string): SnapshotReader;
+  close(): void;
+}
+
+export interface SnapshotReader {
+  /** Bytes. */
+  readonly size: number;
+  /** Fills `into` from `offset`. @throws OperatorError `SNAPSHOT_DAMAGED` when what was kept fails its check */
+  read(offset: number, into: Buffer): void;
+  close(): void;
+}

@@ -1,0 +1,79 @@
+/**
+ * The one interface over every kind of file server. Implementations live in `transports/`, one file each; throttling,
+ * retrying, logging and faults are decorators. One conformance suite (test/conformance) runs on all of them.
+ *
+ * A name is a path relative to the group's folder on the server, of one or two legal parts: `inbox/NAME.seg`,
+ * `status/destination.json`. Anything else is refused with `BadName` before the server is asked.
+ */
+export interface Transport {
+  /** For logs and status: `ftp://user@host:port/path`. Never a password. */
+  readonly description: string;
+  /**
+   * Publishes a local file under `name` atomically: it is written as `NAME.part`, resumed from what a cut transfer left
+   * there when that can be trusted and begun again otherwise, then renamed over whatever `name` was. Until this resolves
+   * the name holds its old file or none.
+   */
+  put(source: LocalFile, name: string, options: TransferOptions): Promise<void>;
+  /** The whole of a small file, or undefined when it does not exist. @throws TransportError `TooLarge` past `limit` bytes. */
+  readSmall(name: string, limit: number, signal: AbortSignal): Promise<Buffer | undefined>;
+  /** Files in a folder, `.part` files included; empty when the folder does not exist. */
+  list(folder: string, signal: AbortSignal): Promise<RemoteFile[]>;
+  /** No error when it does not exist. */
+  remove(name: string, signal: AbortSignal): Promise<void>;
+  /** Ends every connection; transfers under way are rejected. The transport can be used again afterwards. */
+  close(): Promise<void>;
+}
+
+export interface LocalFile {
+  readonly path: string;
+  readonly size: number;
+}
+
+export interface RemoteFile {
+  /** Without the folder. */
+  readonly name: string;
+  readonly size: number;
+}
+
+export interface TransferOptions {
+  /** Aborting rejects with `Cancelled` and publishes nothing. */
+  readonly signal: AbortSignal;
+  /** Bytes of this file that the server has taken so far; counts a resumed part. */
+  readonly onProgress?: (bytes: number) => void;
+}
+
+/**
+ * `NotFound` path or file; `Exists` something else is in the way; `Auth` credentials or permission; `NoSpace` full or
+ * over a quota; `Busy` the server asks to come later; `Timeout` no answer; `ConnectionLost` refused, reset or closed;
+ * `Integrity` what arrived is not what was sent, or a certificate is not the expected one; `BadName`; `TooLarge`;
+ * `Cancelled`; `Protocol` an answer that makes no sense.
+ */
+export type TransportErrorCode =
+  | 'NotFound'
+  | 'Exists'
+  | 'Auth'
+  | 'NoSpace'
+  | 'Busy'
+  | 'Timeout'
+  | 'ConnectionLost'
+  | 'Integrity'
+  | 'BadName'
+  | 'TooLarge'
+  | 'Cancelled'
+  | 'Protocol';
+
+/** Everything that a transport throws. The message names the server and the file; the remedy is a sentence. */
+export class TransportError extends Error {
+  readonly code: TransportErrorCode;
+  readonly remedy: string;
+  /** Whether trying again can help without anyone doing anything. */
+  readonly retryable: boolean;
+
+  constructor(code: TransportErrorCode, message: string, details: { remedy: string; cause?: unknown }) {
+    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+    this.name = 'TransportError';
+    this.code = code;
+    this.remedy = details.remedy;
+    this.retryable = code === 'Busy' || code === 'Timeout' || code === 'ConnectionLost' || code === 'NoSpace';
+  }
+}

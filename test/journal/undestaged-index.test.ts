@@ -1,0 +1,78 @@
+import assert from 'node:assert/strict';
+import fc from 'fast-check';
+import { UndestagedIndex } from '../../src/journal/undestaged-index.ts';
+
+const SIZE = 5 * 1024 * 1024;
+const SECTOR = 512;
+const sectors = SIZE / SECTOR;
+
+const range = fc
+  .tuple(fc.integer({ min: 0, max: sectors - 1 }), fc.integer({ min: 1, max: 3000 }))
+  .map(([start, count]) => ({ offset: start * SECTOR, length: Math.min(count, sectors - start) * SECTOR }));
+
+const step = fc.oneof(
+  { weight: 6, arbitrary: fc.record({ kind: fc.constant('write' as const), range }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant('zero' as const), range }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('roll' as const) }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('drop' as const) }) },
+);
+
+describe('the undestaged index', () => {
+  it('answers every read as an array of sectors would (I2: reads see acknowledged writes)', () => {
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 60 }), range, (steps, read) => {
+        const index = new UndestagedIndex();
+        // The model: for each sector where its newest content lies.
+        const model: ({ generation: number; position: number } | undefined)[] = new Array(sectors).fill(undefined);
+        let generation = 1;
+        let dropped = 0;
+        let position = 64;
+        for (const action of steps) {
+          if (action.kind === 'roll') generation += 1;
+          else if (action.kind === 'drop') {
+            if (dropped + 1 >= generation) continue;
+            dropped += 1;
+            index.drop(dropped);
+            model.forEach((at, sector) => {
+              if (at !== undefined && at.generation <= dropped) model[sector] = undefined;
+            });
+          } else {
+            const { offset, length } = action.range;
+            if (action.kind === 'write') index.addWrite(offset, length, generation, position);
+            else index.addZero(offset, length, generation);
+            for (let at = 0; at < length; at += SECTOR) {
+              model[(offset + at) / SECTOR] = { generation, position: action.kind === 'write' ? position + at : -1 };
+            }
+            position += length + 28;
+          }
+        }
+        let expected = read.offset;
+        for (const piece of index.lookup(read.offset, read.length)) {
+          assert.equal(piece.start, expected, 'pieces leave no gap');
+          assert.ok(piece.end > piece.start);
+          for (let at = piece.start; at < piece.end; at += SECTOR) {
+            const want = model[at / SECTOR];
+            if (piece.kind === 'volume') assert.equal(want, undefined);
+            else if (piece.kind === 'zero') assert.equal(want?.position, -1);
+            else {
+              assert.equal(want?.generation, piece.generation);
+              assert.equal(want.position, piece.position + (at - piece.start));
+            }
+          }
+          expected = piece.end;
+        }
+        assert.equal(expected, read.offset + read.length);
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  it('holds nothing once every generation is dropped', () => {
+    const index = new UndestagedIndex();
+    for (let i = 0; i < 1000; i += 1) index.addWrite(((i * 7919) % 4096) * 4096, 8192, 1 + (i % 3), i * 9000);
+    assert.ok(index.extents > 0);
+    index.drop(3);
+    assert.equal(index.extents, 0);
+    assert.deepEqual([...index.lookup(0, 4096)], [{ kind: 'volume', start: 0, end: 4096 }]);
+  });
+});
