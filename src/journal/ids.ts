@@ -15,7 +15,8 @@ export function lsn(value: number): Lsn {
 }
 
 export function epoch(value: number): Epoch {
-  if (!Number.isInteger(value) || value < 0 || value > 0xffffffff) throw new RangeError(`not an epoch: ${value}`);
+  if (!Number.isInteger(value) || value < 0 || value > 0xffffffff)
+    throw new RangeError(`not an epoch: ${value}`);
   return value as Epoch;
 }
 

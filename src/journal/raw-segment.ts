@@ -23,7 +23,14 @@ import { OperatorError } from '../platform/errors.ts';
 import type { Files } from '../platform/files.ts';
 import { epoch, lsn, type EpochIdentity, type Lsn } from './ids.ts';
 import { parseOpenName } from './names.ts';
-import { decodeRecord, payloadLength, readUInt64, RECORD_HEADER_SIZE, writeUInt64, type JournalRecord } from './record.ts';
+import {
+  decodeRecord,
+  payloadLength,
+  readUInt64,
+  RECORD_HEADER_SIZE,
+  writeUInt64,
+  type JournalRecord,
+} from './record.ts';
 
 export const RAW_HEADER_SIZE = 64;
 const MAGIC = Buffer.from('BFRAW\r\n\x1a', 'latin1');
@@ -61,13 +68,19 @@ export function encodeRawHeader(header: RawHeader): Buffer {
 /** Undefined when these are not the bytes of a header that was completely written. */
 export function decodeRawHeader(bytes: Buffer): RawHeader | undefined {
   if (bytes.length < RAW_HEADER_SIZE || !bytes.subarray(0, 8).equals(MAGIC)) return undefined;
-  if (crc32(bytes.subarray(0, 60)) !== bytes.readUInt32BE(60) || bytes.readUInt16BE(8) !== VERSION) return undefined;
+  if (crc32(bytes.subarray(0, 60)) !== bytes.readUInt32BE(60) || bytes.readUInt16BE(8) !== VERSION)
+    return undefined;
   return {
     epoch: { number: epoch(bytes.readUInt32BE(12)), id: bytes.toString('hex', 16, 32) },
     first: lsn(readUInt64(bytes, 32)),
     seed: bytes.readUInt32BE(40),
     clock: readUInt64(bytes, 44),
   };
+}
+
+/** Where a record of a loaded raw segment has its payload in the file: the file was read into one buffer of its own. */
+export function loadedPayloadPosition(record: JournalRecord): number {
+  return record.payload.byteOffset;
 }
 
 /** The whole of a raw segment in memory, as far as its records are intact and follow each other. */
@@ -88,7 +101,7 @@ export function loadRaw(files: Files, path: string, sizeMax: number, limit: Lsn)
   try {
     const size = file.size();
     if (size > sizeMax) throw tooLong(path, size, sizeMax);
-    const bytes = Buffer.allocUnsafe(size);
+    const bytes = Buffer.from(new ArrayBuffer(size));
     const count = file.read(bytes, 0);
     const header = decodeRawHeader(bytes.subarray(0, count));
     if (header === undefined || parseOpenName(basename(path))?.first !== header.first) return undefined;
@@ -107,7 +120,11 @@ export function loadRaw(files: Files, path: string, sizeMax: number, limit: Lsn)
 }
 
 function tooLong(path: string, size: number, sizeMax: number): OperatorError {
-  return new OperatorError('RAW_SEGMENT_TOO_LONG', `${path} has ${size} bytes; an open segment has ${sizeMax} at most`, {
-    remedy: 'it is not ours or it is damaged; move it away and see where it came from',
-  });
+  return new OperatorError(
+    'RAW_SEGMENT_TOO_LONG',
+    `${path} has ${size} bytes; an open segment has ${sizeMax} at most`,
+    {
+      remedy: 'it is not ours or it is damaged; move it away and see where it came from',
+    },
+  );
 }

@@ -99,7 +99,11 @@ export function encodeRecordInPlace(buffer: Buffer, at: number, header: RecordHe
 }
 
 /** A record in a buffer of its own. */
-export function encodeRecord(header: Omit<RecordHeader, 'length'>, payload: Uint8Array, seed: number): Buffer {
+export function encodeRecord(
+  header: Omit<RecordHeader, 'length'>,
+  payload: Uint8Array,
+  seed: number,
+): Buffer {
   const buffer = Buffer.allocUnsafe(RECORD_HEADER_SIZE + payload.length);
   buffer.set(payload, RECORD_HEADER_SIZE);
   encodeRecordInPlace(buffer, 0, { ...header, length: payload.length }, seed);

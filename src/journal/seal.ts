@@ -89,7 +89,10 @@ export function planSeal(
   };
 }
 
-function shippable(records: readonly JournalRecord[], position: SealPosition): readonly JournalRecord[] | undefined {
+function shippable(
+  records: readonly JournalRecord[],
+  position: SealPosition,
+): readonly JournalRecord[] | undefined {
   if (position.shipped === position.digested) return records;
   const begin = records.findIndex((record) => record.kind === RecordKind.initBegin);
   return begin === -1 ? undefined : records.slice(begin);
@@ -120,7 +123,9 @@ function toShippedForm(
   const shipped: EncodedRecord[] = [];
   let dataBytes = 0;
   for (const record of kept) {
-    for (const piece of record.kind === RecordKind.write ? splitAtZeros(record, seed) : [encodedBytes(record)]) {
+    for (const piece of record.kind === RecordKind.write
+      ? splitAtZeros(record, seed)
+      : [encodedBytes(record)]) {
       shipped.push(piece);
       if (record.kind === RecordKind.write) dataBytes += piece.length - RECORD_HEADER_SIZE;
     }
@@ -168,7 +173,8 @@ function zeroRuns(payload: Buffer): { start: number; end: number }[] {
   const runs: { start: number; end: number }[] = [];
   let start = -1;
   const close = (end: number): void => {
-    if (start !== -1 && (end - start >= ZERO_RUN_MIN || end - start === payload.length)) runs.push({ start, end });
+    if (start !== -1 && (end - start >= ZERO_RUN_MIN || end - start === payload.length))
+      runs.push({ start, end });
     start = -1;
   };
   for (let at = 0; at < payload.length; at += ZERO_PIECE) {

@@ -77,7 +77,11 @@ export function writeCheckpoint(files: Files, folder: string, checkpoint: Source
 }
 
 function write(files: Files, path: string, content: object): void {
-  replaceFile(files, path, Buffer.from(`${JSON.stringify({ version: 1, ...content }, undefined, 2)}\n`, 'utf8'));
+  replaceFile(
+    files,
+    path,
+    Buffer.from(`${JSON.stringify({ version: 1, ...content }, undefined, 2)}\n`, 'utf8'),
+  );
 }
 
 function read<S extends z.ZodType>(files: Files, path: string, schema: S): z.output<S> | undefined {
@@ -88,7 +92,8 @@ function read<S extends z.ZodType>(files: Files, path: string, schema: S): z.out
   } catch (error) {
     const why = error instanceof z.ZodError ? z.prettifyError(error) : String(error);
     throw new OperatorError('STATE_DAMAGED', `${path} cannot be read: ${why}`, {
-      remedy: 'restore the file from a backup, or move the group folder away to begin a new group with a full copy',
+      remedy:
+        'restore the file from a backup, or move the group folder away to begin a new group with a full copy',
       cause: error,
     });
   }

@@ -36,12 +36,20 @@ const statusSchema = z.strictObject({
   missing: z.array(z.strictObject({ first: lsnSchema, last: lsnSchema })).max(1000),
   refused: z
     .array(
-      z.strictObject({ epoch: epochNumber, first: lsnSchema, last: lsnSchema, reason: z.string().max(1000), at: count }),
+      z.strictObject({
+        epoch: epochNumber,
+        first: lsnSchema,
+        last: lsnSchema,
+        reason: z.string().max(1000),
+        at: count,
+      }),
     )
     .max(100),
   full: z.boolean(),
   consistent: z.boolean(),
-  waiting: z.strictObject({ code: z.string().max(64), message: z.string().max(1000), since: count }).optional(),
+  waiting: z
+    .strictObject({ code: z.string().max(64), message: z.string().max(1000), since: count })
+    .optional(),
 });
 
 const envelopeSchema = z.strictObject({
@@ -63,7 +71,12 @@ export function encodeStatus(
   const cipher = createCipheriv('aes-256-gcm', derive(key, salt), NONCE, { authTagLength: TAG_SIZE });
   cipher.setAAD(Buffer.from(groupName, 'utf8'));
   const data = Buffer.concat([cipher.update(plain), cipher.final(), cipher.getAuthTag()]);
-  const envelope = { blockferry: 'status', version: 1, salt: salt.toString('hex'), data: data.toString('base64') };
+  const envelope = {
+    blockferry: 'status',
+    version: 1,
+    salt: salt.toString('hex'),
+    data: data.toString('base64'),
+  };
   return Buffer.from(JSON.stringify(envelope), 'utf8');
 }
 

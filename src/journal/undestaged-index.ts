@@ -15,7 +15,13 @@ const ZERO = -1;
 
 /** A piece of a read: `position` is where the bytes lie in the generation's raw segment. */
 export type IndexedPiece =
-  | { readonly kind: 'journal'; readonly start: number; readonly end: number; readonly generation: number; readonly position: number }
+  | {
+      readonly kind: 'journal';
+      readonly start: number;
+      readonly end: number;
+      readonly generation: number;
+      readonly position: number;
+    }
   | { readonly kind: 'zero'; readonly start: number; readonly end: number }
   | { readonly kind: 'volume'; readonly start: number; readonly end: number };
 
@@ -78,7 +84,7 @@ export class UndestagedIndex {
   #add(start: number, end: number, generation: number, position: number): void {
     let touched = this.#touched.get(generation);
     if (touched === undefined) this.#touched.set(generation, (touched = new Set()));
-    for (let at = start; at < end; ) {
+    for (let at = start; at < end;) {
       const region = Math.floor(at / REGION);
       const stop = Math.min(end, (region + 1) * REGION);
       let extents = this.#regions.get(region);

@@ -23,7 +23,9 @@ describe('the undestaged index', () => {
       fc.property(fc.array(step, { maxLength: 60 }), range, (steps, read) => {
         const index = new UndestagedIndex();
         // The model: for each sector where its newest content lies.
-        const model: ({ generation: number; position: number } | undefined)[] = new Array(sectors).fill(undefined);
+        const model: ({ generation: number; position: number } | undefined)[] = new Array(sectors).fill(
+          undefined,
+        );
         let generation = 1;
         let dropped = 0;
         let position = 64;
@@ -41,7 +43,10 @@ describe('the undestaged index', () => {
             if (action.kind === 'write') index.addWrite(offset, length, generation, position);
             else index.addZero(offset, length, generation);
             for (let at = 0; at < length; at += SECTOR) {
-              model[(offset + at) / SECTOR] = { generation, position: action.kind === 'write' ? position + at : -1 };
+              model[(offset + at) / SECTOR] = {
+                generation,
+                position: action.kind === 'write' ? position + at : -1,
+              };
             }
             position += length + 28;
           }

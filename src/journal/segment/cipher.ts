@@ -1,5 +1,12 @@
 /** A segment's encryption: see `format.ts` for how keys and nonces are made. */
-import { createCipheriv, createDecipheriv, createHmac, createSecretKey, hkdfSync, type KeyObject } from 'node:crypto';
+import {
+  createCipheriv,
+  createDecipheriv,
+  createHmac,
+  createSecretKey,
+  hkdfSync,
+  type KeyObject,
+} from 'node:crypto';
 
 export const GROUP_KEY_SIZE = 32;
 export const SALT_SIZE = 16;
@@ -16,7 +23,10 @@ export class SegmentCipher {
   constructor(groupKey: Buffer, salt: Buffer) {
     // A KeyObject: raw buffers cost 15 to 24 µs a call more on Node 24.
     this.#key = createSecretKey(Buffer.from(hkdfSync('sha256', groupKey, salt, 'blockferry segment 1', 32)));
-    this.keyCheck = createHmac('sha256', this.#key).update('blockferry key check').digest().subarray(0, KEY_CHECK_SIZE);
+    this.keyCheck = createHmac('sha256', this.#key)
+      .update('blockferry key check')
+      .digest()
+      .subarray(0, KEY_CHECK_SIZE);
   }
 
   /** Ciphertext and tag. */

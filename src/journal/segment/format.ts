@@ -120,7 +120,8 @@ export function encodeHeader(header: SegmentHeader, keying: HeaderKeying | undef
   bytes.write(header.epoch.id, 16, 16, 'hex');
   bytes.write(header.group.id, 32, 16, 'hex');
   const name = Buffer.from(header.group.name, 'utf8');
-  if (name.length > NAME_MAX) throw new RangeError(`group name ${header.group.name} is longer than ${NAME_MAX} bytes`);
+  if (name.length > NAME_MAX)
+    throw new RangeError(`group name ${header.group.name} is longer than ${NAME_MAX} bytes`);
   bytes.writeUInt8(name.length, 48);
   name.copy(bytes, 49);
   writeUInt64(bytes, header.first, 112);
@@ -157,7 +158,8 @@ export function decodeHeader(bytes: Buffer, path: string): { header: SegmentHead
   const flags = bytes.readUInt16BE(10);
   const numbers = [112, 120, 192, 200].map((at) => readUInt64(bytes, at));
   const nameLength = bytes.readUInt8(48);
-  if (flags > 7 || nameLength > NAME_MAX || !numbers.every(Number.isSafeInteger)) throw damaged(path, 'header');
+  if (flags > 7 || nameLength > NAME_MAX || !numbers.every(Number.isSafeInteger))
+    throw damaged(path, 'header');
   const [first = 0, last = 0, firstTime = 0, lastTime = 0] = numbers;
   if (first < 1 || last < first) throw damaged(path, 'header');
   return {
@@ -280,7 +282,10 @@ export function decodeTrailer(
     );
   }
   const tableOffset = readUInt64(bytes, 32);
-  if (totals.frames > FRAMES_MAX || tableOffset + totals.frames * TABLE_ENTRY_SIZE + TRAILER_SIZE !== fileBytes) {
+  if (
+    totals.frames > FRAMES_MAX ||
+    tableOffset + totals.frames * TABLE_ENTRY_SIZE + TRAILER_SIZE !== fileBytes
+  ) {
     throw damaged(path, 'trailer');
   }
   return { totals, tableOffset };

@@ -19,7 +19,13 @@ import {
   type HeaderKeying,
   type TableEntry,
 } from './format.ts';
-import { FRAME_SIZE_MAX, SegmentRefused, type SegmentHeader, type SegmentReader, type SegmentTotals } from './segment.ts';
+import {
+  FRAME_SIZE_MAX,
+  SegmentRefused,
+  type SegmentHeader,
+  type SegmentReader,
+  type SegmentTotals,
+} from './segment.ts';
 
 /**
  * Opens a sealed segment: header, table and trailer are checked here, each frame when it is read.
@@ -87,7 +93,6 @@ class Reader implements SegmentReader {
   }
 
   verify(): void {
-
     Array.from(this.frames(), (frame) => frame.length);
   }
 
@@ -126,7 +131,7 @@ class Reader implements SegmentReader {
 
   #records(frame: FrameHeader, plain: Buffer): JournalRecord[] {
     const records: JournalRecord[] = [];
-    for (let at = 0; at < plain.length; ) {
+    for (let at = 0; at < plain.length;) {
       const record = decodeRecord(plain, at, this.header.recordSeed);
       if (record === undefined) throw damaged(this.#file.path, 'record');
       records.push(record);

@@ -56,13 +56,7 @@ export const FRAME_SIZE_MAX = 4 * 1024 * 1024;
  * name says, or another epoch; `DOES_NOT_JOIN` its digest does not continue the journal's (I4).
  */
 export type RefusalCode =
-  | 'NOT_A_SEGMENT'
-  | 'DAMAGED'
-  | 'TRUNCATED'
-  | 'WRONG_KEY'
-  | 'FORGED'
-  | 'FOREIGN'
-  | 'DOES_NOT_JOIN';
+  'NOT_A_SEGMENT' | 'DAMAGED' | 'TRUNCATED' | 'WRONG_KEY' | 'FORGED' | 'FOREIGN' | 'DOES_NOT_JOIN';
 
 /** A segment fails a check: set it aside, never apply it, ask for it again (I4). */
 export class SegmentRefused extends OperatorError {

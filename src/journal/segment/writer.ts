@@ -68,7 +68,11 @@ class Writer {
   #pendingBytes = 0;
   #records = 0;
 
-  constructor(file: OpenFile, facts: Omit<SegmentHeader, 'encrypted' | 'compressed'>, options: SegmentOptions) {
+  constructor(
+    file: OpenFile,
+    facts: Omit<SegmentHeader, 'encrypted' | 'compressed'>,
+    options: SegmentOptions,
+  ) {
     this.#file = file;
     this.#compression = options.compression;
     const salt = options.key === undefined ? undefined : options.random.bytes(SALT_SIZE);
@@ -76,7 +80,9 @@ class Writer {
       options.key === undefined || salt === undefined ? undefined : new SegmentCipher(options.key, salt);
     this.#header = encodeHeader(
       { ...facts, encrypted: this.#cipher !== undefined, compressed: options.compression > 0 },
-      salt === undefined || this.#cipher === undefined ? undefined : { salt, keyCheck: this.#cipher.keyCheck },
+      salt === undefined || this.#cipher === undefined
+        ? undefined
+        : { salt, keyCheck: this.#cipher.keyCheck },
     );
     this.#write(this.#header);
   }
@@ -98,7 +104,11 @@ class Writer {
       fileBytes: this.#position + this.#table.length * TABLE_ENTRY_SIZE + TRAILER_SIZE,
     };
     const trailer = encodeTrailer(totals, this.#position);
-    const tag = this.#cipher?.sealTrailer([this.#header, table, trailer.subarray(0, TRAILER_SIZE - TAG_SIZE - 4)]);
+    const tag = this.#cipher?.sealTrailer([
+      this.#header,
+      table,
+      trailer.subarray(0, TRAILER_SIZE - TAG_SIZE - 4),
+    ]);
     finishTrailer(trailer, table, tag);
     this.#write(Buffer.concat([table, trailer]));
     return totals;
@@ -120,7 +130,8 @@ class Writer {
       compressed: packed !== undefined,
     };
     const header = encodeFrameHeader(frame);
-    const stored = this.#cipher?.sealFrame(body, frame.number, [this.#header, header.subarray(0, 28)]) ?? body;
+    const stored =
+      this.#cipher?.sealFrame(body, frame.number, [this.#header, header.subarray(0, 28)]) ?? body;
     finishFrameHeader(header, stored);
     this.#table.push({
       offset: this.#position,

@@ -131,7 +131,11 @@ export const nodeFiles: Files = {
     const stat = fs.statSync(path, { throwIfNoEntry: false });
     if (stat === undefined) return undefined;
     const kind = kindOf(stat);
-    return { kind, size: kind === 'block-device' ? blockDeviceSize(path) : stat.size, modifiedAt: stat.mtimeMs };
+    return {
+      kind,
+      size: kind === 'block-device' ? blockDeviceSize(path) : stat.size,
+      modifiedAt: stat.mtimeMs,
+    };
   },
   list: (directory) => fs.readdirSync(directory),
   makeDirectory,

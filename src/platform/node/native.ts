@@ -30,7 +30,8 @@ export function allocateBlocks(fd: number, length: number): boolean {
   if (libc === undefined) return false;
   if (libc.fallocate(fd, 0, 0, length) === 0) return true;
   const errno = koffi.errno();
-  if (errno === ENOSPC) throw Object.assign(new Error('ENOSPC: no space left on device, fallocate'), { code: 'ENOSPC' });
+  if (errno === ENOSPC)
+    throw Object.assign(new Error('ENOSPC: no space left on device, fallocate'), { code: 'ENOSPC' });
   if (errno === EOPNOTSUPP || errno === ENOSYS) return false;
   throw Object.assign(new Error(`fallocate failed: errno ${errno}`), { code: 'EIO' });
 }
@@ -41,7 +42,11 @@ export function punchHole(fd: number, position: number, length: number): boolean
 }
 
 /** The next extent of data, undefined when only a hole follows; all of [position, size) where nobody can tell. */
-export function nextData(fd: number, position: number, size: number): { start: number; end: number } | undefined {
+export function nextData(
+  fd: number,
+  position: number,
+  size: number,
+): { start: number; end: number } | undefined {
   if (position >= size) return undefined;
   if (libc === undefined) return { start: position, end: size };
   const start = libc.lseek(fd, position, SEEK_DATA);

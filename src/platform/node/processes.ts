@@ -45,7 +45,9 @@ function run(command: Command): Promise<CommandResult> {
     eachLine(child.stderr, command.onLine);
     child.on('error', (error) => finish({ kind: 'not-started', reason: error.message }));
     child.on('exit', (code, signal) =>
-      finish(code === null ? { kind: 'killed', signal: signal ?? 'unknown' } : { kind: 'exited', exitCode: code }),
+      finish(
+        code === null ? { kind: 'killed', signal: signal ?? 'unknown' } : { kind: 'exited', exitCode: code },
+      ),
     );
   });
 }

@@ -1,0 +1,191 @@
+import type { Files, OpenFile } from '../platform/files.ts';
+import { describeError, errorCode } from '../platform/errors.ts';
+import type { VolumeIndex } from '../journal/ids.ts';
+import { RecordFlag, RecordKind } from '../journal/record.ts';
+import { UndestagedIndex } from '../journal/undestaged-index.ts';
+import { HostError, type Extent, type HostVolume, type WriteRun } from './front-end.ts';
+import type { JournalWriter } from './journal-writer.ts';
+
+export interface VolumeOptions {
+  readonly index: VolumeIndex;
+  readonly name: string;
+  readonly path: string;
+  readonly size: number;
+}
+
+/** What a volume needs of its group. */
+export interface CaptureGroup {
+  readonly writer: JournalWriter;
+  readonly refusal: HostError | undefined;
+}
+
+const NO_PAYLOAD = Buffer.alloc(0);
+const SECTOR = 512;
+
+/** One volume of a source group as its hosts see it. */
+export class CapturedVolume implements HostVolume {
+  readonly name: string;
+  readonly size: number;
+  readonly volumeIndex: VolumeIndex;
+  readonly index = new UndestagedIndex();
+  readonly #files: Files;
+  readonly #path: string;
+  readonly #group: CaptureGroup;
+  #file: OpenFile | undefined;
+
+  constructor(files: Files, options: VolumeOptions, group: CaptureGroup) {
+    this.name = options.name;
+    this.size = options.size;
+    this.volumeIndex = options.index;
+    this.#files = files;
+    this.#path = options.path;
+    this.#group = group;
+  }
+
+  room(): Promise<void> | undefined {
+    // A refused or failed write needs no room: it is answered.
+    return this.#group.refusal === undefined ? this.#group.writer.room() : undefined;
+  }
+
+  write(run: WriteRun): void {
+    this.#admit();
+    for (let i = 0; i < run.count; i += 1) this.#checkRange(run.offsets[i] ?? -1, run.lengths[i] ?? 0);
+    this.append(run, 0);
+  }
+
+  /** Of the initial copy too, with `RecordFlag.fromVolume`: such data is in the volume already, reads need no index for it. */
+  append(run: WriteRun, flags: number): void {
+    const { writer } = this.#group;
+    try {
+      writer.appendWrites(run, this.volumeIndex, flags, (i, position) => {
+        if (flags === 0)
+          this.index.addWrite(run.offsets[i] ?? 0, run.lengths[i] ?? 0, writer.generation, position);
+      });
+    } catch (error) {
+      throw toHostError(error, `cannot journal a write to volume ${this.name}`);
+    }
+  }
+
+  zero(offset: number, length: number, options: { readonly keepAllocated: boolean }): void {
+    this.#admit();
+    this.#checkRange(offset, length);
+    if (length === 0) return;
+    this.appendZero(offset, length, options.keepAllocated ? RecordFlag.keepAllocated : 0);
+    this.index.addZero(offset, length, this.#group.writer.generation);
+  }
+
+  /** The record alone; the initial copy needs nothing in the index. */
+  appendZero(offset: number, length: number, flags: number): void {
+    try {
+      this.#group.writer.append({
+        kind: RecordKind.zero,
+        volume: this.volumeIndex,
+        flags,
+        offset,
+        payload: NO_PAYLOAD,
+        length,
+      });
+    } catch (error) {
+      throw toHostError(error, `cannot journal a trim of volume ${this.name}`);
+    }
+  }
+
+  read(offset: number, into: Buffer): void {
+    this.#checkRange(offset, into.length);
+    try {
+      for (const piece of this.index.lookup(offset, into.length)) {
+        const target = into.subarray(piece.start - offset, piece.end - offset);
+        if (piece.kind === 'zero') target.fill(0);
+        else if (piece.kind === 'volume') this.#readVolume(target, piece.start);
+        else readWhole(this.#group.writer.fileOf(piece.generation), target, piece.position);
+      }
+    } catch (error) {
+      throw toHostError(error, `cannot read volume ${this.name}`);
+    }
+  }
+
+  extents(offset: number, length: number, max: number): Extent[] {
+    this.#checkRange(offset, length);
+    const extents: { length: number; kind: Extent['kind'] }[] = [];
+    const add = (bytes: number, kind: Extent['kind']): boolean => {
+      const newest = extents.at(-1);
+      if (newest?.kind === kind) newest.length += bytes;
+      else if (extents.length === max) return false;
+      else extents.push({ length: bytes, kind });
+      return true;
+    };
+    for (const piece of this.index.lookup(offset, length)) {
+      const whole =
+        piece.kind === 'volume'
+          ? this.#volumeExtents(piece.start, piece.end, add)
+          : add(piece.end - piece.start, piece.kind === 'zero' ? 'hole' : 'data');
+      if (!whole) break;
+    }
+    return extents;
+  }
+
+  flush(): Promise<void> {
+    return this.#group.writer.durable().catch((error: unknown) => {
+      throw toHostError(error, `cannot flush volume ${this.name}`);
+    });
+  }
+
+  close(): void {
+    this.#file?.close();
+    this.#file = undefined;
+  }
+
+  #volumeExtents(start: number, end: number, add: (bytes: number, kind: Extent['kind']) => boolean): boolean {
+    let at = start;
+    while (at < end) {
+      const data = this.#open().nextData(at);
+      const dataStart = Math.min(end, data?.start ?? end);
+      if (dataStart > at && !add(dataStart - at, 'hole')) return false;
+      const dataEnd = Math.min(end, data?.end ?? end);
+      if (dataEnd > dataStart && !add(dataEnd - dataStart, 'data')) return false;
+      at = dataEnd;
+    }
+    return true;
+  }
+
+  #readVolume(into: Buffer, position: number): void {
+    try {
+      readWhole(this.#open(), into, position);
+    } catch (error) {
+      this.close();
+      throw error;
+    }
+  }
+
+  #open(): OpenFile {
+    this.#file ??= this.#files.open(this.#path, 'read');
+    return this.#file;
+  }
+
+  #admit(): void {
+    if (this.#group.refusal !== undefined) throw this.#group.refusal;
+  }
+
+  #checkRange(offset: number, length: number): void {
+    if (offset < 0 || offset + length > this.size || offset % SECTOR !== 0 || length % SECTOR !== 0) {
+      throw new HostError(
+        'EINVAL',
+        `${length} bytes at ${offset} are not whole sectors inside volume ${this.name}`,
+      );
+    }
+  }
+}
+
+function readWhole(file: OpenFile, into: Buffer, position: number): void {
+  const count = file.read(into, position);
+  if (count !== into.length) throw new HostError('EIO', `${file.path} ends at ${position + count}`);
+}
+
+function toHostError(error: unknown, what: string): HostError {
+  if (error instanceof HostError) return error;
+  const code = errorCode(error);
+  return new HostError(
+    code === 'ENOSPC' || code === 'EDQUOT' ? 'ENOSPC' : 'EIO',
+    `${what}: ${describeError(error)}`,
+  );
+}

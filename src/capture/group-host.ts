@@ -1,0 +1,249 @@
+/**
+ * A source group's host path: what hosts write goes into the journal, what they read comes from the undestaged journal and
+ * the volumes. Runs on a thread of its own; nothing here waits for a medium but `flush`.
+ */
+import { join } from 'node:path';
+import { describeError, OperatorError } from '../platform/errors.ts';
+import type { Platform } from '../platform/platform.ts';
+import type { EpochIdentity, Lsn, VolumeIndex } from '../journal/ids.ts';
+import { JOURNAL_FOLDER } from '../journal/names.ts';
+import { loadedPayloadPosition, type ClosedRaw, type LoadedRaw } from '../journal/raw-segment.ts';
+import { RecordKind, type AttachPayload, type MarkerPayload } from '../journal/record.ts';
+import { HostError, type HostVolume } from './front-end.ts';
+import { InitialCopy, type CopyProgress } from './initial-copy.ts';
+import { JournalWriter } from './journal-writer.ts';
+import { recoverRaws } from './recover.ts';
+import { CapturedVolume, type VolumeOptions } from './captured-volume.ts';
+
+export interface GroupHostOptions {
+  readonly name: string;
+  /** The group's folder. */
+  readonly folder: string;
+  readonly segmentSize: number;
+  readonly segmentAge: number;
+  readonly epoch: EpochIdentity;
+  readonly volumes: readonly VolumeOptions[];
+  /** Sealed and destaged up to here. */
+  readonly done: Lsn;
+}
+
+export interface GroupHostEvents {
+  /** A raw segment is complete and durable. Its generation is given back to `destaged` and `release`. */
+  readonly onClosed: (raw: ClosedRaw, generation: number) => void;
+  /** Every volume has been brought over, durably in the journal. */
+  readonly onCopied: () => void;
+  readonly onFailed: (message: string, remedy: string) => void;
+}
+
+export interface GroupHostStatus {
+  readonly lsn: Lsn;
+  readonly durableLsn: Lsn;
+  readonly copy: CopyProgress | undefined;
+  readonly undestagedExtents: number;
+}
+
+export interface PlacedMarker {
+  readonly lsn: Lsn;
+  /** The source's clock, milliseconds since 1970. */
+  readonly time: number;
+}
+
+/** Generations of an earlier run's raw segments lie below those of this run, which start at 1. */
+const RECOVERED_GENERATION = -1_000_000;
+
+export class GroupHost {
+  readonly volumes: readonly HostVolume[];
+  readonly #options: GroupHostOptions;
+  readonly #events: GroupHostEvents;
+  readonly #platform: Pick<Platform, 'clock' | 'files' | 'random'>;
+  readonly #writer: JournalWriter;
+  readonly #captured: readonly CapturedVolume[];
+  #refusal: HostError | undefined;
+  #copy: InitialCopy | undefined;
+  #copyPaused = false;
+
+  constructor(
+    platform: Pick<Platform, 'clock' | 'files' | 'random'>,
+    options: GroupHostOptions,
+    events: GroupHostEvents,
+  ) {
+    this.#platform = platform;
+    this.#options = options;
+    this.#events = events;
+    const folder = join(options.folder, JOURNAL_FOLDER);
+    platform.files.makeDirectory(folder);
+    this.#captured = options.volumes.map((volume) => new CapturedVolume(platform.files, volume, this));
+    this.volumes = this.#captured;
+    const recovered = this.#recover(folder);
+    this.#writer = new JournalWriter({
+      ...platform,
+      folder,
+      segmentSize: options.segmentSize,
+      segmentAge: options.segmentAge,
+      epoch: options.epoch,
+      next: (recovered.last + 1) as Lsn,
+      recovered: recovered.raws.map((raw, index) => ({
+        path: raw.path,
+        generation: RECOVERED_GENERATION + index,
+      })),
+      onClosed: events.onClosed,
+      onFailed: (error) => this.#onFailed(error),
+    });
+    this.#handOn(recovered.raws);
+  }
+
+  get writer(): JournalWriter {
+    return this.#writer;
+  }
+
+  get refusal(): HostError | undefined {
+    return this.#refusal;
+  }
+
+  /** Hosts' writes fail with this from now on; undefined: they are taken again. */
+  refuse(reason: { readonly code: 'ENOSPC' | 'EIO'; readonly message: string } | undefined): void {
+    this.#refusal = reason === undefined ? undefined : new HostError(reason.code, reason.message);
+  }
+
+  /** All of the group's volumes, from the next record on. Followed by a full copy. */
+  async attach(): Promise<void> {
+    const payload: AttachPayload = {
+      volumes: this.#options.volumes.map(({ index, name, size }) => ({ index, name, size })),
+    };
+    await this.#appendControl(RecordKind.attach, payload);
+    await this.#writer.durable();
+  }
+
+  /** What the volumes hold is brought over through the journal, in step with what hosts write; begun again if it runs. */
+  async beginCopy(): Promise<void> {
+    this.#copy?.stop();
+    await this.#appendControl(RecordKind.initBegin, {});
+    this.#copy = new InitialCopy({
+      clock: this.#platform.clock,
+      volumes: this.#captured,
+      writer: this.#writer,
+      paused: () => this.#copyPaused,
+      onDone: () => this.#endCopy(),
+      onError: (error) =>
+        this.#events.onFailed(
+          `the initial copy stopped: ${describeError(error)}`,
+          'see to the volume, then restart blockferry: the copy begins again',
+        ),
+    });
+    this.#copy.start();
+  }
+
+  setCopyPaused(paused: boolean): void {
+    this.#copyPaused = paused;
+  }
+
+  /** One record for all volumes, and the last of its segment (I3): what was acknowledged before the call lies before it. */
+  async placeMarker(marker: MarkerPayload): Promise<PlacedMarker> {
+    const time = this.#platform.clock.now();
+    for (let wait = this.#writer.closable(); wait !== undefined; wait = this.#writer.closable()) await wait;
+    // From here to the close nothing can be appended behind the marker: there is no await in between.
+    const lsn = this.#control(RecordKind.marker, marker, time);
+    this.#writer.close();
+    await this.#writer.durable();
+    return { lsn, time };
+  }
+
+  /** The volumes hold everything up to this generation's end; its file is still needed until `release`. */
+  destaged(generation: number): void {
+    for (const volume of this.#captured) volume.index.drop(generation);
+    this.#writer.forget(generation);
+  }
+
+  /** The raw segment at `path` is sealed and durably destaged: its file may be used again. */
+  release(path: string): void {
+    this.#writer.release(path);
+  }
+
+  status(): GroupHostStatus {
+    return {
+      lsn: this.#writer.last,
+      durableLsn: this.#writer.durableLast,
+      copy: this.#copy?.progress(),
+      undestagedExtents: this.#captured.reduce((sum, volume) => sum + volume.index.extents, 0),
+    };
+  }
+
+  /** Closes the open segment, so that all there is can be sealed, and makes it durable. Hosts must be gone. */
+  async drain(): Promise<void> {
+    this.#copy?.stop();
+    if (this.#writer.failure !== undefined) return;
+    this.#writer.close();
+    await this.#writer.durable();
+  }
+
+  stop(): void {
+    this.#copy?.stop();
+    this.#writer.stop();
+    for (const volume of this.#captured) volume.close();
+  }
+
+  async #appendControl(kind: RecordKind, payload: object): Promise<void> {
+    for (let room = this.#writer.room(); room !== undefined; room = this.#writer.room()) await room;
+    this.#control(kind, payload, 0);
+  }
+
+  #control(kind: RecordKind, payload: object, offset: number): Lsn {
+    return this.#writer.append({
+      kind,
+      volume: 0 as VolumeIndex,
+      flags: 0,
+      offset,
+      payload: Buffer.from(JSON.stringify(payload), 'utf8'),
+    });
+  }
+
+  #endCopy(): void {
+    void this.#appendControl(RecordKind.initEnd, {})
+      .then(() => this.#writer.durable())
+      .then(() => {
+        this.#copy = undefined;
+        this.#events.onCopied();
+      })
+      .catch(() => undefined); // The journal failed, which has been reported.
+  }
+
+  #recover(folder: string): { readonly raws: readonly ClosedRaw[]; readonly last: Lsn } {
+    const { files } = this.#platform;
+    let generation = RECOVERED_GENERATION;
+    const recovered = recoverRaws(files, folder, this.#options.epoch, this.#options.done, (raw) => {
+      this.#reindex(raw, generation);
+      generation += 1;
+    });
+    for (const path of recovered.empty) files.remove(path);
+    return recovered;
+  }
+
+  #reindex(raw: LoadedRaw, generation: number): void {
+    for (const record of raw.records) {
+      const volume = this.#captured.find((candidate) => candidate.volumeIndex === record.volume);
+      if (volume === undefined) continue;
+      const at = loadedPayloadPosition(record);
+      if (record.kind === RecordKind.write)
+        volume.index.addWrite(record.offset, record.length, generation, at);
+      else if (record.kind === RecordKind.zero)
+        volume.index.addZero(record.offset, record.length, generation);
+    }
+  }
+
+  /** A killed process leaves its last writes to the page cache: they are durable only after a sync of our own (I2). */
+  #handOn(raws: readonly ClosedRaw[]): void {
+    let generation = RECOVERED_GENERATION;
+    for (const raw of raws) {
+      const file = this.#platform.files.open(raw.path, 'write');
+      file.syncNow();
+      file.close();
+      this.#events.onClosed(raw, generation);
+      generation += 1;
+    }
+  }
+
+  #onFailed(error: OperatorError): void {
+    this.refuse({ code: 'EIO', message: error.message });
+    this.#events.onFailed(error.message, error.remedy);
+  }
+}

@@ -1,0 +1,148 @@
+/**
+ * The NBD protocol's numbers and messages (https://github.com/NetworkBlockDevice/nbd/blob/master/doc/proto.md; sections in
+ * quotes below). Pure: bytes in, bytes out. All integers are big endian.
+ */
+import type { HostErrorCode } from '../front-end.ts';
+
+/** "Newstyle negotiation". */
+export const NBDMAGIC = Buffer.from('NBDMAGICIHAVEOPT', 'latin1');
+export const OPTION_MAGIC = Buffer.from('IHAVEOPT', 'latin1');
+const OPTION_REPLY_MAGIC = 0x3e889045565a9n;
+
+export const HandshakeFlag = { fixedNewstyle: 1, noZeroes: 2 } as const;
+
+export const Option = {
+  exportName: 1,
+  abort: 2,
+  list: 3,
+  startTls: 5,
+  info: 6,
+  go: 7,
+  structuredReply: 8,
+  listMetaContext: 9,
+  setMetaContext: 10,
+} as const;
+
+export const OptionReply = {
+  ack: 1,
+  server: 2,
+  info: 3,
+  metaContext: 4,
+  errUnsupported: 0x8000_0001,
+  errInvalid: 0x8000_0003,
+  errUnknown: 0x8000_0006,
+  errTooBig: 0x8000_0009,
+} as const;
+
+export const Info = { export: 0, name: 1, blockSize: 3 } as const;
+
+/** "Transmission flags". */
+const TransmissionFlag = {
+  hasFlags: 1,
+  sendFlush: 4,
+  sendFua: 8,
+  sendTrim: 32,
+  sendWriteZeroes: 64,
+  canMultiConn: 256,
+} as const;
+export const TRANSMISSION_FLAGS = Object.values(TransmissionFlag).reduce((all, flag) => all | flag, 0);
+
+export const REQUEST_SIZE = 28;
+export const REQUEST_MAGIC = 0x25609513;
+const SIMPLE_REPLY_MAGIC = 0x67446698;
+const STRUCTURED_REPLY_MAGIC = 0x668e33ef;
+
+export const Command = {
+  read: 0,
+  write: 1,
+  disconnect: 2,
+  flush: 3,
+  trim: 4,
+  writeZeroes: 6,
+  blockStatus: 7,
+} as const;
+export const CommandFlag = { fua: 1, noHole: 2, dontFragment: 4, requestOne: 8 } as const;
+
+/** "Structured reply chunk message", types. */
+export const Chunk = { none: 0, offsetData: 1, blockStatus: 5, error: 0x8001 } as const;
+const CHUNK_DONE = 1;
+export const BlockState = { hole: 1, zero: 2 } as const;
+
+/** "Error values". */
+export const Errno = { EPERM: 1, EIO: 5, EINVAL: 22, ENOSPC: 28, ENOTSUP: 95, ESHUTDOWN: 108 } as const;
+export const errnoOf = (code: HostErrorCode): number => Errno[code];
+
+/** "Block sizes": what this server can do, what it likes, and the longest READ or WRITE it takes. Bytes. */
+export const BLOCK_SIZE = { min: 512, preferred: 4096, max: 32 * 1024 * 1024 } as const;
+/** Data of one option; the protocol's names have 4096 bytes at most. */
+export const OPTION_DATA_MAX = 16 * 1024;
+/** Options before transmission. */
+export const OPTIONS_MAX = 256;
+
+export const BASE_ALLOCATION = 'base:allocation';
+export const BASE_ALLOCATION_ID = 1;
+
+export function optionReply(option: number, type: number, data: Buffer = Buffer.alloc(0)): Buffer {
+  const header = Buffer.alloc(20);
+  header.writeBigUInt64BE(OPTION_REPLY_MAGIC, 0);
+  header.writeUInt32BE(option, 8);
+  header.writeUInt32BE(type, 12);
+  header.writeUInt32BE(data.length, 16);
+  return Buffer.concat([header, data]);
+}
+
+export function infoExport(size: number): Buffer {
+  const data = Buffer.alloc(12);
+  data.writeUInt16BE(Info.export, 0);
+  data.writeBigUInt64BE(BigInt(size), 2);
+  data.writeUInt16BE(TRANSMISSION_FLAGS, 10);
+  return data;
+}
+
+export function infoBlockSize(): Buffer {
+  const data = Buffer.alloc(14);
+  data.writeUInt16BE(Info.blockSize, 0);
+  data.writeUInt32BE(BLOCK_SIZE.min, 2);
+  data.writeUInt32BE(BLOCK_SIZE.preferred, 6);
+  data.writeUInt32BE(BLOCK_SIZE.max, 10);
+  return data;
+}
+
+export function infoName(name: string): Buffer {
+  return Buffer.concat([Buffer.from([0, Info.name]), Buffer.from(name, 'utf8')]);
+}
+
+/** A length and that many bytes, as most options hold their strings. Undefined when they are not all there. */
+export function readString(
+  data: Buffer,
+  at: number,
+): { readonly text: string; readonly end: number } | undefined {
+  if (at + 4 > data.length) return undefined;
+  const end = at + 4 + data.readUInt32BE(at);
+  return end > data.length ? undefined : { text: data.toString('utf8', at + 4, end), end };
+}
+
+export function simpleReply(cookie: bigint, errno: number): Buffer {
+  const reply = Buffer.allocUnsafe(16);
+  reply.writeUInt32BE(SIMPLE_REPLY_MAGIC, 0);
+  reply.writeUInt32BE(errno, 4);
+  reply.writeBigUInt64BE(cookie, 8);
+  return reply;
+}
+
+/** A chunk's header, which its payload of `length` bytes follows. */
+export function chunkHeader(cookie: bigint, type: number, length: number, done: boolean): Buffer {
+  const header = Buffer.allocUnsafe(20);
+  header.writeUInt32BE(STRUCTURED_REPLY_MAGIC, 0);
+  header.writeUInt16BE(done ? CHUNK_DONE : 0, 4);
+  header.writeUInt16BE(type, 6);
+  header.writeBigUInt64BE(cookie, 8);
+  header.writeUInt32BE(length, 16);
+  return header;
+}
+
+export function errorChunk(cookie: bigint, errno: number): Buffer {
+  const payload = Buffer.alloc(6);
+  payload.writeUInt32BE(errno, 0);
+  return Buffer.concat([chunkHeader(cookie, Chunk.error, payload.length, true), payload]);
+}

@@ -1,0 +1,173 @@
+/** The NBD server's sockets. What is said on them is `session.ts`'s business. */
+import { chmodSync, rmSync } from 'node:fs';
+import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import type { Clock } from '../../platform/clock.ts';
+import { errorCode, OperatorError } from '../../platform/errors.ts';
+import type { Log } from '../../platform/log.ts';
+import type { HostVolume } from '../front-end.ts';
+import { Session } from './session.ts';
+
+/** Milliseconds in which a client must have chosen an export. */
+const HANDSHAKE_TIME_LIMIT = 30_000;
+/** Replies that a client has not taken, bytes: above this no more of its requests are read. */
+const UNSENT_MAX = 4 * 1024 * 1024;
+/** Milliseconds that a stop waits for replies under way. */
+const CLOSE_TIME_LIMIT = 5_000;
+
+export type NbdAddress =
+  | { readonly kind: 'socket'; readonly path: string }
+  | { readonly kind: 'tcp'; readonly host: string; readonly port: number };
+
+export interface NbdServerOptions {
+  readonly volumes: readonly HostVolume[];
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly connectionsMax: number;
+}
+
+interface Connection {
+  readonly socket: Socket;
+  readonly session: Session;
+}
+
+export class NbdServer {
+  readonly #options: NbdServerOptions;
+  readonly #servers: Server[] = [];
+  readonly #connections = new Set<Connection>();
+
+  constructor(options: NbdServerOptions) {
+    this.#options = options;
+  }
+
+  connections(): number {
+    return this.#connections.size;
+  }
+
+  /** May be called for several addresses. Returns the address with its actual port. @throws OperatorError `NBD_ADDRESS` */
+  async listen(address: NbdAddress): Promise<NbdAddress> {
+    if (address.kind === 'socket') await removeStaleSocket(address.path);
+    const server = createServer({ noDelay: true }, (socket) => this.#accept(socket));
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', (error) => reject(cannotListen(address, error)));
+      const ready = (): void => resolve();
+      if (address.kind === 'socket') server.listen({ path: address.path }, ready);
+      else server.listen({ host: address.host, port: address.port }, ready);
+    });
+    this.#servers.push(server);
+    if (address.kind === 'tcp') return { ...address, port: (server.address() as AddressInfo).port };
+    if (process.platform !== 'win32') chmodSync(address.path, 0o600);
+    return address;
+  }
+
+  /** Takes nobody new, answers what was received, and hangs up. */
+  async close(): Promise<void> {
+    const closed = this.#servers.map((server) => new Promise((resolve) => server.close(resolve)));
+    for (const { socket } of this.#connections) socket.pause();
+    const limit = this.#options.clock.monotonic() + CLOSE_TIME_LIMIT;
+    while (this.#busy() && this.#options.clock.monotonic() < limit) {
+      await new Promise<void>((resolve) => this.#options.clock.after(10, resolve));
+    }
+    for (const { socket, session } of this.#connections) {
+      session.end();
+      socket.destroySoon();
+    }
+    await Promise.race([
+      Promise.all(closed),
+      new Promise<void>((resolve) => this.#options.clock.after(CLOSE_TIME_LIMIT, resolve)),
+    ]);
+    for (const { socket } of this.#connections) socket.destroy();
+  }
+
+  #busy(): boolean {
+    return [...this.#connections].some(
+      ({ session, socket }) => session.repliesPending > 0 || socket.writableLength > 0,
+    );
+  }
+
+  #accept(socket: Socket): void {
+    const { log, connectionsMax, clock } = this.#options;
+    const peer =
+      socket.remoteAddress === undefined
+        ? 'a local client'
+        : `${socket.remoteAddress}:${socket.remotePort ?? 0}`;
+    if (this.#connections.size >= connectionsMax) {
+      log.warn(`NBD connection from ${peer} refused: there are ${connectionsMax} already`);
+      socket.destroy();
+      return;
+    }
+    const session = this.#converse(socket, peer);
+    const connection = { socket, session };
+    this.#connections.add(connection);
+    const timer = clock.after(HANDSHAKE_TIME_LIMIT, () => {
+      if (session.transmitting) return;
+      log.warn(`NBD connection from ${peer} ended: no export was chosen in ${HANDSHAKE_TIME_LIMIT / 1000} s`);
+      socket.destroy();
+    });
+    socket.on('data', (bytes: Buffer) => session.receive(bytes));
+    socket.on('error', (error) => log.debug(`NBD connection from ${peer}: ${error.message}`));
+    socket.on('close', () => {
+      timer.cancel();
+      session.end();
+      this.#connections.delete(connection);
+    });
+  }
+
+  #converse(socket: Socket, peer: string): Session {
+    let blocked = false;
+    const govern = (): void => {
+      if (blocked || socket.writableLength > UNSENT_MAX) socket.pause();
+      else socket.resume();
+    };
+    socket.on('drain', govern);
+    let corked = false;
+    return new Session({
+      volumes: this.#options.volumes,
+      send: (bytes) => {
+        // Replies of one turn leave in one write.
+        if (!corked) {
+          corked = true;
+          socket.cork();
+          process.nextTick(() => {
+            corked = false;
+            socket.uncork();
+            if (socket.writableLength > UNSENT_MAX) govern();
+          });
+        }
+        socket.write(bytes);
+      },
+      onEnd: (reason) => {
+        if (reason !== undefined) this.#options.log.warn(`NBD connection from ${peer} ended: ${reason}`);
+        socket.destroySoon();
+      },
+      onBlocked: (value) => {
+        blocked = value;
+        govern();
+      },
+    });
+  }
+}
+
+/** A socket file that nobody listens on is left over from a crash. @throws OperatorError `NBD_ADDRESS` when somebody does */
+async function removeStaleSocket(path: string): Promise<void> {
+  const answer = await new Promise<string>((resolve) => {
+    const probe = connect(path);
+    probe.on('connect', () => {
+      probe.destroy();
+      resolve('alive');
+    });
+    probe.on('error', (error) => resolve(errorCode(error)));
+  });
+  if (answer === 'ECONNREFUSED') rmSync(path, { force: true });
+  if (answer !== 'alive') return;
+  throw new OperatorError('NBD_ADDRESS', `another program serves ${path}`, {
+    remedy: 'stop it, or give this group another nbd socket',
+  });
+}
+
+function cannotListen(address: NbdAddress, error: Error): OperatorError {
+  const where = address.kind === 'socket' ? address.path : `${address.host}:${address.port}`;
+  return new OperatorError('NBD_ADDRESS', `cannot serve NBD at ${where}: ${error.message}`, {
+    remedy: 'free the address or configure another one under nbd',
+    cause: error,
+  });
+}

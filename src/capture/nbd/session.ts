@@ -1,0 +1,124 @@
+/** One client's conversation, without its socket: received bytes in, bytes to send and the end out. */
+import { WRITE_HEADROOM, type HostVolume } from '../front-end.ts';
+import { Handshake } from './handshake.ts';
+import { Transmission } from './transmission.ts';
+
+/** Received and not yet taken; at least one whole small write and a long write's piece fit. Bytes. */
+const BUFFER_SIZE = 512 * 1024;
+
+export interface SessionOptions {
+  readonly volumes: readonly HostVolume[];
+  readonly send: (bytes: Buffer) => void;
+  /** The conversation is over; `reason` when the client broke the protocol. Called once. */
+  readonly onEnd: (reason: string | undefined) => void;
+  /** Blocked on the volume until this was called again with `false`: give no more bytes meanwhile. */
+  readonly onBlocked: (blocked: boolean) => void;
+}
+
+export class Session {
+  readonly #options: SessionOptions;
+  readonly #buffer = Buffer.allocUnsafe(WRITE_HEADROOM + BUFFER_SIZE);
+  readonly #handshake: Handshake;
+  #transmission: Transmission | undefined;
+  #start = WRITE_HEADROOM;
+  #end = WRITE_HEADROOM;
+  #blocked = false;
+  #over = false;
+  /** Received while blocked, at most what one read from the socket gives. */
+  #held: Buffer[] = [];
+
+  constructor(options: SessionOptions) {
+    this.#options = options;
+    this.#handshake = new Handshake(options.volumes, options.send);
+  }
+
+  /** The export in use, undefined before one is chosen. */
+  get transmitting(): boolean {
+    return this.#transmission !== undefined;
+  }
+
+  get repliesPending(): number {
+    return this.#transmission?.pending ?? 0;
+  }
+
+  receive(bytes: Buffer): void {
+    if (this.#over) return;
+    if (this.#blocked) {
+      this.#held.push(bytes);
+      return;
+    }
+    for (let done = 0; done < bytes.length && !this.#over;) {
+      this.#makeRoom();
+      const piece = Math.min(bytes.length - done, this.#buffer.length - this.#end);
+      bytes.copy(this.#buffer, this.#end, done, done + piece);
+      this.#end += piece;
+      done += piece;
+      this.#process();
+      if (this.#isBlocked()) {
+        if (done < bytes.length) this.#held.push(bytes.subarray(done));
+        return;
+      }
+    }
+  }
+
+  /** The client is gone, or must go: nothing more is taken or sent. */
+  end(): void {
+    this.#over = true;
+    this.#held = [];
+  }
+
+  #isBlocked(): boolean {
+    return this.#blocked;
+  }
+
+  /** Moves what is left to the front, behind the head-room. */
+  #makeRoom(): void {
+    if (this.#start === WRITE_HEADROOM) return;
+    if (this.#start === this.#end) this.#start = this.#end = WRITE_HEADROOM;
+    else if (this.#end === this.#buffer.length) {
+      this.#buffer.copy(this.#buffer, WRITE_HEADROOM, this.#start, this.#end);
+      this.#end -= this.#start - WRITE_HEADROOM;
+      this.#start = WRITE_HEADROOM;
+    }
+  }
+
+  #process(): void {
+    while (this.#transmission === undefined && !this.#over) {
+      const { used, result } = this.#handshake.take(this.#buffer.subarray(this.#start, this.#end));
+      this.#start += used;
+      if (result.kind === 'ended') this.#finish(result.reason);
+      else if (result.kind === 'agreed') {
+        this.#transmission = new Transmission(result.agreement, (reply) => {
+          if (!this.#over) this.#options.send(reply);
+        });
+      } else if (used === 0) return;
+    }
+    if (this.#transmission === undefined) return;
+    const result = this.#transmission.take(this.#buffer, this.#start, this.#end);
+    if (result.kind === 'ended') {
+      this.#finish(result.reason);
+      return;
+    }
+    this.#start += result.used;
+    if (result.kind === 'blocked') this.#block(result.until);
+  }
+
+  #block(until: Promise<void>): void {
+    this.#blocked = true;
+    this.#options.onBlocked(true);
+    void until.then(() => {
+      this.#blocked = false;
+      if (this.#over) return;
+      this.#process();
+      const held = this.#held.splice(0);
+      for (const bytes of held) this.receive(bytes);
+      if (!this.#isBlocked()) this.#options.onBlocked(false);
+    });
+  }
+
+  #finish(reason: string | undefined): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#options.onEnd(reason);
+  }
+}

@@ -1,0 +1,62 @@
+/** What a source's journal folder holds after a stop or a crash: see {@link recoverRaws}. */
+import { join } from 'node:path';
+import type { Files } from '../platform/files.ts';
+import { LSN_MAX, lsn, next, type EpochIdentity, type Lsn } from '../journal/ids.ts';
+import { parseOpenName } from '../journal/names.ts';
+import { loadRaw, RAW_HEADER_SIZE, type ClosedRaw, type LoadedRaw } from '../journal/raw-segment.ts';
+import { RAW_MARGIN } from './journal-writer.ts';
+
+/** Bytes of records in a raw segment at most, by any configuration. */
+export const SEGMENT_SIZE_MAX = 64 * 1024 * 1024;
+
+export interface RecoveredRaws {
+  /** In order, joined to each other and to `done`; to be sealed and destaged again where the checkpoint says so. */
+  readonly raws: readonly ClosedRaw[];
+  /** Files that hold nothing any more. */
+  readonly empty: readonly string[];
+  /** The last record that there is. */
+  readonly last: Lsn;
+}
+
+/**
+ * Finds the journal's end: raw segments are followed from the checkpoint on, record by record, until one is missing or not
+ * intact. Everything that was durable lies before that, because it became durable in order; a later file can only hold
+ * what nobody was promised.
+ *
+ * `done`: both sealed and destaged. `visit` sees every record-bearing segment while it is in memory, one at a time.
+ */
+export function recoverRaws(
+  files: Files,
+  folder: string,
+  epoch: EpochIdentity,
+  done: Lsn,
+  visit: (raw: LoadedRaw) => void,
+): RecoveredRaws {
+  const names = files.list(folder).flatMap((name) => {
+    const start = parseOpenName(name);
+    return start === undefined ? [] : [{ name, ...start }];
+  });
+  names.sort((a, b) => a.first - b.first);
+  const raws: ClosedRaw[] = [];
+  const empty: string[] = [];
+  let last = done;
+  for (const [index, { name, first, epoch: number }] of names.entries()) {
+    const path = join(folder, name);
+    const successor = names[index + 1];
+    const limit = successor === undefined ? LSN_MAX : lsn(successor.first - 1);
+    const raw = number === epoch.number && first <= next(last) ? load(files, path, limit) : undefined;
+    const end = raw === undefined ? done : lsn(first + raw.records.length - 1);
+    if (raw === undefined || raw.header.epoch.id !== epoch.id || end <= last) {
+      empty.push(path);
+      continue;
+    }
+    raws.push({ path, header: raw.header, last: end, end: raw.end });
+    visit(raw);
+    last = end;
+  }
+  return { raws, empty, last };
+}
+
+function load(files: Files, path: string, limit: Lsn): LoadedRaw | undefined {
+  return loadRaw(files, path, RAW_HEADER_SIZE + SEGMENT_SIZE_MAX + RAW_MARGIN, limit);
+}

@@ -1,0 +1,33 @@
+import { loadConfig } from '../config/load.ts';
+import { startDaemon } from '../daemon/daemon.ts';
+import { createLog } from '../daemon/log.ts';
+import { ExitCode } from './exit-codes.ts';
+
+/** Runs the daemon until it is told to stop; resolves with the exit code. */
+export async function serve(options: { readonly config: string }): Promise<number> {
+  const loaded = loadConfig(options.config);
+  if ('problems' in loaded) {
+    const { describeProblem } = await import('../config/problems.ts');
+    for (const problem of loaded.problems) process.stderr.write(`${describeProblem(problem)}\n`);
+    return ExitCode.invalid;
+  }
+  const { log, child, close } = createLog(loaded.config.log);
+  const stopped = signalled(['SIGTERM', 'SIGINT']);
+  try {
+    const daemon = await startDaemon(loaded.config, log, child);
+    log.info('blockferry is running', { groups: loaded.config.groups.length });
+    const signal = await stopped;
+    log.info(`${signal}: stopping`);
+    await daemon.stop();
+    log.info('stopped: everything taken is durable');
+    return ExitCode.ok;
+  } finally {
+    await close();
+  }
+}
+
+function signalled(signals: readonly NodeJS.Signals[]): Promise<NodeJS.Signals> {
+  return new Promise((resolve) => {
+    for (const signal of signals) process.once(signal, () => resolve(signal));
+  });
+}

@@ -1,0 +1,97 @@
+/** Builds everything from the configuration, and takes it down again. */
+import manifest from '../../package.json' with { type: 'json' };
+import type { DaemonControl } from '../api/control.ts';
+import { startApi } from '../api/server.ts';
+import type { Config, ReceiverConfig } from '../config/config.ts';
+import { OperatorError } from '../platform/errors.ts';
+import type { Log } from '../platform/log.ts';
+import { nodeFiles } from '../platform/node/files.ts';
+import { nodePlatform } from '../platform/node/platform.ts';
+import { Receiver } from '../transfer/receiver/receiver.ts';
+import { startDestination } from './destination.ts';
+import type { RunningGroup } from './running-group.ts';
+import { startSource } from './source.ts';
+
+export interface Daemon {
+  readonly control: DaemonControl;
+  /** Where the receiver listens, when there is one. */
+  readonly receiver: { readonly host: string; readonly port: number } | undefined;
+  /** Drains: hosts are let go, what they wrote is sealed and destaged, the step under way is finished. */
+  stop(): Promise<void>;
+}
+
+/** @throws OperatorError what cannot be had; everything that was started is stopped again */
+export async function startDaemon(config: Config, log: Log, child: (part: string) => Log): Promise<Daemon> {
+  const groups: RunningGroup[] = [];
+  const closers: (() => Promise<void>)[] = [];
+  const stop = async (): Promise<void> => {
+    for (const close of closers.splice(0).reverse()) await close();
+    await Promise.all(groups.splice(0).map((group) => group.stop()));
+  };
+  try {
+    nodeFiles.makeDirectory(config.stateFolder);
+    for (const group of config.groups) {
+      groups.push(
+        group.role === 'source'
+          ? await startSource(group, child(group.name))
+          : await startDestination(group, child(group.name)),
+      );
+    }
+    const control = controlOf(groups);
+    let receiver;
+    if (config.receiver !== undefined) {
+      const server = receiverOf(config, config.receiver, groups, child('receiver'));
+      receiver = await server.listen();
+      closers.push(() => server.close());
+    }
+    const api = await startApi({ address: config.api, stateFolder: config.stateFolder, control, log });
+    closers.push(() => api.close());
+    return { control, receiver, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+function controlOf(groups: readonly RunningGroup[]): DaemonControl {
+  const startedAt = nodePlatform.clock.now();
+  const find = (name: string): RunningGroup => {
+    const group = groups.find((candidate) => candidate.name === name);
+    if (group !== undefined) return group;
+    throw new OperatorError('GROUP_UNKNOWN', `there is no group ${name} here`, {
+      remedy: `the groups are: ${groups.map((candidate) => candidate.name).join(', ')}`,
+    });
+  };
+  return {
+    async status() {
+      const statuses = await Promise.all(groups.map((group) => group.status()));
+      return { version: manifest.version, startedAt, now: nodePlatform.clock.now(), groups: statuses };
+    },
+    placeMarker: async (group, marker) => find(group).placeMarker(marker),
+    snapshots: async (group) => find(group).snapshots(),
+  };
+}
+
+function receiverOf(
+  config: Config,
+  receiver: ReceiverConfig,
+  groups: readonly RunningGroup[],
+  log: Log,
+): Receiver {
+  const streams = config.groups.flatMap((group) =>
+    group.role === 'destination' && group.login !== undefined
+      ? [{ ...group.login, folder: group.folder, quota: group.quota, group: group.name }]
+      : [],
+  );
+  return new Receiver({
+    ...receiver,
+    streams,
+    onStored: (user) => {
+      const group = streams.find((stream) => stream.user === user)?.group;
+      groups.find((candidate) => candidate.name === group)?.wake();
+    },
+    clock: nodePlatform.clock,
+    files: nodeFiles,
+    log,
+  });
+}

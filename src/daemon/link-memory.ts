@@ -1,0 +1,42 @@
+import { join } from 'node:path';
+import { STATUS_SIZE_MAX, type DestinationStatus } from '../journal/status.ts';
+import { decodeStatus, encodeStatus } from '../journal/status-codec.ts';
+import { readSmallFile, replaceFile } from '../platform/atomic-file.ts';
+import type { Platform } from '../platform/platform.ts';
+
+/** Milliseconds between two notes on the disk. */
+const INTERVAL = 1000;
+
+/** The newest status that a link has seen, across restarts: an older one is a replay (I12). */
+export class LinkMemory {
+  readonly #platform: Pick<Platform, 'clock' | 'files' | 'random'>;
+  readonly #folder: string;
+  readonly #path: string;
+  #last: DestinationStatus | undefined;
+  #notedAt = Number.NEGATIVE_INFINITY;
+
+  constructor(platform: Pick<Platform, 'clock' | 'files' | 'random'>, groupFolder: string, name: string) {
+    this.#platform = platform;
+    this.#folder = join(groupFolder, 'links');
+    this.#path = join(this.#folder, `${name}.json`);
+    const bytes = readSmallFile(platform.files, this.#path, STATUS_SIZE_MAX);
+    this.#last = bytes === undefined ? undefined : decodeStatus(bytes, undefined, name);
+  }
+
+  get last(): DestinationStatus | undefined {
+    return this.#last;
+  }
+
+  remember(status: DestinationStatus): void {
+    this.#last = status;
+    if (this.#platform.clock.monotonic() - this.#notedAt >= INTERVAL) this.flush();
+  }
+
+  flush(): void {
+    const { files, clock, random } = this.#platform;
+    if (this.#last === undefined) return;
+    files.makeDirectory(this.#folder);
+    replaceFile(files, this.#path, encodeStatus(this.#last, undefined, '', random));
+    this.#notedAt = clock.monotonic();
+  }
+}

@@ -1,0 +1,36 @@
+import type { MarkerToPlace } from '../api/control.ts';
+import type { PlacedMarker } from '../api/contract/markers.ts';
+import type { SnapshotEntry } from '../api/contract/snapshots.ts';
+import type { DestinationGroupStatus, SourceStatus } from '../api/contract/status.ts';
+import { join } from 'node:path';
+import { OperatorError } from '../platform/errors.ts';
+import { lockFile } from '../platform/node/lock.ts';
+import { nodeFiles } from '../platform/node/files.ts';
+import type { Log, LogFields } from '../platform/log.ts';
+
+/** A group that this daemon runs, of either role. */
+export interface RunningGroup {
+  readonly name: string;
+  status(): Promise<SourceStatus | DestinationGroupStatus>;
+  placeMarker(marker: MarkerToPlace): Promise<PlacedMarker>;
+  snapshots(): Promise<readonly SnapshotEntry[]>;
+  /** Its inbox got something. */
+  wake(): void;
+  /** What is under way is finished and durable. */
+  stop(): Promise<void>;
+}
+
+/** One daemon a group folder. @throws OperatorError `GROUP_LOCKED` */
+export function lockGroup(name: string, folder: string): { release(): void } {
+  nodeFiles.makeDirectory(folder);
+  const lock = lockFile(join(folder, 'lock'));
+  if (lock !== undefined) return lock;
+  throw new OperatorError('GROUP_LOCKED', `group ${name}: another blockferry works in ${folder}`, {
+    remedy: 'stop it, or give this one another buffer',
+  });
+}
+
+/** A worker thread's `log` events. */
+export function logFromThread(log: Log): (level: keyof Log, message: string, fields?: LogFields) => void {
+  return (level, message, fields) => log[level](message, fields);
+}

@@ -1,0 +1,93 @@
+/** The host thread's object: a group's engine with the NBD server in front of it, as the main thread calls it. */
+import {
+  GroupHost,
+  type GroupHostOptions,
+  type GroupHostStatus,
+  type PlacedMarker,
+} from '../capture/group-host.ts';
+import { NbdServer } from '../capture/nbd/server.ts';
+import type { MarkerPayload } from '../journal/record.ts';
+import type { Log } from '../platform/log.ts';
+import type { Platform } from '../platform/platform.ts';
+import type { NbdConfig } from '../config/config.ts';
+
+export interface SourceHostOptions {
+  readonly group: GroupHostOptions;
+  readonly nbd: NbdConfig;
+}
+
+export type Emit = (name: string, ...args: readonly unknown[]) => void;
+
+export class SourceHost {
+  readonly #host: GroupHost;
+  readonly #server: NbdServer;
+  readonly #nbd: NbdConfig;
+
+  constructor(platform: Platform, log: Log, options: SourceHostOptions, emit: Emit) {
+    this.#nbd = options.nbd;
+    this.#host = new GroupHost(platform, options.group, {
+      onClosed: (raw, generation) => emit('closed', raw, generation),
+      onCopied: () => emit('copied'),
+      onFailed: (message, remedy) => emit('failed', message, remedy),
+    });
+    this.#server = new NbdServer({
+      volumes: this.#host.volumes,
+      log,
+      clock: platform.clock,
+      connectionsMax: options.nbd.connections,
+    });
+  }
+
+  /** Hosts may come. */
+  async listen(): Promise<void> {
+    if (this.#nbd.socket !== undefined) await this.#server.listen({ kind: 'socket', path: this.#nbd.socket });
+    if (this.#nbd.tcp !== undefined) await this.#server.listen({ kind: 'tcp', ...this.#nbd.tcp });
+  }
+
+  attach(): Promise<void> {
+    return this.#host.attach();
+  }
+
+  beginCopy(): Promise<void> {
+    return this.#host.beginCopy();
+  }
+
+  setCopyPaused(paused: boolean): Promise<void> {
+    this.#host.setCopyPaused(paused);
+    return Promise.resolve();
+  }
+
+  refuse(reason: { readonly code: 'ENOSPC' | 'EIO'; readonly message: string } | undefined): Promise<void> {
+    this.#host.refuse(reason);
+    return Promise.resolve();
+  }
+
+  placeMarker(marker: MarkerPayload): Promise<PlacedMarker> {
+    return this.#host.placeMarker(marker);
+  }
+
+  destaged(generation: number): Promise<void> {
+    this.#host.destaged(generation);
+    return Promise.resolve();
+  }
+
+  release(path: string): Promise<void> {
+    this.#host.release(path);
+    return Promise.resolve();
+  }
+
+  status(): Promise<GroupHostStatus & { readonly connections: number }> {
+    return Promise.resolve({ ...this.#host.status(), connections: this.#server.connections() });
+  }
+
+  /** Hosts are let go, and what they wrote is closed and durable. */
+  async drain(): Promise<void> {
+    await this.#server.close();
+    await this.#host.drain();
+  }
+
+  stop(): Promise<void> {
+    this.#host.stop();
+    return Promise.resolve();
+  }
+}

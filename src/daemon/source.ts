@@ -1,0 +1,323 @@
+/** Builds a source group from its configuration and runs it: two threads, its links, its status. */
+import type { MarkerToPlace } from '../api/control.ts';
+import type { SourceStatus, StreamStatus } from '../api/contract/status.ts';
+import { RAW_MARGIN } from '../capture/journal-writer.ts';
+import type { LinkConfig, SourceGroupConfig } from '../config/config.ts';
+import type { AttachedVolume, Lsn, VolumeIndex } from '../journal/ids.ts';
+import { epoch, lsn } from '../journal/ids.ts';
+import { readGroupFile, writeGroupFile, type GroupFile } from '../journal/source-files.ts';
+import { decodeStatus } from '../journal/status-codec.ts';
+import { describeError, OperatorError } from '../platform/errors.ts';
+import type { Log } from '../platform/log.ts';
+import { nodePlatform } from '../platform/node/platform.ts';
+import { startThread, type RemoteThread } from '../platform/node/threads.ts';
+import { Link, type LinkReport } from '../transfer/link.ts';
+import type { Transport } from '../transfer/transport.ts';
+import { FolderTransport } from '../transfer/transports/folder.ts';
+import { FtpTransport } from '../transfer/transports/ftp.ts';
+import { LinkMemory } from './link-memory.ts';
+import { lockGroup, logFromThread, type RunningGroup } from './running-group.ts';
+import type { SourceBack, SourceBackOptions } from './source-back.ts';
+import { receivedByAll, SourceGroup } from './source-group.ts';
+import type { SourceHost, SourceHostOptions } from './source-host.ts';
+
+const { files, clock, random } = nodePlatform;
+const SECTOR = 512;
+
+type PlacedVolume = SourceBackOptions['volumes'][number];
+
+export async function startSource(config: SourceGroupConfig, log: Log): Promise<RunningGroup> {
+  const lock = lockGroup(config.name, config.folder);
+  try {
+    return await new Source(config, log, lock).start();
+  } catch (error) {
+    lock.release();
+    throw error;
+  }
+}
+
+class Source implements RunningGroup {
+  readonly name: string;
+  readonly #config: SourceGroupConfig;
+  readonly #log: Log;
+  readonly #lock: { release(): void };
+  readonly #volumes: readonly PlacedVolume[];
+  readonly #links: { readonly config: LinkConfig; readonly link: Link; readonly memory: LinkMemory }[] = [];
+  #identity: GroupFile;
+  #back: RemoteThread<SourceBack> | undefined;
+  #host: RemoteThread<SourceHost> | undefined;
+  #group: SourceGroup | undefined;
+
+  constructor(config: SourceGroupConfig, log: Log, lock: { release(): void }) {
+    this.name = config.name;
+    this.#config = config;
+    this.#log = log;
+    this.#lock = lock;
+    this.#identity = readGroupFile(files, config.folder) ?? newIdentity();
+    this.#volumes = placeVolumes(config, this.#identity.volumes);
+  }
+
+  async start(): Promise<this> {
+    const { folder, quota, whenFull, segment } = this.#config;
+    writeGroupFile(files, folder, this.#identity);
+    const back = (this.#back = this.#startBack());
+    const opened = await back.call.open();
+    const done = lsn(Math.min(opened.checkpoint.applied, opened.checkpoint.digested));
+    const early: Parameters<SourceGroup['closed']>[] = [];
+    let group: SourceGroup | undefined;
+    const host = (this.#host = this.#startHost(done, {
+      closed: (...args: Parameters<SourceGroup['closed']>) =>
+        group === undefined ? early.push(args) : group.closed(...args),
+      copied: () => group?.copied(),
+      failed: (message: string, remedy: string) => group?.failed(message, remedy),
+    }));
+    group = this.#group = new SourceGroup(
+      nodePlatform,
+      this.#log,
+      { host: host.call, back: back.call },
+      opened,
+      {
+        group: { name: this.name, id: this.#identity.id },
+        folder,
+        quota,
+        whenFull,
+        segmentBytesMax: segment.size + RAW_MARGIN,
+        initialized: this.#identity.initialized && !this.#mustAttach(),
+        received: () => receivedByAll(this.#links.map(({ link }) => link.received)),
+        onSealed: () => this.#links.forEach(({ link }) => link.wake()),
+        onInitialized: (initialized) => this.#note({ initialized }),
+      },
+    );
+    for (const link of this.#config.destinations) this.#addLink(link);
+    for (const args of early) group.closed(...args);
+    if (this.#mustAttach()) await this.#attach(host);
+    await host.call.listen();
+    group.start();
+    for (const { link } of this.#links) link.start();
+    return this;
+  }
+
+  async placeMarker({
+    kind,
+    name,
+  }: MarkerToPlace): Promise<{ id: string; lsn: number; time: number; name: string }> {
+    const id = random.bytes(16).toString('hex');
+    const placed = await this.#running.placeMarker({ id, kind, name });
+    this.#log.info(`${kind} marker ${name} placed`, { lsn: placed.lsn });
+    return { id, name, ...placed };
+  }
+
+  snapshots(): Promise<never> {
+    return Promise.reject(
+      new OperatorError(
+        'NO_SNAPSHOTS_HERE',
+        `group ${this.name} is a source: its snapshots are at its destinations`,
+        {
+          remedy: 'ask there: `blockferry snapshot list`',
+        },
+      ),
+    );
+  }
+
+  wake(): void {
+    for (const { link } of this.#links) link.wake();
+  }
+
+  async status(): Promise<SourceStatus> {
+    const group = this.#running;
+    const host = await this.#host?.call.status();
+    const used = group.bufferUsed;
+    const free = files.freeSpace(this.#config.folder);
+    const last = host?.lsn ?? group.checkpoint.digested;
+    return {
+      role: 'source',
+      name: this.name,
+      mode: group.mode,
+      volumes: this.#volumes.map(({ name, size }) => ({ name, size })),
+      lsn: last,
+      durableLsn: host?.durableLsn ?? last,
+      checkpoint: group.checkpoint.applied,
+      buffer: {
+        folder: this.#config.folder,
+        used,
+        quota: this.#config.quota,
+        room: Math.max(0, Math.min(this.#config.quota - used, free)),
+      },
+      ...(host?.copy === undefined ? {} : { initialized: host.copy.done / Math.max(1, host.copy.total) }),
+      hosts: host?.connections ?? 0,
+      waits: group.waits.list(),
+      streams: this.#links.map(({ config, link }) => streamStatus(config, link, last)),
+    };
+  }
+
+  async stop(): Promise<void> {
+    await this.#group?.stop();
+    await Promise.all(this.#links.map(({ link }) => link.stop()));
+    for (const { memory } of this.#links) memory.flush();
+    await this.#host?.call.stop();
+    await this.#back?.call.close();
+    await this.#host?.terminate();
+    await this.#back?.terminate();
+    this.#lock.release();
+  }
+
+  get #running(): SourceGroup {
+    if (this.#group === undefined)
+      throw new OperatorError('GROUP_STARTING', `group ${this.name} is starting`);
+    return this.#group;
+  }
+
+  #startBack(): RemoteThread<SourceBack> {
+    const { folder, key, segment } = this.#config;
+    const options: SourceBackOptions = {
+      folder,
+      group: { name: this.name, id: this.#identity.id },
+      key,
+      compression: segment.compression,
+      dropOverwritten: segment.dropOverwritten,
+      volumes: this.#volumes,
+    };
+    return startThread(new URL('./threads/source-back-thread.ts', import.meta.url), options, {}, (error) =>
+      this.#threadEnded(error),
+    );
+  }
+
+  #startHost(done: Lsn, events: Record<string, (...args: never[]) => void>): RemoteThread<SourceHost> {
+    const { name, folder, segment, nbd } = this.#config;
+    const options: SourceHostOptions = {
+      group: {
+        name,
+        folder,
+        segmentSize: segment.size,
+        segmentAge: segment.age,
+        epoch: this.#identity.epoch,
+        volumes: this.#volumes,
+        done,
+      },
+      nbd,
+    };
+    const module = new URL('./threads/source-host-thread.ts', import.meta.url);
+    return startThread(module, options, { ...events, log: logFromThread(this.#log) }, (error) =>
+      this.#threadEnded(error),
+    );
+  }
+
+  #threadEnded(error: Error): void {
+    this.#group?.failed(
+      `a thread of group ${this.name} ended: ${describeError(error)}`,
+      'restart blockferry',
+    );
+  }
+
+  #mustAttach(): boolean {
+    return JSON.stringify(this.#identity.volumes) !== JSON.stringify(this.#attached());
+  }
+
+  #attached(): AttachedVolume[] {
+    return this.#volumes.map(({ index, name, size }) => ({ index, name, size }));
+  }
+
+  /** Only once the record is durable does the group file say so: until then it is done again. */
+  async #attach(host: RemoteThread<SourceHost>): Promise<void> {
+    await host.call.attach();
+    this.#note({ volumes: this.#attached(), initialized: false });
+  }
+
+  #note(change: Partial<GroupFile>): void {
+    this.#identity = { ...this.#identity, ...change };
+    writeGroupFile(files, this.#config.folder, this.#identity);
+  }
+
+  #addLink(config: LinkConfig): void {
+    const memory = new LinkMemory(nodePlatform, this.#config.folder, config.name);
+    const link = new Link(nodePlatform, this.#log, {
+      name: config.name,
+      transport: transportOf(config),
+      parallel: config.parallel,
+      segments: () => this.#running.sealed,
+      groupId: this.#identity.id,
+      decode: (bytes) => decodeStatus(bytes, this.#config.key, this.name),
+      initial: memory.last,
+      onStatus: (status) => {
+        memory.remember(status);
+        this.#group?.wake();
+      },
+    });
+    this.#links.push({ config, link, memory });
+  }
+}
+
+function newIdentity(): GroupFile {
+  const id = (): string => random.bytes(16).toString('hex');
+  return { id: id(), epoch: { number: epoch(1), id: id() }, volumes: [], initialized: false };
+}
+
+/** A volume keeps the index it once got. An image file that is not there yet is made, sparse, when its size is given. */
+function placeVolumes(config: SourceGroupConfig, known: readonly AttachedVolume[]): PlacedVolume[] {
+  let unused = Math.max(-1, ...known.map((volume) => volume.index)) + 1;
+  return config.volumes.map(({ name, path, size: wanted }) => {
+    const stat = files.stat(path);
+    if (stat === undefined && wanted !== undefined) {
+      const file = files.open(path, 'create-new');
+      file.truncate(wanted);
+      file.syncNow();
+      file.close();
+    }
+    const size = stat?.size ?? wanted;
+    if (
+      size === undefined ||
+      size < SECTOR ||
+      size % SECTOR !== 0 ||
+      (wanted !== undefined && wanted !== size)
+    ) {
+      const what = size === undefined ? 'is not there' : `has ${size} bytes`;
+      throw new OperatorError('VOLUME_SIZE', `volume ${name} (${path}) ${what}`, {
+        remedy: 'a volume is as large as the configuration says and consists of sectors of 512 bytes',
+      });
+    }
+    const index = known.find((volume) => volume.name === name)?.index ?? (unused++ as VolumeIndex);
+    return { index, name, path, size };
+  });
+}
+
+function transportOf({ transport, parallel }: LinkConfig): Transport {
+  // One connection more than there are transfers, for the status.
+  return transport.kind === 'folder'
+    ? new FolderTransport(transport)
+    : new FtpTransport({ ...transport, connections: parallel + 1 });
+}
+
+function streamStatus(config: LinkConfig, link: Link, last: number): StreamStatus {
+  const report = link.report();
+  const { status } = report;
+  return {
+    destination: config.name,
+    link:
+      config.transport.kind === 'folder'
+        ? config.transport.path
+        : `ftp://${config.transport.host}:${config.transport.port}`,
+    state: report.state,
+    received: status?.received ?? 0,
+    applied: status?.applied ?? 0,
+    ...lagOf(report, last),
+    lagBytes: report.backlogBytes,
+    backlogSegments: report.backlogSegments,
+    rate: report.rate,
+    ...(report.rate > 0 && report.backlogBytes > 0
+      ? { timeLeftSeconds: report.backlogBytes / report.rate }
+      : {}),
+    segmentsSent: report.segmentsSent,
+    bytesSent: report.bytesSent,
+    ...(status === undefined ? {} : { lastStatusAt: status.writtenAt }),
+    waits: report.waits,
+  };
+}
+
+/** The age of the newest write that the destination has applied, by the source's own clock; not the absence of errors. */
+function lagOf({ status }: LinkReport, last: number): { lagSeconds?: number } {
+  if (status === undefined) return {};
+  if (status.applied >= last) return { lagSeconds: 0 };
+  return status.appliedTime === 0
+    ? {}
+    : { lagSeconds: Math.max(0, (clock.now() - status.appliedTime) / 1000) };
+}

@@ -1,0 +1,81 @@
+/** Takes an attach record: which volumes the stream has, and whether this side has a place for each. */
+import { z } from 'zod';
+import { VOLUMES_PER_GROUP_MAX, type AttachedVolume, type VolumeIndex } from '../journal/ids.ts';
+import type { JournalRecord } from '../journal/record.ts';
+import { OperatorError } from '../platform/errors.ts';
+import type { Files } from '../platform/files.ts';
+
+const SECTOR = 512;
+const attachSchema = z.object({
+  volumes: z
+    .array(
+      z.object({
+        index: z
+          .number()
+          .int()
+          .min(0)
+          .max(VOLUMES_PER_GROUP_MAX - 1)
+          .transform((value) => value as VolumeIndex),
+        name: z.string().min(1).max(63),
+        size: z.number().int().nonnegative().multipleOf(SECTOR),
+      }),
+    )
+    .min(1)
+    .max(VOLUMES_PER_GROUP_MAX),
+});
+
+/**
+ * @param paths volume name → where it is kept here, by the configuration
+ * @param before what was attached until now: what is new may be made, what was there must be there
+ * @throws OperatorError `VOLUME_UNKNOWN` the configuration has no place for it; `VOLUME_SIZE` the place is too small
+ */
+export function attach(
+  files: Files,
+  record: JournalRecord,
+  paths: ReadonlyMap<string, string>,
+  before: readonly AttachedVolume[],
+): AttachedVolume[] {
+  const { volumes } = attachSchema.parse(JSON.parse(record.payload.toString('utf8')));
+  for (const volume of volumes) {
+    const path = paths.get(volume.name);
+    if (path === undefined) {
+      throw new OperatorError(
+        'VOLUME_UNKNOWN',
+        `the source sends volume ${volume.name}, which is not configured here`,
+        {
+          remedy: `add it under volumes of this group and restart blockferry`,
+        },
+      );
+    }
+    prepare(files, path, volume, before.find((candidate) => candidate.name === volume.name)?.size);
+  }
+  return volumes;
+}
+
+/** `known`: its size when it was attached before. */
+function prepare(files: Files, path: string, volume: AttachedVolume, known: number | undefined): void {
+  const stat = files.stat(path);
+  if (stat === undefined && known !== undefined) {
+    throw new OperatorError('VOLUME_OFFLINE', `volume ${volume.name} (${path}) is not there`, {
+      remedy: 'make it available again; work on it resumes by itself',
+      retryable: true,
+    });
+  }
+  if (stat !== undefined && stat.size >= volume.size) return;
+  // A file that we made, or one that holds nothing yet, may be given its size; nobody else's data is touched.
+  const ours = stat === undefined || (stat.kind === 'file' && (stat.size === 0 || stat.size === known));
+  if (!ours) {
+    throw new OperatorError(
+      'VOLUME_SIZE',
+      `volume ${volume.name} (${path}) has ${stat.size} bytes; the source's has ${volume.size}`,
+      { remedy: 'give it at least the size of the source volume, then restart blockferry' },
+    );
+  }
+  const file = files.open(path, 'create');
+  try {
+    file.truncate(volume.size);
+    file.syncNow();
+  } finally {
+    file.close();
+  }
+}

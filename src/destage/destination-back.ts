@@ -1,0 +1,452 @@
+/**
+ * The working half of a destination, on a thread of its own: checks what arrives, joins it to the journal, applies the
+ * journal to the volumes and cuts snapshots.
+ *
+ * I3: only the segment right behind what was received is joined, and only journal segments are applied, in order.
+ * I4: a segment is checked whole before it is joined; what fails is set aside.
+ * I6: a segment counts as received once its data and both directory entries are durable; what was applied counts once the
+ *     checkpoint is. Everything in between is done again after a crash, with the same result.
+ */
+import { createHash } from 'node:crypto';
+import { basename, join } from 'node:path';
+import { lsn, type AttachedVolume, type Lsn } from '../journal/ids.ts';
+import {
+  compareRanges,
+  INBOX_FOLDER,
+  JOURNAL_FOLDER,
+  parseSealedName,
+  type SegmentRange,
+} from '../journal/names.ts';
+import { RecordKind, type JournalRecord, type MarkerPayload } from '../journal/record.ts';
+import { SegmentRefused, type SegmentHeader, type SegmentReader } from '../journal/segment/segment.ts';
+import { describeError, errorCode, OperatorError } from '../platform/errors.ts';
+import type { Clock } from '../platform/clock.ts';
+import type { Files } from '../platform/files.ts';
+import type { Log } from '../platform/log.ts';
+import { VolumeSet, type SetVolume } from '../volume/volume-set.ts';
+import { attach } from './attach.ts';
+import { setAside } from './set-aside.ts';
+import type { OpenSnapshots, SnapshotFacts, Snapshots } from './snapshots.ts';
+import {
+  readDestinationState,
+  writeDestinationState,
+  type DestinationState,
+  type PendingMarker,
+} from './state-file.ts';
+
+/** Segments and bytes of them that share one sync of the volumes at most. */
+const BATCH_SEGMENTS = 8;
+const BATCH_BYTES = 64 * 1024 * 1024;
+
+export interface DestinationBackOptions {
+  readonly groupName: string;
+  readonly folder: string;
+  /** Volume name → path. */
+  readonly paths: ReadonlyMap<string, string>;
+  readonly openSegment: (path: string) => SegmentReader;
+  readonly openSnapshots: OpenSnapshots;
+}
+
+/** What the front needs to know after each step. */
+export interface DestinationFacts {
+  readonly state: DestinationState;
+  readonly received: Lsn;
+  /** Bytes of received segments that are not applied. */
+  readonly journalBytes: number;
+  readonly journalSegments: number;
+  readonly snapshots: number;
+}
+
+export type ReceiveResult =
+  | { readonly kind: 'received'; readonly facts: DestinationFacts }
+  | {
+      readonly kind: 'refused';
+      readonly range: SegmentRange;
+      readonly code: string;
+      readonly reason: string;
+    };
+
+interface JournalSegment {
+  readonly path: string;
+  readonly range: SegmentRange;
+  readonly bytes: number;
+  readonly digestAfter: string;
+}
+
+export class DestinationBack {
+  readonly #files: Files;
+  readonly #clock: Clock;
+  readonly #log: Log;
+  readonly #options: DestinationBackOptions;
+  readonly #journal: string;
+  readonly #inbox: string;
+  #state: DestinationState;
+  #segments: JournalSegment[] = [];
+  #placed: readonly SetVolume[] = [];
+  #volumes: VolumeSet | undefined;
+  #snapshots: Snapshots | undefined;
+
+  constructor(files: Files, clock: Clock, log: Log, options: DestinationBackOptions) {
+    this.#files = files;
+    this.#clock = clock;
+    this.#log = log;
+    this.#options = options;
+    this.#journal = join(options.folder, JOURNAL_FOLDER);
+    this.#inbox = join(options.folder, INBOX_FOLDER);
+    files.makeDirectory(this.#journal);
+    files.makeDirectory(this.#inbox);
+    this.#state = readDestinationState(files, options.folder);
+    if (this.#state.volumes.length > 0) this.#attachVolumes(this.#state.volumes);
+    this.#recover();
+  }
+
+  // Every method is asynchronous to its caller, who is in another thread.
+
+  facts(): Promise<DestinationFacts> {
+    return Promise.resolve(this.#facts());
+  }
+
+  /** Joins the inbox's segment of this name, which must begin right behind what was received. */
+  receive(name: string): Promise<ReceiveResult> {
+    const range = parseSealedName(name);
+    const path = join(this.#inbox, name);
+    if (range === undefined) return Promise.reject(new RangeError(`not a segment's name: ${name}`));
+    try {
+      const header = this.#check(path, range);
+      this.#join(path, range, header);
+      return Promise.resolve({ kind: 'received', facts: this.#facts() });
+    } catch (error) {
+      if (!(error instanceof SegmentRefused)) throw error;
+      return Promise.resolve(this.#refuse(path, range, error.code, `${error.message}; ${error.remedy}`));
+    }
+  }
+
+  /** Sets the inbox's segment of this name aside. */
+  refuse(name: string, reason: string): Promise<void> {
+    setAside(this.#files, this.#options.folder, join(this.#inbox, name), name, reason, this.#clock.now());
+    return Promise.resolve();
+  }
+
+  discard(name: string): Promise<void> {
+    this.#files.remove(join(this.#inbox, name));
+    return Promise.resolve();
+  }
+
+  /**
+   * Applies what has been received, up to a batch or to the next marker, durably. A custom marker stays `pending` in the
+   * state until `finishMarker`, and nothing behind it is applied before (I9).
+   * @throws OperatorError `VOLUME_OFFLINE`, `VOLUME_UNKNOWN`, `VOLUME_SIZE`, and `ENOSPC`
+   */
+  applySome(): Promise<DestinationFacts> {
+    this.#applyBatch();
+    return Promise.resolve(this.#facts());
+  }
+
+  /** The pending marker's program is about to be started; durable on return, so that a repetition is known as one (I9). */
+  startMarker(): Promise<PendingMarker | undefined> {
+    const { pending } = this.#state;
+    if (pending !== undefined)
+      this.#move({ ...this.#state, pending: { ...pending, attempt: pending.attempt + 1 } });
+    return Promise.resolve(this.#state.pending);
+  }
+
+  finishMarker(): Promise<DestinationFacts> {
+    this.#move({ ...this.#state, pending: undefined });
+    return Promise.resolve(this.#facts());
+  }
+
+  /** Status sequence numbers from the result on, `count` of them, are used by nobody else, ever. */
+  reserveSequence(count: number): Promise<number> {
+    const first = this.#state.statusSequence;
+    this.#move({ ...this.#state, statusSequence: first + count });
+    return Promise.resolve(first);
+  }
+
+  snapshots(): Promise<readonly SnapshotFacts[]> {
+    return Promise.resolve(this.#placed.length === 0 ? [] : this.#store().list());
+  }
+
+  close(): Promise<void> {
+    this.#volumes?.close();
+    this.#snapshots?.close();
+    return Promise.resolve();
+  }
+
+  get #received(): Lsn {
+    return this.#segments.at(-1)?.range.last ?? this.#state.applied;
+  }
+
+  #facts(): DestinationFacts {
+    return {
+      state: this.#state,
+      received: this.#received,
+      journalBytes: this.#segments.reduce((sum, segment) => sum + segment.bytes, 0),
+      journalSegments: this.#segments.length,
+      snapshots: this.#snapshots?.list().length ?? 0,
+    };
+  }
+
+  /** What was received: the chain of journal segments from the checkpoint on. What does not join goes back to the inbox. */
+  #recover(): void {
+    const found = this.#files.list(this.#journal).flatMap((name) => {
+      const range = parseSealedName(name);
+      return range === undefined ? [] : [{ path: join(this.#journal, name), range }];
+    });
+    found.sort((a, b) => compareRanges(a.range, b.range));
+    for (const { path, range } of found) {
+      if (range.last <= this.#state.applied) this.#files.remove(path);
+      else if (range.first !== this.#received + 1)
+        this.#files.rename(path, join(this.#inbox, basename(path)));
+      else {
+        try {
+          const header = this.#checkHeader(path, range);
+          this.#segments.push({
+            path,
+            range,
+            bytes: this.#files.stat(path)?.size ?? 0,
+            digestAfter: header.digestAfter,
+          });
+        } catch (error) {
+          if (!(error instanceof SegmentRefused)) throw error;
+          this.#refuse(path, range, error.code, error.message);
+        }
+      }
+    }
+  }
+
+  #checkHeader(path: string, range: SegmentRange): SegmentHeader {
+    const reader = this.#options.openSegment(path);
+    try {
+      this.#checkBelongs(path, range, reader.header);
+      return reader.header;
+    } finally {
+      reader.close();
+    }
+  }
+
+  #check(path: string, range: SegmentRange): SegmentHeader {
+    const reader = this.#options.openSegment(path);
+    try {
+      this.#checkBelongs(path, range, reader.header);
+      reader.verify();
+      return reader.header;
+    } finally {
+      reader.close();
+    }
+  }
+
+  #checkBelongs(path: string, range: SegmentRange, header: SegmentHeader): void {
+    const { groupId, epoch } = this.#state;
+    const { groupName } = this.#options;
+    const foreign = (what: string): SegmentRefused =>
+      new SegmentRefused('FOREIGN', `${path} ${what}`, 'see which source writes into this inbox');
+    if (header.group.name !== groupName) throw foreign(`is of group ${header.group.name}, not ${groupName}`);
+    if (groupId !== '' && header.group.id !== groupId) {
+      throw foreign(
+        `is of another group that is also called ${groupName} (id ${header.group.id}, not ${groupId})`,
+      );
+    }
+    if (header.epoch.number !== range.epoch || header.first !== range.first || header.last !== range.last) {
+      throw foreign(
+        `holds records ${header.first} to ${header.last} of epoch ${header.epoch.number}, not what its name says`,
+      );
+    }
+    if (epoch !== undefined && (header.epoch.number !== epoch.number || header.epoch.id !== epoch.id)) {
+      throw foreign(
+        `is of epoch ${header.epoch.number} (${header.epoch.id}), not ${epoch.number} (${epoch.id})`,
+      );
+    }
+    const digest = this.#segments.at(-1)?.digestAfter ?? this.#state.digest;
+    if (header.digestBefore === digest) return;
+    throw new SegmentRefused(
+      'DOES_NOT_JOIN',
+      `${path} continues another history than the ${range.first - 1} records that are here`,
+      'the source was perhaps restored from an older image: compare both sides before anything else',
+    );
+  }
+
+  #join(path: string, range: SegmentRange, header: SegmentHeader): void {
+    // No file transport promises that what it wrote is on the medium.
+    const file = this.#files.open(path, 'write');
+    try {
+      file.syncNow();
+    } finally {
+      file.close();
+    }
+    if (this.#state.groupId === '')
+      this.#move({ ...this.#state, groupId: header.group.id, epoch: header.epoch });
+    const target = join(this.#journal, basename(path));
+    this.#files.rename(path, target);
+    this.#files.syncDirectory(this.#journal);
+    this.#files.syncDirectory(this.#inbox);
+    const bytes = this.#files.stat(target)?.size ?? 0;
+    this.#segments.push({ path: target, range, bytes, digestAfter: header.digestAfter });
+  }
+
+  #refuse(path: string, range: SegmentRange, code: string, reason: string): ReceiveResult {
+    setAside(
+      this.#files,
+      this.#options.folder,
+      path,
+      basename(path),
+      `${code}: ${reason}`,
+      this.#clock.now(),
+    );
+    return { kind: 'refused', range, code, reason };
+  }
+
+  #applyBatch(): void {
+    let bytes = 0;
+    let state = this.#state;
+    const done: JournalSegment[] = [];
+    for (const segment of this.#segments) {
+      if (state.pending !== undefined || done.length === BATCH_SEGMENTS || bytes > BATCH_BYTES) break;
+      state = this.#applySegment(segment, state);
+      done.push(segment);
+      bytes += segment.bytes;
+    }
+    if (done.length === 0) return;
+    this.#volumes?.sync();
+    this.#move(state);
+    this.#segments = this.#segments.slice(done.length);
+    for (const segment of done) this.#files.remove(segment.path);
+  }
+
+  #applySegment(segment: JournalSegment, before: DestinationState): DestinationState {
+    const reader = this.#options.openSegment(segment.path);
+    try {
+      let state = before;
+      for (const frame of reader.frames()) state = this.#applyFrame(frame, state);
+      return {
+        ...state,
+        applied: segment.range.last,
+        digest: segment.digestAfter,
+        appliedTime: reader.header.lastTime,
+      };
+    } catch (error) {
+      if (error instanceof SegmentRefused) this.#rotted(segment, error);
+      throw error;
+    } finally {
+      reader.close();
+    }
+  }
+
+  /** A received segment that is no longer what was received: it and what follows are asked for again. */
+  #rotted(segment: JournalSegment, error: SegmentRefused): void {
+    const at = this.#segments.indexOf(segment);
+    for (const later of this.#segments.slice(at + 1)) {
+      this.#files.rename(later.path, join(this.#inbox, basename(later.path)));
+    }
+    this.#segments = this.#segments.slice(0, at);
+    this.#refuse(segment.path, segment.range, error.code, error.message);
+    this.#log.error(`a received segment was damaged on this side's disk: ${error.message}`);
+  }
+
+  #applyFrame(frame: readonly JournalRecord[], before: DestinationState): DestinationState {
+    let state = before;
+    let data: JournalRecord[] = [];
+    const flush = (): void => {
+      if (data.length > 0) this.#write(data);
+      data = [];
+    };
+    for (const record of frame) {
+      if (record.kind === RecordKind.write || record.kind === RecordKind.zero) {
+        data.push(record);
+        continue;
+      }
+      flush();
+      state = this.#applyControl(record, state);
+    }
+    flush();
+    return state;
+  }
+
+  #write(records: readonly JournalRecord[]): void {
+    this.#volumes?.apply(records, {
+      fromVolume: 'apply',
+      preserve: (ranges) => this.#store().preserve(ranges),
+    });
+  }
+
+  #applyControl(record: JournalRecord, state: DestinationState): DestinationState {
+    switch (record.kind) {
+      case RecordKind.attach: {
+        const volumes = attach(this.#files, record, this.#options.paths, state.volumes);
+        this.#attachVolumes(volumes);
+        return { ...state, volumes };
+      }
+      case RecordKind.initBegin:
+        if (state.consistent) this.#keepBefore(record, state);
+        return { ...state, consistent: false };
+      case RecordKind.initEnd:
+        return { ...state, consistent: true };
+      case RecordKind.marker:
+        return this.#reachMarker(record, state);
+      case RecordKind.clock:
+      case RecordKind.write:
+      case RecordKind.zero:
+        return state;
+    }
+  }
+
+  #attachVolumes(volumes: readonly AttachedVolume[]): void {
+    this.#volumes?.sync();
+    this.#volumes?.close();
+    this.#snapshots?.close();
+    this.#snapshots = undefined;
+    this.#placed = volumes.map((volume) => ({ ...volume, path: this.#options.paths.get(volume.name) ?? '' }));
+    this.#volumes = new VolumeSet(this.#files, this.#placed);
+  }
+
+  /** Opened with the first use: a volume that is offline when the daemon starts is no reason not to receive. */
+  #store(): Snapshots {
+    try {
+      this.#snapshots ??= this.#options.openSnapshots(this.#placed);
+      return this.#snapshots;
+    } catch (error) {
+      if (errorCode(error) !== 'ENOENT') throw error;
+      throw new OperatorError('VOLUME_OFFLINE', describeError(error), {
+        remedy: 'make the volume available again; work on it resumes by itself',
+        retryable: true,
+        cause: error,
+      });
+    }
+  }
+
+  #reachMarker(record: JournalRecord, state: DestinationState): DestinationState {
+    const marker = JSON.parse(record.payload.toString('utf8')) as MarkerPayload;
+    const facts = { id: marker.id, name: marker.name, lsn: record.lsn, time: record.offset };
+    if (marker.kind === 'custom') return { ...state, pending: { ...facts, kind: 'custom', attempt: 0 } };
+    if (!state.consistent) {
+      this.#log.warn(`snapshot marker ${marker.name} was passed over: the initial copy is not complete`, {
+        lsn: record.lsn,
+      });
+      return state;
+    }
+    this.#snapshot(facts);
+    return state;
+  }
+
+  /** A full copy over a replica that was consistent: what it was is kept (I10). */
+  #keepBefore(record: JournalRecord, state: DestinationState): void {
+    const at = lsn(record.lsn - 1);
+    const id = createHash('sha256').update(`${state.groupId} ${at}`).digest('hex').slice(0, 32);
+    this.#snapshot({ id, name: `before-full-copy-${at}`, lsn: at, time: state.appliedTime });
+  }
+
+  #snapshot(info: {
+    readonly id: string;
+    readonly name: string;
+    readonly lsn: Lsn;
+    readonly time: number;
+  }): void {
+    this.#volumes?.sync();
+    this.#store().create(info);
+    this.#log.info(`snapshot ${info.name} taken`, { lsn: info.lsn });
+  }
+
+  #move(state: DestinationState): void {
+    writeDestinationState(this.#files, this.#options.folder, state);
+    this.#state = state;
+  }
+}

@@ -1,0 +1,360 @@
+/**
+ * The deciding half of a destination, on the main thread: notices what arrives, has it received and applied in order, runs
+ * marker programs, and tells the source in the status file.
+ */
+import { join } from 'node:path';
+import { INBOX_FOLDER, STATUS_FILE, STATUS_FOLDER, type SegmentRange } from '../journal/names.ts';
+import type { DestinationStatus, DestinationWait, RefusedSegment } from '../journal/status.ts';
+import { replaceFile } from '../platform/atomic-file.ts';
+import { describeError, errorCode } from '../platform/errors.ts';
+import type { Log } from '../platform/log.ts';
+import { sleep } from '../platform/clock.ts';
+import type { Platform } from '../platform/platform.ts';
+import type { DestinationBack, DestinationFacts } from './destination-back.ts';
+import { planInbox, type InboxPlan } from './inbox-plan.ts';
+import { ATTEMPTS_MAX, runMarker, type MarkerProgram } from './marker-runner.ts';
+import { countSetAside } from './set-aside.ts';
+
+/** Milliseconds. A missed event costs one rescan; a status file is never older than a heartbeat. */
+const RESCAN = 2000;
+const HEARTBEAT = 2000;
+const RETRY = 2000;
+/** Free bytes under which the source is asked to stop sending. */
+const FREE_MARGIN = 32 * 1024 * 1024;
+const SEQUENCE_STEP = 10_000;
+const REFUSED_MAX = 100;
+
+export interface DestinationGroupOptions {
+  readonly name: string;
+  readonly folder: string;
+  /** Bytes that inbox and journal may take. */
+  readonly quota: number;
+  /** Volume name → path. */
+  readonly paths: ReadonlyMap<string, string>;
+  readonly markers: readonly MarkerProgram[];
+  readonly encodeStatus: (status: DestinationStatus) => Buffer;
+  /** Calls back when something in the folder changed; the result ends it. */
+  readonly watch: (folder: string, onChange: () => void) => () => void;
+}
+
+/** The back's methods as they are called across threads. */
+export type BackCalls = Pick<
+  DestinationBack,
+  | 'facts'
+  | 'receive'
+  | 'refuse'
+  | 'discard'
+  | 'applySome'
+  | 'startMarker'
+  | 'finishMarker'
+  | 'reserveSequence'
+  | 'snapshots'
+>;
+
+export interface DestinationReport {
+  readonly facts: DestinationFacts;
+  readonly inboxSegments: number;
+  readonly missing: InboxPlan['missing'];
+  readonly setAside: number;
+  readonly used: number;
+  readonly room: number;
+  readonly waits: readonly DestinationWait[];
+}
+
+export class DestinationGroup {
+  readonly #platform: Pick<Platform, 'clock' | 'files' | 'processes'>;
+  readonly #log: Log;
+  readonly #back: BackCalls;
+  readonly #options: DestinationGroupOptions;
+  readonly #inbox: string;
+  readonly #statusPath: string;
+  readonly #stop = new AbortController();
+  readonly #waits = new Map<string, DestinationWait>();
+  #facts: DestinationFacts;
+  #plan: InboxPlan = { duplicates: [], next: undefined, early: [], foreign: [], odd: 0, missing: [] };
+  #inboxBytes = 0;
+  #refused: RefusedSegment[] = [];
+  #sequence = 0;
+  #sequenceEnd = 0;
+  #publishedAt = Number.NEGATIVE_INFINITY;
+  #changed = true;
+  #awake = false;
+  #wakeUp: AbortController | undefined;
+  #applyAfter = 0;
+  #marker: Promise<void> | undefined;
+  #loop: Promise<void> | undefined;
+  #unwatch: (() => void) | undefined;
+
+  constructor(
+    platform: Pick<Platform, 'clock' | 'files' | 'processes'>,
+    log: Log,
+    back: BackCalls,
+    opened: DestinationFacts,
+    options: DestinationGroupOptions,
+  ) {
+    this.#platform = platform;
+    this.#log = log;
+    this.#back = back;
+    this.#facts = opened;
+    this.#options = options;
+    this.#inbox = join(options.folder, INBOX_FOLDER);
+    this.#statusPath = join(options.folder, STATUS_FOLDER, STATUS_FILE);
+    platform.files.makeDirectory(join(options.folder, STATUS_FOLDER));
+  }
+
+  start(): void {
+    this.#unwatch = this.#options.watch(this.#inbox, () => this.wake());
+    this.#loop = this.#run();
+  }
+
+  /** Something may have arrived. */
+  wake(): void {
+    this.#awake = true;
+    this.#wakeUp?.abort();
+  }
+
+  report(): DestinationReport {
+    return {
+      facts: this.#facts,
+      inboxSegments: this.#plan.early.length + (this.#plan.next === undefined ? 0 : 1),
+      missing: this.#plan.missing,
+      setAside: countSetAside(this.#platform.files, this.#options.folder),
+      used: this.#used,
+      room: this.#room(),
+      waits: [...this.#waits.values()],
+    };
+  }
+
+  /** Ends after the step under way, which is durable. A marker program that runs is ended, and told so at the next start. */
+  async stop(): Promise<void> {
+    this.#unwatch?.();
+    this.#stop.abort();
+    this.#wakeUp?.abort();
+    await this.#marker;
+    await this.#loop;
+  }
+
+  get #used(): number {
+    return this.#inboxBytes + this.#facts.journalBytes;
+  }
+
+  /** A method, because it changes while it is awaited. */
+  #stopped(): boolean {
+    return this.#stop.signal.aborted;
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#stopped()) {
+      this.#awake = false;
+      let moved = false;
+      try {
+        moved = await this.#receiveAll();
+        moved = (await this.#apply()) || moved;
+        await this.#publish();
+        this.#clear('destination-failed');
+      } catch (error) {
+        this.#onError(error, 'destination-failed');
+        await this.#publish().catch(() => undefined);
+      }
+      if (!moved && !this.#awake) await this.#rest();
+    }
+    await this.#publish(true).catch(() => undefined);
+  }
+
+  async #rest(): Promise<void> {
+    this.#wakeUp = new AbortController();
+    if (!this.#stopped()) await sleep(this.#platform.clock, Math.min(RESCAN, HEARTBEAT), this.#wakeUp.signal);
+    this.#wakeUp = undefined;
+  }
+
+  async #receiveAll(): Promise<boolean> {
+    let moved = false;
+    for (;;) {
+      this.#look();
+      const { duplicates, next, foreign } = this.#plan;
+      for (const { name } of duplicates) await this.#back.discard(name);
+      for (const { entry, reason } of foreign) {
+        await this.#back.refuse(entry.name, `FOREIGN: ${reason}`);
+        this.#noteRefused(entry.range, reason);
+      }
+      if (next === undefined || this.#stopped()) return moved;
+      const result = await this.#back.receive(next.name);
+      moved = true;
+      this.#changed = true;
+      if (result.kind === 'refused') {
+        this.#noteRefused(result.range, `${result.code}: ${result.reason}`);
+        this.#log.error(`segment refused: ${result.reason}`, { code: result.code, segment: next.name });
+        continue;
+      }
+      this.#facts = result.facts;
+      this.#refused = this.#refused.filter((refused) => refused.last > result.facts.received);
+      await this.#publish();
+    }
+  }
+
+  /** Reads the inbox afresh: events only tell when to look. */
+  #look(): void {
+    const { files } = this.#platform;
+    const names = files.list(this.#inbox);
+    this.#inboxBytes = names.reduce((sum, name) => sum + (files.stat(join(this.#inbox, name))?.size ?? 0), 0);
+    const plan = planInbox(names, this.#facts.received, this.#facts.state.epoch?.number);
+    if (JSON.stringify(plan.missing) !== JSON.stringify(this.#plan.missing)) this.#changed = true;
+    this.#plan = plan;
+    const [hole] = plan.missing;
+    if (hole === undefined) this.#clear('hole');
+    else
+      this.#raise('hole', `records ${hole.first} to ${hole.last} have not arrived; what follows them waits`);
+  }
+
+  async #apply(): Promise<boolean> {
+    const { clock } = this.#platform;
+    if (this.#marker !== undefined) return false;
+    if (this.#facts.state.pending !== undefined) {
+      await this.#reachMarker();
+      return this.#marker === undefined;
+    }
+    if (this.#facts.journalSegments === 0 || clock.monotonic() < this.#applyAfter) return false;
+    try {
+      this.#facts = await this.#back.applySome();
+      this.#changed = true;
+      for (const code of ['volume-offline', 'volume-unknown', 'disk-full', 'apply-failed']) this.#clear(code);
+      return true;
+    } catch (error) {
+      this.#applyAfter = clock.monotonic() + RETRY;
+      this.#facts = await this.#back.facts();
+      this.#onError(error, 'apply-failed');
+      return false;
+    }
+  }
+
+  async #reachMarker(): Promise<void> {
+    const pending = await this.#back.startMarker();
+    const program = this.#options.markers.find((candidate) => candidate.name === pending?.name);
+    if (pending === undefined || program === undefined) {
+      this.#log.warn(`no program is configured for marker ${pending?.name ?? ''}: passed over`);
+      this.#facts = await this.#back.finishMarker();
+      return;
+    }
+    const { processes } = this.#platform;
+    const context = {
+      group: this.#options.name,
+      volumes: this.#options.paths,
+      processes,
+      log: this.#log,
+      signal: this.#stop.signal,
+    };
+    const running = runMarker(program, pending, context);
+    if (!program.wait) {
+      // It may be cut off by a stop and is then not started again: that is what `wait: false` asks for.
+      void running;
+      this.#facts = await this.#back.finishMarker();
+      return;
+    }
+    this.#raise(
+      'marker-running',
+      `marker ${pending.name}: ${program.run[0]} is running (attempt ${pending.attempt}); the volumes stand still`,
+    );
+    this.#marker = running.then((failure) => this.#markerEnded(failure, pending.name, pending.attempt));
+  }
+
+  async #markerEnded(failure: string | undefined, name: string, attempt: number): Promise<void> {
+    this.#clear('marker-running');
+    if (this.#stopped()) return;
+    try {
+      if (failure === undefined) this.#clear('marker-failed');
+      else
+        this.#raise(
+          'marker-failed',
+          `marker ${name}: its program ${failure} (attempt ${attempt} of ${ATTEMPTS_MAX})`,
+        );
+      if (failure === undefined || attempt >= ATTEMPTS_MAX) this.#facts = await this.#back.finishMarker();
+      else await sleep(this.#platform.clock, RETRY * attempt, this.#stop.signal);
+    } catch (error) {
+      this.#onError(error, 'destination-failed');
+    }
+    this.#marker = undefined;
+    this.wake();
+  }
+
+  #onError(error: unknown, fallback: string): void {
+    const code = errorCode(error);
+    const full = code === 'ENOSPC' || code === 'EDQUOT';
+    const known: Record<string, string> = {
+      VOLUME_OFFLINE: 'volume-offline',
+      VOLUME_UNKNOWN: 'volume-unknown',
+      VOLUME_SIZE: 'volume-unknown',
+    };
+    const wait = full ? 'disk-full' : (known[code] ?? fallback);
+    const message = full ? `there is no room left: ${describeError(error)}` : describeError(error);
+    if (this.#raise(wait, message)) this.#log.error(message, { code });
+  }
+
+  #noteRefused(range: SegmentRange, reason: string): void {
+    this.#refused = [
+      ...this.#refused,
+      { ...range, reason: reason.slice(0, 1000), at: this.#platform.clock.now() },
+    ];
+    this.#refused = this.#refused.slice(-REFUSED_MAX);
+    this.#changed = true;
+  }
+
+  /** Bytes that may still come. */
+  #room(): number {
+    const free = this.#platform.files.freeSpace(this.#options.folder) - FREE_MARGIN;
+    return Math.max(0, Math.min(free, this.#options.quota - this.#used));
+  }
+
+  async #publish(force = false): Promise<void> {
+    const { clock } = this.#platform;
+    const full = this.#room() === 0;
+    if (full)
+      this.#raise(
+        'disk-full',
+        `there is no room left in ${this.#options.folder} (quota ${this.#options.quota} bytes)`,
+      );
+    else if (this.#applyAfter < clock.monotonic()) this.#clear('disk-full');
+    if (!force && !this.#changed && clock.monotonic() - this.#publishedAt < HEARTBEAT) return;
+    if (this.#sequence === this.#sequenceEnd) {
+      this.#sequence = await this.#back.reserveSequence(SEQUENCE_STEP);
+      this.#sequenceEnd = this.#sequence + SEQUENCE_STEP;
+    }
+    this.#sequence += 1;
+    this.#changed = false;
+    this.#publishedAt = clock.monotonic();
+    replaceFile(this.#platform.files, this.#statusPath, this.#options.encodeStatus(this.#status(full)));
+  }
+
+  #status(full: boolean): DestinationStatus {
+    const { state, received } = this.#facts;
+    return {
+      version: 1,
+      groupId: state.groupId,
+      sequence: this.#sequence,
+      writtenAt: Math.round(this.#platform.clock.now()),
+      role: 'destination',
+      epoch: state.epoch,
+      received,
+      applied: state.applied,
+      appliedTime: state.appliedTime,
+      missing: this.#plan.missing,
+      refused: this.#refused,
+      full,
+      consistent: state.consistent,
+      waiting: [...this.#waits.values()][0],
+    };
+  }
+
+  /** True when it is new. */
+  #raise(code: string, message: string): boolean {
+    const before = this.#waits.get(code);
+    if (before?.message === message) return false;
+    const text = message.slice(0, 1000);
+    this.#waits.set(code, { code, message: text, since: before?.since ?? this.#platform.clock.now() });
+    this.#changed = true;
+    return before === undefined;
+  }
+
+  #clear(code: string): void {
+    if (this.#waits.delete(code)) this.#changed = true;
+  }
+}

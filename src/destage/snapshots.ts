@@ -1,0 +1,27 @@
+/** What destaging needs of a snapshot store; recovery/ implements it. */
+import type { Lsn } from '../journal/ids.ts';
+import type { SetVolume, VolumeRange } from '../volume/volume-set.ts';
+
+export interface Snapshots {
+  /** Durable on return; the same id again has no effect (I9). */
+  create(info: {
+    readonly id: string;
+    readonly name: string;
+    readonly lsn: Lsn;
+    readonly time: number;
+  }): void;
+  list(): readonly SnapshotFacts[];
+  /** What a snapshot needs of these ranges is durable elsewhere on return (I7). */
+  preserve(ranges: readonly VolumeRange[]): void;
+  close(): void;
+}
+
+export interface SnapshotFacts {
+  readonly id: string;
+  readonly name: string;
+  readonly lsn: Lsn;
+  readonly time: number;
+  readonly kind: 'reflink' | 'copy-on-write';
+}
+
+export type OpenSnapshots = (volumes: readonly SetVolume[]) => Snapshots;

@@ -1,0 +1,110 @@
+/** `destination.json` in the group's folder: what a destination must remember. Replaced atomically (I6). */
+import { join } from 'node:path';
+import { z } from 'zod';
+import type { AttachedVolume, Epoch, EpochIdentity, Lsn, VolumeIndex } from '../journal/ids.ts';
+import { LSN_NONE, VOLUMES_PER_GROUP_MAX } from '../journal/ids.ts';
+import { DIGEST_START } from '../journal/segment/format.ts';
+import { readSmallFile, replaceFile } from '../platform/atomic-file.ts';
+import { OperatorError } from '../platform/errors.ts';
+import type { Files } from '../platform/files.ts';
+
+/** A marker that has been reached and is not yet done with. */
+export interface PendingMarker {
+  readonly id: string;
+  readonly kind: 'snapshot' | 'custom';
+  readonly name: string;
+  readonly lsn: Lsn;
+  /** The source's clock at the marker, milliseconds since 1970. */
+  readonly time: number;
+  /** Times that its program has been started, or may have been. */
+  readonly attempt: number;
+}
+
+export interface DestinationState {
+  /** The group's id, pinned by its first segment; empty before it. */
+  readonly groupId: string;
+  readonly epoch: EpochIdentity | undefined;
+  /** The checkpoint: everything up to here is durable in the volumes, and the journal's running digest here. */
+  readonly applied: Lsn;
+  readonly digest: string;
+  /** The source's clock at `applied`. */
+  readonly appliedTime: number;
+  readonly volumes: readonly AttachedVolume[];
+  readonly consistent: boolean;
+  readonly pending: PendingMarker | undefined;
+  /** Status sequence numbers below this have perhaps been used. */
+  readonly statusSequence: number;
+}
+
+export const DESTINATION_START: DestinationState = {
+  groupId: '',
+  epoch: undefined,
+  applied: LSN_NONE,
+  digest: DIGEST_START,
+  appliedTime: 0,
+  volumes: [],
+  consistent: false,
+  pending: undefined,
+  statusSequence: 0,
+};
+
+const FILE = 'destination-state.json';
+const SIZE_MAX = 256 * 1024;
+const count = z.number().int().nonnegative();
+const lsnSchema = count.transform((value) => value as Lsn);
+const id = z.string().regex(/^[0-9a-f]{32}$/);
+
+const schema = z.strictObject({
+  version: z.literal(1),
+  groupId: z.union([id, z.literal('')]),
+  epoch: z
+    .strictObject({ number: count.max(0xffffffff).transform((value) => value as Epoch), id })
+    .optional(),
+  applied: lsnSchema,
+  digest: z.string().regex(/^[0-9a-f]{64}$/),
+  appliedTime: count,
+  volumes: z
+    .array(
+      z.strictObject({
+        index: count.max(VOLUMES_PER_GROUP_MAX - 1).transform((value) => value as VolumeIndex),
+        name: z.string().min(1).max(255),
+        size: count,
+      }),
+    )
+    .max(VOLUMES_PER_GROUP_MAX),
+  consistent: z.boolean(),
+  pending: z
+    .strictObject({
+      id,
+      kind: z.enum(['snapshot', 'custom']),
+      name: z.string().max(255),
+      lsn: lsnSchema,
+      time: count,
+      attempt: count,
+    })
+    .optional(),
+  statusSequence: count,
+});
+
+/** @throws OperatorError `STATE_DAMAGED` */
+export function readDestinationState(files: Files, folder: string): DestinationState {
+  const path = join(folder, FILE);
+  const bytes = readSmallFile(files, path, SIZE_MAX);
+  if (bytes === undefined) return DESTINATION_START;
+  try {
+    const { epoch, pending, ...rest } = schema.parse(JSON.parse(bytes.toString('utf8')));
+    return { ...rest, epoch, pending };
+  } catch (error) {
+    const why = error instanceof z.ZodError ? z.prettifyError(error) : String(error);
+    throw new OperatorError('STATE_DAMAGED', `${path} cannot be read: ${why}`, {
+      remedy:
+        'restore it from a backup, or move the group folder and volumes away to begin again with a full copy',
+      cause: error,
+    });
+  }
+}
+
+export function writeDestinationState(files: Files, folder: string, state: DestinationState): void {
+  const content = `${JSON.stringify({ version: 1, ...state }, undefined, 2)}\n`;
+  replaceFile(files, join(folder, FILE), Buffer.from(content, 'utf8'));
+}

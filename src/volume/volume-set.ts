@@ -1,0 +1,137 @@
+/** A group's volumes as the journal is applied to them. */
+import { describeError, errorCode, OperatorError } from '../platform/errors.ts';
+import type { Files, OpenFile } from '../platform/files.ts';
+import type { VolumeIndex } from '../journal/ids.ts';
+import { RecordFlag, RecordKind, type JournalRecord } from '../journal/record.ts';
+
+export interface SetVolume {
+  readonly index: VolumeIndex;
+  readonly name: string;
+  /** A raw image file or a block device. */
+  readonly path: string;
+  /** Bytes. */
+  readonly size: number;
+}
+
+export interface VolumeRange {
+  readonly volume: string;
+  /** Bytes. */
+  readonly offset: number;
+  readonly length: number;
+}
+
+export interface ApplyOptions {
+  /** Records that copy what the source's volume holds: the source itself skips them. */
+  readonly fromVolume: 'apply' | 'skip';
+  /** Called with everything that is about to be overwritten, before anything is (I7). */
+  readonly preserve?: (ranges: readonly VolumeRange[]) => void;
+}
+
+/** Zeros are written in pieces of this many bytes where a range cannot be deallocated. */
+const ZERO_PIECE = Buffer.alloc(1024 * 1024);
+
+export class VolumeSet {
+  readonly #files: Files;
+  readonly #volumes: ReadonlyMap<VolumeIndex, SetVolume>;
+  readonly #open = new Map<VolumeIndex, OpenFile>();
+  readonly #written = new Set<VolumeIndex>();
+
+  constructor(files: Files, volumes: readonly SetVolume[]) {
+    this.#files = files;
+    this.#volumes = new Map(volumes.map((volume) => [volume.index, volume]));
+  }
+
+  /**
+   * Applies writes and zeros in order; other kinds are not for volumes. Applying the same records again, from the start,
+   * gives the same result (I3).
+   * @throws OperatorError `VOLUME_OFFLINE` and may have applied a part; `VOLUME_BOUNDS` a record does not fit its volume
+   */
+  apply(records: readonly JournalRecord[], options: ApplyOptions): void {
+    const data = records.filter(
+      (record) =>
+        (record.kind === RecordKind.write || record.kind === RecordKind.zero) &&
+        (options.fromVolume === 'apply' || (record.flags & RecordFlag.fromVolume) === 0),
+    );
+    for (const record of data) this.#checkBounds(record);
+    options.preserve?.(
+      data.map(({ volume, offset, length }) => ({ volume: this.#volume(volume).name, offset, length })),
+    );
+    for (const record of data) {
+      this.#using(record.volume, (file) => {
+        this.#written.add(record.volume);
+        if (record.kind === RecordKind.write) file.write(record.payload, record.offset);
+        else zero(file, record);
+      });
+    }
+  }
+
+  /** What was applied is durable on return. @throws OperatorError `VOLUME_OFFLINE` */
+  sync(): void {
+    for (const index of this.#written) this.#using(index, (file) => file.syncNow());
+    this.#written.clear();
+  }
+
+  close(): void {
+    for (const file of this.#open.values()) file.close();
+    this.#open.clear();
+  }
+
+  #volume(index: VolumeIndex): SetVolume {
+    const volume = this.#volumes.get(index);
+    if (volume !== undefined) return volume;
+    throw new OperatorError(
+      'VOLUME_BOUNDS',
+      `a record is for volume number ${index}, which this group does not have`,
+      {
+        remedy: 'this is an error in blockferry: keep the group folder and report it',
+      },
+    );
+  }
+
+  #checkBounds(record: JournalRecord): void {
+    const volume = this.#volume(record.volume);
+    if (record.offset + record.length <= volume.size) return;
+    throw new OperatorError(
+      'VOLUME_BOUNDS',
+      `record ${record.lsn} writes ${record.length} bytes at ${record.offset}, past the end of volume ${volume.name} (${volume.size} bytes)`,
+      { remedy: 'this is an error in blockferry: keep the group folder and report it' },
+    );
+  }
+
+  /** After a failure every file is closed: a device that comes back is opened anew. */
+  #using(index: VolumeIndex, action: (file: OpenFile) => void): void {
+    const volume = this.#volume(index);
+    try {
+      let file = this.#open.get(index);
+      if (file === undefined) {
+        file = this.#files.open(volume.path, 'write');
+        this.#open.set(index, file);
+        if (file.size() < volume.size)
+          throw new Error(`it has ${file.size()} bytes instead of ${volume.size}`);
+      }
+      action(file);
+    } catch (error) {
+      this.close();
+      const code = errorCode(error);
+      if (code === 'ENOSPC' || code === 'EDQUOT') throw error;
+      throw new OperatorError(
+        'VOLUME_OFFLINE',
+        `volume ${volume.name} (${volume.path}): ${describeError(error)}`,
+        {
+          remedy: 'make it available again, readable and writable; work on it resumes by itself',
+          retryable: true,
+          cause: error,
+        },
+      );
+    }
+  }
+}
+
+function zero(file: OpenFile, record: JournalRecord): void {
+  const keep = (record.flags & RecordFlag.keepAllocated) !== 0;
+  if (!keep && file.punchHole(record.offset, record.length)) return;
+  for (let done = 0; done < record.length; done += ZERO_PIECE.length) {
+    const piece = Math.min(ZERO_PIECE.length, record.length - done);
+    file.write(ZERO_PIECE.subarray(0, piece), record.offset + done);
+  }
+}
