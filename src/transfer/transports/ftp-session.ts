@@ -1,0 +1,334 @@
+/**
+ * One FTP connection to a group's folder, doing one thing at a time. Every wait has a limit, and ending the session
+ * rejects what waits. After a rejection other than a plain negative reply it is of no further use.
+ */
+import { isIP } from 'node:net';
+import { finished, Readable, Writable } from 'node:stream';
+import { TLSSocket, type ConnectionOptions } from 'node:tls';
+import { Client, FileType, type FTPContext, type FTPResponse } from 'basic-ftp';
+import { TransportError, type RemoteFile } from '../transport.ts';
+import { replyCode } from './ftp-errors.ts';
+import { isLegalPart, LIST_ENTRIES_MAX } from './names.ts';
+import { tooLarge, tooMany } from './refusals.ts';
+import { withTimeLimit } from './time-limit.ts';
+
+export interface FtpServerOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly user: string;
+  readonly password: string;
+  /** The group's folder as the server shows it, absolute. */
+  readonly path: string;
+  readonly tls: 'none' | 'explicit' | 'implicit';
+  /** PEM of the authority that signed the server's certificate; undefined: the system's. */
+  readonly certificateAuthority: string | undefined;
+  /** SHA-256 of the server's certificate, 64 hexadecimal digits, trusted instead of its authority. */
+  readonly fingerprint: string | undefined;
+  /** Milliseconds without an answer; some servers take 5 s to refuse a password, so 15 s or more. */
+  readonly timeout: number;
+}
+
+/** Bytes of one listing, which is held in memory. */
+const LISTING_BYTES_MAX = 32 * 1024 * 1024;
+/** Milliseconds that a reply may come behind the data connection's end. */
+const LATE_REPLY_LIMIT = 3_000;
+
+export class FtpSession {
+  /** Whether the server has answered anything since the session was last taken from the pool. */
+  answered = false;
+  /** False once a publication has begun that an abort could no longer take back. */
+  cancellable = true;
+  readonly #options: FtpServerOptions;
+  readonly #client: Client;
+  /** Why the session ended, once it has. */
+  #ended: Error | undefined;
+  /** Rejects what waits for the server. */
+  #reject: ((reason: Error) => void) | undefined;
+  readonly #folders = new Set<string>();
+
+  constructor(options: FtpServerOptions) {
+    this.#options = options;
+    this.#client = new Client(options.timeout, {
+      allowSeparateTransferHost: false,
+      maxListingBytes: LISTING_BYTES_MAX,
+    });
+    this.#watchDataConnections();
+  }
+
+  get closed(): boolean {
+    return this.#client.closed;
+  }
+
+  /** Rejects with `reason` whatever waits. */
+  end(reason: Error): void {
+    this.#ended ??= reason;
+    this.#reject?.(reason);
+    this.#client.close();
+  }
+
+  /** Connects, makes sure of the server, logs in and finds the group's folder. */
+  async open(): Promise<void> {
+    const { host, port, tls, user, path } = this.#options;
+    const secure = tlsOptions(this.#options);
+    if (tls === 'implicit') await this.#answer(this.#client.connectImplicitTLS(host, port, secure));
+    else await this.#answer(this.#client.connect(host, port));
+    if (tls === 'explicit') await this.#upgrade(secure);
+    // Before the password goes out.
+    this.#checkCertificate(this.#client.ftp.socket);
+    await this.#login(user, this.#options.password);
+    await this.#answer(this.#client.useDefaultSettings());
+    if (!(await this.#enter(path))) throw this.#rootIsAbsent();
+    this.answered = false;
+  }
+
+  /** Undefined when there is no such file. */
+  async size(path: string): Promise<number | undefined> {
+    try {
+      const size = await this.#answer(this.#client.size(path));
+      if (Number.isSafeInteger(size) && size >= 0) return size;
+    } catch (error) {
+      if (replyCode(error) === 550) return undefined;
+      throw error;
+    }
+    throw new Error(`the size of ${path} that the server gives is no size`);
+  }
+
+  /** Makes a folder below the group's when it is missing. */
+  async ensureFolder(path: string): Promise<void> {
+    if (this.#folders.has(path)) return;
+    try {
+      await this.#answer(this.#client.send(`MKD ${path}`));
+    } catch (error) {
+      // Most servers say 550 both when it exists and when it cannot be made.
+      if (replyCode(error) === undefined || !(await this.#enter(path))) throw error;
+    }
+    this.#folders.add(path);
+  }
+
+  async rename(from: string, to: string): Promise<void> {
+    await this.#answer(this.#client.rename(from, to));
+  }
+
+  async remove(path: string): Promise<void> {
+    await this.#answer(this.#client.remove(path));
+  }
+
+  /** The whole of a file. @throws TransportError `TooLarge` past `limit` bytes */
+  async read(path: string, limit: number): Promise<Buffer> {
+    const chunks: Buffer[] = [];
+    let length = 0;
+    const collect = new Writable({
+      write: (chunk: Buffer, _encoding, done) => {
+        length += chunk.length;
+        chunks.push(chunk);
+        done(length > limit ? tooLarge(`reading ${path}`, limit) : null);
+      },
+    });
+    await this.#answer(this.#client.downloadTo(collect, path), Infinity);
+    return Buffer.concat(chunks);
+  }
+
+  /** The files in a folder; empty when there is no such folder. */
+  async list(path: string): Promise<RemoteFile[]> {
+    if (!(await this.#enter(path))) {
+      if (!(await this.#enter(this.#options.path))) throw this.#rootIsAbsent();
+      return [];
+    }
+    // Without a path: servers take one for a pattern, or for an option when it starts with a dash.
+    const entries = await this.#answer(this.#client.list(), Infinity);
+    const files = entries.filter((entry) => entry.type === FileType.File && isLegalPart(entry.name));
+    if (files.length > LIST_ENTRIES_MAX) throw tooMany(`listing ${path}`);
+    return files.map(({ name, size }) => ({ name, size }));
+  }
+
+  /**
+   * Writes to a file, from its start (`STOR`) or behind its end (`APPE`). `onBytes` is told, twice a second, how many
+   * bytes went out. The source is used up or destroyed when this settles.
+   */
+  async upload(
+    source: Readable,
+    path: string,
+    command: 'STOR' | 'APPE',
+    onBytes: (bytes: number) => void,
+  ): Promise<void> {
+    let sent = -1;
+    let movedAt = performance.now();
+    // basic-ftp waits without a limit where it takes its own source to be the slow one; our source is a local file.
+    this.#client.trackProgress(({ bytes }) => {
+      if (bytes !== sent) movedAt = performance.now();
+      sent = bytes;
+      onBytes(bytes);
+      if (performance.now() - movedAt > 2 * this.#options.timeout) this.#expire();
+    });
+    const feed = Readable.from(this.#feed(source));
+    // A failed data connection destroys its source with that error, on which basic-ftp would close the control connection.
+    feed._destroy = (_error, done) => done(null);
+    const upload =
+      command === 'STOR' ? this.#client.uploadFrom(feed, path) : this.#client.appendFrom(feed, path);
+    try {
+      await this.#answer(upload, Infinity);
+    } catch (error) {
+      throw (await this.#lateReply(error)) ?? error;
+    } finally {
+      this.#client.trackProgress();
+      source.destroy();
+    }
+  }
+
+  /** Never goes on without TLS when the server refuses it. */
+  async #upgrade(secure: ConnectionOptions): Promise<void> {
+    try {
+      await this.#answer(this.#client.useTLS(secure));
+    } catch (error) {
+      if (replyCode(error) === undefined) throw error;
+      throw new TransportError('Protocol', `the server ${this.#options.host} offers no TLS on this port`, {
+        remedy: 'turn TLS on at the server, or set tls to what it offers (implicit, none)',
+        cause: error,
+      });
+    }
+  }
+
+  async #login(user: string, password: string): Promise<void> {
+    try {
+      await this.#answer(this.#client.login(user, password));
+    } catch (error) {
+      const code = replyCode(error);
+      if (code === undefined || !(error instanceof Error)) throw error;
+      // A reply may repeat what it was sent. Without a cause: that would keep the original's text.
+      const text = password === '' ? error.message : error.message.replaceAll(password, '***');
+      throw Object.assign(new Error(text), { code });
+    }
+  }
+
+  /** False when the server says that there is no such folder. */
+  async #enter(path: string): Promise<boolean> {
+    try {
+      await this.#answer(this.#client.send(`CWD ${path}`));
+      return true;
+    } catch (error) {
+      if (replyCode(error) === 550) return false;
+      throw error;
+    }
+  }
+
+  /**
+   * What `work` resolves to, unless the session ends or, where basic-ftp itself keeps no time (a TLS handshake), the
+   * limit passes first.
+   */
+  async #answer<T>(work: Promise<T>, limit = this.#options.timeout): Promise<T> {
+    // Not a race with one promise that lives as long as the session: that would keep every wait's remains.
+    const { promise, resolve, reject } = Promise.withResolvers<T>();
+    this.#reject = reject;
+    work.then(resolve, reject);
+    if (this.#ended !== undefined) reject(this.#ended);
+    try {
+      const limited = limit === Infinity ? promise : withTimeLimit(promise, limit, () => this.#expire());
+      const result = await limited;
+      this.answered = true;
+      return result;
+    } catch (error) {
+      if (replyCode(error) !== undefined && replyCode(error) !== 421) this.answered = true;
+      throw error;
+    }
+  }
+
+  #expire(): Error {
+    const error = new Error(`Timeout: no answer within ${this.#options.timeout / 1000} s`);
+    this.end(error);
+    return error;
+  }
+
+  #rootIsAbsent(): TransportError {
+    const { host, path } = this.#options;
+    return new TransportError('NotFound', `the server ${host} has no folder ${path}, or does not show it`, {
+      remedy: `make ${path} on the server, or mount the disk that holds it (it is not made for you, lest a disk that is not mounted is missed)`,
+    });
+  }
+
+  /**
+   * basic-ftp closes the control connection as soon as a data connection fails, and with it goes the reply that says why:
+   * that the disk is full, or that there is no such file. So a data connection's errors are left to the transfer alone.
+   */
+  #watchDataConnections(): void {
+    let prepare = this.#client.prepareTransfer;
+    const watched = async (context: FTPContext): Promise<FTPResponse> => {
+      const response = await prepare(context);
+      // The first call replaces itself by whichever way of opening a data connection worked.
+      if (this.#client.prepareTransfer !== watched) prepare = this.#client.prepareTransfer;
+      this.#client.prepareTransfer = watched;
+      const socket = context.dataSocket;
+      const onClose = socket?.listeners('close').at(-1);
+      socket?.removeAllListeners('error').on('error', () => undefined);
+      if (onClose !== undefined) socket?.removeListener('close', onClose as () => void);
+      return response;
+    };
+    this.#client.prepareTransfer = watched;
+  }
+
+  /** The reply that came behind a data connection's failure, when it tells more than that did. */
+  async #lateReply(failure: unknown): Promise<unknown> {
+    if (replyCode(failure) !== undefined || this.closed) return undefined;
+    const reply = this.#client.ftp.handle(undefined, (response, task) => task.resolve(response));
+    try {
+      const response: unknown = await withTimeLimit(reply, LATE_REPLY_LIMIT, () => new Error('none'));
+      return replyCode(response) === undefined ? undefined : response;
+    } catch {
+      return undefined;
+    }
+  }
+
+  /**
+   * The source's chunks, held back until the data connection's TLS handshake is over: with a resumed session basic-ftp
+   * begins before, and an empty file would then end the connection in the middle of it.
+   */
+  async *#feed(source: Readable): AsyncGenerator<Buffer> {
+    const socket = this.#client.ftp.dataSocket;
+    if (socket instanceof TLSSocket) {
+      try {
+        await withTimeLimit(secured(socket), this.#options.timeout, () => this.#expire());
+        this.#checkCertificate(socket);
+      } catch (error) {
+        if (error instanceof TransportError) this.end(error);
+        throw error;
+      }
+    }
+    yield* source as AsyncIterable<Buffer>;
+  }
+
+  /** With a pinned fingerprint this is the only check. A resumed session is that of the control connection. */
+  #checkCertificate(socket: unknown): void {
+    const { fingerprint, host } = this.#options;
+    if (fingerprint === undefined || !(socket instanceof TLSSocket) || socket.isSessionReused()) return;
+    const actual = plainFingerprint(socket.getPeerCertificate().fingerprint256);
+    if (actual === plainFingerprint(fingerprint)) return;
+    throw new TransportError(
+      'Integrity',
+      `the certificate of ${host} has the SHA-256 fingerprint ${actual}, not the one expected`,
+      {
+        remedy:
+          'if the server was given a new certificate, set that fingerprint; if not, something else answers in its place',
+      },
+    );
+  }
+}
+
+function plainFingerprint(text: string): string {
+  return text.replaceAll(':', '').toLowerCase();
+}
+
+function tlsOptions(options: FtpServerOptions): ConnectionOptions {
+  return {
+    host: options.host,
+    ...(isIP(options.host) === 0 ? { servername: options.host } : {}),
+    ...(options.certificateAuthority === undefined ? {} : { ca: options.certificateAuthority }),
+    rejectUnauthorized: options.fingerprint === undefined,
+  };
+}
+
+function secured(socket: TLSSocket): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (socket.getFinished() !== undefined) resolve();
+    socket.once('secureConnect', resolve);
+    finished(socket, (error) => reject(error ?? new Error('the data connection closed')));
+  });
+}

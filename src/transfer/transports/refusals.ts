@@ -1,0 +1,22 @@
+/** Errors that every transport throws alike. `what` names the server and the file. */
+import { TransportError } from '../transport.ts';
+import { LIST_ENTRIES_MAX } from './names.ts';
+
+export function cancelled(what: string): TransportError {
+  return new TransportError('Cancelled', `${what}: cancelled`, {
+    remedy: 'nothing was published; try again',
+  });
+}
+
+/** `limit` in bytes. */
+export function tooLarge(what: string, limit: number): TransportError {
+  return new TransportError('TooLarge', `${what}: it is longer than the ${limit} bytes that are expected`, {
+    remedy: 'see what wrote it; no file of ours there is that long',
+  });
+}
+
+export function tooMany(what: string): TransportError {
+  return new TransportError('TooLarge', `${what}: there are more than ${LIST_ENTRIES_MAX} files`, {
+    remedy: 'see what fills the folder, and move away what is not ours',
+  });
+}

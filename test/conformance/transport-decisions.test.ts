@@ -1,0 +1,131 @@
+/** The transports' decisions, which need no server. */
+import assert from 'node:assert/strict';
+import fc from 'fast-check';
+import { TransportError, type TransportErrorCode } from '../../src/transfer/transport.ts';
+import { fileError } from '../../src/transfer/transports/file-errors.ts';
+import { ftpError } from '../../src/transfer/transports/ftp-errors.ts';
+import { isLegalPart, parseName } from '../../src/transfer/transports/names.ts';
+import { monotonicProgress } from '../../src/transfer/transports/progress.ts';
+import { RESUME_MIN, resumeOffset } from '../../src/transfer/transports/resume.ts';
+
+const failure = (message: string, code?: string | number): Error =>
+  Object.assign(new Error(message), { code });
+
+describe('what an FTP server answers', () => {
+  const context = { server: 'ftp://u@h:21/g', action: 'sending inbox/a.seg' };
+  const cases: readonly (readonly [TransportErrorCode, string, (string | number)?])[] = [
+    ['Busy', '421 There are too many connected users, please try later.', 421],
+    ['Busy', '530 Sorry, the maximum number of clients (1) for this user are already connected.', 530],
+    ['Busy', '450 File busy', 450],
+    ['Busy', '451 Local error in processing', 451],
+    ['ConnectionLost', '425 Unable to build data connection', 425],
+    ['ConnectionLost', '426 Connection closed; transfer aborted.', 426],
+    ['ConnectionLost', 'read ECONNRESET (control socket)', 'ECONNRESET'],
+    ['ConnectionLost', 'connect ECONNREFUSED 127.0.0.1:21', 'ECONNREFUSED'],
+    ['ConnectionLost', 'getaddrinfo ENOTFOUND nowhere', 'ENOTFOUND'],
+    ['ConnectionLost', 'Server sent FIN packet unexpectedly, closing connection.'],
+    ['ConnectionLost', 'Premature close', 'ERR_STREAM_PREMATURE_CLOSE'],
+    ['Timeout', 'Timeout (control socket)'],
+    ['Timeout', 'connect ETIMEDOUT 10.0.0.1:21', 'ETIMEDOUT'],
+    ['Timeout', "None of the available transfer strategies work. Last error response was 'Error: Timeout'."],
+    ['Auth', "None of the available transfer strategies work. Last error response was 'FTPError: 530 No'."],
+    ['Auth', '530 Login incorrect.', 530],
+    ['Auth', '550 Permission denied.', 550],
+    ['Auth', '553 Could not create file.', 553],
+    ['NotFound', '550 inbox: No such file or directory', 550],
+    ['NoSpace', '452 Transfer aborted. No space left on device', 452],
+    ['NoSpace', '552 Quota exceeded', 552],
+    ['NoSpace', '451 Failure writing to local file.', 451],
+    ['NoSpace', '550 Disk quota exceeded', 550],
+    ['Integrity', 'self-signed certificate', 'DEPTH_ZERO_SELF_SIGNED_CERT'],
+    ['Integrity', 'certificate has expired', 'CERT_HAS_EXPIRED'],
+    ['Integrity', 'Hostname/IP does not match', 'ERR_TLS_CERT_ALTNAME_INVALID'],
+    ['Protocol', 'wrong version number', 'ERR_SSL_WRONG_VERSION_NUMBER'],
+    ['Protocol', '500 Unknown command', 500],
+  ];
+  for (const [expected, message, code] of cases) {
+    it(`${message} is ${expected}`, () => {
+      const error = ftpError(failure(message, code), context);
+      assert.equal(error.code, expected);
+      assert.ok(error.message.startsWith('ftp://u@h:21/g: sending inbox/a.seg: '));
+      assert.notEqual(error.remedy, '');
+    });
+  }
+
+  it('takes a certificate that is refused on an open connection, which comes as a bare string, for Integrity', () => {
+    assert.equal(ftpError('DEPTH_ZERO_SELF_SIGNED_CERT', context).code, 'Integrity');
+  });
+
+  it('leaves an error of ours as it is', () => {
+    const ours = new TransportError('TooLarge', 'x', { remedy: 'y' });
+    assert.equal(ftpError(ours, context), ours);
+  });
+});
+
+describe('what a file system says', () => {
+  const cases: readonly (readonly [TransportErrorCode, readonly string[]])[] = [
+    ['NoSpace', ['ENOSPC', 'EDQUOT']],
+    ['Auth', ['EACCES', 'EPERM', 'EROFS']],
+    ['NotFound', ['ENOENT']],
+    ['Timeout', ['ETIMEDOUT']],
+    ['ConnectionLost', ['EIO', 'ESTALE', 'ENOTCONN', 'EHOSTDOWN']],
+    ['Busy', ['EBUSY', 'EMFILE']],
+    ['Exists', ['EISDIR', 'ENOTDIR', 'ELOOP']],
+    ['Protocol', ['EWHATEVER']],
+  ];
+  for (const [expected, codes] of cases) {
+    it(`${codes.join(', ')}: ${expected}, and the remedy names the path`, () => {
+      for (const code of codes) {
+        const error = fileError(failure('x', code), 'sending inbox/a.seg to /share', '/share');
+        assert.equal(error.code, expected, code);
+        assert.ok(error.remedy.includes('/share'));
+      }
+    });
+  }
+});
+
+describe('whether an FTP upload is resumed', () => {
+  it('never for less than what a file that changes under its name may have, never past the end', () => {
+    const sizes = fc.integer({ min: 0, max: 4 * RESUME_MIN });
+    fc.assert(
+      fc.property(fc.option(sizes, { nil: undefined }), sizes, (held, size) => {
+        const offset = resumeOffset(held, size);
+        assert.ok(offset === 0 || (offset === held && offset >= RESUME_MIN && offset <= size));
+      }),
+    );
+    assert.equal(resumeOffset(RESUME_MIN, 2 * RESUME_MIN), RESUME_MIN);
+    assert.equal(resumeOffset(RESUME_MIN, RESUME_MIN), RESUME_MIN);
+    assert.equal(resumeOffset(RESUME_MIN + 1, RESUME_MIN), 0);
+  });
+});
+
+describe('names', () => {
+  it('a legal part has no byte that a path, a command or a listing gives a meaning to', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary', maxLength: 300 }), (part) => {
+        if (isLegalPart(part)) assert.match(part, /^[A-Za-z0-9][\w.-]{0,199}$/);
+      }),
+    );
+    assert.deepEqual(parseName('inbox/00000001-0000000000000001-0000000000000002.seg'), {
+      folder: 'inbox',
+      file: '00000001-0000000000000001-0000000000000002.seg',
+    });
+  });
+});
+
+describe('progress', () => {
+  it('is told in rising steps up to the size, whatever order the news come in', () => {
+    fc.assert(
+      fc.property(fc.array(fc.nat(2000)), (news) => {
+        const told: number[] = [];
+        const progress = monotonicProgress(1000, (bytes) => void told.push(bytes));
+        for (const bytes of news) progress(bytes);
+        assert.deepEqual(
+          told,
+          [...new Set(told)].sort((a, b) => a - b),
+        );
+        assert.ok(told.every((bytes) => bytes <= 1000));
+      }),
+    );
+  });
+});
