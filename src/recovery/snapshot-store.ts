@@ -37,7 +37,9 @@ export interface SnapshotStore {
   readonly kind: SnapshotInfo['kind'];
   /**
    * The volumes, which are durable up to `info.lsn`, are kept as they are now under `info.id`. Durable when this
-   * returns; after a crash inside it the snapshot is whole or not there, and nothing of it is left behind.
+   * returns; after a crash inside it the snapshot is whole or not there, and the next opening removes what is left of it.
+   * After an error it is to be called again, with the same id, before the journal is applied any further.
+   * @throws OperatorError `SNAPSHOT_LIMIT`, `SNAPSHOT_CLONE_REFUSED`; the operating system's
    */
   create(info: Omit<SnapshotInfo, 'kind'>): void;
   /** Oldest LSN first. */
@@ -45,9 +47,10 @@ export interface SnapshotStore {
   /**
    * Called with what is about to be overwritten, a batch at a time. When this returns, what any snapshot needs of these
    * ranges is durable elsewhere (I7). Nothing to do for reflink.
+   * @throws the operating system's errors, `ENOSPC` for one: nothing of these ranges may then be overwritten
    */
   preserve(ranges: readonly VolumeRange[]): void;
-  /** A volume as it was at a snapshot. @throws OperatorError `SNAPSHOT_NOT_FOUND` */
+  /** A volume as it was at a snapshot. @throws OperatorError `SNAPSHOT_NOT_FOUND`, `SNAPSHOT_DAMAGED` */
   open(id: string, volume: string): SnapshotReader;
   close(): void;
 }

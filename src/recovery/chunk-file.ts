@@ -1,0 +1,293 @@
+/**
+ * The chunks kept for one copy-on-write snapshot, from its making until the next one's. While its snapshot is the newest
+ * the file is open and appended to; afterwards it is read only, and its index is in memory only while someone reads.
+ */
+import { join } from 'node:path';
+import { crc32 } from 'node:zlib';
+import { assert, errorCode, OperatorError } from '../platform/errors.ts';
+import type { Files, OpenFile } from '../platform/files.ts';
+import type { CatalogueEntry } from './catalogue.ts';
+import {
+  BLOCK_SIZE,
+  CHUNK_SIZE,
+  encodeFileHeader,
+  encodeMark,
+  RUN_DATA_MAX,
+  runSeed,
+  type RunBuilder,
+} from './chunk-format.ts';
+import { ChunkIndex, chunkOf, volumeOf, type ChunkKey, type IndexedChunk } from './chunk-index.ts';
+import { scanChunkFile, type ChunkScan } from './chunk-scan.ts';
+
+/** Bytes: block numbers in the index have 32 bits. */
+export const CHUNK_FILE_SIZE_MAX = 0xffff_ffff * BLOCK_SIZE;
+
+const NAME = /^([0-9a-f]{32})\.chunks$/;
+
+const pathOf = (folder: string, id: string): string => join(folder, `${id}.chunks`);
+
+/** Ids of all snapshots that have a chunk file, catalogued or not. */
+export function chunkFileIds(files: Files, folder: string): string[] {
+  return files.list(folder).flatMap((name) => NAME.exec(name)?.[1] ?? []);
+}
+
+export function removeChunkFile(files: Files, folder: string, id: string): void {
+  files.remove(pathOf(folder, id));
+  files.syncDirectory(folder);
+}
+
+/**
+ * Whether anything was ever kept in it. Not in one that an interrupted `create` left: chunks come only after the catalogue
+ * has the snapshot.
+ */
+export function holdsChunks(files: Files, folder: string, id: string): boolean {
+  return (files.stat(pathOf(folder, id))?.size ?? 0) > BLOCK_SIZE;
+}
+
+/** Puts the chunk's bytes into `into`, or says false when it knows without reading that they are all zeros. */
+export type ReadChunk = (volume: number, chunk: number, into: Buffer) => boolean;
+
+interface Appending {
+  readonly file: OpenFile;
+  /** Where the next run belongs; everything below is durable. */
+  end: number;
+}
+
+interface Appended {
+  readonly end: number;
+  /** As the keys that were asked for. */
+  readonly chunks: readonly IndexedChunk[];
+}
+
+export class ChunkFile {
+  readonly id: string;
+  readonly path: string;
+  readonly #files: Files;
+  readonly #entry: CatalogueEntry;
+  readonly #volumeNumbers: ReadonlyMap<string, number>;
+  #kept: number | undefined;
+  #index: ChunkIndex | undefined;
+  #damage: string | undefined;
+  #appending: Appending | undefined;
+
+  constructor(files: Files, folder: string, entry: CatalogueEntry) {
+    this.#files = files;
+    this.#entry = entry;
+    this.#kept = entry.kept;
+    this.id = entry.id;
+    this.path = pathOf(folder, entry.id);
+    this.#volumeNumbers = new Map(entry.volumes.map((volume, number) => [volume.name, number]));
+  }
+
+  /** Makes the file, empty and open for appending. Durable on return; what an earlier attempt left is replaced. */
+  static create(files: Files, folder: string, entry: CatalogueEntry): ChunkFile {
+    const chunkFile = new ChunkFile(files, folder, entry);
+    files.remove(chunkFile.path);
+    const file = files.open(chunkFile.path, 'create-new');
+    try {
+      file.write(encodeFileHeader(entry.id), 0);
+      file.syncNow();
+      files.syncDirectory(folder);
+    } catch (error) {
+      file.close();
+      throw error;
+    }
+    chunkFile.#index = new ChunkIndex();
+    chunkFile.#appending = { file, end: BLOCK_SIZE };
+    return chunkFile;
+  }
+
+  /** A volume's number in this file, or undefined when it was not in the group at the snapshot. */
+  volumeNumber(name: string): number | undefined {
+    return this.#volumeNumbers.get(name);
+  }
+
+  volumeName(number: number): string {
+    return this.#entry.volumes[number]?.name ?? '';
+  }
+
+  /** Bytes of a volume that this file is to keep. */
+  volumeSize(number: number): number {
+    return this.#entry.volumes[number]?.size ?? 0;
+  }
+
+  /** What counts of the file, bytes. Only while it is appended to. */
+  get end(): number | undefined {
+    return this.#appending?.end;
+  }
+
+  /** Why chunks that are not in the index may have been lost; known once the index is loaded. */
+  get damage(): string | undefined {
+    return this.#damage;
+  }
+
+  /** Loaded when it is not. */
+  get index(): ChunkIndex {
+    if (this.#index === undefined) {
+      const scan = this.#scan('read', (file) => file.close());
+      this.#index = scan.index;
+      this.#damage = scan.damage;
+    }
+    return this.#index;
+  }
+
+  unloadIndex(): void {
+    if (this.#appending === undefined) this.#index = undefined;
+  }
+
+  /**
+   * Of the newest snapshot: opens the file for appending. A torn end is cut: what it was to protect was never overwritten
+   * (I7). What remains is made durable, because a process that died may not have waited for it. When the file is damaged
+   * it is not opened, and the reason is in `damage`.
+   */
+  resume(): void {
+    assert(
+      this.#appending === undefined && this.#kept === undefined,
+      'only the newest chunk file is appended to',
+    );
+    const scan = this.#scan('write', (file, { end, damage }) => {
+      if (damage !== undefined) {
+        file.close();
+        return;
+      }
+      if (file.size() > end) file.truncate(end);
+      file.syncNow();
+      this.#appending = { file, end };
+    });
+    this.#index = scan.index;
+    this.#damage = scan.damage;
+  }
+
+  /** No longer appended to: of its bytes `kept` count from here on, 0 when the file is damaged. */
+  finish(kept: number): void {
+    this.#kept = kept;
+    this.close();
+    if (kept === 0) this.#index = undefined;
+  }
+
+  close(): void {
+    this.#appending?.file.close();
+    this.#appending = undefined;
+  }
+
+  /**
+   * Appends these chunks, which the index must not have yet; they are durable when this returns (I7). When it throws none of
+   * them is kept. `builder` is empty before and after. @throws the operating system's errors, OperatorError `SNAPSHOT_LIMIT`
+   */
+  keep(keys: Float64Array, how: { readonly read: ReadChunk; readonly builder: RunBuilder }): void {
+    const appending = this.#appending;
+    assert(appending !== undefined, 'appended to while open');
+    let appended: Appended;
+    try {
+      appended = this.#append(appending, keys, how);
+      appending.file.syncNow();
+    } catch (error) {
+      how.builder.clear();
+      this.#cut(appending);
+      throw error;
+    }
+    this.#mark(appending, appended.end);
+    appending.end = appended.end;
+    appended.chunks.forEach((chunk, i) => this.index.add(keys[i] as ChunkKey, chunk));
+  }
+
+  /** Fills `into` with a chunk's data. @throws OperatorError `SNAPSHOT_DAMAGED` by way of `damaged` */
+  readData(chunk: IndexedChunk, into: Buffer, damaged: (why: string) => Error): void {
+    if (chunk.kind === 'zeros') {
+      into.fill(0);
+      return;
+    }
+    const file = this.#appending?.file ?? this.#open('read');
+    if (file === undefined) throw damaged(`${this.path} is gone`);
+    try {
+      const count = file.read(into, chunk.position);
+      if (count === into.length && crc32(into) === chunk.crc) return;
+      throw damaged(`the chunk at ${chunk.position} of ${this.path} fails its check`);
+    } finally {
+      if (file !== this.#appending?.file) file.close();
+    }
+  }
+
+  #append(
+    { file, end: durable }: Appending,
+    keys: Float64Array,
+    { read, builder }: { readonly read: ReadChunk; readonly builder: RunBuilder },
+  ): Appended {
+    const seed = runSeed(this.id);
+    const chunks: IndexedChunk[] = [];
+    let end = durable;
+    const flush = (): void => {
+      if (end + BLOCK_SIZE + RUN_DATA_MAX > CHUNK_FILE_SIZE_MAX) throw tooLarge(this.path);
+      const run = builder.finish(end, durable, seed);
+      file.write(run, end);
+      end += run.length;
+    };
+    for (const key of keys as Iterable<ChunkKey>) {
+      const [volume, chunk] = [volumeOf(key), chunkOf(key)];
+      const length = Math.min(CHUNK_SIZE, this.volumeSize(volume) - chunk * CHUNK_SIZE);
+      const added = builder.add(volume, chunk, length, (into) => read(volume, chunk, into));
+      chunks.push(
+        added === undefined
+          ? { kind: 'zeros' }
+          : { kind: 'data', position: end + added.offset, crc: added.crc },
+      );
+      if (builder.full) flush();
+    }
+    if (builder.count > 0) flush();
+    return { end, chunks };
+  }
+
+  /** After a failed append: gives the room back. Should this fail too, what lies there is overwritten by the next run. */
+  #cut(appending: Appending): void {
+    try {
+      appending.file.truncate(appending.end);
+    } catch {
+      // The error that brought us here is the one to tell.
+    }
+  }
+
+  /** Lets a later start tell damage from a torn end. Only a hint: it is not waited for, nor missed. */
+  #mark(appending: Appending, end: number): void {
+    try {
+      appending.file.write(encodeMark(end, runSeed(this.id)), end);
+    } catch {
+      // The next append meets the same trouble, if it lasts, and tells.
+    }
+  }
+
+  #scan(mode: 'read' | 'write', then: (file: OpenFile, scan: ChunkScan) => void): ChunkScan {
+    if (this.#kept === 0) {
+      return {
+        index: new ChunkIndex(),
+        end: 0,
+        damage: `${this.path} was found damaged and nothing was kept since`,
+      };
+    }
+    const file = this.#open(mode);
+    if (file === undefined) return { index: new ChunkIndex(), end: 0, damage: `${this.path} is gone` };
+    try {
+      const scan = scanChunkFile(file, this.id, this.#kept);
+      const damage = scan.damage === undefined ? undefined : `${this.path}: ${scan.damage}`;
+      then(file, scan);
+      return { ...scan, damage };
+    } catch (error) {
+      file.close();
+      throw error;
+    }
+  }
+
+  #open(mode: 'read' | 'write'): OpenFile | undefined {
+    try {
+      return this.#files.open(this.path, mode);
+    } catch (error) {
+      if (errorCode(error) === 'ENOENT') return undefined;
+      throw error;
+    }
+  }
+}
+
+function tooLarge(path: string): OperatorError {
+  return new OperatorError('SNAPSHOT_LIMIT', `${path} has reached ${CHUNK_FILE_SIZE_MAX} bytes`, {
+    remedy: 'make a new snapshot, which begins a new file',
+  });
+}

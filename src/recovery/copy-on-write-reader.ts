@@ -1,0 +1,102 @@
+import { assert } from '../platform/errors.ts';
+import type { OpenFile } from '../platform/files.ts';
+import type { ChunkFile } from './chunk-file.ts';
+import { CHUNK_SIZE } from './chunk-format.ts';
+import { chunkKey, type IndexedChunk } from './chunk-index.ts';
+import { snapshotDamaged } from './snapshot-errors.ts';
+import type { SnapshotReader } from './snapshot-store.ts';
+
+export interface CopyOnWriteView {
+  readonly id: string;
+  readonly volume: string;
+  /** Bytes of the volume at the snapshot. */
+  readonly size: number;
+  /** The volume as it is; the reader closes it. */
+  readonly live: OpenFile;
+  /** The store's own list: a snapshot that is made while this reader is open is appended to it. */
+  readonly chunkFiles: readonly ChunkFile[];
+  /** Where in it this snapshot's own is. */
+  readonly first: number;
+  readonly onClose: () => void;
+}
+
+/** Looks every chunk up at every read: between two reads it may have been overwritten, and kept. */
+export class CopyOnWriteReader implements SnapshotReader {
+  readonly size: number;
+  readonly #view: CopyOnWriteView;
+  /** The kept chunk that was read last; what is kept never changes. */
+  readonly #cached = Buffer.alloc(CHUNK_SIZE);
+  #cachedChunk = -1;
+  #closed = false;
+
+  constructor(view: CopyOnWriteView) {
+    this.#view = view;
+    this.size = view.size;
+  }
+
+  read(offset: number, into: Buffer): void {
+    assert(!this.#closed, 'read of a closed snapshot');
+    assert(
+      offset >= 0 && offset + into.length <= this.size,
+      `read of ${into.length} bytes at ${offset} of a snapshot`,
+    );
+    for (let done = 0; done < into.length;) {
+      const at = offset + done;
+      const chunk = Math.floor(at / CHUNK_SIZE);
+      const length = Math.min(into.length - done, (chunk + 1) * CHUNK_SIZE - at);
+      this.#readChunk(chunk, at - chunk * CHUNK_SIZE, into.subarray(done, done + length));
+      done += length;
+    }
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#view.live.close();
+    this.#view.onClose();
+  }
+
+  #readChunk(chunk: number, from: number, into: Buffer): void {
+    if (chunk !== this.#cachedChunk && !this.#loadKept(chunk)) {
+      const { live } = this.#view;
+      const position = chunk * CHUNK_SIZE + from;
+      const count = live.read(into, position);
+      if (count !== into.length) throw this.#damaged(`the volume ${live.path} ends at ${position + count}`);
+      return;
+    }
+    this.#cached.copy(into, 0, from, from + into.length);
+  }
+
+  /** False when the chunk was never overwritten since the snapshot. */
+  #loadKept(chunk: number): boolean {
+    const { chunkFiles, first, volume } = this.#view;
+    for (let i = first; i < chunkFiles.length; i += 1) {
+      const chunkFile = chunkFiles[i];
+      assert(chunkFile !== undefined, 'an index within the list');
+      const number = chunkFile.volumeNumber(volume);
+      if (number === undefined) {
+        throw this.#damaged(
+          `the volume was not in the group at snapshot ${chunkFile.id}, and what was written then is unknown`,
+        );
+      }
+      const found = chunkFile.index.find(chunkKey(number, chunk));
+      if (found !== undefined) {
+        this.#load(chunkFile, number, chunk, found);
+        return true;
+      }
+      if (chunkFile.damage !== undefined) throw this.#damaged(chunkFile.damage);
+    }
+    return false;
+  }
+
+  #load(chunkFile: ChunkFile, number: number, chunk: number, found: IndexedChunk): void {
+    this.#cachedChunk = -1;
+    const length = Math.min(CHUNK_SIZE, chunkFile.volumeSize(number) - chunk * CHUNK_SIZE);
+    chunkFile.readData(found, this.#cached.subarray(0, length), (why) => this.#damaged(why));
+    this.#cachedChunk = chunk;
+  }
+
+  #damaged(why: string): Error {
+    return snapshotDamaged(this.#view.id, this.#view.volume, why);
+  }
+}

@@ -1,0 +1,122 @@
+/** Snapshots as copies that share their blocks with the volume; the file system does the copying on write. */
+import { dirname, join } from 'node:path';
+import { assert, errorCode, OperatorError } from '../platform/errors.ts';
+import type { Files, OpenFile } from '../platform/files.ts';
+import type { Catalogue, CatalogueVolume } from './catalogue.ts';
+import { cloneFolder, removeClones } from './clone-folders.ts';
+import { snapshotDamaged, snapshotNotFound } from './snapshot-errors.ts';
+import type { SnapshotInfo, SnapshotReader, SnapshotStore, SnapshotVolume } from './snapshot-store.ts';
+
+export class ReflinkStore implements SnapshotStore {
+  readonly kind = 'reflink';
+  readonly #files: Files;
+  readonly #catalogue: Catalogue;
+  readonly #volumes: readonly SnapshotVolume[];
+
+  constructor(files: Files, catalogue: Catalogue, volumes: readonly SnapshotVolume[]) {
+    this.#files = files;
+    this.#catalogue = catalogue;
+    this.#volumes = volumes;
+  }
+
+  /** @throws OperatorError `SNAPSHOT_LIMIT`, `SNAPSHOT_CLONE_REFUSED`; the operating system's */
+  create(info: Omit<SnapshotInfo, 'kind'>): void {
+    this.#catalogue.settle();
+    if (this.#catalogue.has(info.id)) return;
+    this.#catalogue.checkRoom();
+    // An earlier attempt in this process may have failed half way.
+    removeClones(this.#files, this.#volumes, this.#catalogue.store, info.id);
+    const volumes = this.#volumes.map((volume, number) => this.#clone(volume, number, info.id));
+    this.#syncFolders(info.id);
+    const { id, name, lsn, time } = info;
+    this.#catalogue.add({ id, name, lsn, time, volumes });
+  }
+
+  list(): SnapshotInfo[] {
+    return this.#catalogue.list();
+  }
+
+  /** The file system preserves. */
+  preserve(): void {}
+
+  /** @throws OperatorError `SNAPSHOT_NOT_FOUND`, `SNAPSHOT_DAMAGED` */
+  open(id: string, name: string): SnapshotReader {
+    const entry = this.#catalogue.entries.find((candidate) => candidate.id === id);
+    const volume = entry?.volumes.find((candidate) => candidate.name === name);
+    if (volume?.path === undefined) throw snapshotNotFound(id, name);
+    try {
+      return new CloneReader(this.#files.open(volume.path, 'read'), id, volume);
+    } catch (error) {
+      if (errorCode(error) !== 'ENOENT') throw error;
+      throw snapshotDamaged(id, name, `its clone ${volume.path} is gone`, error);
+    }
+  }
+
+  close(): void {
+    // Nothing is held open between calls.
+  }
+
+  #clone(volume: SnapshotVolume, number: number, id: string): CatalogueVolume {
+    const folder = cloneFolder(volume, this.#catalogue.store, id);
+    this.#files.makeDirectory(folder);
+    const path = join(folder, `${number}.img`);
+    if (!this.#files.clone(volume.path, path)) {
+      throw new OperatorError(
+        'SNAPSHOT_CLONE_REFUSED',
+        `the file system refuses to clone ${volume.path} to ${path}`,
+        {
+          remedy: `keep volume ${volume.name} on a file system with reflink (XFS, btrfs), as it was when the first snapshot was made`,
+        },
+      );
+    }
+    const clone = this.#files.open(path, 'write');
+    try {
+      clone.syncNow();
+    } finally {
+      clone.close();
+    }
+    return { name: volume.name, size: volume.size, path };
+  }
+
+  /** From the clones up to the images' folders: an entry counts only once its directory is synced (I6). */
+  #syncFolders(id: string): void {
+    const folders = new Set(this.#volumes.map((volume) => cloneFolder(volume, this.#catalogue.store, id)));
+    for (const folder of folders) {
+      const storeFolder = dirname(folder);
+      for (const directory of [folder, storeFolder, dirname(storeFolder)])
+        this.#files.syncDirectory(directory);
+    }
+  }
+}
+
+class CloneReader implements SnapshotReader {
+  readonly size: number;
+  readonly #file: OpenFile;
+  readonly #id: string;
+  readonly #volume: CatalogueVolume;
+
+  constructor(file: OpenFile, id: string, volume: CatalogueVolume) {
+    this.#file = file;
+    this.#id = id;
+    this.#volume = volume;
+    this.size = volume.size;
+  }
+
+  read(offset: number, into: Buffer): void {
+    assert(
+      offset >= 0 && offset + into.length <= this.size,
+      `read of ${into.length} bytes at ${offset} of a snapshot`,
+    );
+    const count = this.#file.read(into, offset);
+    if (count === into.length) return;
+    throw snapshotDamaged(
+      this.#id,
+      this.#volume.name,
+      `its clone ${this.#file.path} ends at ${offset + count}`,
+    );
+  }
+
+  close(): void {
+    this.#file.close();
+  }
+}

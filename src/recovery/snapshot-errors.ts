@@ -1,0 +1,15 @@
+import { OperatorError } from '../platform/errors.ts';
+
+export function snapshotNotFound(id: string, volume: string): OperatorError {
+  return new OperatorError('SNAPSHOT_NOT_FOUND', `there is no snapshot ${id} of volume ${volume}`, {
+    remedy: 'list the snapshots of the group and choose one of them',
+  });
+}
+
+/** What was kept fails its check, or is not there any more. */
+export function snapshotDamaged(id: string, volume: string, why: string, cause?: unknown): OperatorError {
+  return new OperatorError('SNAPSHOT_DAMAGED', `snapshot ${id} of volume ${volume} is damaged: ${why}`, {
+    remedy: 'use another snapshot, and check the disk that holds the snapshot folder',
+    cause,
+  });
+}

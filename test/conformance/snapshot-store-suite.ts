@@ -1,0 +1,179 @@
+/** What every {@link SnapshotStore} must do, whatever is behind it. Tests of one kind of store are in test/recovery. */
+import assert from 'node:assert/strict';
+import fc from 'fast-check';
+import type { SnapshotInfo } from '../../src/recovery/snapshot-store.ts';
+import { Replica, hexId, throwsCode, type SnapshotPlace, type Step } from '../recovery/replica.ts';
+import { Death, dyingFiles } from '../recovery/watched-files.ts';
+
+export interface SnapshotBench {
+  readonly kind: SnapshotInfo['kind'];
+  /** A new place with two volumes of zeros, and no store yet. */
+  readonly fresh: () => SnapshotPlace;
+  /** Random runs of steps; what a disk costs decides how many. */
+  readonly runs: number;
+  /** How often to crash at each platform call; more than once where chance decides what is left. */
+  readonly crashPasses: number;
+}
+
+const SECTOR = 512;
+
+/** Sizes for the volumes of a place: several chunks of 64 KiB, and a last one that is not whole. */
+export const VOLUME_SIZES = [5 * 65_536 + 3 * SECTOR, 2 * 65_536 + SECTOR] as const;
+
+/** Even, unlike fast-check's own: in [0, 1). */
+const fraction = fc.nat(999_999).map((n) => n / 1_000_000);
+
+const write = fc
+  .tuple(fc.nat(1), fraction, fc.integer({ min: 1, max: 200 }), fc.nat(255))
+  .map(([volume, place, sectors, fill]) => {
+    const size = VOLUME_SIZES[volume]!;
+    const offset = Math.floor((place * size) / SECTOR) * SECTOR;
+    return { volume, offset, length: Math.min(sectors * SECTOR, size - offset), fill };
+  });
+
+const step: fc.Arbitrary<Step> = fc.oneof(
+  {
+    weight: 5,
+    arbitrary: fc
+      .array(write, { minLength: 1, maxLength: 6 })
+      .map((writes) => ({ kind: 'writes' as const, writes })),
+  },
+  { weight: 3, arbitrary: fc.nat(20).map((id) => ({ kind: 'snapshot' as const, id })) },
+  { weight: 1, arbitrary: fc.constant({ kind: 'restart' as const }) },
+);
+
+/** Short, because it is run once for every platform call that it makes. */
+const CRASH_STEPS: readonly Step[] = [
+  { kind: 'writes', writes: [{ volume: 0, offset: 0, length: 200_000, fill: 1 }] },
+  { kind: 'snapshot', id: 1 },
+  { kind: 'writes', writes: [{ volume: 0, offset: 70_000 - (70_000 % SECTOR), length: 1024, fill: 2 }] },
+  {
+    kind: 'writes',
+    writes: [
+      { volume: 0, offset: 65_536, length: 512, fill: 3 },
+      { volume: 1, offset: 2 * 65_536, length: 512, fill: 4 },
+      { volume: 0, offset: 0, length: 131_072, fill: 5 },
+    ],
+  },
+  { kind: 'snapshot', id: 2 },
+  { kind: 'writes', writes: [{ volume: 0, offset: 65_024, length: 1024, fill: 6 }] },
+  { kind: 'snapshot', id: 1 },
+];
+
+export function snapshotStoreSuite(title: string, make: () => SnapshotBench): void {
+  describe(`the snapshot store, ${title}`, function () {
+    this.timeout(240_000);
+    let bench: SnapshotBench;
+    before(() => {
+      bench = make();
+    });
+
+    it('keeps every snapshot as the volumes were, whatever is written, made again or restarted (I3, I9)', () => {
+      fc.assert(
+        fc.property(fc.array(step, { minLength: 4, maxLength: 25 }), (steps) => {
+          const replica = new Replica(bench.fresh());
+          for (const action of steps) replica.run(action);
+          replica.check();
+          replica.checkVolumes();
+          replica.run({ kind: 'restart' });
+          replica.check();
+          replica.store.close();
+        }),
+        { numRuns: bench.runs },
+      );
+    });
+
+    it('is whole after a crash at any platform call: a snapshot is there or is not (I6, I7)', () => {
+      for (let pass = 0; pass < bench.crashPasses; pass += 1) {
+        let deaths = 0;
+        while (crashAt(bench.fresh(), deaths + 1)) deaths += 1;
+        assert.ok(deaths > 60, `died only ${deaths} times`);
+      }
+    });
+
+    it('says what kind it is, and lists what was asked for', () => {
+      const replica = new Replica(bench.fresh());
+      assert.equal(replica.store.kind, bench.kind);
+      assert.deepEqual(replica.store.list(), []);
+      const info = replica.info(hexId(7));
+      replica.store.create(info);
+      assert.deepEqual(replica.store.list(), [{ ...info, kind: bench.kind }]);
+      replica.store.create({ ...info, name: 'another time' });
+      replica.run({ kind: 'restart' });
+      assert.deepEqual(replica.store.list(), [{ ...info, kind: bench.kind }]);
+      replica.store.close();
+    });
+
+    it('lists by LSN', () => {
+      const replica = new Replica(bench.fresh());
+      const at = (id: number, lsn: number): void =>
+        replica.store.create({ ...replica.info(hexId(id)), lsn: lsn as never });
+      at(1, 30);
+      at(2, 10);
+      at(3, 20);
+      assert.deepEqual(
+        replica.store.list().map((info) => info.lsn),
+        [10, 20, 30],
+      );
+      replica.store.close();
+    });
+
+    it('refuses a snapshot or a volume that it does not have', () => {
+      const replica = new Replica(bench.fresh());
+      replica.run({ kind: 'snapshot', id: 1 });
+      throwsCode('SNAPSHOT_NOT_FOUND', () => replica.store.open(hexId(2), replica.place.volumes[0]!.name));
+      throwsCode('SNAPSHOT_NOT_FOUND', () => replica.store.open(hexId(1), 'nothing'));
+      replica.store.close();
+    });
+
+    it('reads a snapshot that is open while its volume is written and further snapshots are made', () => {
+      const replica = new Replica(bench.fresh());
+      replica.run({ kind: 'writes', writes: [{ volume: 0, offset: 0, length: VOLUME_SIZES[0], fill: 1 }] });
+      replica.run({ kind: 'snapshot', id: 1 });
+      const reader = replica.store.open(hexId(1), replica.place.volumes[0]!.name);
+      const sector = Buffer.alloc(SECTOR);
+      for (let round = 2; round < 8; round += 1) {
+        const offset = round * 40_960;
+        reader.read(offset, sector);
+        assert.equal(sector[0], 1);
+        replica.run({ kind: 'writes', writes: [{ volume: 0, offset, length: 4096, fill: round }] });
+        replica.run({ kind: 'snapshot', id: round });
+        for (let at = 0; at < VOLUME_SIZES[0]; at += 3 * SECTOR) {
+          reader.read(at, sector);
+          assert.equal(sector.equals(Buffer.alloc(SECTOR, 1)), true, `at ${at} in round ${round}`);
+        }
+      }
+      reader.close();
+      replica.check();
+      replica.store.close();
+    });
+  });
+}
+
+/** Runs until the `at`-th platform call, crashes there, and goes on after a restart. False when there is no such call. */
+function crashAt(place: SnapshotPlace, at: number): boolean {
+  const dying = dyingFiles(place.files, at);
+  const replica = new Replica(place, dying);
+  let next = 0;
+  try {
+    for (const action of CRASH_STEPS) {
+      replica.run(action);
+      next += 1;
+    }
+    return false;
+  } catch (error) {
+    if (!(error instanceof Death)) throw error;
+  } finally {
+    dying.closeAll();
+  }
+  place.crash();
+  replica.restart(place.files);
+  const interrupted = CRASH_STEPS[next]!;
+  replica.check(interrupted.kind === 'snapshot' ? hexId(interrupted.id) : undefined);
+  // A destager does again what it had begun.
+  for (const action of CRASH_STEPS.slice(next)) replica.run(action);
+  replica.check();
+  replica.checkVolumes();
+  replica.store.close();
+  return true;
+}

@@ -1,0 +1,165 @@
+/** A replica's volumes under a snapshot store, and what they and their snapshots must hold. */
+import assert from 'node:assert/strict';
+import { errorCode } from '../../src/platform/errors.ts';
+import { lsn } from '../../src/journal/ids.ts';
+import type { Files } from '../../src/platform/files.ts';
+import type { Log } from '../../src/platform/log.ts';
+import { openSnapshotStore } from '../../src/recovery/open-store.ts';
+import type { SnapshotInfo, SnapshotStore, SnapshotVolume } from '../../src/recovery/snapshot-store.ts';
+
+export const quiet: Log = {
+  debug: () => undefined,
+  info: () => undefined,
+  warn: () => undefined,
+  error: () => undefined,
+};
+
+/** Where a store and its volumes are, fresh: the volumes are all zeros. */
+export interface SnapshotPlace {
+  readonly files: Files;
+  readonly folder: string;
+  readonly volumes: readonly SnapshotVolume[];
+  /** What a crash does besides ending the process. */
+  readonly crash: () => void;
+}
+
+export interface Write {
+  /** Its number. */
+  readonly volume: number;
+  readonly offset: number;
+  readonly length: number;
+  /** What it is filled with; 0 makes zeros. */
+  readonly fill: number;
+}
+
+export type Step =
+  | { readonly kind: 'writes'; readonly writes: readonly Write[] }
+  /** Snapshot number `id`; the same number again is the same id. */
+  | { readonly kind: 'snapshot'; readonly id: number }
+  | { readonly kind: 'restart' };
+
+export const write = (volume: number, offset: number, length: number, fill: number): Step => ({
+  kind: 'writes',
+  writes: [{ volume, offset, length, fill }],
+});
+
+export const snapshot = (id: number): Step => ({ kind: 'snapshot', id });
+
+export const hexId = (id: number): string => id.toString(16).padStart(32, '0');
+
+export class Replica {
+  readonly place: SnapshotPlace;
+  files: Files;
+  /** What the volumes hold, and what they held at each snapshot, by its id. */
+  readonly model: Buffer[];
+  readonly snapshots = new Map<string, Buffer[]>();
+  #store: SnapshotStore | undefined;
+
+  constructor(place: SnapshotPlace, files = place.files) {
+    this.place = place;
+    this.files = files;
+    this.model = place.volumes.map((volume) => Buffer.alloc(volume.size));
+  }
+
+  get store(): SnapshotStore {
+    return (this.#store ??= openSnapshotStore(this.files, quiet, this.place));
+  }
+
+  /** Another process on the same disk. */
+  restart(files = this.files): void {
+    this.files = files;
+    this.#store = undefined;
+  }
+
+  run(step: Step): void {
+    if (step.kind === 'writes') this.#write(step.writes);
+    else if (step.kind === 'snapshot') this.#snapshot(step.id);
+    else {
+      this.store.close();
+      this.restart();
+    }
+  }
+
+  /** The snapshots are exactly these, each as the volumes were. `maybe`: was being made at a crash. */
+  check(maybe?: string): void {
+    const ids = this.store.list().map((info) => info.id);
+    if (maybe !== undefined && !this.snapshots.has(maybe) && ids.includes(maybe)) this.#remember(maybe);
+    assert.deepEqual(ids, [...this.snapshots.keys()]);
+    for (const [id, contents] of this.snapshots) {
+      contents.forEach((expected, number) => this.assertSnapshot(id, number, expected));
+    }
+  }
+
+  checkVolumes(): void {
+    this.place.volumes.forEach((volume, number) => {
+      const file = this.files.open(volume.path, 'read');
+      const content = Buffer.alloc(volume.size);
+      file.read(content, 0);
+      file.close();
+      assert.ok(content.equals(this.model[number]!), `volume ${volume.name} is what was written`);
+    });
+  }
+
+  assertSnapshot(id: string, number: number, expected: Buffer): void {
+    const reader = this.store.open(id, this.place.volumes[number]!.name);
+    try {
+      const content = Buffer.alloc(reader.size);
+      reader.read(0, content);
+      if (content.equals(expected)) return;
+      const at = content.findIndex((byte, i) => byte !== expected[i]);
+      assert.fail(`snapshot ${id} of volume ${number} differs at ${at}`);
+    } finally {
+      reader.close();
+    }
+  }
+
+  info(id: string): Omit<SnapshotInfo, 'kind'> {
+    return { id, name: `snapshot ${id}`, lsn: lsn(1 + this.snapshots.size), time: 1_700_000_000_000 };
+  }
+
+  #write(writes: readonly Write[]): void {
+    const ranges = writes.map(({ volume, offset, length }) => ({
+      volume: this.place.volumes[volume]!.name,
+      offset,
+      length,
+    }));
+    this.store.preserve(ranges);
+    const opened = this.place.volumes.map((volume) => this.files.open(volume.path, 'write'));
+    for (const { volume, offset, length, fill } of writes) {
+      const data = Buffer.alloc(length, fill);
+      opened[volume]!.write(data, offset);
+      data.copy(this.model[volume]!, offset);
+    }
+    for (const file of opened) {
+      file.syncNow();
+      file.close();
+    }
+  }
+
+  #snapshot(number: number): void {
+    const id = hexId(number);
+    const before = this.store.list().some((info) => info.id === id);
+    this.store.create(this.info(id));
+    if (!before) this.#remember(id);
+  }
+
+  #remember(id: string): void {
+    this.snapshots.set(
+      id,
+      this.model.map((content) => Buffer.from(content)),
+    );
+  }
+}
+
+export function replicaAfter(place: SnapshotPlace, ...steps: readonly Step[]): Replica {
+  const replica = new Replica(place);
+  for (const step of steps) replica.run(step);
+  return replica;
+}
+
+export function throwsCode(code: string, work: () => void): void {
+  assert.throws(work, (error) => {
+    assert.equal(errorCode(error), code, String(error));
+    return true;
+  });
+}
