@@ -1,6 +1,8 @@
 import { loadConfig } from '../config/load.ts';
 import { startDaemon } from '../daemon/daemon.ts';
 import { createLog } from '../daemon/log.ts';
+import { collectDeadBuffersRegularly } from '../platform/node/garbage.ts';
+import { returnFreedMemory } from '../platform/node/native.ts';
 import { ExitCode } from './exit-codes.ts';
 
 /** Runs the daemon until it is told to stop; resolves with the exit code. */
@@ -11,10 +13,13 @@ export async function serve(options: { readonly config: string }): Promise<numbe
     for (const problem of loaded.problems) process.stderr.write(`${describeProblem(problem)}\n`);
     return ExitCode.invalid;
   }
-  const { log, child, close } = createLog(loaded.config.log);
+  returnFreedMemory();
+  collectDeadBuffersRegularly();
+  const daemonLog = createLog(loaded.config.log);
+  const { log } = daemonLog;
   const stopped = signalled(['SIGTERM', 'SIGINT']);
   try {
-    const daemon = await startDaemon(loaded.config, log, child);
+    const daemon = await startDaemon(loaded.config, log, (part) => daemonLog.child(part));
     log.info('blockferry is running', { groups: loaded.config.groups.length });
     const signal = await stopped;
     log.info(`${signal}: stopping`);
@@ -22,7 +27,7 @@ export async function serve(options: { readonly config: string }): Promise<numbe
     log.info('stopped: everything taken is durable');
     return ExitCode.ok;
   } finally {
-    await close();
+    await daemonLog.close();
   }
 }
 

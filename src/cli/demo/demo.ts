@@ -99,17 +99,18 @@ async function act(
   const model = VOLUMES.map(() => Buffer.alloc(VOLUME_SIZE));
   const watcher = new Watcher(sites.source);
   await watcher.until('the initial copy', (status) => status.mode === 'journal', signal);
-  const clients = await Promise.all(VOLUMES.map((name) => NbdClient.open(nbdPort, name)));
+  const clients = await Promise.all(
+    VOLUMES.map((name) => NbdClient.open({ host: '127.0.0.1', port: nbdPort, noDelay: true }, name)),
+  );
   const host = new Host(clients, model, watcher, signal);
   await host.writeImage();
   say(`wrote an ext4 file system of ${VOLUME_SIZE / 1024 ** 2} MiB through NBD`);
   await host.overwrite(OVERWRITES / 2, say);
-  const { placeMarker } = sites.source.control;
-  const marker = await placeMarker(GROUP, { kind: 'snapshot', name: SNAPSHOT });
+  const marker = await sites.source.control.placeMarker(GROUP, { kind: 'snapshot', name: SNAPSHOT });
   const atMarker = model.map((volume) => Buffer.from(volume));
   say(`snapshot marker placed at LSN ${marker.lsn}`);
   await host.overwrite(OVERWRITES / 4, say);
-  const custom = await placeMarker(GROUP, { kind: 'custom', name: MARKER_PROGRAM });
+  const custom = await sites.source.control.placeMarker(GROUP, { kind: 'custom', name: MARKER_PROGRAM });
   say(`custom marker placed at LSN ${custom.lsn}`);
   await host.overwrite(OVERWRITES / 4, say);
   for (const client of clients) client.close();

@@ -1,5 +1,5 @@
 /** The least NBD client that can write, flush and say goodbye; the demo's host. One request at a time. */
-import { connect, type Socket } from 'node:net';
+import { connect, type NetConnectOpts, type Socket } from 'node:net';
 import {
   Command,
   NBDMAGIC,
@@ -32,8 +32,8 @@ export class NbdClient {
   }
 
   /** Chooses an export the oldest way (NBD_OPT_EXPORT_NAME). */
-  static async open(port: number, exportName: string): Promise<NbdClient> {
-    const client = new NbdClient(connect({ host: '127.0.0.1', port, noDelay: true }));
+  static async open(address: NetConnectOpts, exportName: string): Promise<NbdClient> {
+    const client = new NbdClient(connect(address));
     const greeting = await client.#read(18);
     if (!greeting.subarray(0, 16).equals(NBDMAGIC)) throw new Error('this is no NBD server');
     const name = Buffer.from(exportName, 'utf8');

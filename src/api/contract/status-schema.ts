@@ -1,0 +1,74 @@
+/** Parses what `GET /status` answers. Fields that a newer daemon adds are passed over. */
+import { z } from 'zod';
+import type { StatusReport } from './status.ts';
+
+const amount = z.number().nonnegative();
+/** Signed where two clocks are compared. */
+const time = z.number();
+
+const waitSchema = z.object({
+  code: z.string(),
+  message: z.string(),
+  since: time,
+  nextTryAt: time.exactOptional(),
+});
+
+const volumeSchema = z.object({ name: z.string(), size: amount });
+
+const bufferSchema = z.object({ folder: z.string(), used: amount, quota: amount, room: amount });
+
+const streamSchema = z.object({
+  destination: z.string(),
+  link: z.string(),
+  state: z.enum(['idle', 'sending', 'waiting', 'failed']),
+  received: amount,
+  applied: amount,
+  lagSeconds: z.number().exactOptional(),
+  lagBytes: amount,
+  backlogSegments: amount,
+  rate: amount,
+  timeLeftSeconds: amount.exactOptional(),
+  segmentsSent: amount,
+  bytesSent: amount,
+  lastStatusAt: time.exactOptional(),
+  waits: z.array(waitSchema),
+});
+
+const sourceSchema = z.object({
+  role: z.literal('source'),
+  name: z.string(),
+  mode: z.enum(['initializing', 'journal', 'suspended', 'stopped']),
+  volumes: z.array(volumeSchema),
+  lsn: amount,
+  durableLsn: amount,
+  checkpoint: amount,
+  buffer: bufferSchema,
+  initialized: amount.exactOptional(),
+  hosts: amount,
+  waits: z.array(waitSchema),
+  streams: z.array(streamSchema),
+});
+
+const destinationSchema = z.object({
+  role: z.literal('destination'),
+  name: z.string(),
+  volumes: z.array(volumeSchema),
+  received: amount,
+  applied: amount,
+  appliedTime: time,
+  consistent: z.boolean(),
+  behindSeconds: z.number().exactOptional(),
+  inboxSegments: amount,
+  missing: z.array(z.object({ first: amount, last: amount })),
+  setAside: amount,
+  snapshots: amount,
+  buffer: bufferSchema,
+  waits: z.array(waitSchema),
+});
+
+export const statusReportSchema = z.object({
+  version: z.string(),
+  startedAt: time,
+  now: time,
+  groups: z.array(z.discriminatedUnion('role', [sourceSchema, destinationSchema])),
+}) satisfies z.ZodType<StatusReport>;

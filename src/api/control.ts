@@ -1,0 +1,20 @@
+import type { PlacedMarker } from './contract/markers.ts';
+import type { SnapshotEntry } from './contract/snapshots.ts';
+import type { StatusReport } from './contract/status.ts';
+
+/** What the API asks of the daemon, and all it knows of it. */
+export interface DaemonControl {
+  status(): StatusReport | Promise<StatusReport>;
+  /**
+   * Places a marker at one LSN of the group's journal; durable when this resolves.
+   * @throws OperatorError `GROUP_UNKNOWN`; any other code when the group cannot take a marker (now)
+   */
+  placeMarker(group: string, marker: MarkerToPlace): Promise<PlacedMarker>;
+  /** Oldest LSN first. @throws OperatorError `GROUP_UNKNOWN`, or why they cannot be listed */
+  snapshots(group: string): Promise<readonly SnapshotEntry[]>;
+}
+
+export interface MarkerToPlace {
+  readonly kind: 'snapshot' | 'custom';
+  readonly name: string;
+}

@@ -1,0 +1,62 @@
+import type { FastifyInstance } from 'fastify';
+import { z } from 'zod';
+import { markerRequestSchema, type PlacedMarker } from './contract/markers.ts';
+import { NAME_PATTERN, NAME_RULE } from './contract/names.ts';
+import type { SnapshotList } from './contract/snapshots.ts';
+import type { StatusReport } from './contract/status.ts';
+import type { DaemonControl } from './control.ts';
+import { groupUnknown, RequestRefused } from './refusals.ts';
+
+interface GroupRoute {
+  Params: { name: string };
+}
+
+export function addRoutes(app: FastifyInstance, control: DaemonControl): void {
+  app.get('/status', (): StatusReport | Promise<StatusReport> => control.status());
+
+  /** The same report with this group alone in it. */
+  app.get<GroupRoute>('/groups/:name/status', async (request): Promise<StatusReport> => {
+    const name = checkedGroup(request.params.name);
+    const report = await control.status();
+    const groups = report.groups.filter((group) => group.name === name);
+    if (groups.length === 0) throw groupUnknown(name);
+    return { ...report, groups };
+  });
+
+  app.post<GroupRoute>('/groups/:name/markers', async (request, reply): Promise<PlacedMarker> => {
+    const group = checkedGroup(request.params.name);
+    const marker = markerRequestSchema.safeParse(request.body);
+    if (!marker.success) {
+      throw new RequestRefused(
+        400,
+        'REQUEST_INVALID',
+        `not a marker: ${z.prettifyError(marker.error)}`,
+        'send {"kind":"snapshot"}, {"kind":"snapshot","name":NAME} or {"kind":"custom","name":NAME}',
+      );
+    }
+    const { kind, name } = marker.data;
+    const placed = await control.placeMarker(group, { kind, name: name ?? nameAt(Date.now()) });
+    reply.code(201);
+    return placed;
+  });
+
+  app.get<GroupRoute>('/groups/:name/snapshots', async (request): Promise<SnapshotList> => {
+    const snapshots = await control.snapshots(checkedGroup(request.params.name));
+    return { snapshots: [...snapshots] };
+  });
+}
+
+/** `20261121T014600.123Z`: what a snapshot marker without a name is called; a legal name, and sorted as text by time. */
+export function nameAt(time: number): string {
+  return new Date(time).toISOString().replaceAll(/[-:]/g, '');
+}
+
+function checkedGroup(name: string): string {
+  if (NAME_PATTERN.test(name)) return name;
+  throw new RequestRefused(
+    400,
+    'REQUEST_INVALID',
+    `${JSON.stringify(name)} cannot be a group's name`,
+    `a group's name has ${NAME_RULE}`,
+  );
+}

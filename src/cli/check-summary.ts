@@ -1,0 +1,119 @@
+/** What the daemon would do with a configuration, for people. Never a secret. Pure. */
+import { formatAddress, isLoopback } from '../config/address.ts';
+import type {
+  Config,
+  DestinationGroupConfig,
+  FtpTransportConfig,
+  LinkConfig,
+  ReceiverConfig,
+  SourceGroupConfig,
+  VolumeConfig,
+} from '../config/config.ts';
+import { formatDuration, formatSize } from '../config/units.ts';
+
+type VolumeNotes = ReadonlyMap<VolumeConfig, string>;
+
+export function describeConfig(config: Config, volumes: VolumeNotes): string {
+  const sections = [
+    describeDaemon(config),
+    ...config.groups.map((group) => {
+      return group.role === 'source' ? describeSource(group, volumes) : describeDestination(group, volumes);
+    }),
+    ...(config.receiver === undefined ? [] : [describeReceiver(config.receiver, config)]),
+  ];
+  return sections
+    .map(([title, ...lines]) => [title, ...lines.map((line) => `  ${line}`), ''].join('\n'))
+    .join('\n');
+}
+
+type Section = readonly [title: string, ...lines: string[]];
+
+function describeDaemon({ stateFolder, log, api }: Config): Section {
+  const kept = `${log.file ?? ''}, ${log.files} files of ${formatSize(log.size)}`;
+  const port = api.kind === 'tcp' && api.port === 0 ? `a free port of ${api.host}` : undefined;
+  return [
+    'daemon',
+    `state in ${stateFolder}`,
+    `log (${log.level}) on the terminal${log.file === undefined ? '' : ` and in ${kept}`}`,
+    `answers its command line on ${port ?? (api.kind === 'tcp' ? formatAddress(api) : api.path)}`,
+  ];
+}
+
+function describeVolumes(group: SourceGroupConfig | DestinationGroupConfig, notes: VolumeNotes): string[] {
+  return group.volumes.map((volume) => {
+    const note = notes.get(volume);
+    return `volume ${volume.name}: ${volume.path}${note === undefined ? '' : ` (${note})`}`;
+  });
+}
+
+function describeKey(group: SourceGroupConfig | DestinationGroupConfig): string {
+  if (group.key !== undefined) return 'encrypted and authenticated with its key';
+  return 'neither encrypted nor authenticated: whoever can change files on the way can change the copy (key-file: ends that)';
+}
+
+function describeSource(group: SourceGroupConfig, notes: VolumeNotes): Section {
+  const { segment, nbd } = group;
+  const whenFull =
+    group.whenFull === 'refuse-writes'
+      ? 'hosts’ writes are refused'
+      : 'hosts go on and replication is suspended';
+  const listeners = [nbd.socket, nbd.tcp === undefined ? undefined : formatAddress(nbd.tcp)];
+  const level = segment.compression === 0 ? 'not compressed' : `compressed at level ${segment.compression}`;
+  return [
+    `group ${group.name}: source`,
+    ...describeVolumes(group, notes),
+    `buffer ${group.folder}, at most ${formatSize(group.quota)}; when that is full, ${whenFull}`,
+    `a segment every ${formatSize(segment.size)} or ${formatDuration(segment.age)}, ${level}`,
+    describeKey(group),
+    `NBD on ${listeners.filter((listener) => listener !== undefined).join(' and ')}, ${nbd.connections} connections at once`,
+    ...group.destinations.map((link) => describeLink(link)),
+  ];
+}
+
+function describeLink({ name, transport, parallel }: LinkConfig): string {
+  const files = parallel === 1 ? '1 file' : `${parallel} files`;
+  const to = transport.kind === 'folder' ? `the folder ${transport.path}` : describeFtp(transport);
+  return `to ${name}: ${to}, ${files} at once`;
+}
+
+function describeFtp(ftp: FtpTransportConfig): string {
+  const trust = ftp.fingerprint === undefined ? '' : ', the certificate known by its fingerprint';
+  const plain = isLoopback(ftp.host)
+    ? 'without TLS'
+    : 'without TLS: the password goes over the network readable';
+  const protection = ftp.tls === 'none' ? plain : `${ftp.tls} TLS${trust}`;
+  return `ftp://${ftp.user}@${formatAddress(ftp)}${ftp.path} (${protection})`;
+}
+
+function describeDestination(group: DestinationGroupConfig, notes: VolumeNotes): Section {
+  return [
+    `group ${group.name}: destination`,
+    ...describeVolumes(group, notes),
+    `buffer ${group.folder}, at most ${formatSize(group.quota)}`,
+    `snapshots in ${group.snapshotFolder}`,
+    describeKey(group),
+    group.login === undefined
+      ? 'filled by another server’s files in its inbox'
+      : `filled by the receiver’s user ${group.login.user}`,
+    ...group.markers.map(({ name, run, timeLimit, wait }) => {
+      const how = wait ? 'the volumes stand still meanwhile' : 'the volumes go on meanwhile';
+      return `marker ${name}: ${run.join(' ')} (at most ${formatDuration(timeLimit)}; ${how})`;
+    }),
+  ];
+}
+
+function describeReceiver(receiver: ReceiverConfig, config: Config): Section {
+  const users = config.groups.flatMap((group) => {
+    return group.role === 'destination' && group.login !== undefined
+      ? [`${group.login.user} (group ${group.name})`]
+      : [];
+  });
+  const { first, last } = receiver.passivePorts;
+  const plain = receiver.allowPlain ? 'TLS offered, unencrypted logins taken too' : 'TLS only';
+  return [
+    'receiver',
+    `FTP on ${formatAddress(receiver)}, ${receiver.tls === undefined ? 'without TLS' : plain}`,
+    `data on ports ${first} to ${last}${receiver.publicAddress === undefined ? '' : `, told to clients as ${receiver.publicAddress}`}`,
+    `users ${users.join(', ')}; ${receiver.connections} connections at once`,
+  ];
+}

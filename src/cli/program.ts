@@ -1,0 +1,184 @@
+/**
+ * The command line. Every command's own module is imported when it is called, so that `status` need not load a daemon.
+ */
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import manifest from '../../package.json' with { type: 'json' };
+import { NAME_PATTERN, NAME_RULE } from '../api/contract/names.ts';
+import { OperatorError } from '../platform/errors.ts';
+import { CommandError } from './command-error.ts';
+import { EXIT_CODES_HELP, ExitCode } from './exit-codes.ts';
+import { defaultConfigFile, defaultStateFolder } from './paths.ts';
+import { printable } from './text.ts';
+
+const machine = { platform: process.platform, environment: process.env };
+
+/** Runs one command and resolves with its exit code; never rejects for what an operator can mend. */
+export async function run(args: readonly string[]): Promise<number> {
+  let exitCode: number = ExitCode.ok;
+  const program = createProgram((code) => {
+    exitCode = code;
+  });
+  try {
+    await program.parseAsync(args, { from: 'user' });
+    return exitCode;
+  } catch (error) {
+    // Commander has printed its own.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? ExitCode.ok : ExitCode.usage;
+    if (!(error instanceof OperatorError)) throw error;
+    printError(error);
+    return error instanceof CommandError ? error.exitCode : ExitCode.failure;
+  }
+}
+
+function printError({ message, remedy }: OperatorError): void {
+  process.stderr.write(`blockferry: ${sentence(message)}\n`);
+  if (remedy !== '') process.stderr.write(`What to do: ${sentence(remedy)}\n`);
+}
+
+const sentence = (text: string): string => `${printable(text).replace(/\.$/, '')}.`;
+
+type Finish = (exitCode: number) => void;
+
+function createProgram(finish: Finish): Command {
+  const program = new Command('blockferry')
+    .description(manifest.description)
+    .version(manifest.version)
+    .exitOverride()
+    .showHelpAfterError('(see --help)')
+    .addHelpText('afterAll', EXIT_CODES_HELP);
+  addDaemonCommands(program, finish);
+  addStatus(program, finish);
+  addMarker(program, finish);
+  addSnapshot(program, finish);
+  addInspect(program, finish);
+  return program;
+}
+
+function addDaemonCommands(program: Command, finish: Finish): void {
+  const config = new Option('--config <file>', 'configuration')
+    .env('BLOCKFERRY_CONFIG')
+    .default(defaultConfigFile(machine));
+  program
+    .command('serve')
+    .description('run the daemon, until SIGTERM or Ctrl-C')
+    .addOption(config)
+    .addHelpText('after', example('blockferry serve --config /etc/blockferry/blockferry.yaml'))
+    .action(async (options: { config: string }) => {
+      const { serve } = await import('./serve.ts');
+      finish(await serve(options));
+    });
+  program
+    .command('check')
+    .description('say everything that is wrong with a configuration: line, column, cause and fix')
+    .argument('<file>', 'configuration')
+    .addHelpText('after', example('blockferry check /etc/blockferry/blockferry.yaml'))
+    .action(async (file: string) => {
+      const { checkConfiguration } = await import('./check.ts');
+      const { text, exitCode } = checkConfiguration(file);
+      (exitCode === ExitCode.ok ? process.stdout : process.stderr).write(text);
+      finish(exitCode);
+    });
+  program
+    .command('demo')
+    .description('replicate two volumes between two sites on this machine, and prove that they are equal')
+    .option('--json', 'end with one line of JSON', false)
+    .addHelpText('after', example('blockferry demo --json'))
+    .action(async (options: { json: boolean }) => {
+      const { demo } = await import('./demo.ts');
+      finish(await demo(options));
+    });
+}
+
+function addStatus(program: Command, finish: Finish): void {
+  program
+    .command('status')
+    .description('how far every group is, and what it waits for')
+    .argument('[group]', 'this one alone', name)
+    .addOption(stateOption())
+    .option('--json', 'as one line of JSON', false)
+    .option('--watch', 'again every second, until Ctrl-C', false)
+    .addHelpText('after', example('blockferry status oracle --watch'))
+    .action(async (group: string | undefined, options: { state: string; json: boolean; watch: boolean }) => {
+      const { status } = await import('./status.ts');
+      finish(await status({ ...options, group }));
+    });
+}
+
+function addMarker(program: Command, finish: Finish): void {
+  const marker = program
+    .command('marker')
+    .description('place a marker in the order of a source group’s writes');
+  marker
+    .command('snapshot')
+    .description('every destination makes a recovery point there')
+    .argument('<group>', 'a group that this daemon is the source of', name)
+    .argument('[name]', 'of the recovery point; its UTC time when left out', name)
+    .addOption(stateOption())
+    .addHelpText('after', example('blockferry marker snapshot oracle before-upgrade'))
+    .action(async (group: string, called: string | undefined, { state }: { state: string }) => {
+      const { placeMarker } = await import('./marker.ts');
+      const named = called === undefined ? {} : { name: called };
+      finish(await placeMarker({ state, group, marker: { kind: 'snapshot', ...named } }));
+    });
+  marker
+    .command('custom')
+    .description('every destination runs the program that its own configuration gives to the name')
+    .argument('<group>', 'a group that this daemon is the source of', name)
+    .argument('<name>', 'of the marker', name)
+    .addOption(stateOption())
+    .addHelpText('after', example('blockferry marker custom oracle nightly-backup'))
+    .action(async (group: string, called: string, { state }: { state: string }) => {
+      const { placeMarker } = await import('./marker.ts');
+      finish(await placeMarker({ state, group, marker: { kind: 'custom', name: called } }));
+    });
+}
+
+function addSnapshot(program: Command, finish: Finish): void {
+  program
+    .command('snapshot')
+    .description('recovery points')
+    .command('list')
+    .description('the recovery points that this side holds, oldest first')
+    .argument('<group>', 'a group of this daemon', name)
+    .addOption(stateOption())
+    .option('--json', 'as one line of JSON', false)
+    .addHelpText('after', example('blockferry snapshot list oracle'))
+    .action(async (group: string, options: { state: string; json: boolean }) => {
+      const { listSnapshots } = await import('./snapshot-list.ts');
+      finish(await listSnapshots({ ...options, group }));
+    });
+}
+
+function addInspect(program: Command, finish: Finish): void {
+  program
+    .command('inspect')
+    .description(
+      'what replication files say of themselves, and whether every checksum holds; needs no daemon',
+    )
+    .argument('<segment...>', 'sealed segments (.seg)')
+    .option('--records', 'every record too, one a line', false)
+    .option('--key-file <file>', "the group's key, if it has one")
+    .option('--json', 'as lines of JSON', false)
+    .addHelpText(
+      'after',
+      example('blockferry inspect --records 00000001-0000000000000001-00000000000003e8.seg'),
+    )
+    .action(async (segments: string[], options: { records: boolean; keyFile?: string; json: boolean }) => {
+      const { inspect } = await import('./inspect.ts');
+      finish(inspect({ ...options, segments, keyFile: options.keyFile }));
+    });
+}
+
+/** The daemon leaves its address there, in api.json. */
+function stateOption(): Option {
+  return new Option('--state <dir>', "the running daemon's state folder")
+    .env('BLOCKFERRY_STATE')
+    .default(defaultStateFolder(machine));
+}
+
+function name(value: string): string {
+  if (NAME_PATTERN.test(value)) return value;
+  throw new InvalidArgumentError(`A name has ${NAME_RULE}.`);
+}
+
+const example = (line: string): string => `\nExample:\n  ${line}`;

@@ -1,0 +1,35 @@
+import { snapshotListSchema } from '../api/contract/snapshots.ts';
+import { ask } from './client.ts';
+import { ExitCode } from './exit-codes.ts';
+import { paint, print, printJson } from './output.ts';
+import { columns, printable, timeText } from './text.ts';
+
+export interface SnapshotListOptions {
+  readonly state: string;
+  readonly group: string;
+  readonly json: boolean;
+}
+
+export async function listSnapshots({ state, group, json }: SnapshotListOptions): Promise<ExitCode> {
+  const list = await ask(state, {
+    method: 'GET',
+    path: `/groups/${encodeURIComponent(group)}/snapshots`,
+    answer: snapshotListSchema,
+  });
+  if (json) {
+    printJson(list);
+  } else if (list.snapshots.length === 0) {
+    print([`Group ${group} has no snapshots here.`]);
+  } else {
+    const header = ['NAME', 'LSN', 'TIME AT THE SOURCE', 'KIND', 'ID'].map((title) => paint('bold', title));
+    const rows = list.snapshots.map(({ name, lsn, time, kind, id }) => [
+      printable(name),
+      String(lsn),
+      timeText(time),
+      kind,
+      id,
+    ]);
+    print(columns([header, ...rows]));
+  }
+  return ExitCode.ok;
+}

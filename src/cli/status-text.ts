@@ -1,0 +1,165 @@
+/** A status report in plain words. Pure: the same report gives the same lines. */
+import type {
+  BufferStatus,
+  DestinationGroupStatus,
+  SourceMode,
+  SourceStatus,
+  StatusReport,
+  StreamStatus,
+  VolumeStatus,
+  Wait,
+} from '../api/contract/status.ts';
+import { bytesText, columns, countText, durationText, printable, timeText, type Paint } from './text.ts';
+
+/** Ranges of missing records that are named one by one. */
+const MISSING_NAMED_MAX = 3;
+
+export function statusLines(report: StatusReport, paint: Paint): string[] {
+  const running = durationText((report.now - report.startedAt) / 1000);
+  const lines = [`Blockferry ${printable(report.version)}, running for ${running}`];
+  if (report.groups.length === 0) lines.push('', 'No groups are configured.');
+  for (const group of report.groups) {
+    lines.push(
+      '',
+      ...(group.role === 'source' ? sourceLines : destinationLines)(group as never, report.now, paint),
+    );
+  }
+  return lines;
+}
+
+function sourceLines(group: SourceStatus, now: number, paint: Paint): string[] {
+  const streams = group.streams.map((stream) => streamRow(stream, paint));
+  const header = ['LAG', 'BYTES', 'TO', 'STATE', 'BACKLOG', 'RATE', 'TIME LEFT'];
+  return [
+    `${paint('bold', printable(group.name))}: source, ${modeText(group, paint)}`,
+    ...indent(columns([header, ...streams])),
+    ...indent(
+      columns([
+        ...group.streams.flatMap((stream) => [
+          ['link', linkText(stream)],
+          ['remote', answerText(stream)],
+        ]),
+        ['journal', journalText(group)],
+        ['buffer', bufferText(group.buffer)],
+        ['volumes', `${volumesText(group.volumes)}; ${countText(group.hosts, 'host')} connected`],
+      ]),
+    ),
+    ...indent(group.waits.map((wait) => waitLine(wait, now, paint))),
+    ...indent(
+      group.streams.flatMap((stream) =>
+        stream.waits.map((wait) => waitLine(wait, now, paint, `to ${printable(stream.destination)}: `)),
+      ),
+    ),
+  ];
+}
+
+function destinationLines(group: DestinationGroupStatus, now: number, paint: Paint): string[] {
+  const state = group.consistent
+    ? 'consistent'
+    : paint('yellow', 'no recovery point yet: existing data is still being brought over');
+  return [
+    `${paint('bold', printable(group.name))}: destination, ${state}`,
+    ...indent(
+      columns([
+        ['BEHIND', 'INBOX', 'SNAPSHOTS', 'SET ASIDE', 'MISSING'],
+        [
+          group.behindSeconds === undefined ? 'unknown' : durationText(group.behindSeconds),
+          countText(group.inboxSegments, 'segment'),
+          String(group.snapshots),
+          group.setAside === 0 ? '0' : paint('yellow', String(group.setAside)),
+          missingText(group.missing),
+        ],
+      ]),
+    ),
+    ...indent(
+      columns([
+        ['applied', appliedText(group)],
+        ['buffer', bufferText(group.buffer)],
+        ['volumes', volumesText(group.volumes)],
+      ]),
+    ),
+    ...indent(group.waits.map((wait) => waitLine(wait, now, paint))),
+  ];
+}
+
+function modeText(group: SourceStatus, paint: Paint): string {
+  const words: Record<SourceMode, string> = {
+    initializing: paint(
+      'yellow',
+      `bringing existing data over${doneText(group.initialized)}; no recovery point yet`,
+    ),
+    journal: 'every write goes over in order',
+    suspended: paint('red', 'SUSPENDED: the buffer was full; writes are taken but not replicated'),
+    stopped: paint('red', 'STOPPED: an error needs an operator'),
+  };
+  return words[group.mode];
+}
+
+const doneText = (fraction: number | undefined): string =>
+  fraction === undefined ? '' : `, ${Math.floor(fraction * 100)} %`;
+
+const STATE_STYLE = { idle: 'green', sending: 'green', waiting: 'yellow', failed: 'red' } as const;
+
+function streamRow(stream: StreamStatus, paint: Paint): string[] {
+  return [
+    stream.lagSeconds === undefined ? 'unknown' : durationText(stream.lagSeconds),
+    bytesText(stream.lagBytes),
+    printable(stream.destination),
+    paint(STATE_STYLE[stream.state], stream.state),
+    countText(stream.backlogSegments, 'segment'),
+    `${bytesText(stream.rate)}/s`,
+    stream.timeLeftSeconds === undefined ? '-' : durationText(stream.timeLeftSeconds),
+  ];
+}
+
+function linkText(stream: StreamStatus): string {
+  const sent = `${countText(stream.segmentsSent, 'segment')} (${bytesText(stream.bytesSent)}) sent`;
+  return `${printable(stream.link)}, ${sent}`;
+}
+
+/** What the destination last said of itself. */
+function answerText({ lastStatusAt, received, applied }: StreamStatus): string {
+  if (lastStatusAt === undefined) return 'the destination has not said anything yet';
+  return `applied up to LSN ${applied}, received up to ${received}, as of ${timeText(lastStatusAt)}`;
+}
+
+function journalText(group: SourceStatus): string {
+  return `LSN ${group.lsn}, durable up to ${group.durableLsn}, in the source's own volumes up to ${group.checkpoint}`;
+}
+
+function bufferText(buffer: BufferStatus): string {
+  const used = `${bytesText(buffer.used)} of ${bytesText(buffer.quota)} used`;
+  return `${used}, room for ${bytesText(buffer.room)}, in ${printable(buffer.folder)}`;
+}
+
+function volumesText(volumes: readonly VolumeStatus[]): string {
+  return volumes.map(({ name, size }) => `${printable(name)} ${bytesText(size)}`).join(', ');
+}
+
+function appliedText(group: DestinationGroupStatus): string {
+  if (group.applied === 0) return `nothing yet; received up to LSN ${group.received}`;
+  const written = group.appliedTime === 0 ? '' : `, written at the source at ${timeText(group.appliedTime)}`;
+  return `up to LSN ${group.applied}${written}; received up to ${group.received}`;
+}
+
+function missingText(missing: DestinationGroupStatus['missing']): string {
+  if (missing.length === 0) return 'none';
+  const named = missing
+    .slice(0, MISSING_NAMED_MAX)
+    .map(({ first, last }) => (first === last ? `LSN ${first}` : `LSN ${first} to ${last}`));
+  const more = missing.length - named.length;
+  return named.join(', ') + (more > 0 ? ` and ${more} more` : '');
+}
+
+/** Why, since when, and when it is tried again. */
+function waitLine(wait: Wait, now: number, paint: Paint, about = ''): string {
+  const why = printable(wait.message).replace(/\.$/, '');
+  const since = `Since ${timeText(wait.since)} (for ${durationText((now - wait.since) / 1000)})`;
+  const retry =
+    wait.nextTryAt === undefined
+      ? ''
+      : `; next try at ${timeText(wait.nextTryAt)} (in ${durationText((wait.nextTryAt - now) / 1000)})`;
+  return `${paint('yellow', '!')} ${about}${why}. ${since}${retry}.`;
+}
+
+const indent = (lines: readonly string[]): string[] => lines.map((line) => `  ${line}`);

@@ -1,0 +1,176 @@
+/** A real API server in front of a daemon that is pretended, and the real command line as a process of its own. */
+import { spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { request } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { endpointSchema, type Endpoint } from '../../src/api/contract/endpoint.ts';
+import type { PlacedMarker } from '../../src/api/contract/markers.ts';
+import type { SnapshotEntry } from '../../src/api/contract/snapshots.ts';
+import type { StatusReport } from '../../src/api/contract/status.ts';
+import type { DaemonControl, MarkerToPlace } from '../../src/api/control.ts';
+import { startApi, type Api } from '../../src/api/server.ts';
+import type { ApiConfig } from '../../src/config/config.ts';
+import { OperatorError } from '../../src/platform/errors.ts';
+import type { Log } from '../../src/platform/log.ts';
+import { REPORTS } from './reports.ts';
+
+export const MARKER_ID = '00112233445566778899aabbccddeeff';
+export const MARKER_TIME = Date.UTC(2026, 10, 21, 1, 46, 0);
+
+/** Has the groups of its report; takes markers for sources, lists two snapshots for destinations. */
+export class PretendedDaemon implements DaemonControl {
+  report: StatusReport = REPORTS.healthy;
+  /** Thrown by `placeMarker` when set. */
+  failure: Error | undefined;
+  readonly placed: (MarkerToPlace & { readonly group: string })[] = [];
+
+  status(): StatusReport {
+    return this.report;
+  }
+
+  placeMarker(group: string, marker: MarkerToPlace): Promise<PlacedMarker> {
+    this.#find(group);
+    if (this.failure !== undefined) return Promise.reject(this.failure);
+    this.placed.push({ group, ...marker });
+    return Promise.resolve({ id: MARKER_ID, lsn: 48_211, time: MARKER_TIME, name: marker.name });
+  }
+
+  snapshots(group: string): Promise<readonly SnapshotEntry[]> {
+    const found = this.#find(group);
+    if (found.role === 'source') return Promise.resolve([]);
+    return Promise.resolve([
+      { id: MARKER_ID, name: 'before-upgrade', lsn: 8000, time: MARKER_TIME, kind: 'reflink' },
+      {
+        id: 'f'.repeat(32),
+        name: '20261121T014600.123Z',
+        lsn: 9000,
+        time: MARKER_TIME + 123,
+        kind: 'copy-on-write',
+      },
+    ]);
+  }
+
+  #find(group: string): StatusReport['groups'][number] {
+    const found = this.report.groups.find(({ name }) => name === group);
+    if (found !== undefined) return found;
+    throw new OperatorError('GROUP_UNKNOWN', `there is no group ${group}`, {
+      remedy: 'see "blockferry status"',
+    });
+  }
+}
+
+export class MemoryLog implements Log {
+  readonly lines: string[] = [];
+  debug = (message: string): void => void this.lines.push(message);
+  info = this.debug;
+  warn = this.debug;
+  error = (message: string, fields?: object): void =>
+    void this.lines.push(`error: ${message} ${JSON.stringify(fields)}`);
+}
+
+export interface Site {
+  readonly folder: string;
+  readonly daemon: PretendedDaemon;
+  readonly log: MemoryLog;
+  readonly api: Api;
+  endpoint(): Endpoint;
+  close(): Promise<void>;
+}
+
+export function temporaryFolder(): string {
+  return mkdtempSync(join(tmpdir(), 'blockferry-api-'));
+}
+
+export async function startSite(kind: ApiConfig['kind'] = 'socket'): Promise<Site> {
+  const folder = temporaryFolder();
+  const [daemon, log] = [new PretendedDaemon(), new MemoryLog()];
+  const address: ApiConfig =
+    kind === 'socket' ? { kind, path: join(folder, 'api.sock') } : { kind, host: '127.0.0.1', port: 0 };
+  const api = await startApi({ address, stateFolder: folder, control: daemon, log });
+  return {
+    folder,
+    daemon,
+    log,
+    api,
+    endpoint: () => endpointSchema.parse(JSON.parse(readFileSync(join(folder, 'api.json'), 'utf8'))),
+    async close() {
+      await api.close();
+      rmSync(folder, { recursive: true });
+    },
+  };
+}
+
+export interface HttpAnswer {
+  readonly status: number;
+  readonly body: unknown;
+}
+
+export interface HttpQuestion {
+  readonly method?: string;
+  readonly path: string;
+  /** Undefined: none is sent. */
+  readonly token: string | undefined;
+  readonly body?: string;
+  readonly headers?: Record<string, string>;
+}
+
+export function http({ address }: Endpoint, question: HttpQuestion): Promise<HttpAnswer> {
+  const { method = 'GET', path, token, body, headers = {} } = question;
+  const authorization = token === undefined ? {} : { authorization: `Bearer ${token}` };
+  const where = 'socket' in address ? { socketPath: address.socket } : address;
+  return new Promise((resolve, reject) => {
+    const outgoing = request(
+      {
+        ...where,
+        method,
+        path,
+        agent: false,
+        headers: { 'content-type': 'application/json', ...authorization, ...headers },
+      },
+      (incoming) => {
+        let text = '';
+        incoming.setEncoding('utf8');
+        incoming.on('data', (chunk: string) => (text += chunk));
+        incoming.on('end', () =>
+          resolve({ status: incoming.statusCode ?? 0, body: JSON.parse(text) as unknown }),
+        );
+      },
+    );
+    outgoing.on('error', reject);
+    outgoing.end(body);
+  });
+}
+
+export interface CliResult {
+  readonly exitCode: number | null;
+  readonly out: string;
+  readonly error: string;
+}
+
+export interface CliOptions {
+  readonly node?: string;
+  readonly environment?: Record<string, string>;
+  /** Ends the process once its output satisfies this. */
+  readonly until?: (out: string) => boolean;
+}
+
+export const LAUNCHER = join(import.meta.dirname, '../../src/launch.js');
+
+/** Times are shown in UTC, without colours. */
+export function cli(args: readonly string[], options: CliOptions = {}): Promise<CliResult> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(options.node ?? process.execPath, [LAUNCHER, ...args], {
+      env: { PATH: process.env['PATH'], TZ: 'UTC', NO_COLOR: '1', ...options.environment },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    let [out, error] = ['', ''];
+    child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
+      out += chunk;
+      if (options.until?.(out) === true) child.stdout.destroy();
+    });
+    child.stderr.setEncoding('utf8').on('data', (chunk: string) => (error += chunk));
+    child.on('error', reject);
+    child.on('close', (exitCode) => resolve({ exitCode, out, error }));
+  });
+}

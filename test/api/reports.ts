@@ -1,0 +1,211 @@
+/** Status reports that a daemon would give in the situations that an operator meets. All at one moment. */
+import type {
+  BufferStatus,
+  DestinationGroupStatus,
+  SourceStatus,
+  StatusReport,
+  StreamStatus,
+} from '../../src/api/contract/status.ts';
+
+const NOW = Date.UTC(2026, 10, 21, 2, 14, 0);
+const MIB = 1024 ** 2;
+const GIB = 1024 ** 3;
+const seconds = (count: number): number => count * 1000;
+
+const buffer: BufferStatus = {
+  folder: '/var/spool/blockferry/oracle',
+  used: 1.25 * GIB,
+  quota: 20 * GIB,
+  room: 18.75 * GIB,
+};
+
+const stream: StreamStatus = {
+  destination: 'dr-site',
+  link: 'ftp://ferry@10.1.0.9:2121/oracle',
+  state: 'idle',
+  received: 48_210,
+  applied: 48_210,
+  lagSeconds: 0,
+  lagBytes: 0,
+  backlogSegments: 0,
+  rate: 0,
+  segmentsSent: 311,
+  bytesSent: 2.5 * GIB,
+  lastStatusAt: NOW - seconds(1),
+  waits: [],
+};
+
+const source: SourceStatus = {
+  role: 'source',
+  name: 'oracle',
+  mode: 'journal',
+  volumes: [
+    { name: 'data', size: 4 * GIB },
+    { name: 'log', size: 512 * MIB },
+  ],
+  lsn: 48_210,
+  durableLsn: 48_210,
+  checkpoint: 48_000,
+  buffer,
+  hosts: 1,
+  waits: [],
+  streams: [stream],
+};
+
+const destination: DestinationGroupStatus = {
+  role: 'destination',
+  name: 'mail',
+  volumes: [{ name: 'store', size: 2 * GIB }],
+  received: 9000,
+  applied: 9000,
+  appliedTime: NOW - seconds(2),
+  consistent: true,
+  behindSeconds: 2,
+  inboxSegments: 0,
+  missing: [],
+  setAside: 0,
+  snapshots: 5,
+  buffer: { ...buffer, folder: '/var/spool/blockferry/mail' },
+  waits: [],
+};
+
+const report = (...groups: StatusReport['groups']): StatusReport => ({
+  version: '0.1.0',
+  startedAt: NOW - seconds(3 * 3600 + 12 * 60),
+  now: NOW,
+  groups,
+});
+
+export const REPORTS = {
+  healthy: report(source, destination),
+
+  'link-down': report({
+    ...source,
+    lsn: 50_000,
+    durableLsn: 49_990,
+    streams: [
+      {
+        ...stream,
+        state: 'failed',
+        lagSeconds: 182,
+        lagBytes: 34 * MIB,
+        backlogSegments: 3,
+        rate: 1.5 * MIB,
+        timeLeftSeconds: 22.7,
+        lastStatusAt: NOW - seconds(182),
+        waits: [
+          {
+            code: 'LINK_DOWN',
+            message: 'the server at 10.1.0.9:2121 refuses the connection; start it or check the firewall',
+            since: NOW - seconds(182),
+            nextTryAt: NOW + seconds(12),
+          },
+        ],
+      },
+    ],
+  }),
+
+  hole: report({
+    ...destination,
+    received: 8000,
+    applied: 8000,
+    behindSeconds: 45,
+    inboxSegments: 6,
+    setAside: 1,
+    missing: [
+      { first: 8001, last: 8100 },
+      { first: 8200, last: 8200 },
+      { first: 8300, last: 8400 },
+      { first: 8500, last: 8600 },
+    ],
+    waits: [
+      {
+        code: 'hole',
+        message: 'LSN 8001 to 8100 have not arrived; they have been asked for again.',
+        since: NOW - seconds(43),
+      },
+    ],
+  }),
+
+  'buffer-full': report({
+    ...source,
+    mode: 'suspended',
+    buffer: { ...buffer, used: 20 * GIB, room: 0 },
+    waits: [
+      {
+        code: 'buffer-full',
+        message: 'the buffer has reached its quota of 20.0 GiB; replication is suspended until there is room',
+        since: NOW - seconds(7260),
+      },
+    ],
+    streams: [{ ...stream, state: 'waiting', lagSeconds: 93_600, lagBytes: 20 * GIB, backlogSegments: 640 }],
+  }),
+
+  'volume-offline': report({
+    ...destination,
+    received: 9500,
+    inboxSegments: 1,
+    behindSeconds: 600,
+    waits: [
+      {
+        code: 'volume-offline',
+        message: 'volume store (/dev/sdc) cannot be opened: ENOENT\u001b[31m\nforged line',
+        since: NOW - seconds(600),
+        nextTryAt: NOW - seconds(1),
+      },
+    ],
+  }),
+
+  'marker-running': report({
+    ...destination,
+    waits: [
+      {
+        code: 'marker-running',
+        message: 'marker nightly-backup at LSN 9000 is running its program (attempt 1)',
+        since: NOW - seconds(4),
+      },
+    ],
+  }),
+
+  initializing: report(
+    {
+      ...source,
+      mode: 'initializing',
+      initialized: 0.4299,
+      hosts: 0,
+      streams: [
+        {
+          destination: 'dr-site',
+          link: stream.link,
+          state: 'sending',
+          received: 0,
+          applied: 0,
+          lagBytes: 900 * MIB,
+          backlogSegments: 29,
+          rate: 8.2 * MIB,
+          timeLeftSeconds: 109,
+          segmentsSent: 0,
+          bytesSent: 0,
+          waits: [],
+        },
+      ],
+    },
+    {
+      role: 'destination',
+      name: 'mail',
+      volumes: destination.volumes,
+      received: 0,
+      applied: 0,
+      appliedTime: 0,
+      consistent: false,
+      inboxSegments: 1,
+      missing: [],
+      setAside: 0,
+      snapshots: 0,
+      buffer: { ...buffer, folder: '/var/spool/blockferry/mail' },
+      waits: [],
+    },
+  ),
+
+  'no-groups': report(),
+} as const satisfies Record<string, StatusReport>;

@@ -1,0 +1,179 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { rmSync, writeFileSync } from 'node:fs';
+import { createServer, type Server } from 'node:http';
+import { join } from 'node:path';
+import type { AddressInfo } from 'node:net';
+import { snapshotListSchema } from '../../src/api/contract/snapshots.ts';
+import { NAME_PATTERN } from '../../src/api/contract/names.ts';
+import { OperatorError } from '../../src/platform/errors.ts';
+import { cli, MARKER_ID, startSite, temporaryFolder, type CliResult, type Site } from '../api/fixture.ts';
+import { REPORTS } from '../api/reports.ts';
+
+describe('blockferry marker and snapshot list', () => {
+  let site: Site;
+  beforeEach(async () => {
+    site = await startSite('tcp');
+  });
+  afterEach(() => site.close());
+
+  const run = (...args: string[]): Promise<CliResult> => cli([...args, '--state', site.folder]);
+
+  it('place a snapshot marker, under the given name or its time, and say where it is', async () => {
+    const { exitCode, out } = await run('marker', 'snapshot', 'oracle', 'before-upgrade');
+    assert.equal(exitCode, 0);
+    assert.match(
+      out,
+      /^Snapshot marker before-upgrade is placed in group oracle at LSN 48211, 2026-11-21 01:46:00/,
+    );
+    assert.ok(out.includes(MARKER_ID));
+    assert.equal((await run('marker', 'snapshot', 'oracle')).exitCode, 0);
+    assert.deepEqual(site.daemon.placed[0], { group: 'oracle', kind: 'snapshot', name: 'before-upgrade' });
+    assert.match(site.daemon.placed[1]?.name ?? '', NAME_PATTERN);
+  });
+
+  it('place a custom marker by its name', async () => {
+    const { exitCode, out } = await run('marker', 'custom', 'oracle', 'nightly-backup');
+    assert.equal(exitCode, 0);
+    assert.match(out, /^Custom marker nightly-backup is placed/);
+    assert.deepEqual(site.daemon.placed, [{ group: 'oracle', kind: 'custom', name: 'nightly-backup' }]);
+  });
+
+  it('exit 2 for a name that could be a path, and ask the daemon nothing', async () => {
+    for (const args of [
+      ['marker', 'snapshot', 'oracle', '../x'],
+      ['marker', 'custom', '../x', 'nightly'],
+      ['marker', 'custom', 'oracle'],
+      ['snapshot', 'list', '..'],
+      ['status', 'a/b'],
+    ]) {
+      const { exitCode, error } = await run(...args);
+      assert.equal(exitCode, 2, args.join(' '));
+      assert.match(error, /A name has 1 to 63|missing required argument/);
+    }
+    assert.deepEqual(site.daemon.placed, []);
+  });
+
+  it('exit 6 with the daemon’s reason and remedy when it declines', async () => {
+    site.daemon.failure = new OperatorError('NOT_A_SOURCE', 'group mail is a destination here\u001b[2J', {
+      remedy: 'place markers at its source',
+    });
+    const { exitCode, out, error } = await run('marker', 'snapshot', 'mail');
+    assert.deepEqual([exitCode, out], [6, '']);
+    assert.equal(
+      error,
+      'blockferry: group mail is a destination here.\nWhat to do: place markers at its source.\n',
+    );
+  });
+
+  it('exit 1 when the daemon fails for a reason of its own', async () => {
+    site.daemon.failure = new TypeError('inside');
+    assert.equal((await run('marker', 'snapshot', 'oracle')).exitCode, 1);
+  });
+
+  it('exit 4 for an unknown group', async () => {
+    assert.equal((await run('marker', 'snapshot', 'nobody')).exitCode, 4);
+    assert.equal((await run('snapshot', 'list', 'nobody')).exitCode, 4);
+  });
+
+  it('list snapshots as a table, as JSON, and say when there are none', async () => {
+    const table = await run('snapshot', 'list', 'mail');
+    assert.equal(table.exitCode, 0);
+    assert.match(
+      table.out,
+      /^NAME +LSN +TIME AT THE SOURCE +KIND +ID\nbefore-upgrade +8000 +2026-11-21 01:46:00 +reflink/,
+    );
+    const json = await run('snapshot', 'list', 'mail', '--json');
+    assert.equal(snapshotListSchema.parse(JSON.parse(json.out)).snapshots.length, 2);
+    assert.equal((await run('snapshot', 'list', 'oracle')).out, 'Group oracle has no snapshots here.\n');
+  });
+});
+
+describe('a daemon that cannot be reached', () => {
+  let folder: string;
+  /** Reachable, but not as it should be. */
+  let site: Site | undefined;
+  let garbler: Server | undefined;
+  beforeEach(() => {
+    folder = temporaryFolder();
+  });
+  afterEach(async () => {
+    garbler?.close();
+    await site?.close();
+    [site, garbler] = [undefined, undefined];
+    rmSync(folder, { recursive: true });
+  });
+
+  const endpoint = (content: unknown): void =>
+    writeFileSync(join(folder, 'api.json'), JSON.stringify(content));
+  const status = (environment = {}): Promise<CliResult> =>
+    cli(['status', '--state', folder], { environment });
+
+  const isUnreachable = ({ exitCode, out, error }: CliResult, why: RegExp): void => {
+    assert.deepEqual([exitCode, out], [3, '']);
+    assert.match(error, why);
+    assert.match(error, /\nWhat to do: .{20}/);
+    assert.equal(error.split('\n').length, 3, error);
+  };
+
+  it('because none runs: exit 3, with the command that starts it', async () => {
+    const result = await status();
+    isUnreachable(result, /no daemon runs with this state folder/);
+    assert.match(result.error, /blockferry serve --config/);
+  });
+
+  it('because it was killed: its address is left, nobody answers there', async () => {
+    endpoint({ address: { socket: join(folder, 'gone.sock') }, token: '0'.repeat(64) });
+    isUnreachable(await status(), /no daemon answers at .*gone\.sock \(its socket is gone\)/);
+    endpoint({ address: { host: '127.0.0.1', port: 1 }, token: '0'.repeat(64) });
+    isUnreachable(await status(), /no daemon answers at 127\.0\.0\.1:1 \(connection refused\)/);
+  });
+
+  it('because its endpoint file is none', async () => {
+    for (const content of [
+      {},
+      { address: { host: '10.0.0.1', port: 80 }, token: '0'.repeat(64) },
+      'x'.repeat(5000),
+    ]) {
+      endpoint(content);
+      isUnreachable(await status(), /api\.json/);
+    }
+  });
+
+  it('because the token is of another run', async () => {
+    site = await startSite();
+    endpoint({ ...site.endpoint(), token: '0'.repeat(64) });
+    isUnreachable(await status(), /refuses the token/);
+  });
+
+  it('is looked for where BLOCKFERRY_STATE says', async () => {
+    site = await startSite();
+    const { exitCode } = await cli(['status'], { environment: { BLOCKFERRY_STATE: site.folder } });
+    assert.equal(exitCode, 0);
+  });
+
+  it('or answers what is no answer: exit 5', async () => {
+    const report = REPORTS.healthy;
+    const answers = [
+      'nonsense',
+      '{}',
+      JSON.stringify({ ...report, groups: [{ role: 'source', name: 'x' }] }),
+      JSON.stringify({ ...report, now: 'yesterday' }),
+    ];
+    let answer = '';
+    const server = (garbler = createServer((_request, response) => response.end(answer)).listen(
+      0,
+      '127.0.0.1',
+    ));
+    await once(server, 'listening');
+    endpoint({
+      address: { host: '127.0.0.1', port: (server.address() as AddressInfo).port },
+      token: '0'.repeat(64),
+    });
+    for (answer of answers) {
+      const { exitCode, out, error } = await status();
+      assert.deepEqual([exitCode, out], [5, ''], answer);
+      assert.match(error, /the daemon's answer is not understood/);
+    }
+  });
+});
