@@ -59,7 +59,7 @@ export interface SourceGroupConfig extends GroupConfigBase {
 }
 
 export interface SegmentConfig {
-  /** Sealed at this many bytes of records, 1 MiB to 256 MiB. */
+  /** Sealed at this many bytes of records, 1 MiB to 64 MiB. */
   readonly size: number;
   /** Sealed at this age, milliseconds. */
   readonly age: number;
@@ -100,7 +100,7 @@ export interface FtpTransportConfig {
   /** The group's folder as the server shows it, absolute. */
   readonly path: string;
   readonly tls: 'none' | 'explicit' | 'implicit';
-  /** PEM of the authority that signed the server's certificate; undefined: the system's. */
+  /** PEM text of the authority that signed the server's certificate; undefined: the system's. */
   readonly certificateAuthority: string | undefined;
   /** SHA-256 of the server's certificate, 64 hexadecimal digits, trusted instead of its authority. */
   readonly fingerprint: string | undefined;
@@ -134,7 +134,7 @@ export interface ReceiverConfig {
   readonly passivePorts: { readonly first: number; readonly last: number };
   /** The address that PASV names when clients reach this machine by another one (NAT). */
   readonly publicAddress: string | undefined;
-  /** PEM files; undefined: no TLS, refused on anything but loopback unless `allowPlain`. */
+  /** PEM text, the key without a passphrase; undefined: no TLS, refused on anything but loopback unless `allowPlain`. */
   readonly tls: { readonly certificate: string; readonly key: string } | undefined;
   /** Logins over an unencrypted connection are taken. */
   readonly allowPlain: boolean;

@@ -1,0 +1,141 @@
+/** A file without mistakes, and the secrets that it names → the configuration that the rest of the program relies on. Pure. */
+import { assert } from '../platform/errors.ts';
+import type {
+  ApiConfig,
+  Config,
+  DestinationGroupConfig,
+  FtpTransportConfig,
+  LinkConfig,
+  ReceiverConfig,
+  SourceGroupConfig,
+} from './config.ts';
+import { formatPath, type SettingPath } from './problems.ts';
+import { defaultApiSocket, groupFolder, snapshotFolder } from './rules/context.ts';
+import type { ConfigFile, DestinationFile, GroupFile, SourceFile } from './schema.ts';
+import type { Secrets } from './secrets.ts';
+
+interface Parts {
+  readonly secrets: Secrets;
+  readonly platform: 'posix' | 'win32';
+}
+
+const FTP_PORT = 21;
+/** Implicit TLS (IANA: ftps). */
+const FTPS_PORT = 990;
+
+export function buildConfig(file: ConfigFile, parts: Parts): Config {
+  return {
+    stateFolder: file.state,
+    log: { level: file.log.level, file: file.log.file, size: file.log.size, files: file.log.files },
+    api: buildApi(file, parts),
+    receiver: buildReceiver(file, parts),
+    groups: Object.entries(file.groups).map(([name, group]) => {
+      return group.role === 'source' ? buildSource(name, group, parts) : buildDestination(name, group, parts);
+    }),
+  };
+}
+
+function buildApi(file: ConfigFile, { platform }: Parts): ApiConfig {
+  const { listen } = file.api;
+  const socket =
+    file.api.socket ?? (listen === undefined ? defaultApiSocket(file.state, platform) : undefined);
+  if (socket !== undefined) return { kind: 'socket', path: socket };
+  return { kind: 'tcp', host: listen?.host === '::1' ? '::1' : '127.0.0.1', port: listen?.port ?? 0 };
+}
+
+function buildReceiver({ receiver }: ConfigFile, parts: Parts): ReceiverConfig | undefined {
+  if (receiver === undefined) return undefined;
+  const pem = (name: string): string => found(parts.secrets.certificates, ['receiver', 'tls', name]);
+  return {
+    host: receiver.listen.host,
+    port: receiver.listen.port,
+    passivePorts: receiver['passive-ports'],
+    publicAddress: receiver['public-address'],
+    tls: receiver.tls === undefined ? undefined : { certificate: pem('certificate'), key: pem('key') },
+    allowPlain: receiver['allow-plain'],
+    connections: receiver.connections,
+  };
+}
+
+function buildBase(name: string, group: GroupFile, { secrets, platform }: Parts) {
+  return {
+    name,
+    folder: groupFolder(group.buffer, name, platform),
+    quota: group.quota,
+    key: group['key-file'] === undefined ? undefined : found(secrets.keys, ['groups', name]),
+  };
+}
+
+function buildSource(name: string, group: SourceFile, parts: Parts): SourceGroupConfig {
+  const { segment, nbd } = group;
+  return {
+    ...buildBase(name, group, parts),
+    role: 'source',
+    volumes: Object.entries(group.volumes).map(([volume, { path, size }]) => ({ name: volume, path, size })),
+    whenFull: group['when-full'],
+    segment: {
+      size: segment.size,
+      age: segment.age,
+      compression: segment.compression,
+      dropOverwritten: segment['drop-overwritten'],
+    },
+    nbd: { socket: nbd.socket, tcp: nbd.listen, connections: nbd.connections },
+    destinations: Object.entries(group.destinations).map(([destination, link]) => {
+      return buildLink(['groups', name, 'destinations', destination], destination, link, parts);
+    }),
+  };
+}
+
+type LinkFile = SourceFile['destinations'][string];
+type FtpFile = NonNullable<LinkFile['ftp']>;
+
+function buildLink(path: SettingPath, name: string, link: LinkFile, parts: Parts): LinkConfig {
+  const { ftp, folder, parallel } = link;
+  if (ftp !== undefined) return { name, parallel, transport: buildFtp([...path, 'ftp'], ftp, parts) };
+  assert(folder !== undefined, `${formatPath(path)} has a transport`);
+  return { name, parallel, transport: { kind: 'folder', path: folder } };
+}
+
+function buildFtp(path: SettingPath, ftp: FtpFile, { secrets }: Parts): FtpTransportConfig {
+  const authority = ftp['certificate-authority'];
+  return {
+    kind: 'ftp',
+    host: ftp.host,
+    port: ftp.port ?? (ftp.tls === 'implicit' ? FTPS_PORT : FTP_PORT),
+    user: ftp.user,
+    password: found(secrets.passwords, path),
+    path: ftp.path,
+    tls: ftp.tls,
+    certificateAuthority:
+      authority === undefined ? undefined : found(secrets.certificates, [...path, 'certificate-authority']),
+    fingerprint: ftp.fingerprint,
+    timeout: ftp.timeout,
+  };
+}
+
+function buildDestination(name: string, group: DestinationFile, parts: Parts): DestinationGroupConfig {
+  const { buffer, snapshots, login } = group;
+  return {
+    ...buildBase(name, group, parts),
+    role: 'destination',
+    volumes: Object.entries(group.volumes).map(([volume, { path }]) => ({
+      name: volume,
+      path,
+      size: undefined,
+    })),
+    snapshotFolder: snapshotFolder({ name, buffer, snapshots }, parts.platform),
+    markers: Object.entries(group.markers).map(([marker, { run, 'time-limit': timeLimit, wait }]) => {
+      return { name: marker, run, timeLimit, wait };
+    }),
+    login:
+      login === undefined
+        ? undefined
+        : { user: login.user, password: found(parts.secrets.passwords, ['groups', name, 'login']) },
+  };
+}
+
+function found<T>(secrets: ReadonlyMap<string, T>, path: SettingPath): T {
+  const secret = secrets.get(formatPath(path));
+  assert(secret !== undefined, `the secret of ${formatPath(path)} was read`);
+  return secret;
+}

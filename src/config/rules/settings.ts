@@ -1,0 +1,125 @@
+/** What the settings of one group, link or login must agree on among themselves. Pure. */
+import { QUOTA_SEGMENTS_MIN, SECTOR, SOCKET_PATH_MAX } from '../limits.ts';
+import type { Lenient, LenientDestination, LenientFile, LenientSource } from '../lenient.ts';
+import type { Finding, SettingPath } from '../problems.ts';
+import type { SourceFile } from '../schema.ts';
+import { formatSize } from '../units.ts';
+import { defaultApiSocket, PATH_RULES, type RuleContext } from './context.ts';
+
+type FtpFile = NonNullable<Lenient<SourceFile['destinations'][string]>['ftp']>;
+
+export function checkSettings(file: LenientFile, context: RuleContext): Finding[] {
+  const groups = Object.entries(file.groups ?? {});
+  return [
+    ...checkApi(file, context),
+    ...groups.flatMap(([name, group]) => {
+      if (group?.role === 'source') return checkSource(['groups', name], group, context);
+      return group?.role === 'destination' ? checkDestination(['groups', name], group, context) : [];
+    }),
+  ];
+}
+
+function checkApi(file: LenientFile, context: RuleContext): Finding[] {
+  if (context.written(['api', 'socket'])) return checkSocket(['api', 'socket'], file.api?.socket, context);
+  if (file.state === undefined || context.written(['api', 'listen'])) return [];
+  return checkSocket(['state'], defaultApiSocket(file.state, context.platform), context);
+}
+
+function checkSource(path: SettingPath, group: LenientSource, context: RuleContext): Finding[] {
+  const findings: Finding[] = [];
+  const { quota, segment, nbd } = group;
+  if (quota !== undefined && segment?.size !== undefined && quota < QUOTA_SEGMENTS_MIN * segment.size) {
+    findings.push({
+      path: [...path, 'quota'],
+      message: `is less than ${QUOTA_SEGMENTS_MIN} segments of ${formatSize(segment.size)}`,
+      fix: `write at least ${formatSize(QUOTA_SEGMENTS_MIN * segment.size)}, or make segment.size smaller`,
+    });
+  }
+  if (nbd !== undefined) findings.push(...checkSocket([...path, 'nbd', 'socket'], nbd.socket, context));
+  for (const [name, volume] of Object.entries(group.volumes ?? {})) {
+    if (volume?.size === undefined || volume.size % SECTOR === 0) continue;
+    const at = [...path, 'volumes', name, 'size'];
+    findings.push({ path: at, message: `is no multiple of ${SECTOR} bytes`, fix: nearbySizes(volume.size) });
+  }
+  for (const [name, link] of Object.entries(group.destinations ?? {})) {
+    if (link?.ftp !== undefined) findings.push(...checkFtp([...path, 'destinations', name, 'ftp'], link.ftp));
+  }
+  return findings;
+}
+
+function nearbySizes(size: number): string {
+  const below = size - (size % SECTOR);
+  return `write ${below} or ${below + SECTOR}, or a binary unit such as GiB`;
+}
+
+function checkSocket(path: SettingPath, socket: string | undefined, context: RuleContext): Finding[] {
+  if (socket === undefined) return [];
+  if (context.platform === 'win32') {
+    return [
+      {
+        path,
+        at: 'key',
+        message: 'is not served on Windows',
+        fix: 'write listen: 127.0.0.1 and a port instead',
+      },
+    ];
+  }
+  const length = Buffer.byteLength(socket);
+  if (length <= SOCKET_PATH_MAX) return [];
+  const message = `makes a socket’s path of ${length} bytes, and the system takes ${SOCKET_PATH_MAX}`;
+  return [{ path, message, fix: 'choose a shorter path, such as /run/blockferry/NAME.sock' }];
+}
+
+function checkFtp(path: SettingPath, ftp: FtpFile): Finding[] {
+  const findings: Finding[] = [];
+  const authority = ftp['certificate-authority'];
+  for (const name of ['fingerprint', 'certificate-authority'] as const) {
+    if (ftp.tls !== 'none' || ftp[name] === undefined) continue;
+    const message = 'has nothing to check: tls is none';
+    findings.push({ path: [...path, name], at: 'key', message, fix: 'write tls: explicit, or leave it out' });
+  }
+  if (ftp.tls !== 'none' && ftp.fingerprint !== undefined && authority !== undefined) {
+    const message = 'stands beside fingerprint, which is trusted instead of any authority';
+    findings.push({
+      path: [...path, 'certificate-authority'],
+      at: 'key',
+      message,
+      fix: 'keep one of the two',
+    });
+  }
+  return findings;
+}
+
+interface MarkerFile {
+  readonly run?: readonly unknown[] | undefined;
+}
+
+function checkDestination(path: SettingPath, group: LenientDestination, context: RuleContext): Finding[] {
+  return Object.entries(group.markers ?? {}).flatMap(([name, marker]) =>
+    checkProgram([...path, 'markers', name, 'run', 0], marker ?? {}, context),
+  );
+}
+
+/** Node refuses to start these without a shell, whose quoting rules an argument could break out of (CVE-2024-27980). */
+const WINDOWS_SCRIPT = /\.(?:bat|cmd)$/i;
+const POWERSHELL_SCRIPT = /\.ps1$/i;
+
+function checkProgram(path: SettingPath, marker: MarkerFile, context: RuleContext): Finding[] {
+  const program = marker.run?.[0];
+  if (typeof program !== 'string') return [];
+  if (!PATH_RULES[context.platform].isAbsolute(program)) {
+    const message = 'is not a whole path: no shell looks it up';
+    return [{ path, message, fix: 'write where the program is, such as /usr/local/bin/nightly' }];
+  }
+  if (context.platform === 'posix') return [];
+  if (WINDOWS_SCRIPT.test(program)) {
+    const fix = `write [C:\\Windows\\System32\\cmd.exe, /d, /c, '${program}']`;
+    return [{ path, message: 'is a batch file, which Windows does not start by itself', fix }];
+  }
+  if (POWERSHELL_SCRIPT.test(program)) {
+    const shell = 'C:\\Windows\\System32\\WindowsPowerShell\\v1.0\\powershell.exe';
+    const fix = `write [${shell}, -NoProfile, -ExecutionPolicy, Bypass, -File, '${program}']`;
+    return [{ path, message: 'is a PowerShell script, which Windows does not start by itself', fix }];
+  }
+  return [];
+}
