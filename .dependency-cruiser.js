@@ -8,7 +8,7 @@ export default {
     {
       name: 'no-orphans',
       severity: 'error',
-      from: { orphan: true, path: '^src/', pathNot: ['^src/launch\\.js$'] },
+      from: { orphan: true, path: '^src/', pathNot: ['^src/launch\\.js$', '\\.d\\.ts$'] },
       to: {},
     },
     ...stations.map((station) => ({

@@ -3,7 +3,7 @@
  * the volumes. Runs on a thread of its own; nothing here waits for a medium but `flush`.
  */
 import { join } from 'node:path';
-import { describeError, OperatorError } from '../platform/errors.ts';
+import { describeError, type OperatorError } from '../platform/errors.ts';
 import type { Platform } from '../platform/platform.ts';
 import type { EpochIdentity, Lsn, VolumeIndex } from '../journal/ids.ts';
 import { JOURNAL_FOLDER } from '../journal/names.ts';

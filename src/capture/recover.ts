@@ -3,11 +3,20 @@ import { join } from 'node:path';
 import type { Files } from '../platform/files.ts';
 import { LSN_MAX, lsn, next, type EpochIdentity, type Lsn } from '../journal/ids.ts';
 import { parseOpenName } from '../journal/names.ts';
-import { loadRaw, RAW_HEADER_SIZE, type ClosedRaw, type LoadedRaw } from '../journal/raw-segment.ts';
+import {
+  loadRaw,
+  RAW_HEADER_SIZE,
+  RawMemory,
+  type ClosedRaw,
+  type LoadedRaw,
+} from '../journal/raw-segment.ts';
 import { RAW_MARGIN } from './journal-writer.ts';
 
 /** Bytes of records in a raw segment at most, by any configuration. */
-export const SEGMENT_SIZE_MAX = 64 * 1024 * 1024;
+const SEGMENT_SIZE_MAX = 64 * 1024 * 1024;
+
+/** Bytes of a raw segment's file at most. */
+export const RAW_SIZE_MAX = RAW_HEADER_SIZE + SEGMENT_SIZE_MAX + RAW_MARGIN;
 
 export interface RecoveredRaws {
   /** In order, joined to each other and to `done`; to be sealed and destaged again where the checkpoint says so. */
@@ -39,12 +48,13 @@ export function recoverRaws(
   names.sort((a, b) => a.first - b.first);
   const raws: ClosedRaw[] = [];
   const empty: string[] = [];
+  const memory = new RawMemory();
   let last = done;
   for (const [index, { name, first, epoch: number }] of names.entries()) {
     const path = join(folder, name);
     const successor = names[index + 1];
     const limit = successor === undefined ? LSN_MAX : lsn(successor.first - 1);
-    const raw = number === epoch.number && first <= next(last) ? load(files, path, limit) : undefined;
+    const raw = number === epoch.number && first <= next(last) ? load(files, path, limit, memory) : undefined;
     const end = raw === undefined ? done : lsn(first + raw.records.length - 1);
     if (raw === undefined || raw.header.epoch.id !== epoch.id || end <= last) {
       empty.push(path);
@@ -57,6 +67,6 @@ export function recoverRaws(
   return { raws, empty, last };
 }
 
-function load(files: Files, path: string, limit: Lsn): LoadedRaw | undefined {
-  return loadRaw(files, path, RAW_HEADER_SIZE + SEGMENT_SIZE_MAX + RAW_MARGIN, limit);
+function load(files: Files, path: string, limit: Lsn, memory: RawMemory): LoadedRaw | undefined {
+  return loadRaw(files, path, RAW_SIZE_MAX, limit, memory);
 }

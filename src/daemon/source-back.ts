@@ -16,11 +16,12 @@ import {
   sealedName,
   type SegmentRange,
 } from '../journal/names.ts';
-import { loadRaw, type ClosedRaw, type LoadedRaw } from '../journal/raw-segment.ts';
+import { loadRaw, RawMemory, type ClosedRaw, type LoadedRaw } from '../journal/raw-segment.ts';
 import { planSeal, SEAL_START, type SealPlan } from '../journal/seal.ts';
 import { readCheckpoint, writeCheckpoint, type SourceCheckpoint } from '../journal/source-files.ts';
 import { writeSegment } from '../journal/segment/writer.ts';
 import { VolumeSet } from '../volume/volume-set.ts';
+import { RAW_SIZE_MAX } from '../capture/recover.ts';
 
 export interface SourceBackOptions {
   readonly folder: string;
@@ -50,6 +51,7 @@ export class SourceBack {
   readonly #options: SourceBackOptions;
   readonly #journal: string;
   readonly #volumes: VolumeSet;
+  readonly #memory = new RawMemory();
   #checkpoint: SourceCheckpoint;
   /** The raw segment last read: sealing and destaging it read it once. */
   #loaded: { readonly path: string; readonly first: Lsn; readonly raw: LoadedRaw } | undefined;
@@ -150,7 +152,7 @@ export class SourceBack {
 
   #load(raw: ClosedRaw): LoadedRaw {
     if (this.#loaded?.path !== raw.path || this.#loaded.first !== raw.header.first) {
-      const loaded = loadRaw(this.#files, raw.path, Number.MAX_SAFE_INTEGER, raw.last);
+      const loaded = loadRaw(this.#files, raw.path, RAW_SIZE_MAX, raw.last, this.#memory);
       assert(loaded?.end === raw.end, `${raw.path} does not hold what was journalled`);
       this.#loaded = { path: raw.path, first: raw.header.first, raw: loaded };
     }

@@ -11,10 +11,10 @@ import { describeError, errorCode, OperatorError } from '../platform/errors.ts';
 import type { Log } from '../platform/log.ts';
 import type { Platform } from '../platform/platform.ts';
 import type { Remote } from '../platform/node/threads.ts';
+import { Waits } from '../platform/waits.ts';
 import { bufferDecision, type BufferState } from './buffer-policy.ts';
 import type { SealedFile, SourceBack } from './source-back.ts';
 import type { SourceHost } from './source-host.ts';
-import { Waits } from './waits.ts';
 
 /** Milliseconds between attempts at a destage that failed. */
 const RETRY = 2000;

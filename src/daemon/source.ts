@@ -63,15 +63,17 @@ class Source implements RunningGroup {
     const back = (this.#back = this.#startBack());
     const opened = await back.call.open();
     const done = lsn(Math.min(opened.checkpoint.applied, opened.checkpoint.digested));
+    // What a crash left is handed over before there is a group to take it.
     const early: Parameters<SourceGroup['closed']>[] = [];
-    let group: SourceGroup | undefined;
     const host = (this.#host = this.#startHost(done, {
-      closed: (...args: Parameters<SourceGroup['closed']>) =>
-        group === undefined ? early.push(args) : group.closed(...args),
-      copied: () => group?.copied(),
-      failed: (message: string, remedy: string) => group?.failed(message, remedy),
+      closed: (...args: Parameters<SourceGroup['closed']>) => {
+        if (this.#group === undefined) early.push(args);
+        else this.#group.closed(...args);
+      },
+      copied: () => this.#group?.copied(),
+      failed: (message: string, remedy: string) => this.#group?.failed(message, remedy),
     }));
-    group = this.#group = new SourceGroup(
+    const group = (this.#group = new SourceGroup(
       nodePlatform,
       this.#log,
       { host: host.call, back: back.call },
@@ -84,10 +86,12 @@ class Source implements RunningGroup {
         segmentBytesMax: segment.size + RAW_MARGIN,
         initialized: this.#identity.initialized && !this.#mustAttach(),
         received: () => receivedByAll(this.#links.map(({ link }) => link.received)),
-        onSealed: () => this.#links.forEach(({ link }) => link.wake()),
+        onSealed: () => {
+          for (const { link } of this.#links) link.wake();
+        },
         onInitialized: (initialized) => this.#note({ initialized }),
       },
-    );
+    ));
     for (const link of this.#config.destinations) this.#addLink(link);
     for (const args of early) group.closed(...args);
     if (this.#mustAttach()) await this.#attach(host);

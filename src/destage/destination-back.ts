@@ -10,21 +10,16 @@
 import { createHash } from 'node:crypto';
 import { basename, join } from 'node:path';
 import { lsn, type AttachedVolume, type Lsn } from '../journal/ids.ts';
-import {
-  compareRanges,
-  INBOX_FOLDER,
-  JOURNAL_FOLDER,
-  parseSealedName,
-  type SegmentRange,
-} from '../journal/names.ts';
+import { parseSealedName, type SegmentRange } from '../journal/names.ts';
 import { RecordKind, type JournalRecord, type MarkerPayload } from '../journal/record.ts';
-import { SegmentRefused, type SegmentHeader, type SegmentReader } from '../journal/segment/segment.ts';
+import { SegmentRefused, type SegmentReader } from '../journal/segment/segment.ts';
 import { describeError, errorCode, OperatorError } from '../platform/errors.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { Files } from '../platform/files.ts';
 import type { Log } from '../platform/log.ts';
 import { VolumeSet, type SetVolume } from '../volume/volume-set.ts';
 import { attach } from './attach.ts';
+import { ReceivedJournal, type ReceivedSegment } from './received-journal.ts';
 import { setAside } from './set-aside.ts';
 import type { OpenSnapshots, SnapshotFacts, Snapshots } from './snapshots.ts';
 import {
@@ -66,22 +61,13 @@ export type ReceiveResult =
       readonly reason: string;
     };
 
-interface JournalSegment {
-  readonly path: string;
-  readonly range: SegmentRange;
-  readonly bytes: number;
-  readonly digestAfter: string;
-}
-
 export class DestinationBack {
   readonly #files: Files;
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #options: DestinationBackOptions;
-  readonly #journal: string;
-  readonly #inbox: string;
+  readonly #journal: ReceivedJournal;
   #state: DestinationState;
-  #segments: JournalSegment[] = [];
   #placed: readonly SetVolume[] = [];
   #volumes: VolumeSet | undefined;
   #snapshots: Snapshots | undefined;
@@ -91,13 +77,15 @@ export class DestinationBack {
     this.#clock = clock;
     this.#log = log;
     this.#options = options;
-    this.#journal = join(options.folder, JOURNAL_FOLDER);
-    this.#inbox = join(options.folder, INBOX_FOLDER);
-    files.makeDirectory(this.#journal);
-    files.makeDirectory(this.#inbox);
+    this.#journal = new ReceivedJournal(files, options);
     this.#state = readDestinationState(files, options.folder);
-    if (this.#state.volumes.length > 0) this.#attachVolumes(this.#state.volumes);
-    this.#recover();
+    if (this.#state.volumes.length > 0) {
+      this.#attachVolumes(this.#state.volumes);
+      this.#tryStore();
+    }
+    this.#journal.recover(this.#state, (path, range, error) =>
+      this.#refuse(path, range, error.code, error.message),
+    );
   }
 
   // Every method is asynchronous to its caller, who is in another thread.
@@ -109,26 +97,36 @@ export class DestinationBack {
   /** Joins the inbox's segment of this name, which must begin right behind what was received. */
   receive(name: string): Promise<ReceiveResult> {
     const range = parseSealedName(name);
-    const path = join(this.#inbox, name);
     if (range === undefined) return Promise.reject(new RangeError(`not a segment's name: ${name}`));
     try {
-      const header = this.#check(path, range);
-      this.#join(path, range, header);
+      const header = this.#journal.check(name, range, this.#state);
+      if (this.#state.groupId === '') {
+        this.#move({ ...this.#state, groupId: header.group.id, epoch: header.epoch });
+      }
+      this.#journal.join(name, range, header);
       return Promise.resolve({ kind: 'received', facts: this.#facts() });
     } catch (error) {
       if (!(error instanceof SegmentRefused)) throw error;
+      const path = join(this.#journal.inbox, name);
       return Promise.resolve(this.#refuse(path, range, error.code, `${error.message}; ${error.remedy}`));
     }
   }
 
   /** Sets the inbox's segment of this name aside. */
   refuse(name: string, reason: string): Promise<void> {
-    setAside(this.#files, this.#options.folder, join(this.#inbox, name), name, reason, this.#clock.now());
+    setAside(
+      this.#files,
+      this.#options.folder,
+      join(this.#journal.inbox, name),
+      name,
+      reason,
+      this.#clock.now(),
+    );
     return Promise.resolve();
   }
 
   discard(name: string): Promise<void> {
-    this.#files.remove(join(this.#inbox, name));
+    this.#files.remove(join(this.#journal.inbox, name));
     return Promise.resolve();
   }
 
@@ -172,115 +170,14 @@ export class DestinationBack {
     return Promise.resolve();
   }
 
-  get #received(): Lsn {
-    return this.#segments.at(-1)?.range.last ?? this.#state.applied;
-  }
-
   #facts(): DestinationFacts {
     return {
       state: this.#state,
-      received: this.#received,
-      journalBytes: this.#segments.reduce((sum, segment) => sum + segment.bytes, 0),
-      journalSegments: this.#segments.length,
+      received: this.#journal.received(this.#state.applied),
+      journalBytes: this.#journal.bytes,
+      journalSegments: this.#journal.segments.length,
       snapshots: this.#snapshots?.list().length ?? 0,
     };
-  }
-
-  /** What was received: the chain of journal segments from the checkpoint on. What does not join goes back to the inbox. */
-  #recover(): void {
-    const found = this.#files.list(this.#journal).flatMap((name) => {
-      const range = parseSealedName(name);
-      return range === undefined ? [] : [{ path: join(this.#journal, name), range }];
-    });
-    found.sort((a, b) => compareRanges(a.range, b.range));
-    for (const { path, range } of found) {
-      if (range.last <= this.#state.applied) this.#files.remove(path);
-      else if (range.first !== this.#received + 1)
-        this.#files.rename(path, join(this.#inbox, basename(path)));
-      else {
-        try {
-          const header = this.#checkHeader(path, range);
-          this.#segments.push({
-            path,
-            range,
-            bytes: this.#files.stat(path)?.size ?? 0,
-            digestAfter: header.digestAfter,
-          });
-        } catch (error) {
-          if (!(error instanceof SegmentRefused)) throw error;
-          this.#refuse(path, range, error.code, error.message);
-        }
-      }
-    }
-  }
-
-  #checkHeader(path: string, range: SegmentRange): SegmentHeader {
-    const reader = this.#options.openSegment(path);
-    try {
-      this.#checkBelongs(path, range, reader.header);
-      return reader.header;
-    } finally {
-      reader.close();
-    }
-  }
-
-  #check(path: string, range: SegmentRange): SegmentHeader {
-    const reader = this.#options.openSegment(path);
-    try {
-      this.#checkBelongs(path, range, reader.header);
-      reader.verify();
-      return reader.header;
-    } finally {
-      reader.close();
-    }
-  }
-
-  #checkBelongs(path: string, range: SegmentRange, header: SegmentHeader): void {
-    const { groupId, epoch } = this.#state;
-    const { groupName } = this.#options;
-    const foreign = (what: string): SegmentRefused =>
-      new SegmentRefused('FOREIGN', `${path} ${what}`, 'see which source writes into this inbox');
-    if (header.group.name !== groupName) throw foreign(`is of group ${header.group.name}, not ${groupName}`);
-    if (groupId !== '' && header.group.id !== groupId) {
-      throw foreign(
-        `is of another group that is also called ${groupName} (id ${header.group.id}, not ${groupId})`,
-      );
-    }
-    if (header.epoch.number !== range.epoch || header.first !== range.first || header.last !== range.last) {
-      throw foreign(
-        `holds records ${header.first} to ${header.last} of epoch ${header.epoch.number}, not what its name says`,
-      );
-    }
-    if (epoch !== undefined && (header.epoch.number !== epoch.number || header.epoch.id !== epoch.id)) {
-      throw foreign(
-        `is of epoch ${header.epoch.number} (${header.epoch.id}), not ${epoch.number} (${epoch.id})`,
-      );
-    }
-    const digest = this.#segments.at(-1)?.digestAfter ?? this.#state.digest;
-    if (header.digestBefore === digest) return;
-    throw new SegmentRefused(
-      'DOES_NOT_JOIN',
-      `${path} continues another history than the ${range.first - 1} records that are here`,
-      'the source was perhaps restored from an older image: compare both sides before anything else',
-    );
-  }
-
-  #join(path: string, range: SegmentRange, header: SegmentHeader): void {
-    // No file transport promises that what it wrote is on the medium.
-    const file = this.#files.open(path, 'write');
-    try {
-      file.syncNow();
-    } finally {
-      file.close();
-    }
-    if (this.#state.groupId === '')
-      this.#move({ ...this.#state, groupId: header.group.id, epoch: header.epoch });
-    const target = join(this.#journal, basename(path));
-    this.#files.rename(path, target);
-    this.#files.syncDirectory(this.#journal);
-    this.#files.syncDirectory(this.#inbox);
-    const bytes = this.#files.stat(target)?.size ?? 0;
-    this.#segments.push({ path: target, range, bytes, digestAfter: header.digestAfter });
   }
 
   #refuse(path: string, range: SegmentRange, code: string, reason: string): ReceiveResult {
@@ -298,21 +195,20 @@ export class DestinationBack {
   #applyBatch(): void {
     let bytes = 0;
     let state = this.#state;
-    const done: JournalSegment[] = [];
-    for (const segment of this.#segments) {
-      if (state.pending !== undefined || done.length === BATCH_SEGMENTS || bytes > BATCH_BYTES) break;
+    let done = 0;
+    for (const segment of this.#journal.segments) {
+      if (state.pending !== undefined || done === BATCH_SEGMENTS || bytes > BATCH_BYTES) break;
       state = this.#applySegment(segment, state);
-      done.push(segment);
+      done += 1;
       bytes += segment.bytes;
     }
-    if (done.length === 0) return;
+    if (done === 0) return;
     this.#volumes?.sync();
     this.#move(state);
-    this.#segments = this.#segments.slice(done.length);
-    for (const segment of done) this.#files.remove(segment.path);
+    this.#journal.drop(done);
   }
 
-  #applySegment(segment: JournalSegment, before: DestinationState): DestinationState {
+  #applySegment(segment: ReceivedSegment, before: DestinationState): DestinationState {
     const reader = this.#options.openSegment(segment.path);
     try {
       let state = before;
@@ -332,12 +228,8 @@ export class DestinationBack {
   }
 
   /** A received segment that is no longer what was received: it and what follows are asked for again. */
-  #rotted(segment: JournalSegment, error: SegmentRefused): void {
-    const at = this.#segments.indexOf(segment);
-    for (const later of this.#segments.slice(at + 1)) {
-      this.#files.rename(later.path, join(this.#inbox, basename(later.path)));
-    }
-    this.#segments = this.#segments.slice(0, at);
+  #rotted(segment: ReceivedSegment, error: SegmentRefused): void {
+    this.#journal.cutFrom(segment);
     this.#refuse(segment.path, segment.range, error.code, error.message);
     this.#log.error(`a received segment was damaged on this side's disk: ${error.message}`);
   }
@@ -396,6 +288,15 @@ export class DestinationBack {
     this.#snapshots = undefined;
     this.#placed = volumes.map((volume) => ({ ...volume, path: this.#options.paths.get(volume.name) ?? '' }));
     this.#volumes = new VolumeSet(this.#files, this.#placed);
+  }
+
+  /** So that what is there can be told at once; a volume that is offline is told when it is needed. */
+  #tryStore(): void {
+    try {
+      this.#store();
+    } catch (error) {
+      if (errorCode(error) !== 'VOLUME_OFFLINE') throw error;
+    }
   }
 
   /** Opened with the first use: a volume that is offline when the daemon starts is no reason not to receive. */

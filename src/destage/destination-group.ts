@@ -4,13 +4,14 @@
  */
 import { join } from 'node:path';
 import { INBOX_FOLDER, STATUS_FILE, STATUS_FOLDER, type SegmentRange } from '../journal/names.ts';
-import type { DestinationStatus, DestinationWait, RefusedSegment } from '../journal/status.ts';
+import type { DestinationStatus, RefusedSegment } from '../journal/status.ts';
 import { replaceFile } from '../platform/atomic-file.ts';
 import { describeError, errorCode } from '../platform/errors.ts';
 import type { Log } from '../platform/log.ts';
 import { sleep } from '../platform/clock.ts';
 import type { Platform } from '../platform/platform.ts';
 import type { DestinationBack, DestinationFacts } from './destination-back.ts';
+import { Waits, type Wait } from '../platform/waits.ts';
 import { planInbox, type InboxPlan } from './inbox-plan.ts';
 import { ATTEMPTS_MAX, runMarker, type MarkerProgram } from './marker-runner.ts';
 import { countSetAside } from './set-aside.ts';
@@ -58,7 +59,7 @@ export interface DestinationReport {
   readonly setAside: number;
   readonly used: number;
   readonly room: number;
-  readonly waits: readonly DestinationWait[];
+  readonly waits: readonly Wait[];
 }
 
 export class DestinationGroup {
@@ -69,7 +70,8 @@ export class DestinationGroup {
   readonly #inbox: string;
   readonly #statusPath: string;
   readonly #stop = new AbortController();
-  readonly #waits = new Map<string, DestinationWait>();
+  readonly #waits: Waits;
+  #waitsPublished = -1;
   #facts: DestinationFacts;
   #plan: InboxPlan = { duplicates: [], next: undefined, early: [], foreign: [], odd: 0, missing: [] };
   #inboxBytes = 0;
@@ -96,6 +98,7 @@ export class DestinationGroup {
     this.#log = log;
     this.#back = back;
     this.#facts = opened;
+    this.#waits = new Waits(platform.clock);
     this.#options = options;
     this.#inbox = join(options.folder, INBOX_FOLDER);
     this.#statusPath = join(options.folder, STATUS_FOLDER, STATUS_FILE);
@@ -121,7 +124,7 @@ export class DestinationGroup {
       setAside: countSetAside(this.#platform.files, this.#options.folder),
       used: this.#used,
       room: this.#room(),
-      waits: [...this.#waits.values()],
+      waits: this.#waits.list(),
     };
   }
 
@@ -143,6 +146,14 @@ export class DestinationGroup {
     return this.#stop.signal.aborted;
   }
 
+  #isAwake(): boolean {
+    return this.#awake;
+  }
+
+  #markerRuns(): boolean {
+    return this.#marker !== undefined;
+  }
+
   async #run(): Promise<void> {
     while (!this.#stopped()) {
       this.#awake = false;
@@ -151,12 +162,12 @@ export class DestinationGroup {
         moved = await this.#receiveAll();
         moved = (await this.#apply()) || moved;
         await this.#publish();
-        this.#clear('destination-failed');
+        this.#waits.clear('destination-failed');
       } catch (error) {
         this.#onError(error, 'destination-failed');
         await this.#publish().catch(() => undefined);
       }
-      if (!moved && !this.#awake) await this.#rest();
+      if (!moved && !this.#isAwake()) await this.#rest();
     }
     await this.#publish(true).catch(() => undefined);
   }
@@ -201,23 +212,27 @@ export class DestinationGroup {
     if (JSON.stringify(plan.missing) !== JSON.stringify(this.#plan.missing)) this.#changed = true;
     this.#plan = plan;
     const [hole] = plan.missing;
-    if (hole === undefined) this.#clear('hole');
+    if (hole === undefined) this.#waits.clear('hole');
     else
-      this.#raise('hole', `records ${hole.first} to ${hole.last} have not arrived; what follows them waits`);
+      this.#waits.raise(
+        'hole',
+        `records ${hole.first} to ${hole.last} have not arrived; what follows them waits`,
+      );
   }
 
   async #apply(): Promise<boolean> {
     const { clock } = this.#platform;
-    if (this.#marker !== undefined) return false;
+    if (this.#markerRuns()) return false;
     if (this.#facts.state.pending !== undefined) {
       await this.#reachMarker();
-      return this.#marker === undefined;
+      return !this.#markerRuns();
     }
     if (this.#facts.journalSegments === 0 || clock.monotonic() < this.#applyAfter) return false;
     try {
       this.#facts = await this.#back.applySome();
       this.#changed = true;
-      for (const code of ['volume-offline', 'volume-unknown', 'disk-full', 'apply-failed']) this.#clear(code);
+      for (const code of ['volume-offline', 'volume-unknown', 'disk-full', 'apply-failed'])
+        this.#waits.clear(code);
       return true;
     } catch (error) {
       this.#applyAfter = clock.monotonic() + RETRY;
@@ -250,7 +265,7 @@ export class DestinationGroup {
       this.#facts = await this.#back.finishMarker();
       return;
     }
-    this.#raise(
+    this.#waits.raise(
       'marker-running',
       `marker ${pending.name}: ${program.run[0]} is running (attempt ${pending.attempt}); the volumes stand still`,
     );
@@ -258,12 +273,12 @@ export class DestinationGroup {
   }
 
   async #markerEnded(failure: string | undefined, name: string, attempt: number): Promise<void> {
-    this.#clear('marker-running');
+    this.#waits.clear('marker-running');
     if (this.#stopped()) return;
     try {
-      if (failure === undefined) this.#clear('marker-failed');
+      if (failure === undefined) this.#waits.clear('marker-failed');
       else
-        this.#raise(
+        this.#waits.raise(
           'marker-failed',
           `marker ${name}: its program ${failure} (attempt ${attempt} of ${ATTEMPTS_MAX})`,
         );
@@ -286,7 +301,7 @@ export class DestinationGroup {
     };
     const wait = full ? 'disk-full' : (known[code] ?? fallback);
     const message = full ? `there is no room left: ${describeError(error)}` : describeError(error);
-    if (this.#raise(wait, message)) this.#log.error(message, { code });
+    if (this.#waits.raise(wait, message)) this.#log.error(message, { code });
   }
 
   #noteRefused(range: SegmentRange, reason: string): void {
@@ -308,18 +323,20 @@ export class DestinationGroup {
     const { clock } = this.#platform;
     const full = this.#room() === 0;
     if (full)
-      this.#raise(
+      this.#waits.raise(
         'disk-full',
         `there is no room left in ${this.#options.folder} (quota ${this.#options.quota} bytes)`,
       );
-    else if (this.#applyAfter < clock.monotonic()) this.#clear('disk-full');
-    if (!force && !this.#changed && clock.monotonic() - this.#publishedAt < HEARTBEAT) return;
+    else if (this.#applyAfter < clock.monotonic()) this.#waits.clear('disk-full');
+    const changed = this.#changed || this.#waits.changes !== this.#waitsPublished;
+    if (!force && !changed && clock.monotonic() - this.#publishedAt < HEARTBEAT) return;
     if (this.#sequence === this.#sequenceEnd) {
       this.#sequence = await this.#back.reserveSequence(SEQUENCE_STEP);
       this.#sequenceEnd = this.#sequence + SEQUENCE_STEP;
     }
     this.#sequence += 1;
     this.#changed = false;
+    this.#waitsPublished = this.#waits.changes;
     this.#publishedAt = clock.monotonic();
     replaceFile(this.#platform.files, this.#statusPath, this.#options.encodeStatus(this.#status(full)));
   }
@@ -340,21 +357,13 @@ export class DestinationGroup {
       refused: this.#refused,
       full,
       consistent: state.consistent,
-      waiting: [...this.#waits.values()][0],
+      waiting: firstWait(this.#waits),
     };
   }
+}
 
-  /** True when it is new. */
-  #raise(code: string, message: string): boolean {
-    const before = this.#waits.get(code);
-    if (before?.message === message) return false;
-    const text = message.slice(0, 1000);
-    this.#waits.set(code, { code, message: text, since: before?.since ?? this.#platform.clock.now() });
-    this.#changed = true;
-    return before === undefined;
-  }
-
-  #clear(code: string): void {
-    if (this.#waits.delete(code)) this.#changed = true;
-  }
+/** What the source is told: one reason, cut to what a status file takes. */
+function firstWait(waits: Waits): DestinationStatus['waiting'] {
+  const [first] = waits.list();
+  return first === undefined ? undefined : { ...first, message: first.message.slice(0, 1000) };
 }

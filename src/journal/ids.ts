@@ -24,10 +24,6 @@ export function next(value: Lsn): Lsn {
   return lsn(value + 1);
 }
 
-export function previous(value: Lsn): Lsn {
-  return lsn(value - 1);
-}
-
 /** A consistency group as its journal knows it. Ids are 32 lower-case hexadecimal digits, made at random once. */
 export interface GroupIdentity {
   readonly name: string;

@@ -78,6 +78,17 @@ export function decodeRawHeader(bytes: Buffer): RawHeader | undefined {
   };
 }
 
+/** Memory for one loaded raw segment at a time, used again: what garbage of this size costs is paid in resident memory. */
+export class RawMemory {
+  #bytes = new ArrayBuffer(0);
+
+  /** What was taken before is no longer valid. */
+  take(size: number): Buffer {
+    if (this.#bytes.byteLength < size) this.#bytes = new ArrayBuffer(size);
+    return Buffer.from(this.#bytes, 0, size);
+  }
+}
+
 /** Where a record of a loaded raw segment has its payload in the file: the file was read into one buffer of its own. */
 export function loadedPayloadPosition(record: JournalRecord): number {
   return record.payload.byteOffset;
@@ -95,13 +106,20 @@ export interface LoadedRaw {
  * Reads a raw segment and its records up to `limit` (inclusive), or to the first that is not there, not intact or not
  * the next. Undefined when the file's header never reached the medium: nothing in it was acknowledged as durable.
  * `sizeMax`: bytes that a raw segment may have; a longer file is refused before memory is taken.
+ * `memory`: read into; the records are views of it.
  */
-export function loadRaw(files: Files, path: string, sizeMax: number, limit: Lsn): LoadedRaw | undefined {
+export function loadRaw(
+  files: Files,
+  path: string,
+  sizeMax: number,
+  limit: Lsn,
+  memory: RawMemory,
+): LoadedRaw | undefined {
   const file = files.open(path, 'read');
   try {
     const size = file.size();
     if (size > sizeMax) throw tooLong(path, size, sizeMax);
-    const bytes = Buffer.from(new ArrayBuffer(size));
+    const bytes = memory.take(size);
     const count = file.read(bytes, 0);
     const header = decodeRawHeader(bytes.subarray(0, count));
     if (header === undefined || parseOpenName(basename(path))?.first !== header.first) return undefined;

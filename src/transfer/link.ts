@@ -1,25 +1,42 @@
-/** Carries a group's sealed segments to one destination, and reads back how far it is. */
-import PQueue from 'p-queue';
-import type { Lsn } from '../journal/ids.ts';
-import { LSN_NONE } from '../journal/ids.ts';
-import { INBOX_FOLDER, STATUS_FILE, STATUS_FOLDER } from '../journal/names.ts';
-import { STATUS_SIZE_MAX, type DestinationStatus } from '../journal/status.ts';
+/**
+ * Carries a group's sealed segments to one destination, and reads back how far it is.
+ *
+ * I5: only the destination's own, accepted status says that a segment is received; that a transport took it says nothing.
+ * I12: a status that is forged, foreign or older than one already seen is refused with a wait and changes nothing.
+ */
+import { LSN_NONE, type Lsn } from '../journal/ids.ts';
+import { INBOX_FOLDER } from '../journal/names.ts';
+import type { DestinationStatus } from '../journal/status.ts';
 import { sleep } from '../platform/clock.ts';
-import { describeError, OperatorError } from '../platform/errors.ts';
+import { describeError } from '../platform/errors.ts';
 import type { Log } from '../platform/log.ts';
 import type { Platform } from '../platform/platform.ts';
-import { backoff } from './backoff.ts';
-import { outstanding, reconcile, segmentsToSend, type Delivery, type LinkSegment } from './planner.ts';
+import { LinkNotices } from './link-notices.ts';
+import { readStatus } from './link-status.ts';
+import { failureOf, LinkTroubles, type Failure, type LinkWait } from './link-troubles.ts';
+import {
+  afterStatus,
+  isStalled,
+  outstanding,
+  reconcile,
+  refusalOf,
+  segmentsToSend,
+  type Delivery,
+  type LinkSegment,
+} from './planner.ts';
 import { Rate } from './rate.ts';
-import { TransportError, type Transport } from './transport.ts';
+import type { Transport } from './transport.ts';
 
-/** Milliseconds between looks at the destination's status: while it has something to confirm, and while it has not. */
+/** Milliseconds between looks at the destination's status: while it has something to confirm or apply, and while it has not. */
 const POLL_BUSY = 500;
 const POLL_IDLE = 5000;
-/** Milliseconds without progress after which the destination's inbox is looked into. */
-const STALLED = 15_000;
-/** Milliseconds that a segment may be on its way from the inbox into the destination's status. */
-const GRACE = 10_000;
+/** What fails when the status or the inbox cannot be read. No segment has this name. */
+const POLL = 'status';
+
+const NO_ROOM = {
+  code: 'destination-full',
+  message: 'the destination has no room left; it says when it has again',
+};
 
 export interface LinkOptions {
   /** The destination's name. */
@@ -38,55 +55,56 @@ export interface LinkOptions {
   readonly onStatus: (status: DestinationStatus) => void;
 }
 
-export interface LinkWait {
-  readonly code: string;
-  readonly message: string;
-  readonly since: number;
-  readonly nextTryAt?: number;
-}
-
 export interface LinkReport {
   readonly status: DestinationStatus | undefined;
   readonly state: 'idle' | 'sending' | 'waiting' | 'failed';
   readonly backlogSegments: number;
   readonly backlogBytes: number;
+  /** Bytes a second over the last minute. */
   readonly rate: number;
+  /** Published by this process, those sent again included. */
   readonly segmentsSent: number;
   readonly bytesSent: number;
   readonly waits: readonly LinkWait[];
 }
 
+type LinkPlatform = Pick<Platform, 'clock' | 'random' | 'files'>;
+
+/** From `start` to `stop`, once. */
 export class Link {
-  readonly #platform: Pick<Platform, 'clock' | 'random'>;
+  readonly #platform: LinkPlatform;
   readonly #log: Log;
   readonly #options: LinkOptions;
-  readonly #queue: PQueue;
   readonly #stop = new AbortController();
-  readonly #sending = new Set<string>();
-  readonly #waits = new Map<string, LinkWait>();
+  readonly #sending = new Map<string, Promise<void>>();
+  readonly #troubles: LinkTroubles;
+  /** What is not the link's own trouble: what the destination says, or what is wrong with how it says it. */
+  readonly #notices: LinkNotices;
   readonly #rate = new Rate();
   #deliveries = new Map<string, Delivery>();
   #status: DestinationStatus | undefined;
-  #failures = 0;
-  #holdUntil = 0;
+  /** Counts what puts the deliveries in doubt: a start, a failure. Settled by looking into the inbox. */
+  #doubts = 1;
+  #settled = 0;
   #polledAt = Number.NEGATIVE_INFINITY;
-  #progressAt: number;
-  #reconciled = false;
+  #heardAt: number;
   #segmentsSent = 0;
   #bytesSent = 0;
   #wakeUp: AbortController | undefined;
   #awake = false;
   #loop: Promise<void> | undefined;
 
-  constructor(platform: Pick<Platform, 'clock' | 'random'>, log: Log, options: LinkOptions) {
+  constructor(platform: LinkPlatform, log: Log, options: LinkOptions) {
     this.#platform = platform;
     this.#log = log;
     this.#options = options;
-    this.#queue = new PQueue({ concurrency: options.parallel });
+    this.#troubles = new LinkTroubles(platform);
+    this.#notices = new LinkNotices(platform.clock, (notice) => this.#warn(notice.message, notice.code));
     this.#status = options.initial;
-    this.#progressAt = platform.clock.monotonic();
+    this.#heardAt = platform.clock.monotonic();
   }
 
+  /** I5: what may be freed as far as this destination is concerned. */
   get received(): Lsn {
     return this.#status?.received ?? LSN_NONE;
   }
@@ -97,247 +115,244 @@ export class Link {
 
   /** A segment was sealed. */
   wake(): void {
+    this.#pump();
     this.#awake = true;
     this.#wakeUp?.abort();
   }
 
   report(): LinkReport {
+    const { clock } = this.#platform;
     const backlog = outstanding(this.#options.segments(), this.#status);
-    const waits = [...this.#waits.values()];
-    const failed = waits.some((wait) => wait.code.startsWith('link-'));
     return {
       status: this.#status,
-      state: failed ? 'failed' : this.#sending.size > 0 ? 'sending' : backlog.length > 0 ? 'waiting' : 'idle',
+      state: this.#state(backlog.length),
       backlogSegments: backlog.length,
       backlogBytes: backlog.reduce((sum, segment) => sum + segment.bytes, 0),
-      rate: this.#rate.perSecond(this.#platform.clock.monotonic()),
+      rate: this.#rate.perSecond(clock.monotonic()),
       segmentsSent: this.#segmentsSent,
       bytesSent: this.#bytesSent,
-      waits,
+      waits: this.#waits(),
     };
   }
 
-  /** Transfers under way are cut; the next start resumes them. */
+  /** Transfers under way are cut; the next process's link resumes them. */
   async stop(): Promise<void> {
     this.#stop.abort();
     this.#wakeUp?.abort();
     await this.#options.transport.close();
-    await this.#queue.onIdle();
+    await Promise.all(this.#sending.values());
     await this.#loop;
+  }
+
+  #waits(): LinkWait[] {
+    const troubles = this.#troubles.waits();
+    const notices = this.#notices
+      .list()
+      .filter(({ code }) => troubles.every((trouble) => trouble.code !== code));
+    return [...troubles, ...notices];
+  }
+
+  #state(backlog: number): LinkReport['state'] {
+    const { clock } = this.#platform;
+    const retrying = !this.#troubles.has(POLL) && clock.monotonic() >= this.#troubles.heldUntil();
+    if (this.#sending.size > 0 && retrying) return 'sending';
+    if (this.#troubles.size > 0) return 'failed';
+    return backlog > 0 ? 'waiting' : 'idle';
+  }
+
+  /** A method, because it changes while it is awaited. */
+  #stopped(): boolean {
+    return this.#stop.signal.aborted;
   }
 
   async #run(): Promise<void> {
     const { clock } = this.#platform;
-    while (!this.#stop.signal.aborted) {
+    while (!this.#stopped()) {
       this.#awake = false;
-      if (clock.monotonic() >= this.#holdUntil) {
-        try {
-          await this.#turn();
-        } catch (error) {
-          this.#onError(error);
-        }
-      }
-      if (!this.#awake) await this.#rest();
+      if (clock.monotonic() >= this.#pollDue()) await this.#poll();
+      this.#pump();
+      await this.#rest();
     }
   }
 
   async #rest(): Promise<void> {
-    const now = this.#platform.clock.monotonic();
-    const poll =
-      outstanding(this.#options.segments(), this.#status).length > 0 || this.#lagging()
-        ? POLL_BUSY
-        : POLL_IDLE;
-    // While a failed link rests, new segments are no reason to try sooner.
-    const held = this.#holdUntil - now;
-    this.#wakeUp = held > 0 ? undefined : new AbortController();
-    await sleep(
-      this.#platform.clock,
-      Math.max(1, held > 0 ? held : poll),
-      this.#wakeUp?.signal ?? this.#stop.signal,
-    );
+    if (this.#awake || this.#stopped()) return;
+    const { clock } = this.#platform;
+    const now = clock.monotonic();
+    const held = this.#troubles.heldUntil();
+    const until = held > now ? Math.min(held, this.#pollDue()) : this.#pollDue();
+    this.#wakeUp = new AbortController();
+    await sleep(clock, Math.max(1, until - now), this.#wakeUp.signal);
     this.#wakeUp = undefined;
   }
 
-  #lagging(): boolean {
-    return this.#status !== undefined && this.#status.applied < this.#status.received;
+  #pollDue(): number {
+    if (this.#troubles.has(POLL)) return this.#troubles.heldUntil(POLL);
+    const newest = this.#options.segments().at(-1);
+    const unconfirmed = newest !== undefined && newest.range.last > this.received;
+    const lagging = this.#status !== undefined && this.#status.applied < this.#status.received;
+    const busy = unconfirmed || lagging || this.#settled !== this.#doubts;
+    return this.#polledAt + (busy ? POLL_BUSY : POLL_IDLE);
   }
 
-  async #turn(): Promise<void> {
+  async #poll(): Promise<void> {
     const { clock } = this.#platform;
-    const now = clock.monotonic();
-    if (!this.#reconciled || (now - this.#progressAt > STALLED && this.#outstanding().length > 0))
-      await this.#reconcile();
-    else if (now - this.#polledAt >= POLL_BUSY / 2) await this.#readStatus();
-    this.#succeeded();
-    const toSend = segmentsToSend({
-      now: clock.monotonic(),
-      segments: this.#options.segments(),
-      deliveries: this.#deliveries,
-      sending: this.#sending,
-      status: this.#status,
-    });
-    for (const segment of toSend) {
-      this.#sending.add(segment.name);
-      void this.#queue.add(() => this.#sendOne(segment));
+    const stalled = isStalled(this.#deliveries, this.#heardAt, clock.monotonic());
+    try {
+      if (stalled || this.#settled !== this.#doubts) await this.#reconcile();
+      else await this.#readStatus();
+      this.#worked(POLL);
+    } catch (error) {
+      this.#failed(POLL, failureOf(error));
     }
-  }
-
-  #outstanding(): LinkSegment[] {
-    return outstanding(this.#options.segments(), this.#status);
+    this.#polledAt = clock.monotonic();
   }
 
   /** The inbox first and the status after it, so that what moves from one to the other in between is seen in one of them. */
   async #reconcile(): Promise<void> {
-    const listing = await this.#options.transport.list(INBOX_FOLDER, this.#stop.signal);
-    await this.#readStatus();
-    const facts = {
-      now: this.#platform.clock.monotonic(),
-      segments: this.#options.segments(),
-      deliveries: this.#deliveries,
-      status: this.#status,
-    };
-    this.#deliveries = reconcile(facts, new Map(listing.map((file) => [file.name, file.size])), GRACE);
-    this.#reconciled = true;
-    this.#progressAt = facts.now;
+    const doubts = this.#doubts;
+    const listedAt = this.#platform.clock.monotonic();
+    const files = await this.#options.transport.list(INBOX_FOLDER, this.#stop.signal);
+    const statusIsFresh = await this.#readStatus();
+    const facts = { deliveries: this.#deliveries, segments: this.#options.segments(), status: this.#status };
+    const listing = new Map(files.map((file) => [file.name, file.size]));
+    this.#deliveries = reconcile({ ...facts, statusIsFresh, listing, listedAt });
+    const lost = [...facts.deliveries.keys()].filter((name) => !this.#deliveries.has(name)).length;
+    if (lost > 0) this.#warn(`${lost} segments are gone from the destination's inbox: they are sent again`);
+    this.#settled = doubts;
+    this.#heardAt = this.#platform.clock.monotonic();
   }
 
-  async #readStatus(): Promise<void> {
-    const { transport, decode, groupId } = this.#options;
-    this.#polledAt = this.#platform.clock.monotonic();
-    const bytes = await transport.readSmall(
-      `${STATUS_FOLDER}/${STATUS_FILE}`,
-      STATUS_SIZE_MAX,
-      this.#stop.signal,
-    );
-    if (bytes === undefined) {
-      this.#raise('no-status', 'the destination has not written a status file yet: is it running?');
-      return;
-    }
-    this.#clear('no-status');
-    let status;
-    try {
-      status = decode(bytes);
-      if (status.groupId !== '' && status.groupId !== groupId) {
-        throw new OperatorError(
-          'STATUS_FOREIGN',
-          `the status file is of another group (id ${status.groupId})`,
-          {
-            remedy: 'let each group have a folder of its own at the destination',
-          },
-        );
-      }
-    } catch (error) {
-      this.#raise('status-refused', describeError(error));
-      return;
-    }
-    this.#clear('status-refused');
-    this.#take(status);
+  /** Whether the status that is known is now what the destination says. */
+  async #readStatus(): Promise<boolean> {
+    const readAt = this.#platform.clock.monotonic();
+    const expected = { ...this.#options, known: () => this.#status };
+    const reading = await readStatus(this.#options.transport, expected, this.#stop.signal);
+    this.#notices.set('status', reading.kind === 'accepted' ? undefined : reading);
+    if (reading.kind === 'absent') return this.#status === undefined;
+    if (reading.kind === 'refused') return false;
+    this.#take(reading.status);
+    this.#deliveries = afterStatus(this.#deliveries, this.#options.segments(), reading.status, readAt);
+    return true;
   }
 
-  /** I12: a status that was written before the newest one known is a replay, and says nothing. */
   #take(status: DestinationStatus): void {
     const known = this.#status;
-    if (known !== undefined && status.sequence < known.sequence) {
-      const message = `the destination's status file is older (number ${status.sequence}) than one already seen (${known.sequence})`;
-      this.#raise('status-replayed', `${message}; find out who put it back`);
-      return;
-    }
-    this.#clear('status-replayed');
-    if (status.sequence === known?.sequence) return;
-    if (status.received > (known?.received ?? 0)) this.#progressAt = this.#platform.clock.monotonic();
     this.#status = status;
-    for (const segment of this.#options.segments()) {
-      if (segment.range.last <= status.received) this.#deliveries.delete(segment.name);
+    this.#notices.set('room', status.full ? NO_ROOM : undefined);
+    const { waiting } = status;
+    this.#notices.set('destination', waiting && { ...waiting, code: `destination: ${waiting.code}` });
+    if (status.sequence === known?.sequence) return;
+    const before = known?.received ?? LSN_NONE;
+    if (status.received > before) this.#heardAt = this.#platform.clock.monotonic();
+    if (status.received < before) this.#warn(`it has received ${status.received}, and said ${before} before`);
+    try {
+      this.#options.onStatus(status);
+      this.#notices.set('noting', undefined);
+    } catch (error) {
+      // A full disk here must not keep what is received from being freed: that is what makes room (I8).
+      const message = `the destination's status cannot be noted here: ${describeError(error)}`;
+      this.#notices.set('noting', { code: 'status-unnoted', message });
     }
-    if (status.full)
-      this.#raise('destination-full', 'the destination has no room left; it says when it has again');
-    else this.#clear('destination-full');
-    if (status.waiting === undefined) this.#clear('destination');
-    else
-      this.#raise('destination', `the destination waits (${status.waiting.code}): ${status.waiting.message}`);
-    this.#options.onStatus(status);
   }
 
-  async #sendOne(segment: LinkSegment): Promise<void> {
+  /** Begins what can be begun. */
+  #pump(): void {
+    const now = this.#platform.clock.monotonic();
+    const segments = this.#options.segments();
+    if (this.#troubles.size > 0) {
+      const unsent = outstanding(segments, this.#status).filter(({ name }) => !this.#deliveries.has(name));
+      const names = new Set(unsent.map(({ name }) => name));
+      this.#troubles.keepOnly((key) => key === POLL || names.has(key));
+    }
+    const ready = this.#settled === this.#doubts && now >= this.#troubles.heldUntil();
+    if (this.#stopped() || !ready) return;
+    const slots = this.#options.parallel - this.#sending.size;
+    const facts = {
+      now,
+      segments,
+      deliveries: this.#deliveries,
+      sending: this.#sending,
+      status: this.#status,
+      slots,
+    };
+    for (const segment of segmentsToSend(facts)) {
+      const ended = this.#send(segment).finally(() => {
+        this.#sending.delete(segment.name);
+        this.wake();
+      });
+      this.#sending.set(segment.name, ended);
+    }
+  }
+
+  async #send(segment: LinkSegment): Promise<void> {
     const { transport } = this.#options;
+    const refusal = refusalOf(segment, this.#status);
     try {
-      // After a failure the others of the same queue wait with it; what was freed meanwhile needs no sending.
-      const wanted = this.#outstanding().some((candidate) => candidate.name === segment.name);
-      const held = this.#platform.clock.monotonic() < this.#holdUntil;
-      if (this.#stop.signal.aborted || held || !wanted) return;
-      let seen = 0;
       await transport.put({ path: segment.path, size: segment.bytes }, `${INBOX_FOLDER}/${segment.name}`, {
         signal: this.#stop.signal,
-        onProgress: (bytes) => {
-          this.#rate.add(this.#platform.clock.monotonic(), bytes - seen);
-          seen = bytes;
-        },
+        onProgress: this.#progressOf(segment),
       });
-      this.#sent(segment);
+      this.#sent(segment, refusal);
     } catch (error) {
-      this.#onError(error);
-    } finally {
-      this.#sending.delete(segment.name);
-      this.wake();
+      this.#sendFailed(segment, error);
     }
   }
 
-  #sent(segment: LinkSegment): void {
-    const now = this.#platform.clock.monotonic();
+  /** What a resumed transfer begins with was sent before: it is no rate. */
+  #progressOf(segment: LinkSegment): (bytes: number) => void {
+    let seen: number | undefined;
+    return (bytes) => {
+      if (seen === undefined) this.#troubles.resumed(segment.name, bytes);
+      else this.#rate.add(this.#platform.clock.monotonic(), bytes - seen);
+      seen = bytes;
+    };
+  }
+
+  #sent(segment: LinkSegment, refusal: number | undefined): void {
     const sends = (this.#deliveries.get(segment.name)?.sends ?? 0) + 1;
-    this.#deliveries.set(segment.name, { at: now, statusSequence: this.#status?.sequence ?? 0, sends });
+    const at = this.#platform.clock.monotonic();
+    this.#deliveries.set(segment.name, { at, witness: undefined, refusal, sends });
     this.#segmentsSent += 1;
     this.#bytesSent += segment.bytes;
-    this.#progressAt = now;
-    this.#succeeded();
+    this.#worked(segment.name);
     this.#log.debug(`segment ${segment.name} sent to ${this.#options.name}`, { bytes: segment.bytes });
   }
 
-  #succeeded(): void {
-    if (this.#failures > 0) this.#log.info(`link to ${this.#options.name} works again`);
-    this.#failures = 0;
-    this.#holdUntil = 0;
-    for (const code of ['link-down', 'link-auth', 'link-error', 'link-busy', 'destination-no-space'])
-      this.#clear(code);
+  #sendFailed(segment: LinkSegment, error: unknown): void {
+    const wanted = outstanding(this.#options.segments(), this.#status).some(
+      ({ name }) => name === segment.name,
+    );
+    // Received by then and freed under the transfer, maybe.
+    if (!wanted) return;
+    // Whatever was there before may have been replaced by half of it: the next look into the inbox tells.
+    this.#deliveries.delete(segment.name);
+    const failure = failureOf(error);
+    if (this.#isWhole(segment)) this.#failed(segment.name, failure);
+    else this.#failed(segment.name, { ...failure, code: 'segment-unreadable', retryable: false });
   }
 
-  #onError(error: unknown): void {
-    if (this.#stop.signal.aborted) return;
-    const { clock, random } = this.#platform;
-    const known = error instanceof TransportError ? error : undefined;
-    const code = waitCode(known);
-    this.#failures += 1;
-    this.#reconciled = false;
-    const pause = backoff(this.#failures, known?.retryable ?? true, random.fraction());
-    this.#holdUntil = clock.monotonic() + pause;
-    const remedy = known === undefined || known.remedy === '' ? '' : `; ${known.remedy}`;
-    const message = `${error instanceof Error ? error.message : String(error)}${remedy}`;
-    if (!this.#waits.has(code)) this.#log.warn(`link to ${this.#options.name}: ${message}`, { code });
-    this.#raise(code, message, Math.round(clock.now() + pause));
+  #isWhole({ path, bytes }: LinkSegment): boolean {
+    try {
+      return this.#platform.files.stat(path)?.size === bytes;
+    } catch {
+      return false;
+    }
   }
 
-  #raise(code: string, message: string, nextTryAt?: number): void {
-    const since = this.#waits.get(code)?.since ?? this.#platform.clock.now();
-    this.#waits.set(code, { code, message, since, ...(nextTryAt === undefined ? {} : { nextTryAt }) });
+  #worked(key: string): void {
+    if (!this.#troubles.has(key)) return;
+    this.#troubles.worked(key);
+    if (this.#troubles.size === 0) this.#log.info(`link to ${this.#options.name} works again`);
   }
 
-  #clear(code: string): void {
-    this.#waits.delete(code);
+  #failed(key: string, failure: Failure): void {
+    if (this.#stopped()) return;
+    this.#doubts += 1;
+    if (this.#troubles.failed(key, failure)) this.#warn(failure.message, failure.code);
   }
-}
 
-function waitCode(error: TransportError | undefined): string {
-  switch (error?.code) {
-    case 'ConnectionLost':
-    case 'Timeout':
-      return 'link-down';
-    case 'Auth':
-      return 'link-auth';
-    case 'Busy':
-      return 'link-busy';
-    case 'NoSpace':
-      return 'destination-no-space';
-    default:
-      return 'link-error';
+  #warn(message: string, code?: string): void {
+    this.#log.warn(`link to ${this.#options.name}: ${message}`, { code });
   }
 }

@@ -5,9 +5,17 @@
  * or it has vanished (neither confirmed nor in the destination's inbox), which covers restarts, lost files and a file
  * server that was set back.
  */
-import type { Lsn } from '../journal/ids.ts';
+import { LSN_NONE, type Lsn } from '../journal/ids.ts';
 import type { SegmentRange } from '../journal/names.ts';
 import type { DestinationStatus } from '../journal/status.ts';
+
+/** Milliseconds that a segment may be on its way from the inbox into the destination's status. */
+export const GRACE = 10_000;
+/** Milliseconds without a word on what was delivered, after which the destination's inbox is looked into. */
+export const STALLED = 30_000;
+/** Milliseconds before what was sent twice is sent once more, doubled with every time, and the longest. */
+const AGAIN_FIRST = 2000;
+const AGAIN_MAX = 60_000;
 
 export interface LinkSegment {
   readonly name: string;
@@ -16,77 +24,154 @@ export interface LinkSegment {
   readonly bytes: number;
 }
 
-/** What this process knows of a segment that it sent, or that it found in the destination's inbox. */
+/** A segment that this process sent, or found in the destination's inbox, and that is not confirmed. */
 export interface Delivery {
+  /** When it was last known to be there whole: its send had ended, or a listing that showed it had begun. */
   readonly at: number;
-  /** The newest status that was known then. */
-  readonly statusSequence: number;
-  /** Times that it was sent. */
+  /**
+   * The sequence of the first status whose reading began after that; undefined until one was read. It may have been
+   * written before the delivery; one with a higher number was not, and only that one can say that the segment is missing.
+   */
+  readonly witness: number | undefined;
+  /** The refusal of its range that was known when its send began: still listed, it is no word on this delivery. */
+  readonly refusal: number | undefined;
+  /** Times that this process sent it. */
   readonly sends: number;
 }
 
-export interface PlanFacts {
+export type Deliveries = ReadonlyMap<string, Delivery>;
+
+export interface SendFacts {
   readonly now: number;
+  /** In order, as long as they are not freed. */
   readonly segments: readonly LinkSegment[];
-  readonly deliveries: ReadonlyMap<string, Delivery>;
+  readonly deliveries: Deliveries;
   /** Names under way now. */
-  readonly sending: ReadonlySet<string>;
+  readonly sending: Pick<ReadonlySet<string>, 'has'>;
   readonly status: DestinationStatus | undefined;
+  /** How many may be begun. */
+  readonly slots: number;
 }
 
-/** Milliseconds before a segment that was sent again is sent once more, doubled with every time, and the longest. */
-const AGAIN_FIRST = 1000;
-const AGAIN_MAX = 60_000;
-
-/** The segments to send now, in order. */
-export function segmentsToSend(facts: PlanFacts): LinkSegment[] {
-  const { status } = facts;
-  if (status?.full === true) return [];
-  return outstanding(facts.segments, status).filter((segment) => {
-    if (facts.sending.has(segment.name)) return false;
-    const delivery = facts.deliveries.get(segment.name);
-    if (delivery === undefined) return true;
-    // Only a status written after the delivery can know of it.
-    if (status === undefined || status.sequence <= delivery.statusSequence) return false;
-    const pause = Math.min(AGAIN_MAX, AGAIN_FIRST * 2 ** Math.min(delivery.sends, 10));
-    return facts.now - delivery.at >= pause && askedFor(segment, status);
-  });
+/** The segments to begin to send now, the earliest first. None while the destination is full. */
+export function segmentsToSend(facts: SendFacts): LinkSegment[] {
+  const { status, deliveries, sending } = facts;
+  const chosen: LinkSegment[] = [];
+  if (status?.full === true) return chosen;
+  for (const segment of facts.segments) {
+    if (chosen.length >= facts.slots) break;
+    if (isReceived(segment, status) || sending.has(segment.name)) continue;
+    const delivery = deliveries.get(segment.name);
+    if (delivery === undefined || isDueAgain(segment, delivery, facts)) chosen.push(segment);
+  }
+  return chosen;
 }
 
-/** I5: what the destination has durably received is done with; everything else is not. */
+/** I5: what the destination has durably received is done with, on its word alone; everything else is not. */
 export function outstanding(
   segments: readonly LinkSegment[],
   status: DestinationStatus | undefined,
 ): LinkSegment[] {
-  const received = status?.received ?? (0 as Lsn);
-  return segments.filter((segment) => segment.range.last > received);
+  return segments.filter((segment) => !isReceived(segment, status));
+}
+
+/** Which refusal of the segment's range the status names, by its time; undefined when none. */
+export function refusalOf(segment: LinkSegment, status: DestinationStatus | undefined): number | undefined {
+  return status?.refused.findLast((refused) => overlap(refused, segment.range))?.at;
+}
+
+/** Deliveries after `status` was read (again), by a reading that began at `readAt`: what it confirms is forgotten. */
+export function afterStatus(
+  deliveries: Deliveries,
+  segments: readonly LinkSegment[],
+  status: DestinationStatus,
+  readAt: number,
+): Map<string, Delivery> {
+  const left = new Map<string, Delivery>();
+  for (const { name } of outstanding(segments, status)) {
+    const delivery = deliveries.get(name);
+    if (delivery === undefined) continue;
+    const witnessed = delivery.witness === undefined && delivery.at < readAt;
+    left.set(name, witnessed ? { ...delivery, witness: status.sequence } : delivery);
+  }
+  return left;
+}
+
+export interface ReconcileFacts {
+  readonly segments: readonly LinkSegment[];
+  readonly deliveries: Deliveries;
+  readonly status: DestinationStatus | undefined;
+  /**
+   * Whether the status is what the destination said after the listing. If it could not be used, nothing is taken for
+   * lost: what the listing does not show may long be received.
+   */
+  readonly statusIsFresh: boolean;
+  /** File name → bytes, of what lies in the inbox, and when the listing of it began. */
+  readonly listing: ReadonlyMap<string, number>;
+  readonly listedAt: number;
 }
 
 /**
  * Deliveries as they stand after looking into the destination's inbox, and at its status after that: what lies there whole
- * is delivered, whoever sent it; what does not, and was sent longer than `grace` ago, was lost.
+ * is delivered, whoever sent it; what does not, was there longer than `GRACE` ago and was not refused, was lost and is no
+ * delivery any more.
  */
-export function reconcile(
-  facts: Omit<PlanFacts, 'sending'>,
-  listing: ReadonlyMap<string, number>,
-  grace: number,
-): Map<string, Delivery> {
-  const deliveries = new Map<string, Delivery>();
-  const statusSequence = facts.status?.sequence ?? 0;
-  for (const segment of outstanding(facts.segments, facts.status)) {
+export function reconcile(facts: ReconcileFacts): Map<string, Delivery> {
+  const { status, listedAt } = facts;
+  const left = new Map<string, Delivery>();
+  for (const segment of outstanding(facts.segments, status)) {
     const before = facts.deliveries.get(segment.name);
-    if (listing.get(segment.name) === segment.bytes) {
-      deliveries.set(segment.name, before ?? { at: facts.now, statusSequence, sends: 0 });
-    } else if (before !== undefined && facts.now - before.at < grace) {
-      deliveries.set(segment.name, before);
+    if (facts.listing.get(segment.name) === segment.bytes) {
+      const found = {
+        witness: facts.statusIsFresh ? status?.sequence : undefined,
+        refusal: refusalOf(segment, status),
+        sends: 0,
+      };
+      left.set(segment.name, { ...(before ?? found), at: Math.max(before?.at ?? 0, listedAt) });
+    } else if (before !== undefined) {
+      const refused = isRefusedAgain(segment, before, status);
+      if (refused || !facts.statusIsFresh || listedAt - before.at < GRACE) left.set(segment.name, before);
     }
   }
-  return deliveries;
+  return left;
 }
 
-function askedFor(segment: LinkSegment, status: DestinationStatus): boolean {
-  const { first, last } = segment.range;
-  const overlaps = (range: { readonly first: Lsn; readonly last: Lsn }): boolean =>
-    range.first <= last && range.last >= first;
-  return status.missing.some(overlaps) || status.refused.some(overlaps);
+/** Whether it is time to look into the inbox: something was delivered and nothing was heard of it. `heardAt`: of anything. */
+export function isStalled(deliveries: Deliveries, heardAt: number, now: number): boolean {
+  if (deliveries.size === 0 || now - heardAt < STALLED) return false;
+  return [...deliveries.values()].some((delivery) => now - delivery.at >= STALLED);
+}
+
+function isReceived(segment: LinkSegment, status: DestinationStatus | undefined): boolean {
+  return segment.range.last <= (status?.received ?? LSN_NONE);
+}
+
+function isDueAgain(segment: LinkSegment, delivery: Delivery, { status, now }: SendFacts): boolean {
+  if (status === undefined || delivery.witness === undefined) return false;
+  if (status.sequence <= delivery.witness) return false;
+  // At once the first time; a segment that is refused whenever it comes must not fill the line for ever.
+  const pause =
+    delivery.sends < 2 ? 0 : Math.min(AGAIN_MAX, AGAIN_FIRST * 2 ** Math.min(delivery.sends - 2, 10));
+  if (now - delivery.at < pause) return false;
+  return (
+    isRefusedAgain(segment, delivery, status) || status.missing.some((range) => overlap(range, segment.range))
+  );
+}
+
+function isRefusedAgain(
+  segment: LinkSegment,
+  delivery: Delivery,
+  status: DestinationStatus | undefined,
+): boolean {
+  const refusal = refusalOf(segment, status);
+  return refusal !== undefined && refusal !== delivery.refusal;
+}
+
+interface LsnRange {
+  readonly first: Lsn;
+  readonly last: Lsn;
+}
+
+function overlap(a: LsnRange, b: LsnRange): boolean {
+  return a.first <= b.last && a.last >= b.first;
 }

@@ -1,24 +1,28 @@
-/** Milliseconds looked back. */
-const WINDOW = 60_000;
+/** Seconds looked back. */
+const WINDOW = 60;
 
-/** Bytes a second over the last minute. */
+/** Bytes a second over the last minute. Counts by the second, so that its memory does not grow with the number of reports. */
 export class Rate {
-  #samples: { readonly at: number; readonly bytes: number }[] = [];
+  #seconds: { readonly second: number; bytes: number }[] = [];
 
+  /** `at`: monotonic milliseconds. */
   add(at: number, bytes: number): void {
-    this.#samples.push({ at, bytes });
-    this.#forget(at);
+    const second = Math.floor(at / 1000);
+    const newest = this.#seconds.at(-1);
+    if (newest?.second === second) newest.bytes += bytes;
+    else this.#seconds = [...this.#within(second), { second, bytes }];
   }
 
+  /** Over the time since the oldest bytes that count, so that it is right in the first minute too. */
   perSecond(now: number): number {
-    this.#forget(now);
-    const oldest = this.#samples[0];
+    const seconds = this.#within(Math.floor(now / 1000));
+    const [oldest] = seconds;
     if (oldest === undefined) return 0;
-    const bytes = this.#samples.reduce((sum, sample) => sum + sample.bytes, 0);
-    return (bytes * 1000) / Math.max(1000, now - oldest.at);
+    const bytes = seconds.reduce((sum, entry) => sum + entry.bytes, 0);
+    return bytes / Math.max(1, now / 1000 - oldest.second);
   }
 
-  #forget(now: number): void {
-    this.#samples = this.#samples.filter((sample) => now - sample.at < WINDOW);
+  #within(second: number): { readonly second: number; bytes: number }[] {
+    return this.#seconds.filter((entry) => second - entry.second < WINDOW);
   }
 }

@@ -47,7 +47,7 @@ export class Session {
       this.#held.push(bytes);
       return;
     }
-    for (let done = 0; done < bytes.length && !this.#over;) {
+    for (let done = 0; done < bytes.length && !this.#isOver();) {
       this.#makeRoom();
       const piece = Math.min(bytes.length - done, this.#buffer.length - this.#end);
       bytes.copy(this.#buffer, this.#end, done, done + piece);
@@ -65,6 +65,11 @@ export class Session {
   end(): void {
     this.#over = true;
     this.#held = [];
+  }
+
+  // Methods, because these change in what is called in between.
+  #isOver(): boolean {
+    return this.#over;
   }
 
   #isBlocked(): boolean {

@@ -193,8 +193,11 @@ export function encodeFrameHeader(frame: FrameHeader): Buffer {
   return bytes;
 }
 
-export function finishFrameHeader(bytes: Buffer, stored: Buffer): void {
-  bytes.writeUInt32BE(crc32(stored, crc32(bytes.subarray(0, 28))), 28);
+export function finishFrameHeader(bytes: Buffer, stored: readonly Buffer[]): void {
+  bytes.writeUInt32BE(
+    stored.reduce((crc, part) => crc32(part, crc), crc32(bytes.subarray(0, 28))),
+    28,
+  );
 }
 
 /** `bytes`: the frame header and its stored bytes, as the table gives their length. @throws SegmentRefused `DAMAGED` */

@@ -154,7 +154,10 @@ function plainOf(frame: FrameHeader, body: Buffer, path: string): Buffer {
     return body;
   }
   try {
-    const plain = zstdDecompressSync(body, { maxOutputLength: Math.max(1, frame.plainBytes) });
+    const plain = zstdDecompressSync(body, {
+      maxOutputLength: Math.max(1, frame.plainBytes),
+      chunkSize: Math.max(64, frame.plainBytes),
+    });
     if (plain.length === frame.plainBytes) return plain;
   } catch {
     // Not zstd, or more than it said: damaged all the same.

@@ -21,6 +21,7 @@ import type { SegmentHeader, SegmentTotals } from './segment.ts';
 /** Plain bytes after which a frame is closed: zstd is fastest on about this much. */
 const FRAME_TARGET = 1024 * 1024;
 const TAG_SIZE = 16;
+const COMPRESSED_SLACK = 16 * 1024;
 
 export interface SegmentOptions {
   /** 32 bytes, or undefined: neither encrypted nor authenticated. */
@@ -64,6 +65,7 @@ class Writer {
   readonly #compression: number;
   readonly #table: TableEntry[] = [];
   #position = 0;
+  #plain = Buffer.allocUnsafe(FRAME_TARGET);
   #pending: Buffer[] = [];
   #pendingBytes = 0;
   #records = 0;
@@ -116,7 +118,7 @@ class Writer {
 
   #writeFrame(): void {
     const records = this.#pending;
-    const plain = Buffer.concat(records, this.#pendingBytes);
+    const plain = this.#gather(records);
     this.#pending = [];
     this.#pendingBytes = 0;
     const packed = compress(plain, this.#compression);
@@ -130,17 +132,23 @@ class Writer {
       compressed: packed !== undefined,
     };
     const header = encodeFrameHeader(frame);
-    const stored =
-      this.#cipher?.sealFrame(body, frame.number, [this.#header, header.subarray(0, 28)]) ?? body;
+    const stored = this.#cipher?.sealFrame(body, frame.number, [this.#header, header.subarray(0, 28)]) ?? [body];
     finishFrameHeader(header, stored);
     this.#table.push({
       offset: this.#position,
       first: frame.first,
-      bytes: FRAME_HEADER_SIZE + stored.length,
+      bytes: FRAME_HEADER_SIZE + frame.storedBytes,
       records: frame.records,
     });
-    this.#write(header);
-    this.#write(stored);
+    for (const part of [header, ...stored]) this.#write(part);
+  }
+
+  /** Into memory that is used again for the next frame. */
+  #gather(records: readonly EncodedRecord[]): Buffer {
+    if (this.#plain.length < this.#pendingBytes) this.#plain = Buffer.allocUnsafe(this.#pendingBytes);
+    let at = 0;
+    for (const record of records) at += record.copy(this.#plain, at);
+    return this.#plain.subarray(0, at);
   }
 
   #write(bytes: Buffer): void {
@@ -155,6 +163,8 @@ function compress(plain: Buffer, level: number): Buffer | undefined {
   const packed = zstdCompressSync(plain, {
     params: { [constants.ZSTD_c_compressionLevel]: level },
     pledgedSrcSize: plain.length,
+    // One buffer for the whole result, instead of many to be joined.
+    chunkSize: plain.length + COMPRESSED_SLACK,
   });
   return packed.length < plain.length ? packed : undefined;
 }

@@ -4,6 +4,10 @@
  */
 import { Worker, type MessagePort } from 'node:worker_threads';
 import { OperatorError } from '../errors.ts';
+import { collectDeadBuffers } from './garbage.ts';
+
+/** MiB of short-lived objects in a thread: what these threads handle is in buffers, not objects. */
+const YOUNG_SIZE = 8;
 
 /** The methods of `T` that can be called across threads. */
 export type Remote<T> = {
@@ -32,9 +36,9 @@ type Methods = Record<string, (...args: readonly unknown[]) => unknown>;
 export type Events = Record<string, (...args: never[]) => void>;
 
 /** In the worker: `build` makes the object, given how to send events to the thread that started this one. */
-export function serveObject<T extends object>(
+export function serveObject(
   port: MessagePort,
-  build: (emit: (name: string, ...args: readonly unknown[]) => void) => T,
+  build: (emit: (name: string, ...args: readonly unknown[]) => void) => object,
 ): void {
   const post = (message: Message): void => port.postMessage(message);
   let target: Methods | undefined;
@@ -45,7 +49,10 @@ export function serveObject<T extends object>(
     failure = error;
   }
   port.on('message', (call: Call) => {
-    void answer(target, failure, call).then(post);
+    void answer(target, failure, call).then((message) => {
+      post(message);
+      collectDeadBuffers();
+    });
   });
 }
 
@@ -84,7 +91,10 @@ export function startThread<T extends object>(
   events: Events,
   onExit: (error: Error) => void,
 ): RemoteThread<T> {
-  const worker = new Worker(module, { workerData: data });
+  const worker = new Worker(module, {
+    workerData: data,
+    resourceLimits: { maxYoungGenerationSizeMb: YOUNG_SIZE },
+  });
   const pending = new Map<number, { resolve: (value: unknown) => void; reject: (error: Error) => void }>();
   let calls = 0;
   let ending = false;

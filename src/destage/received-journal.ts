@@ -1,0 +1,175 @@
+/**
+ * The received part of a destination's journal: segments that are checked, joined to each other and durable, and not yet
+ * applied (I3, I4).
+ */
+import { basename, join } from 'node:path';
+import type { Lsn } from '../journal/ids.ts';
+import {
+  compareRanges,
+  INBOX_FOLDER,
+  JOURNAL_FOLDER,
+  parseSealedName,
+  type SegmentRange,
+} from '../journal/names.ts';
+import { SegmentRefused, type SegmentHeader, type SegmentReader } from '../journal/segment/segment.ts';
+import type { Files } from '../platform/files.ts';
+import type { DestinationState } from './state-file.ts';
+
+export interface ReceivedSegment {
+  readonly path: string;
+  readonly range: SegmentRange;
+  readonly bytes: number;
+  readonly digestAfter: string;
+}
+
+/** What a segment must continue. */
+type JournalIdentity = Pick<DestinationState, 'groupId' | 'epoch' | 'applied' | 'digest'>;
+
+export interface ReceivedJournalOptions {
+  readonly groupName: string;
+  readonly folder: string;
+  readonly openSegment: (path: string) => SegmentReader;
+}
+
+export class ReceivedJournal {
+  readonly inbox: string;
+  readonly #files: Files;
+  readonly #options: ReceivedJournalOptions;
+  readonly #folder: string;
+  #segments: ReceivedSegment[] = [];
+
+  constructor(files: Files, options: ReceivedJournalOptions) {
+    this.#files = files;
+    this.#options = options;
+    this.#folder = join(options.folder, JOURNAL_FOLDER);
+    this.inbox = join(options.folder, INBOX_FOLDER);
+    files.makeDirectory(this.#folder);
+    files.makeDirectory(this.inbox);
+  }
+
+  /** In order. */
+  get segments(): readonly ReceivedSegment[] {
+    return this.#segments;
+  }
+
+  get bytes(): number {
+    return this.#segments.reduce((sum, segment) => sum + segment.bytes, 0);
+  }
+
+  received(applied: Lsn): Lsn {
+    return this.#segments.at(-1)?.range.last ?? applied;
+  }
+
+  /**
+   * Finds what an earlier run received: the chain of segments from the checkpoint on. What does not join goes back to the
+   * inbox; `onRefused` takes what is no longer what it was.
+   */
+  recover(
+    state: JournalIdentity,
+    onRefused: (path: string, range: SegmentRange, error: SegmentRefused) => void,
+  ): void {
+    const found = this.#files.list(this.#folder).flatMap((name) => {
+      const range = parseSealedName(name);
+      return range === undefined ? [] : [{ path: join(this.#folder, name), range }];
+    });
+    found.sort((a, b) => compareRanges(a.range, b.range));
+    for (const { path, range } of found) {
+      if (range.last <= state.applied) this.#files.remove(path);
+      else if (range.first !== this.received(state.applied) + 1) this.#backToInbox(path);
+      else {
+        try {
+          this.#add(path, range, this.#check(path, range, state, false));
+        } catch (error) {
+          if (!(error instanceof SegmentRefused)) throw error;
+          onRefused(path, range, error);
+        }
+      }
+    }
+  }
+
+  /** The header of a segment in the inbox that is whole and continues the journal. @throws SegmentRefused */
+  check(name: string, range: SegmentRange, state: JournalIdentity): SegmentHeader {
+    return this.#check(join(this.inbox, name), range, state, true);
+  }
+
+  /** From here on the segment is received: its data and both directory entries are durable (I6). */
+  join(name: string, range: SegmentRange, header: SegmentHeader): void {
+    const path = join(this.inbox, name);
+    // No file transport promises that what it wrote is on the medium.
+    const file = this.#files.open(path, 'write');
+    try {
+      file.syncNow();
+    } finally {
+      file.close();
+    }
+    const target = join(this.#folder, name);
+    this.#files.rename(path, target);
+    this.#files.syncDirectory(this.#folder);
+    this.#files.syncDirectory(this.inbox);
+    this.#add(target, range, header);
+  }
+
+  /** The first `count` are applied and checkpointed. */
+  drop(count: number): void {
+    for (const segment of this.#segments.splice(0, count)) this.#files.remove(segment.path);
+  }
+
+  /** Everything from this segment on is no longer received: itself it is the caller's, what follows waits in the inbox. */
+  cutFrom(segment: ReceivedSegment): void {
+    const at = this.#segments.indexOf(segment);
+    for (const later of this.#segments.splice(at).slice(1)) this.#backToInbox(later.path);
+  }
+
+  #add(path: string, range: SegmentRange, { digestAfter }: SegmentHeader): void {
+    this.#segments.push({ path, range, bytes: this.#files.stat(path)?.size ?? 0, digestAfter });
+  }
+
+  #backToInbox(path: string): void {
+    this.#files.rename(path, join(this.inbox, basename(path)));
+  }
+
+  #check(path: string, range: SegmentRange, state: JournalIdentity, whole: boolean): SegmentHeader {
+    const reader = this.#options.openSegment(path);
+    try {
+      const digest = this.#segments.at(-1)?.digestAfter ?? state.digest;
+      checkBelongs(path, range, reader.header, { ...state, digest, groupName: this.#options.groupName });
+      if (whole) reader.verify();
+      return reader.header;
+    } finally {
+      reader.close();
+    }
+  }
+}
+
+function checkBelongs(
+  path: string,
+  range: SegmentRange,
+  header: SegmentHeader,
+  expected: JournalIdentity & { readonly groupName: string },
+): void {
+  const { group, epoch } = header;
+  const foreign = (what: string): SegmentRefused =>
+    new SegmentRefused('FOREIGN', `${path} ${what}`, 'see which source writes into this inbox');
+  if (group.name !== expected.groupName)
+    throw foreign(`is of group ${group.name}, not ${expected.groupName}`);
+  if (expected.groupId !== '' && group.id !== expected.groupId) {
+    throw foreign(
+      `is of another group that is also called ${group.name} (id ${group.id}, not ${expected.groupId})`,
+    );
+  }
+  if (epoch.number !== range.epoch || header.first !== range.first || header.last !== range.last) {
+    throw foreign(
+      `holds records ${header.first} to ${header.last} of epoch ${epoch.number}, not what its name says`,
+    );
+  }
+  const ours = expected.epoch;
+  if (ours !== undefined && (epoch.number !== ours.number || epoch.id !== ours.id)) {
+    throw foreign(`is of epoch ${epoch.number} (${epoch.id}), not ${ours.number} (${ours.id})`);
+  }
+  if (header.digestBefore === expected.digest) return;
+  throw new SegmentRefused(
+    'DOES_NOT_JOIN',
+    `${path} continues another history than the ${range.first - 1} records that are here`,
+    'the source was perhaps restored from an older image: compare both sides before anything else',
+  );
+}

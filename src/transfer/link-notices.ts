@@ -1,0 +1,41 @@
+import type { Clock } from '../platform/clock.ts';
+import type { LinkWait } from './link-troubles.ts';
+
+/** What stands in the way without the link having failed; of each kind there is one at a time, or none. */
+export type NoticeKind = 'status' | 'room' | 'destination' | 'noting';
+
+export interface Notice {
+  readonly code: string;
+  readonly message: string;
+  /** Milliseconds since 1970, when somebody else knows better. */
+  readonly since?: number;
+}
+
+export class LinkNotices {
+  readonly #clock: Clock;
+  readonly #onNew: (notice: Notice) => void;
+  readonly #notices = new Map<NoticeKind, LinkWait>();
+
+  constructor(clock: Clock, onNew: (notice: Notice) => void) {
+    this.#clock = clock;
+    this.#onNew = onNew;
+  }
+
+  set(kind: NoticeKind, notice: Notice | undefined): void {
+    if (notice === undefined) {
+      this.#notices.delete(kind);
+      return;
+    }
+    const { code, message } = notice;
+    const before = this.#notices.get(kind);
+    const same = before?.code === code ? before : undefined;
+    const now = this.#clock.now();
+    this.#notices.set(kind, { code, message, since: Math.min(now, notice.since ?? same?.since ?? now) });
+    // The destination logs for itself what it waits for; a hole comes and goes with files that overtake each other.
+    if (same === undefined && kind !== 'destination') this.#onNew(notice);
+  }
+
+  list(): LinkWait[] {
+    return [...this.#notices.values()];
+  }
+}

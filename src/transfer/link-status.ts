@@ -1,0 +1,61 @@
+/** Reading the destination's word, and refusing what is not. */
+import { STATUS_FILE, STATUS_FOLDER } from '../journal/names.ts';
+import { STATUS_SIZE_MAX, type DestinationStatus } from '../journal/status.ts';
+import { describeError, OperatorError } from '../platform/errors.ts';
+import { TransportError, type Transport } from './transport.ts';
+
+export type StatusReading =
+  | { readonly kind: 'accepted'; readonly status: DestinationStatus }
+  | { readonly kind: 'absent'; readonly code: 'no-status'; readonly message: string }
+  /** Its size, its bytes or what they say: `status-refused`, or `status-replayed` for one older than `known`. */
+  | {
+      readonly kind: 'refused';
+      readonly code: 'status-refused' | 'status-replayed';
+      readonly message: string;
+    };
+
+export interface StatusExpected {
+  readonly groupId: string;
+  /** @throws OperatorError when the status file is damaged or not authentic */
+  readonly decode: (bytes: Buffer) => DestinationStatus;
+  /** The newest status seen. */
+  readonly known: () => DestinationStatus | undefined;
+}
+
+const ABSENT: StatusReading = {
+  kind: 'absent',
+  code: 'no-status',
+  message: 'the destination has not written a status file yet: is it running?',
+};
+
+/**
+ * I12: a status that is forged, of another group, or written before the newest one known is not accepted, and whatever is
+ * in its place stops nothing. @throws TransportError when the server cannot be asked
+ */
+export async function readStatus(
+  transport: Transport,
+  expected: StatusExpected,
+  signal: AbortSignal,
+): Promise<StatusReading> {
+  try {
+    const bytes = await transport.readSmall(`${STATUS_FOLDER}/${STATUS_FILE}`, STATUS_SIZE_MAX, signal);
+    return bytes === undefined ? ABSENT : judge(expected.decode(bytes), expected);
+  } catch (error) {
+    const isRefusal =
+      error instanceof OperatorError || (error instanceof TransportError && error.code === 'TooLarge');
+    if (!isRefusal) throw error;
+    return { kind: 'refused', code: 'status-refused', message: describeError(error) };
+  }
+}
+
+function judge(status: DestinationStatus, { groupId, known }: StatusExpected): StatusReading {
+  if (status.groupId !== '' && status.groupId !== groupId) {
+    const message = `the status file is of another group (id ${status.groupId}); let each group have a folder of its own at the destination`;
+    return { kind: 'refused', code: 'status-refused', message };
+  }
+  const newest = known()?.sequence ?? 0;
+  if (status.sequence >= newest) return { kind: 'accepted', status };
+  const what = `the destination's status file is older (number ${status.sequence}) than one already seen (${newest})`;
+  const todo = 'find out who put it back, or whether the destination itself was set back to an earlier state';
+  return { kind: 'refused', code: 'status-replayed', message: `${what}; ${todo}` };
+}
