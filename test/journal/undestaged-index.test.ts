@@ -23,9 +23,9 @@ describe('the undestaged index', () => {
       fc.property(fc.array(step, { maxLength: 60 }), range, (steps, read) => {
         const index = new UndestagedIndex();
         // The model: for each sector where its newest content lies.
-        const model: ({ generation: number; position: number } | undefined)[] = new Array(sectors).fill(
-          undefined,
-        );
+        const model: ({ generation: number; position: number } | undefined)[] = new Array<undefined>(
+          sectors,
+        ).fill(undefined);
         let generation = 1;
         let dropped = 0;
         let position = 64;
