@@ -51,9 +51,17 @@ export default {
         path: '^src/(journal|volume|capture|destage|recovery|transfer)/',
         pathNot: '^src/(capture/nbd/server|transfer/transports/|transfer/receiver/)',
       },
-      to: { dependencyTypes: ['core'], path: '^(node:)?(fs|fs/promises|net|tls|http|child_process|worker_threads|timers.*|os|dgram)$' },
+      to: {
+        dependencyTypes: ['core'],
+        path: '^(node:)?(fs|fs/promises|net|tls|http|child_process|worker_threads|timers.*|os|dgram)$',
+      },
     },
-    { name: 'src-does-not-import-tests', severity: 'error', from: { path: '^src/' }, to: { path: '^(test|tools)/' } },
+    {
+      name: 'src-does-not-import-tests',
+      severity: 'error',
+      from: { path: '^src/' },
+      to: { path: '^(test|tools)/' },
+    },
   ],
   options: {
     doNotFollow: { path: 'node_modules' },

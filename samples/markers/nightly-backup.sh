@@ -38,6 +38,7 @@ mkdir "$folder/$name.part"
 
 for volume in $BLOCKFERRY_VOLUMES; do
   variable=BLOCKFERRY_VOLUME_$(printf '%s' "$volume" | tr '[:lower:]' '[:upper:]' | tr -c 'A-Z0-9' _)
+  path=
   eval "path=\$$variable" # of letters, digits and underscores alone
   echo "copying $volume from $path"
   dd if="$path" of="$folder/$name.part/$volume.raw" bs=1M conv=sparse,fsync status=none
@@ -49,7 +50,7 @@ sync "$folder"
 echo "$folder/$name holds group $BLOCKFERRY_GROUP as of $BLOCKFERRY_TIME"
 
 # Our own names hold no blanks.
-for old in $(ls -1 "$folder" | grep -E '^[0-9]{16}_[0-9TZ.-]+$' | sort -r | tail -n +$((keep + 1))); do
+for old in $(cd "$folder" && printf '%s\n' [0-9]*_*Z | sort -r | tail -n +$((keep + 1))); do
   echo "removing $folder/$old"
   rm -rf "${folder:?}/$old"
 done

@@ -32,7 +32,9 @@ export function lookAround(
   };
   add(['state'], folderTrouble(config.stateFolder));
   if (config.log.file !== undefined) add(['log', 'file'], folderTrouble(dirname(config.log.file)));
-  if (config.api.kind === 'socket') add(['api', 'socket'], folderTrouble(dirname(config.api.path)));
+  if (config.api.kind === 'socket' && dirname(config.api.path) !== config.stateFolder) {
+    add(['api', 'socket'], folderTrouble(dirname(config.api.path)));
+  }
   const certificate = config.receiver?.tls?.certificate;
   if (certificate !== undefined)
     add(['receiver', 'tls', 'certificate'], certificateTrouble(certificate, sources.now));
@@ -60,9 +62,8 @@ function addSource(path: SettingPath, group: SourceGroupConfig, add: Add): void 
   if (group.nbd.socket !== undefined)
     add([...path, 'nbd', 'socket'], folderTrouble(dirname(group.nbd.socket)));
   for (const { name, transport } of group.destinations) {
-    // A share that is not mounted is an empty folder or none: making it would fill the wrong disk.
-    if (transport.kind !== 'folder') continue;
-    add([...path, 'destinations', name, 'folder'], parentTrouble(transport.path));
+    if (transport.kind === 'folder')
+      add([...path, 'destinations', name, 'folder'], shareTrouble(transport.path));
   }
 }
 
@@ -108,14 +109,14 @@ function folderTrouble(folder: string): Trouble | undefined {
 
 const MOUNT_FIX = 'mount its file system, or name another folder';
 
-function parentTrouble(folder: string): Trouble | undefined {
-  const parent = dirname(folder);
-  if (fs.statSync(folder, { throwIfNoEntry: false }) !== undefined) return folderTrouble(folder);
-  if (fs.statSync(parent, { throwIfNoEntry: false }) !== undefined) return folderTrouble(parent);
-  return {
-    message: `${folder} does not exist, nor does the folder above it`,
-    fix: 'mount the share, or correct the path',
-  };
+/** The far end's folder is made by the far end: made here, a share that is not mounted would fill this machine's disk. */
+function shareTrouble(folder: string): Trouble | undefined {
+  const existing = nearestExisting(folder);
+  if (existing === undefined || existing.path !== folder) {
+    const fix = 'mount the share; the destination makes the group’s folder in it when it starts';
+    return { message: `${folder} does not exist`, fix };
+  }
+  return folderTrouble(folder);
 }
 
 type Existing =

@@ -15,6 +15,7 @@ import { Waits, type Wait } from '../platform/waits.ts';
 import { planInbox, type InboxPlan } from './inbox-plan.ts';
 import { ATTEMPTS_MAX, runMarker, type MarkerProgram } from './marker-runner.ts';
 import { countSetAside } from './set-aside.ts';
+import { statusOf } from './status-of.ts';
 
 /** Milliseconds. A missed event costs one rescan; a status file is never older than a heartbeat. */
 const RESCAN = 2000;
@@ -338,32 +339,15 @@ export class DestinationGroup {
     this.#changed = false;
     this.#waitsPublished = this.#waits.changes;
     this.#publishedAt = clock.monotonic();
-    replaceFile(this.#platform.files, this.#statusPath, this.#options.encodeStatus(this.#status(full)));
-  }
-
-  #status(full: boolean): DestinationStatus {
-    const { state, received } = this.#facts;
-    return {
-      version: 1,
-      groupId: state.groupId,
+    const status = statusOf({
+      facts: this.#facts,
       sequence: this.#sequence,
-      writtenAt: Math.round(this.#platform.clock.now()),
-      role: 'destination',
-      epoch: state.epoch,
-      received,
-      applied: state.applied,
-      appliedTime: state.appliedTime,
+      now: clock.now(),
       missing: this.#plan.missing,
       refused: this.#refused,
       full,
-      consistent: state.consistent,
-      waiting: firstWait(this.#waits),
-    };
+      waits: this.#waits,
+    });
+    replaceFile(this.#platform.files, this.#statusPath, this.#options.encodeStatus(status));
   }
-}
-
-/** What the source is told: one reason, cut to what a status file takes. */
-function firstWait(waits: Waits): DestinationStatus['waiting'] {
-  const [first] = waits.list();
-  return first === undefined ? undefined : { ...first, message: first.message.slice(0, 1000) };
 }

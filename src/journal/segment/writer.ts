@@ -132,7 +132,9 @@ class Writer {
       compressed: packed !== undefined,
     };
     const header = encodeFrameHeader(frame);
-    const stored = this.#cipher?.sealFrame(body, frame.number, [this.#header, header.subarray(0, 28)]) ?? [body];
+    const stored = this.#cipher?.sealFrame(body, frame.number, [this.#header, header.subarray(0, 28)]) ?? [
+      body,
+    ];
     finishFrameHeader(header, stored);
     this.#table.push({
       offset: this.#position,
