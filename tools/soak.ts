@@ -49,7 +49,7 @@ const pair = new SitePair({
   folder,
   volumes: { a: size, b: size },
   quota: '12 GiB',
-  segment: '{ size: 16 MiB, age: 1 s }',
+  segment: '{ size: 8 MiB, age: 1 s }',
   transport: `        ftp: { host: 127.0.0.1, port: ${server.port}, user: ${server.user}, password-env: SOAK_PASSWORD, path: '${server.groupPath}', tls: none }`,
 });
 try {

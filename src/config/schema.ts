@@ -112,7 +112,7 @@ function sourceSchema(context: PathContext) {
     'when-full': leaves.choice(WHEN_FULL, WHEN_FULL_FIX),
     segment: z
       .strictObject({
-        size: leaves.size('16 MiB', limits.SEGMENT_SIZE).default(16 * MIB),
+        size: leaves.size('16 MiB', limits.SEGMENT_SIZE).default(8 * MIB),
         age: leaves.duration('2 s', limits.SEGMENT_AGE).default(2000),
         compression: leaves.integer(limits.COMPRESSION).default(1),
         'drop-overwritten': leaves.flag().default(false),

@@ -69,7 +69,7 @@ daemon
 group oracle: source
   volume data: images/new.raw (1 MiB, image file, not there yet; made at the first start)
   buffer buffer/oracle, at most 1 GiB; when that is full, hosts’ writes are refused
-  a segment every 16 MiB or 2 s, compressed at level 1
+  a segment every 8 MiB or 2 s, compressed at level 1
   neither encrypted nor authenticated: whoever can change files on the way can change the copy (key-file: ends that)
   NBD on nbd.sock, 64 connections at once
   to bern: the folder share, 2 files at once

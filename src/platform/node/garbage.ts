@@ -11,6 +11,9 @@ const WORTH_LOOKING = 8 * 1024 * 1024;
 /** Milliseconds between looks in a thread that is fed by sockets. */
 const LOOK_EVERY = 50;
 
+/** Bytes of buffers that no thread here has alive at once for long. */
+const WORTH_A_MAJOR = 40 * 1024 * 1024;
+
 type Collect = (options: { readonly type: 'minor' | 'major' }) => void;
 let collect: Collect | undefined;
 /** What was still there after the last look is alive, most of it. */
@@ -28,5 +31,7 @@ export function collectDeadBuffers(): void {
     collect = runInNewContext('gc') as Collect;
   }
   collect({ type: 'minor' });
+  // What outlived a collection or two and died since is only found by a major one.
+  if (process.memoryUsage().arrayBuffers > WORTH_A_MAJOR) collect({ type: 'major' });
   alive = process.memoryUsage().arrayBuffers;
 }
