@@ -37,7 +37,7 @@ describe('Loading a configuration:', () => {
             key: KEY,
             volumes: [{ name: 'data', path: join(folder, 'images', 'new.raw'), size: 1_048_576 }],
             whenFull: 'refuse-writes',
-            segment: { size: 16_777_216, age: 2000, compression: 1, dropOverwritten: false },
+            segment: { size: 8_388_608, age: 2000, compression: 1, dropOverwritten: false },
             nbd: { socket: join(folder, 'nbd.sock'), tcp: undefined, connections: 64 },
             destinations: [
               { name: 'bern', parallel: 2, transport: { kind: 'folder', path: join(folder, 'share') } },
