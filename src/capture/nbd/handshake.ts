@@ -31,6 +31,8 @@ export type HandshakeResult =
   | { readonly kind: 'agreed'; readonly agreement: Agreement }
   | { readonly kind: 'ended'; readonly reason: string | undefined };
 
+/** Of the exports' names in a text for people; the protocol's strings have 4096 bytes at most. */
+const NAMES_LENGTH_MAX = 1000;
 const MORE: HandshakeResult = { kind: 'more' };
 const CLIENT_FLAGS = HandshakeFlag.fixedNewstyle | HandshakeFlag.noZeroes;
 
@@ -139,6 +141,9 @@ export class Handshake {
   }
 
   #metaContext(option: number, data: Buffer): HandshakeResult {
+    const listing = option === Option.listMetaContext;
+    // What was set before is gone, whether or not this attempt succeeds.
+    if (!listing) this.#allocationOf = undefined;
     const name = readString(data, 0);
     if (name === undefined || name.end + 4 > data.length) {
       return this.#refuse(option, OptionReply.errInvalid, 'malformed option');
@@ -153,7 +158,6 @@ export class Handshake {
     }
     const volume = this.#find(name.text);
     if (volume === undefined) return this.#refuse(option, OptionReply.errUnknown, this.#unknown(name.text));
-    const listing = option === Option.listMetaContext;
     const wanted = queries.some((query) => query === BASE_ALLOCATION || (listing && query === 'base:'));
     const offered = wanted || (listing && queries.length === 0);
     if (!listing) this.#allocationOf = wanted ? volume : undefined;
@@ -174,7 +178,10 @@ export class Handshake {
   }
 
   #unknown(name: string): string {
-    const names = this.#volumes.map((volume) => volume.name).join(', ');
+    const names = this.#volumes
+      .map((volume) => volume.name)
+      .join(', ')
+      .slice(0, NAMES_LENGTH_MAX);
     return name === '' ? `name one of the exports: ${names}` : `there is no such export; there are: ${names}`;
   }
 

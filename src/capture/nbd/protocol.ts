@@ -61,7 +61,13 @@ export const Command = {
   writeZeroes: 6,
   blockStatus: 7,
 } as const;
-export const CommandFlag = { fua: 1, noHole: 2, dontFragment: 4, requestOne: 8 } as const;
+export const CommandFlag = { fua: 1, noHole: 2, requestOne: 8 } as const;
+/** "Command flags": FUA goes with every command, others only with theirs. */
+export function flagsFor(type: number): number {
+  if (type === Command.writeZeroes) return CommandFlag.fua | CommandFlag.noHole;
+  if (type === Command.blockStatus) return CommandFlag.fua | CommandFlag.requestOne;
+  return CommandFlag.fua;
+}
 
 /** "Structured reply chunk message", types. */
 export const Chunk = { none: 0, offsetData: 1, blockStatus: 5, error: 0x8001 } as const;
@@ -74,6 +80,8 @@ export const errnoOf = (code: HostErrorCode): number => Errno[code];
 
 /** "Block sizes": what this server can do, what it likes, and the longest READ or WRITE it takes. Bytes. */
 export const BLOCK_SIZE = { min: 512, preferred: 4096, max: 32 * 1024 * 1024 } as const;
+/** A WRITE over the largest block is refused and its payload thrown away up to this length; beyond, nobody means it. Bytes. */
+export const DISCARD_MAX = 2 * BLOCK_SIZE.max;
 /** Data of one option; the protocol's names have 4096 bytes at most. */
 export const OPTION_DATA_MAX = 16 * 1024;
 /** Options before transmission. */

@@ -1,5 +1,5 @@
 /** The NBD server's sockets. What is said on them is `session.ts`'s business. */
-import { chmodSync, rmSync } from 'node:fs';
+import { chmodSync, lstatSync, rmSync } from 'node:fs';
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import type { Clock } from '../../platform/clock.ts';
 import { errorCode, OperatorError } from '../../platform/errors.ts';
@@ -11,6 +11,8 @@ import { Session } from './session.ts';
 const HANDSHAKE_TIME_LIMIT = 30_000;
 /** Replies that a client has not taken, bytes: above this no more of its requests are read. */
 const UNSENT_MAX = 4 * 1024 * 1024;
+/** Milliseconds of silence after which TCP asks whether the host is still there. */
+const KEEP_ALIVE_AFTER = 60_000;
 /** Milliseconds that a stop waits for replies under way. */
 const CLOSE_TIME_LIMIT = 5_000;
 
@@ -46,13 +48,22 @@ export class NbdServer {
   /** May be called for several addresses. Returns the address with its actual port. @throws OperatorError `NBD_ADDRESS` */
   async listen(address: NbdAddress): Promise<NbdAddress> {
     if (address.kind === 'socket') await removeStaleSocket(address.path);
-    const server = createServer({ noDelay: true }, (socket) => this.#accept(socket));
+    // Half-open: a host that has said all it wants still gets its replies.
+    const options = {
+      noDelay: true,
+      allowHalfOpen: true,
+      keepAlive: true,
+      keepAliveInitialDelay: KEEP_ALIVE_AFTER,
+    };
+    const server = createServer(options, (socket) => this.#accept(socket));
     await new Promise<void>((resolve, reject) => {
       server.once('error', (error) => reject(cannotListen(address, error)));
       const ready = (): void => resolve();
       if (address.kind === 'socket') server.listen({ path: address.path }, ready);
       else server.listen({ host: address.host, port: address.port }, ready);
     });
+    // Such as no file descriptor left for a connection: those there are go on.
+    server.on('error', (error) => this.#options.log.warn(`NBD connection not accepted: ${error.message}`));
     this.#servers.push(server);
     if (address.kind === 'tcp') return { ...address, port: (server.address() as AddressInfo).port };
     if (process.platform !== 'win32') chmodSync(address.path, 0o600);
@@ -101,24 +112,28 @@ export class NbdServer {
     const timer = clock.after(HANDSHAKE_TIME_LIMIT, () => {
       if (session.transmitting) return;
       log.warn(`NBD connection from ${peer} ended: no export was chosen in ${HANDSHAKE_TIME_LIMIT / 1000} s`);
+      session.end();
       socket.destroy();
     });
     socket.on('data', (bytes: Buffer) => session.receive(bytes));
+    socket.on('end', () => session.hostLeft());
     socket.on('error', (error) => log.debug(`NBD connection from ${peer}: ${error.message}`));
     socket.on('close', () => {
       timer.cancel();
+      session.hostLeft();
       session.end();
       this.#connections.delete(connection);
     });
   }
 
   #converse(socket: Socket, peer: string): Session {
-    let blocked = false;
-    const govern = (): void => {
-      if (blocked || socket.writableLength > UNSENT_MAX) socket.pause();
-      else socket.resume();
+    let unsent: PromiseWithResolvers<undefined> | undefined;
+    const taken = (): void => {
+      unsent?.resolve(undefined);
+      unsent = undefined;
     };
-    socket.on('drain', govern);
+    socket.on('drain', taken);
+    socket.on('close', taken);
     let corked = false;
     return new Session({
       volumes: this.#options.volumes,
@@ -130,25 +145,43 @@ export class NbdServer {
           process.nextTick(() => {
             corked = false;
             socket.uncork();
-            if (socket.writableLength > UNSENT_MAX) govern();
           });
         }
         socket.write(bytes);
       },
+      drained: () => {
+        if (socket.writableLength <= UNSENT_MAX) return undefined;
+        unsent ??= Promise.withResolvers<undefined>();
+        return unsent.promise;
+      },
       onEnd: (reason) => {
         if (reason !== undefined) this.#options.log.warn(`NBD connection from ${peer} ended: ${reason}`);
         socket.destroySoon();
+        // A host that does not take its last replies keeps no place.
+        const timer = this.#options.clock.after(CLOSE_TIME_LIMIT, () => socket.destroy());
+        socket.on('close', () => timer.cancel());
       },
-      onBlocked: (value) => {
-        blocked = value;
-        govern();
+      onBlocked: (blocked) => {
+        if (blocked) socket.pause();
+        else socket.resume();
       },
     });
   }
 }
 
-/** A socket file that nobody listens on is left over from a crash. @throws OperatorError `NBD_ADDRESS` when somebody does */
+/**
+ * A socket file that nobody listens on is left over from a crash. Anything else there is not ours to remove: connecting
+ * to a plain file, a disk image say, is refused in the same way.
+ * @throws OperatorError `NBD_ADDRESS` when somebody listens on it, or it is no socket
+ */
 async function removeStaleSocket(path: string): Promise<void> {
+  // On Windows a named pipe, which leaves no file.
+  const found = process.platform === 'win32' ? undefined : lstatSync(path, { throwIfNoEntry: false });
+  if (found !== undefined && !found.isSocket()) {
+    throw new OperatorError('NBD_ADDRESS', `cannot serve NBD at ${path}: there is a file that is no socket`, {
+      remedy: 'configure another nbd socket, or move that file away',
+    });
+  }
   const answer = await new Promise<string>((resolve) => {
     const probe = connect(path);
     probe.on('connect', () => {

@@ -1,17 +1,16 @@
 /** One client's conversation, without its socket: received bytes in, bytes to send and the end out. */
 import { WRITE_HEADROOM, type HostVolume } from '../front-end.ts';
 import { Handshake } from './handshake.ts';
-import { Transmission } from './transmission.ts';
+import { Transmission, type Outlet } from './transmission.ts';
 
 /** Received and not yet taken; at least one whole small write and a long write's piece fit. Bytes. */
 const BUFFER_SIZE = 512 * 1024;
 
-export interface SessionOptions {
+export interface SessionOptions extends Outlet {
   readonly volumes: readonly HostVolume[];
-  readonly send: (bytes: Buffer) => void;
   /** The conversation is over; `reason` when the client broke the protocol. Called once. */
   readonly onEnd: (reason: string | undefined) => void;
-  /** Blocked on the volume until this was called again with `false`: give no more bytes meanwhile. */
+  /** Blocked on the volume, or on a host that does not take its replies, until this was called again with `false`: give no more bytes meanwhile. */
   readonly onBlocked: (blocked: boolean) => void;
 }
 
@@ -23,6 +22,8 @@ export class Session {
   #start = WRITE_HEADROOM;
   #end = WRITE_HEADROOM;
   #blocked = false;
+  /** Nothing more is taken; what waits for a sync may still be answered. */
+  #ending = false;
   #over = false;
   /** Received while blocked, at most what one read from the socket gives. */
   #held: Buffer[] = [];
@@ -42,7 +43,7 @@ export class Session {
   }
 
   receive(bytes: Buffer): void {
-    if (this.#over) return;
+    if (this.#isOver()) return;
     if (this.#blocked) {
       this.#held.push(bytes);
       return;
@@ -61,6 +62,12 @@ export class Session {
     }
   }
 
+  /** The host sends no more. It is told apart whether it left between two messages or was cut off within one. */
+  hostLeft(): void {
+    const whole = this.#start === this.#end && this.#transmission?.midway !== true;
+    this.#finish(whole ? undefined : 'the host was cut off in the middle of a message');
+  }
+
   /** The client is gone, or must go: nothing more is taken or sent. */
   end(): void {
     this.#over = true;
@@ -69,7 +76,7 @@ export class Session {
 
   // Methods, because these change in what is called in between.
   #isOver(): boolean {
-    return this.#over;
+    return this.#over || this.#ending;
   }
 
   #isBlocked(): boolean {
@@ -88,13 +95,16 @@ export class Session {
   }
 
   #process(): void {
-    while (this.#transmission === undefined && !this.#over) {
+    while (this.#transmission === undefined && !this.#isOver()) {
       const { used, result } = this.#handshake.take(this.#buffer.subarray(this.#start, this.#end));
       this.#start += used;
       if (result.kind === 'ended') this.#finish(result.reason);
       else if (result.kind === 'agreed') {
-        this.#transmission = new Transmission(result.agreement, (reply) => {
-          if (!this.#over) this.#options.send(reply);
+        this.#transmission = new Transmission(result.agreement, {
+          drained: this.#options.drained,
+          send: (reply) => {
+            if (!this.#over) this.#options.send(reply);
+          },
         });
       } else if (used === 0) return;
     }
@@ -111,19 +121,28 @@ export class Session {
   #block(until: Promise<void>): void {
     this.#blocked = true;
     this.#options.onBlocked(true);
-    void until.then(() => {
+    const goOn = (): void => {
       this.#blocked = false;
-      if (this.#over) return;
+      if (this.#isOver()) return;
       this.#process();
       const held = this.#held.splice(0);
       for (const bytes of held) this.receive(bytes);
       if (!this.#isBlocked()) this.#options.onBlocked(false);
-    });
+    };
+    // A wait that fails is over too: the next attempt says why.
+    void until.then(goOn, goOn);
   }
 
   #finish(reason: string | undefined): void {
-    if (this.#over) return;
-    this.#over = true;
-    this.#options.onEnd(reason);
+    if (this.#isOver()) return;
+    this.#ending = true;
+    this.#held = [];
+    const end = (): void => {
+      if (this.#over) return;
+      this.#over = true;
+      this.#options.onEnd(reason);
+    };
+    if (this.repliesPending === 0) end();
+    else void this.#transmission?.settled().then(end);
   }
 }

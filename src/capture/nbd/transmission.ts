@@ -16,8 +16,10 @@ import {
   chunkHeader,
   Command,
   CommandFlag,
+  DISCARD_MAX,
   errnoOf,
   errorChunk,
+  flagsFor,
   REQUEST_MAGIC,
   REQUEST_SIZE,
   simpleReply,
@@ -30,6 +32,8 @@ const SECTOR = 512;
 /** Data of one chunk of a structured READ reply. */
 const READ_CHUNK = 256 * 1024;
 const STATUS_EXTENTS_MAX = 1024;
+/** Requests that wait for a sync. */
+const FLUSHING_MAX = 1024;
 
 export type TakeResult =
   | { readonly kind: 'more'; readonly used: number }
@@ -53,26 +57,53 @@ interface Streaming {
   error: HostError | undefined;
 }
 
+/** A structured READ whose reply goes out in chunks, as fast as its host takes them. */
+interface Reading {
+  readonly request: Request;
+  done: number;
+}
+
+/** What a transmission needs of its connection. */
+export interface Outlet {
+  readonly send: (bytes: Buffer) => void;
+  /** Undefined while the host takes its replies; otherwise settles when it has taken those before. */
+  readonly drained: () => Promise<void> | undefined;
+}
+
 export class Transmission {
   readonly #volume: HostVolume;
   readonly #agreement: Agreement;
   readonly #send: (bytes: Buffer) => void;
+  readonly #drained: () => Promise<void> | undefined;
   readonly #offsets = new Float64Array(RUN_COUNT_MAX);
   readonly #lengths = new Uint32Array(RUN_COUNT_MAX);
   #run: Request[] = [];
   #runStart = 0;
   #streaming: Streaming | undefined;
+  #reading: Reading | undefined;
   #flushing = 0;
+  #flushed: PromiseWithResolvers<undefined> | undefined;
 
-  constructor(agreement: Agreement, send: (bytes: Buffer) => void) {
+  constructor(agreement: Agreement, outlet: Outlet) {
     this.#agreement = agreement;
     this.#volume = agreement.volume;
-    this.#send = send;
+    this.#send = outlet.send;
+    this.#drained = outlet.drained;
   }
 
   /** Replies that wait for a sync. */
   get pending(): number {
     return this.#flushing;
+  }
+
+  /** In the middle of a WRITE's payload. */
+  get midway(): boolean {
+    return this.#streaming !== undefined;
+  }
+
+  /** Settles when every request that waits for a sync has been answered. */
+  async settled(): Promise<void> {
+    while (this.#flushing > 0) await this.#nextFlushed();
   }
 
   /**
@@ -82,19 +113,28 @@ export class Transmission {
   take(buffer: Buffer, start: number, end: number): TakeResult {
     let at = start;
     for (;;) {
+      const busy = this.#busy();
+      if (busy !== undefined) {
+        this.#finishRun(buffer);
+        return { kind: 'blocked', used: at - start, until: busy };
+      }
+      if (this.#reading !== undefined) {
+        this.#readOn(this.#reading);
+        continue;
+      }
       if (this.#streaming !== undefined) {
         const until = this.#streaming.error === undefined ? this.#volume.room() : undefined;
         if (until !== undefined) return { kind: 'blocked', used: at - start, until };
         const used = this.#stream(this.#streaming, buffer, at, end);
-        if (used === 0) return { kind: 'more', used: at - start };
         at += used;
+        if (used === 0 && this.midway) return { kind: 'more', used: at - start };
         continue;
       }
       if (end - at < REQUEST_SIZE) break;
       const request = decodeRequest(buffer, at);
       if (request === undefined) return this.#end('a request without its magic number', buffer);
       if (request.type === Command.write) {
-        if (request.length > BLOCK_SIZE.max) return this.#end(`a WRITE of ${request.length} bytes`, buffer);
+        if (request.length > DISCARD_MAX) return this.#end(`a WRITE of ${request.length} bytes`, buffer);
         const whole =
           request.length <= WHOLE_WRITE_MAX && request.length > 0 && this.#misfit(request) === undefined;
         if (whole && end - at < REQUEST_SIZE + request.length) break;
@@ -114,6 +154,11 @@ export class Transmission {
     }
     this.#finishRun(buffer);
     return { kind: 'more', used: at - start };
+  }
+
+  /** What must settle before anything more is done for this host: it leaves replies unread, or floods us with flushes. */
+  #busy(): Promise<void> | undefined {
+    return this.#flushing >= FLUSHING_MAX ? this.#nextFlushed() : this.#drained();
   }
 
   #end(reason: string, buffer: Buffer): TakeResult {
@@ -211,34 +256,53 @@ export class Transmission {
   }
 
   #misfit(request: Request): HostError | undefined {
-    const { type, offset, length } = request;
+    const { type, flags, offset, length } = request;
+    if ((flags & ~flagsFor(type)) !== 0)
+      return new HostError('EINVAL', 'flags that do not go with the command');
     if (length === 0 || offset % SECTOR !== 0 || length % SECTOR !== 0) {
       return new HostError('EINVAL', 'not whole sectors');
     }
     if (offset + length > this.#volume.size) {
-      return new HostError(type === Command.read ? 'EINVAL' : 'ENOSPC', 'past the end of the export');
+      const writes = type === Command.write || type === Command.writeZeroes;
+      return new HostError(writes ? 'ENOSPC' : 'EINVAL', 'past the end of the export');
     }
-    if (type === Command.read && length > BLOCK_SIZE.max)
+    if ((type === Command.read || type === Command.write) && length > BLOCK_SIZE.max) {
       return new HostError('EINVAL', 'longer than the largest block');
+    }
     return undefined;
   }
 
-  #read({ cookie, offset, length }: Request): void {
-    if (!this.#agreement.structured) {
+  /** A simple reply cannot take an error back once it has begun: all is read before. */
+  #read(request: Request): void {
+    const { cookie, offset, length } = request;
+    if (this.#agreement.structured) this.#reading = { request, done: 0 };
+    else {
       const reply = Buffer.allocUnsafe(16 + length);
       this.#volume.read(offset, reply.subarray(16));
       simpleReply(cookie, 0).copy(reply);
       this.#send(reply);
+    }
+  }
+
+  /** The next chunk. One at a time, so that no more of a reply is in memory than its host is about to take. */
+  #readOn(reading: Reading): void {
+    const { cookie, offset, length } = reading.request;
+    const at = offset + reading.done;
+    const piece = Math.min(READ_CHUNK, length - reading.done);
+    const chunk = Buffer.allocUnsafe(28 + piece);
+    reading.done += piece;
+    const last = reading.done === length;
+    if (last) this.#reading = undefined;
+    try {
+      this.#volume.read(at, chunk.subarray(28));
+    } catch (error) {
+      this.#reading = undefined;
+      this.#fail(reading.request, asHostError(error));
       return;
     }
-    for (let done = 0; done < length; done += READ_CHUNK) {
-      const piece = Math.min(READ_CHUNK, length - done);
-      const chunk = Buffer.allocUnsafe(28 + piece);
-      this.#volume.read(offset + done, chunk.subarray(28));
-      chunkHeader(cookie, Chunk.offsetData, 8 + piece, done + piece === length).copy(chunk);
-      chunk.writeBigUInt64BE(BigInt(offset + done), 20);
-      this.#send(chunk);
-    }
+    chunkHeader(cookie, Chunk.offsetData, 8 + piece, last).copy(chunk);
+    chunk.writeBigUInt64BE(BigInt(at), 20);
+    this.#send(chunk);
   }
 
   #zero(request: Request): void {
@@ -268,11 +332,18 @@ export class Transmission {
     const answer = (action: (request: Request) => void): void => {
       this.#flushing -= requests.length;
       requests.forEach(action);
+      this.#flushed?.resolve(undefined);
+      this.#flushed = undefined;
     };
     this.#volume.flush().then(
       () => answer((request) => this.#succeed(request)),
       (error: unknown) => answer((request) => this.#fail(request, asHostError(error))),
     );
+  }
+
+  #nextFlushed(): Promise<void> {
+    this.#flushed ??= Promise.withResolvers<undefined>();
+    return this.#flushed.promise;
   }
 
   #succeed(request: Request): void {
