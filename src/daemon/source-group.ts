@@ -19,6 +19,8 @@ import type { SourceHost } from './source-host.ts';
 /** Milliseconds between attempts at a destage that failed. */
 const RETRY = 2000;
 const HOUSEKEEPING = 500;
+/** Milliseconds that a stop waits for destaging; what is left is in the journal, and is replayed at the next start. */
+const DRAIN_LIMIT = 30_000;
 
 export interface SourceGroupOptions {
   readonly group: GroupIdentity;
@@ -134,11 +136,15 @@ export class SourceGroup {
     void this.#free();
   }
 
-  /** Resolves when every closed segment is sealed and destaged. */
+  /** Resolves when every closed segment is sealed and destaged, or that has taken too long (a volume is offline, say). */
   async stop(): Promise<void> {
     await this.#host.drain();
-    if (this.#queue.length > 0 || this.#working)
-      await new Promise<void>((resolve) => this.#idle.push(resolve));
+    if (this.#queue.length > 0 || this.#working) {
+      await Promise.race([
+        new Promise<void>((resolve) => this.#idle.push(resolve)),
+        new Promise<void>((resolve) => this.#platform.clock.after(DRAIN_LIMIT, resolve)),
+      ]);
+    }
     this.#stopping = true;
     this.#timer?.cancel();
   }
@@ -162,7 +168,7 @@ export class SourceGroup {
         this.#sealed.push(sealed);
         this.#options.onSealed();
       }
-      this.waits.clear('buffer-disk-full');
+      if (this.waits.clear('buffer-disk-full') && this.#state === 'open') await this.#host.refuse(undefined);
       this.#checkpoint = await this.#back.apply(raw);
       this.waits.clear('volume-offline');
       await this.#host.destaged(generation);

@@ -31,8 +31,11 @@ export class Waits {
     return before === undefined;
   }
 
-  clear(code: string): void {
-    if (this.#waits.delete(code)) this.#changes += 1;
+  /** True when it was there. */
+  clear(code: string): boolean {
+    const there = this.#waits.delete(code);
+    if (there) this.#changes += 1;
+    return there;
   }
 
   /** Longest first. */

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, readFileSync, renameSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
@@ -8,17 +9,22 @@ import { pause, SitePair, type PairOptions } from '../support/site-pair.ts';
 
 const MIB = 1024 * 1024;
 const SIZE = 96 * MIB;
+/** Milliseconds: a link whose folder is gone tries again after up to a minute. */
+const PATIENCE = 150_000;
 
 describe('a link that is down for as long as the buffer lasts', function () {
-  this.timeout(180_000);
+  this.timeout(300_000);
 
-  function prepare(whenFull: PairOptions['whenFull']): { pair: SitePair; cut: () => void; mend: () => void } {
+  function prepare(
+    whenFull: PairOptions['whenFull'],
+    quota = '64 MiB',
+  ): { pair: SitePair; cut: () => void; mend: () => void } {
     const folder = temporaryFolder();
     const share = join(folder, 'share');
     const pair = new SitePair({
       folder,
       volumes: { disk: SIZE },
-      quota: '64 MiB',
+      quota,
       ...(whenFull === undefined ? {} : { whenFull }),
       segment: '{ size: 2 MiB, age: 300 ms }',
       transport: `        folder: ${share}`,
@@ -83,11 +89,35 @@ describe('a link that is down for as long as the buffer lasts', function () {
       assert.ok(written.some((byte) => byte !== 0));
       mend();
       await pair.start('destination');
-      await pair.until('taking writes again', async () => (await pair.source()).waits.length === 0);
+      await pair.until('taking writes again', async () => (await pair.source()).waits.length === 0, PATIENCE);
       assert.equal((await fill(pair)).taken > 0, true);
       await assertIdentical(pair);
     } finally {
       await pair.stopAll();
+    }
+  });
+
+  it('does the same when the file system under the buffer is full before the quota is (I8)', async () => {
+    const { pair, cut, mend } = prepare('refuse-writes', '1 GiB');
+    const buffer = pair.path('source', 'buffer');
+    mkdirSync(buffer);
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64m', 'blockferry-test', buffer]);
+    try {
+      await startShared(pair);
+      cut();
+      const { taken, refused } = await fill(pair);
+      assert.ok(refused && taken > 16 * MIB, `${taken} bytes were taken before the disk was full`);
+      await pair.until('telling why', async () =>
+        (await pair.source()).waits.some((wait) => wait.code === 'buffer-disk-full'),
+      );
+      mend();
+      await pair.start('destination');
+      await pair.until('taking writes again', async () => (await pair.source()).waits.length === 0, PATIENCE);
+      assert.equal((await fill(pair)).taken > 0, true);
+      await assertIdentical(pair);
+    } finally {
+      await pair.stopAll();
+      execFileSync('umount', [buffer]);
     }
   });
 
