@@ -1,4 +1,5 @@
 /** Takes an attach record: which volumes the stream has, and whether this side has a place for each. */
+import { dirname } from 'node:path';
 import { z } from 'zod';
 import { VOLUMES_PER_GROUP_MAX, type AttachedVolume, type VolumeIndex } from '../journal/ids.ts';
 import type { JournalRecord } from '../journal/record.ts';
@@ -78,4 +79,6 @@ function prepare(files: Files, path: string, volume: AttachedVolume, known: numb
   } finally {
     file.close();
   }
+  // Without its name a crash would take the volume away after it was checkpointed (I6).
+  if (stat === undefined) files.syncDirectory(dirname(path));
 }

@@ -11,14 +11,16 @@ import { createHash } from 'node:crypto';
 import { basename, join } from 'node:path';
 import { lsn, type AttachedVolume, type Lsn } from '../journal/ids.ts';
 import { parseSealedName, type SegmentRange } from '../journal/names.ts';
-import { RecordKind, type JournalRecord, type MarkerPayload } from '../journal/record.ts';
+import { RecordKind, type JournalRecord } from '../journal/record.ts';
 import { SegmentRefused, type SegmentReader } from '../journal/segment/segment.ts';
+import type { RefusedSegment } from '../journal/status.ts';
 import { describeError, errorCode, OperatorError } from '../platform/errors.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { Files } from '../platform/files.ts';
 import type { Log } from '../platform/log.ts';
 import { VolumeSet, type SetVolume } from '../volume/volume-set.ts';
 import { attach } from './attach.ts';
+import { parseMarker } from './marker-record.ts';
 import { ReceivedJournal, type ReceivedSegment } from './received-journal.ts';
 import { setAside } from './set-aside.ts';
 import type { OpenSnapshots, SnapshotFacts, Snapshots } from './snapshots.ts';
@@ -50,6 +52,8 @@ export interface DestinationFacts {
   readonly journalBytes: number;
   readonly journalSegments: number;
   readonly snapshots: number;
+  /** Received before, damaged on this side's disk since, and not received again. */
+  readonly damaged: readonly RefusedSegment[];
 }
 
 export type ReceiveResult =
@@ -71,6 +75,7 @@ export class DestinationBack {
   #placed: readonly SetVolume[] = [];
   #volumes: VolumeSet | undefined;
   #snapshots: Snapshots | undefined;
+  #damaged: RefusedSegment[] = [];
 
   constructor(files: Files, clock: Clock, log: Log, options: DestinationBackOptions) {
     this.#files = files;
@@ -83,9 +88,7 @@ export class DestinationBack {
       this.#attachVolumes(this.#state.volumes);
       this.#tryStore();
     }
-    this.#journal.recover(this.#state, (path, range, error) =>
-      this.#refuse(path, range, error.code, error.message),
-    );
+    this.#journal.recover(this.#state, (path, range, error) => this.#rotted(path, range, error));
   }
 
   // Every method is asynchronous to its caller, who is in another thread.
@@ -171,9 +174,12 @@ export class DestinationBack {
   }
 
   #facts(): DestinationFacts {
+    const received = this.#journal.received(this.#state.applied);
+    this.#damaged = this.#damaged.filter(({ last }) => last > received);
     return {
       state: this.#state,
-      received: this.#journal.received(this.#state.applied),
+      received,
+      damaged: this.#damaged,
       journalBytes: this.#journal.bytes,
       journalSegments: this.#journal.segments.length,
       snapshots: this.#snapshots?.list().length ?? 0,
@@ -220,7 +226,10 @@ export class DestinationBack {
         appliedTime: reader.header.lastTime,
       };
     } catch (error) {
-      if (error instanceof SegmentRefused) this.#rotted(segment, error);
+      if (error instanceof SegmentRefused) {
+        this.#journal.cutFrom(segment);
+        this.#rotted(segment.path, segment.range, error);
+      }
       throw error;
     } finally {
       reader.close();
@@ -228,9 +237,10 @@ export class DestinationBack {
   }
 
   /** A received segment that is no longer what was received: it and what follows are asked for again. */
-  #rotted(segment: ReceivedSegment, error: SegmentRefused): void {
-    this.#journal.cutFrom(segment);
-    this.#refuse(segment.path, segment.range, error.code, error.message);
+  #rotted(path: string, range: SegmentRange, error: SegmentRefused): void {
+    this.#refuse(path, range, error.code, error.message);
+    const reason = `${error.code}: ${error.message}`.slice(0, 1000);
+    this.#damaged.push({ ...range, reason, at: Math.round(this.#clock.now()) });
     this.#log.error(`a received segment was damaged on this side's disk: ${error.message}`);
   }
 
@@ -269,6 +279,8 @@ export class DestinationBack {
       }
       case RecordKind.initBegin:
         if (state.consistent) this.#keepBefore(record, state);
+        // Durable before the copy overwrites anything: a crash must not leave half a copy that is called consistent.
+        if (this.#state.consistent) this.#move({ ...this.#state, consistent: false });
         return { ...state, consistent: false };
       case RecordKind.initEnd:
         return { ...state, consistent: true };
@@ -315,7 +327,11 @@ export class DestinationBack {
   }
 
   #reachMarker(record: JournalRecord, state: DestinationState): DestinationState {
-    const marker = JSON.parse(record.payload.toString('utf8')) as MarkerPayload;
+    const marker = parseMarker(record);
+    if (marker === undefined) {
+      this.#log.error('a marker record cannot be used and is passed over', { lsn: record.lsn });
+      return state;
+    }
     const facts = { id: marker.id, name: marker.name, lsn: record.lsn, time: record.offset };
     if (marker.kind === 'custom') return { ...state, pending: { ...facts, kind: 'custom', attempt: 0 } };
     if (!state.consistent) {

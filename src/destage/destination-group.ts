@@ -6,16 +6,17 @@ import { join } from 'node:path';
 import { INBOX_FOLDER, STATUS_FILE, STATUS_FOLDER, type SegmentRange } from '../journal/names.ts';
 import type { DestinationStatus, RefusedSegment } from '../journal/status.ts';
 import { replaceFile } from '../platform/atomic-file.ts';
-import { describeError, errorCode } from '../platform/errors.ts';
+import { errorCode } from '../platform/errors.ts';
 import type { Log } from '../platform/log.ts';
 import { sleep } from '../platform/clock.ts';
 import type { Platform } from '../platform/platform.ts';
-import type { DestinationBack, DestinationFacts } from './destination-back.ts';
+import type { DestinationFacts } from './destination-back.ts';
+import type { BackCalls, DestinationGroupOptions } from './group-options.ts';
 import { Waits, type Wait } from '../platform/waits.ts';
+import { firstWait, waitFor } from './group-waits.ts';
 import { planInbox, type InboxPlan } from './inbox-plan.ts';
-import { ATTEMPTS_MAX, runMarker, type MarkerProgram } from './marker-runner.ts';
+import { ATTEMPTS_MAX, runMarker } from './marker-runner.ts';
 import { countSetAside } from './set-aside.ts';
-import { statusOf } from './status-of.ts';
 
 /** Milliseconds. A missed event costs one rescan; a status file is never older than a heartbeat. */
 const RESCAN = 2000;
@@ -25,33 +26,6 @@ const RETRY = 2000;
 const FREE_MARGIN = 32 * 1024 * 1024;
 const SEQUENCE_STEP = 10_000;
 const REFUSED_MAX = 100;
-
-export interface DestinationGroupOptions {
-  readonly name: string;
-  readonly folder: string;
-  /** Bytes that inbox and journal may take. */
-  readonly quota: number;
-  /** Volume name → path. */
-  readonly paths: ReadonlyMap<string, string>;
-  readonly markers: readonly MarkerProgram[];
-  readonly encodeStatus: (status: DestinationStatus) => Buffer;
-  /** Calls back when something in the folder changed; the result ends it. */
-  readonly watch: (folder: string, onChange: () => void) => () => void;
-}
-
-/** The back's methods as they are called across threads. */
-export type BackCalls = Pick<
-  DestinationBack,
-  | 'facts'
-  | 'receive'
-  | 'refuse'
-  | 'discard'
-  | 'applySome'
-  | 'startMarker'
-  | 'finishMarker'
-  | 'reserveSequence'
-  | 'snapshots'
->;
 
 export interface DestinationReport {
   readonly facts: DestinationFacts;
@@ -160,7 +134,7 @@ export class DestinationGroup {
       this.#awake = false;
       let moved = false;
       try {
-        moved = await this.#receiveAll();
+        moved = await this.#tryReceive();
         moved = (await this.#apply()) || moved;
         await this.#publish();
         this.#waits.clear('destination-failed');
@@ -177,6 +151,35 @@ export class DestinationGroup {
     this.#wakeUp = new AbortController();
     if (!this.#stopped()) await sleep(this.#platform.clock, Math.min(RESCAN, HEARTBEAT), this.#wakeUp.signal);
     this.#wakeUp = undefined;
+  }
+
+  /** What cannot be received must not keep what is received from the volumes. */
+  async #tryReceive(): Promise<boolean> {
+    try {
+      const moved = await this.#receiveAll();
+      this.#waits.clear('receive-failed');
+      await this.#makeRoom();
+      return moved;
+    } catch (error) {
+      this.#onError(error, 'receive-failed');
+      return false;
+    }
+  }
+
+  /**
+   * Full of what waits behind a hole, the destination could never take what fills it. What is furthest behind is given
+   * up: it is not received, so the source still has it and sends it again.
+   */
+  async #makeRoom(): Promise<void> {
+    const { early, missing } = this.#plan;
+    if (missing.length === 0 || this.#facts.journalSegments > 0 || this.#room() > 0) return;
+    for (const { name } of early.slice(-Math.ceil(early.length / 4))) {
+      await this.#back.discard(name);
+      this.#log.warn('the buffer is full: a segment that came early is given up until there is room', {
+        segment: name,
+      });
+    }
+    this.#look();
   }
 
   async #receiveAll(): Promise<boolean> {
@@ -293,16 +296,8 @@ export class DestinationGroup {
   }
 
   #onError(error: unknown, fallback: string): void {
-    const code = errorCode(error);
-    const full = code === 'ENOSPC' || code === 'EDQUOT';
-    const known: Record<string, string> = {
-      VOLUME_OFFLINE: 'volume-offline',
-      VOLUME_UNKNOWN: 'volume-unknown',
-      VOLUME_SIZE: 'volume-unknown',
-    };
-    const wait = full ? 'disk-full' : (known[code] ?? fallback);
-    const message = full ? `there is no room left: ${describeError(error)}` : describeError(error);
-    if (this.#waits.raise(wait, message)) this.#log.error(message, { code });
+    const { code, message } = waitFor(error, fallback);
+    if (this.#waits.raise(code, message)) this.#log.error(message, { code: errorCode(error) });
   }
 
   #noteRefused(range: SegmentRange, reason: string): void {
@@ -339,15 +334,26 @@ export class DestinationGroup {
     this.#changed = false;
     this.#waitsPublished = this.#waits.changes;
     this.#publishedAt = clock.monotonic();
-    const status = statusOf({
-      facts: this.#facts,
+    replaceFile(this.#platform.files, this.#statusPath, this.#options.encodeStatus(this.#status(full)));
+  }
+
+  #status(full: boolean): DestinationStatus {
+    const { state, received } = this.#facts;
+    return {
+      version: 1,
+      groupId: state.groupId,
       sequence: this.#sequence,
-      now: clock.now(),
+      writtenAt: Math.round(this.#platform.clock.now()),
+      role: 'destination',
+      epoch: state.epoch,
+      received,
+      applied: state.applied,
+      appliedTime: state.appliedTime,
       missing: this.#plan.missing,
-      refused: this.#refused,
+      refused: [...this.#refused, ...this.#facts.damaged].slice(-REFUSED_MAX),
       full,
-      waits: this.#waits,
-    });
-    replaceFile(this.#platform.files, this.#statusPath, this.#options.encodeStatus(status));
+      consistent: state.consistent,
+      waiting: firstWait(this.#waits),
+    };
   }
 }

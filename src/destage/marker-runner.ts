@@ -1,4 +1,5 @@
 /** Runs the program of a custom marker (I9): at least once, told which attempt it is. */
+import { describeError } from '../platform/errors.ts';
 import type { Log } from '../platform/log.ts';
 import type { CommandResult, Processes } from '../platform/processes.ts';
 import type { PendingMarker } from './state-file.ts';
@@ -49,13 +50,16 @@ export async function runMarker(
 ): Promise<string | undefined> {
   const fields = { marker: marker.name, lsn: marker.lsn, attempt: marker.attempt };
   context.log.info(`marker program ${program.run[0]} starts`, fields);
-  const result = await context.processes.run({
-    argv: program.run,
-    environment: markerEnvironment(marker, context),
-    timeLimit: program.timeLimit,
-    onLine: (line) => context.log.info(`marker ${marker.name}: ${line}`, fields),
-    signal: context.signal,
-  });
+  const result = await context.processes
+    .run({
+      argv: program.run,
+      environment: markerEnvironment(marker, context),
+      timeLimit: program.timeLimit,
+      onLine: (line) => context.log.info(`marker ${marker.name}: ${line}`, fields),
+      signal: context.signal,
+    })
+    // An argument list that is too long, for one: a program that fails, not an end of this one.
+    .catch((error: unknown): CommandResult => ({ kind: 'not-started', reason: describeError(error) }));
   const failure = failureOf(result, program);
   if (failure === undefined) context.log.info(`marker program ${program.run[0]} succeeded`, fields);
   else context.log.warn(`marker program ${program.run[0]} ${failure}`, fields);

@@ -12,7 +12,8 @@ import {
   type SegmentRange,
 } from '../journal/names.ts';
 import { SegmentRefused, type SegmentHeader, type SegmentReader } from '../journal/segment/segment.ts';
-import type { Files } from '../platform/files.ts';
+import { errorCode } from '../platform/errors.ts';
+import type { Files, OpenFile } from '../platform/files.ts';
 import type { DestinationState } from './state-file.ts';
 
 export interface ReceivedSegment {
@@ -96,7 +97,7 @@ export class ReceivedJournal {
   join(name: string, range: SegmentRange, header: SegmentHeader): void {
     const path = join(this.inbox, name);
     // No file transport promises that what it wrote is on the medium.
-    const file = this.#files.open(path, 'write');
+    const file = openForSync(this.#files, path);
     try {
       file.syncNow();
     } finally {
@@ -104,8 +105,14 @@ export class ReceivedJournal {
     }
     const target = join(this.#folder, name);
     this.#files.rename(path, target);
-    this.#files.syncDirectory(this.#folder);
-    this.#files.syncDirectory(this.inbox);
+    try {
+      this.#files.syncDirectory(this.#folder);
+      this.#files.syncDirectory(this.inbox);
+    } catch (error) {
+      // It is not received, and must be found where what is not received lies.
+      this.#files.rename(target, path);
+      throw error;
+    }
     this.#add(target, range, header);
   }
 
@@ -138,6 +145,16 @@ export class ReceivedJournal {
     } finally {
       reader.close();
     }
+  }
+}
+
+/** Windows flushes only what is open for writing; a file that the file server's user owns may not allow that. */
+function openForSync(files: Files, path: string): OpenFile {
+  try {
+    return files.open(path, 'write');
+  } catch (error) {
+    if (!['EACCES', 'EPERM', 'EROFS'].includes(errorCode(error))) throw error;
+    return files.open(path, 'read');
   }
 }
 

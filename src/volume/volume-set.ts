@@ -67,7 +67,13 @@ export class VolumeSet {
 
   /** What was applied is durable on return. @throws OperatorError `VOLUME_OFFLINE` */
   sync(): void {
-    for (const index of this.#written) this.#using(index, (file) => file.syncNow());
+    for (const index of this.#written) {
+      this.#using(index, (file) => {
+        file.syncNow();
+        // A file that was removed while it was open takes writes to the last, and they are gone with it.
+        if (this.#files.stat(file.path) === undefined) throw new Error('it was removed while it was written');
+      });
+    }
     this.#written.clear();
   }
 

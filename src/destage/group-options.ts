@@ -1,0 +1,31 @@
+/** What a destination's deciding half is given. */
+import type { DestinationStatus } from '../journal/status.ts';
+import type { DestinationBack } from './destination-back.ts';
+import type { MarkerProgram } from './marker-runner.ts';
+
+export interface DestinationGroupOptions {
+  readonly name: string;
+  readonly folder: string;
+  /** Bytes that inbox and journal may take. */
+  readonly quota: number;
+  /** Volume name → path. */
+  readonly paths: ReadonlyMap<string, string>;
+  readonly markers: readonly MarkerProgram[];
+  readonly encodeStatus: (status: DestinationStatus) => Buffer;
+  /** Calls back when something in the folder changed; the result ends it. */
+  readonly watch: (folder: string, onChange: () => void) => () => void;
+}
+
+/** The back's methods as they are called across threads. */
+export type BackCalls = Pick<
+  DestinationBack,
+  | 'facts'
+  | 'receive'
+  | 'refuse'
+  | 'discard'
+  | 'applySome'
+  | 'startMarker'
+  | 'finishMarker'
+  | 'reserveSequence'
+  | 'snapshots'
+>;

@@ -1,0 +1,219 @@
+import assert from 'node:assert/strict';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { DestinationGroup } from '../../src/destage/destination-group.ts';
+import type { DestinationBack } from '../../src/destage/destination-back.ts';
+import type { MarkerProgram } from '../../src/destage/marker-runner.ts';
+import type { DestinationStatus } from '../../src/journal/status.ts';
+import type { Clock } from '../../src/platform/clock.ts';
+import { nodeClock } from '../../src/platform/node/clock.ts';
+import { nodePlatform } from '../../src/platform/node/platform.ts';
+import type { Processes } from '../../src/platform/processes.ts';
+import { temporaryFolder } from '../support/folder.ts';
+import { marker, quiet, Site, Stream, write } from './stream.ts';
+
+const ID = '0123456789abcdef0123456789abcdef';
+const SPEED = 20;
+
+/** Intervals go by faster. */
+const clock: Clock = {
+  now: () => nodeClock.now(),
+  monotonic: () => nodeClock.monotonic() * SPEED,
+  after: (delay, then) => nodeClock.after(delay / SPEED, then),
+};
+
+interface Running {
+  readonly group: DestinationGroup;
+  readonly back: DestinationBack;
+  readonly status: () => DestinationStatus;
+  stop(): Promise<void>;
+}
+
+async function until(what: string, done: () => boolean): Promise<void> {
+  for (const end = Date.now() + 10_000; !done();) {
+    assert.ok(Date.now() < end, `in vain: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
+
+describe("a destination's deciding half", () => {
+  async function run(
+    site: Site,
+    options: { markers?: MarkerProgram[]; quota?: number; processes?: Processes; written?: number[] } = {},
+  ): Promise<Running> {
+    const back = site.start();
+    const platform = { ...nodePlatform, clock, ...(options.processes && { processes: options.processes }) };
+    const group = new DestinationGroup(platform, quiet, back, await back.facts(), {
+      name: 'g',
+      folder: site.folder,
+      quota: options.quota ?? 2 ** 30,
+      paths: site.paths,
+      markers: options.markers ?? [],
+      encodeStatus(status) {
+        options.written?.push(status.sequence);
+        return Buffer.from(JSON.stringify(status));
+      },
+      watch: () => () => undefined,
+    });
+    group.start();
+    const path = join(site.folder, 'status', 'destination.json');
+    await until('a status file', () => existsSync(path));
+    return {
+      group,
+      back,
+      status: () => JSON.parse(readFileSync(path, 'utf8')) as DestinationStatus,
+      async stop() {
+        await group.stop();
+        await back.close();
+      },
+    };
+  }
+
+  function prepare(): { site: Site; stream: Stream; begin: string } {
+    const root = temporaryFolder();
+    const stream = new Stream(join(root, 'source'));
+    const begin = stream.seal(
+      { kind: 'attach', names: ['a', 'b'] },
+      { kind: 'init-begin' },
+      { kind: 'init-end' },
+    );
+    return { site: new Site(root), stream, begin };
+  }
+
+  it('takes what comes in any order, and tells a hole and its end in the status file (I3)', async () => {
+    const { site, stream, begin } = prepare();
+    const paths = Array.from({ length: 6 }, (_, i) => stream.seal(write(i % 2, i * 4096, i + 1)));
+    const running = await run(site);
+    for (const path of [...paths.slice(1), begin].reverse()) site.deliver(path);
+    await until('the hole', () => running.group.report().missing.length === 1);
+    await until(
+      'the status',
+      () => running.status().missing[0]?.first === 4 && running.status().waiting?.code === 'hole',
+    );
+    assert.equal(running.status().received, 3);
+    for (const path of [paths[0]!, paths[0]!, ...paths]) site.deliver(path);
+    await until('all', () => running.status().applied === 9 && running.status().missing.length === 0);
+    await running.stop();
+    assert.deepEqual(site.content(), stream.volumes);
+    assert.deepEqual(readdirSync(join(site.folder, 'inbox')), [], 'duplicates are removed');
+  });
+
+  it('tells a refused segment at once, and no longer when it was received (I4)', async () => {
+    const { site, stream, begin } = prepare();
+    const running = await run(site);
+    const wrong = new Stream(join(temporaryFolder(), 'other'), Buffer.alloc(32, 1));
+    site.deliver(wrong.seal(write(0, 0, 1), write(0, 0, 1), write(0, 0, 1)));
+    await until('the refusal', () => running.status().refused.length === 1);
+    assert.match(running.status().refused[0]?.reason ?? '', /WRONG_KEY/);
+    for (const path of [begin, stream.seal(write(0, 0, 1))]) site.deliver(path);
+    await until(
+      'the end of it',
+      () => running.status().applied === 4 && running.status().refused.length === 0,
+    );
+    await running.stop();
+  });
+
+  it('counts the status sequence up across restarts', async () => {
+    const { site, begin } = prepare();
+    site.deliver(begin);
+    const written: number[] = [];
+    for (let round = 0; round < 3; round += 1) {
+      const running = await run(site, { written });
+      await running.stop();
+    }
+    assert.ok(written.length >= 6, 'at the start and at the end of each');
+    for (const [i, sequence] of written.entries())
+      assert.ok(sequence > (written[i - 1] ?? 0), written.join());
+  });
+
+  it('applies what it has received while something in the inbox cannot be read', async () => {
+    const { site, stream, begin } = prepare();
+    const more = stream.seal(write(0, 0, 3));
+    const obstacle = stream.seal(write(0, 0, 4));
+    const inbox = join(site.folder, 'inbox');
+    mkdirSync(join(inbox, obstacle.slice(obstacle.lastIndexOf('/') + 1)), { recursive: true });
+    for (const path of [begin, more]) site.deliver(path);
+    const running = await run(site);
+    await until('applying', () => running.status().applied === 4);
+    await until('the reason', () =>
+      running.group.report().waits.some(({ code }) => code === 'receive-failed'),
+    );
+    rmSync(join(inbox, readdirSync(inbox)[0]!), { recursive: true });
+    site.deliver(obstacle);
+    await until('the rest', () => running.status().applied === 5);
+    await running.stop();
+  });
+
+  it('makes room for what fills a hole when it is full of what waits behind it (I8)', async () => {
+    const { site, stream, begin } = prepare();
+    const held = stream.seal(write(0, 0, 1));
+    const behind = Array.from({ length: 12 }, (_, i) => stream.seal(write(1, (i % 4) * 4096, i)));
+    const quota = behind.slice(0, 8).reduce((sum, path) => sum + statSync(path).size, 0);
+    const running = await run(site, { quota });
+    for (const path of [begin, ...behind]) site.deliver(path);
+    await until('room', () => running.status().received === 3 && !running.status().full);
+    assert.ok(readdirSync(join(site.folder, 'inbox')).length > 0, 'no more than is needed is given up');
+    for (const path of [held, ...behind]) {
+      site.deliver(path);
+      await until('its turn', () => running.group.report().used < quota);
+    }
+    await until('all', () => {
+      for (const path of behind) if (running.status().applied < 16) site.deliver(path);
+      return running.status().applied === 16;
+    });
+    await running.stop();
+    assert.deepEqual(site.content(), stream.volumes);
+  });
+
+  it("runs a marker's program with the volumes at rest and what it must know, again after a failure (I9)", async () => {
+    const { site, stream, begin } = prepare();
+    const out = join(site.folder, '..', 'runs');
+    const script = `echo "$BLOCKFERRY_ATTEMPT $BLOCKFERRY_MARKER_ID $BLOCKFERRY_MARKER $BLOCKFERRY_GROUP $BLOCKFERRY_LSN $BLOCKFERRY_TIME $BLOCKFERRY_VOLUMES $(od -An -tu1 -N1 "$BLOCKFERRY_VOLUME_A" | tr -d ' ')" >> '${out}'; [ $BLOCKFERRY_ATTEMPT = 2 ]`;
+    const program: MarkerProgram = {
+      name: 'report',
+      run: ['/bin/sh', '-c', script],
+      timeLimit: 60_000,
+      wait: true,
+    };
+    const paths = [
+      begin,
+      stream.seal(write(0, 0, 7), marker('custom', 'report', ID)),
+      stream.seal(write(0, 0, 8)),
+    ];
+    for (const path of paths) site.deliver(path);
+    const running = await run(site, { markers: [program] });
+    await until('all', () => running.status().applied === 6);
+    await running.stop();
+    const time = new Date(1_790_000_000_000).toISOString();
+    assert.equal(
+      readFileSync(out, 'utf8'),
+      [1, 2].map((attempt) => `${attempt} ${ID} report g 5 ${time} a b 7\n`).join(''),
+    );
+    assert.equal(site.content()[0]?.[0], 8);
+  });
+
+  it('goes on, with an alarm, when a program cannot be run at all', async () => {
+    const { site, stream, begin } = prepare();
+    let runs = 0;
+    const processes: Processes = {
+      run: () => {
+        runs += 1;
+        return Promise.reject(new Error('spawn E2BIG'));
+      },
+    };
+    for (const wait of [true, false]) {
+      const path = stream.seal(marker('custom', `wait-${wait ? 1 : 0}`, wait ? ID : 'e'.repeat(32)));
+      for (const each of [begin, path]) site.deliver(each);
+    }
+    const markers = [true, false].map((wait) => ({
+      name: `wait-${wait ? 1 : 0}`,
+      run: ['x'] as const,
+      timeLimit: 1000,
+      wait,
+    }));
+    const running = await run(site, { markers, processes });
+    await until('going on', () => running.status().applied === 5 && runs === 4);
+    assert.ok(running.group.report().waits.some(({ code }) => code === 'marker-failed'));
+    await running.stop();
+  });
+});

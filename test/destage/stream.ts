@@ -1,0 +1,198 @@
+import { createHash } from 'node:crypto';
+import { copyFileSync, mkdirSync, readFileSync, renameSync } from 'node:fs';
+import { join } from 'node:path';
+import { DestinationBack } from '../../src/destage/destination-back.ts';
+import type { SnapshotFacts, Snapshots } from '../../src/destage/snapshots.ts';
+import { epoch, lsn, type VolumeIndex } from '../../src/journal/ids.ts';
+import { sealedName } from '../../src/journal/names.ts';
+import {
+  encodeRecord,
+  encodeRecordInPlace,
+  RECORD_HEADER_SIZE,
+  RecordKind,
+} from '../../src/journal/record.ts';
+import { DIGEST_START } from '../../src/journal/segment/format.ts';
+import { openSegment } from '../../src/journal/segment/reader.ts';
+import { writeSegment } from '../../src/journal/segment/writer.ts';
+import type { Files } from '../../src/platform/files.ts';
+import type { Log } from '../../src/platform/log.ts';
+import { nodeClock } from '../../src/platform/node/clock.ts';
+import { nodeFiles } from '../../src/platform/node/files.ts';
+import { nodeRandom } from '../../src/platform/node/random.ts';
+
+const SEED = 0x5eed;
+export const KEY = Buffer.alloc(32, 9);
+export const VOLUME_SIZE = 64 * 1024;
+
+export type Step =
+  | { readonly kind: 'attach'; readonly names: readonly string[] }
+  | { readonly kind: 'init-begin' | 'init-end' }
+  | { readonly kind: 'write'; readonly volume: number; readonly offset: number; readonly fill: number }
+  | { readonly kind: 'zero'; readonly volume: number; readonly offset: number; readonly length: number }
+  | { readonly kind: 'marker'; readonly payload: unknown; readonly time?: number };
+
+export const write = (volume: number, offset: number, fill: number): Step => ({
+  kind: 'write',
+  volume,
+  offset,
+  fill,
+});
+export const marker = (kind: 'snapshot' | 'custom', name: string, id: string): Step => ({
+  kind: 'marker',
+  payload: { id, kind, name },
+});
+
+/** A source's sealed segments, one after the other, made with the real codec. */
+export class Stream {
+  readonly #folder: string;
+  readonly #key: Buffer | undefined;
+  #next = 1;
+  #digest = DIGEST_START;
+  /** What each volume holds at the end of the stream. */
+  readonly volumes: readonly Buffer[] = [Buffer.alloc(VOLUME_SIZE), Buffer.alloc(VOLUME_SIZE)];
+
+  constructor(folder: string, key: Buffer | undefined = KEY) {
+    this.#folder = folder;
+    this.#key = key;
+    mkdirSync(folder, { recursive: true });
+  }
+
+  /** Seals the steps, one record each; returns the segment's path. */
+  seal(...steps: readonly Step[]): string {
+    const first = lsn(this.#next);
+    const records = steps.map((step, i) => this.#encode(step, this.#next + i));
+    this.#next += steps.length;
+    const last = lsn(this.#next - 1);
+    const digestBefore = this.#digest;
+    this.#digest = createHash('sha256').update(digestBefore).update(Buffer.concat(records)).digest('hex');
+    const path = join(this.#folder, sealedName({ epoch: epoch(1), first, last }));
+    const facts = {
+      group: { name: 'g', id: 'ab'.repeat(16) },
+      epoch: { number: epoch(1), id: 'cd'.repeat(16) },
+      ...{ first, last, digestBefore, digestAfter: this.#digest },
+      ...{
+        firstTime: 1_790_000_000_000,
+        lastTime: 1_790_000_000_000 + last,
+        overwrittenDropped: false,
+        recordSeed: SEED,
+      },
+    };
+    writeSegment(nodeFiles, path, facts, records, 0, { key: this.#key, compression: 1, random: nodeRandom });
+    return path;
+  }
+
+  #encode(step: Step, at: number): Buffer {
+    const base = { flags: 0, volume: 0 as VolumeIndex, lsn: lsn(at), offset: 0 };
+    const json = (value: unknown): Buffer => Buffer.from(JSON.stringify(value));
+    switch (step.kind) {
+      case 'attach': {
+        const volumes = step.names.map((name, index) => ({ index, name, size: VOLUME_SIZE }));
+        return encodeRecord({ ...base, kind: RecordKind.attach }, json({ volumes }), SEED);
+      }
+      case 'init-begin':
+        return encodeRecord({ ...base, kind: RecordKind.initBegin }, json({}), SEED);
+      case 'init-end':
+        return encodeRecord({ ...base, kind: RecordKind.initEnd }, json({}), SEED);
+      case 'marker':
+        return encodeRecord(
+          { ...base, kind: RecordKind.marker, offset: step.time ?? 1_790_000_000_000 },
+          json(step.payload),
+          SEED,
+        );
+      case 'write': {
+        const data = Buffer.alloc(4096, step.fill);
+        data.copy(this.volumes[step.volume]!, step.offset);
+        const header = {
+          ...base,
+          kind: RecordKind.write,
+          volume: step.volume as VolumeIndex,
+          offset: step.offset,
+        };
+        return encodeRecord(header, data, SEED);
+      }
+      case 'zero': {
+        this.volumes[step.volume]!.fill(0, step.offset, step.offset + step.length);
+        const bytes = Buffer.alloc(RECORD_HEADER_SIZE);
+        const { offset, length } = step;
+        const header = { ...base, kind: RecordKind.zero, volume: step.volume as VolumeIndex, offset, length };
+        encodeRecordInPlace(bytes, 0, header, SEED);
+        return bytes;
+      }
+    }
+  }
+}
+
+/** Copies of the volumes at each snapshot, taken for real; what was preserved is counted. */
+export class TestSnapshots implements Snapshots {
+  readonly taken = new Map<string, SnapshotFacts & { readonly content: readonly Buffer[] }>();
+  creates = 0;
+  preserved = 0;
+  paths: readonly string[] = [];
+
+  create(info: { id: string; name: string; lsn: SnapshotFacts['lsn']; time: number }): void {
+    this.creates += 1;
+    if (this.taken.has(info.id)) return;
+    this.taken.set(info.id, {
+      ...info,
+      kind: 'reflink',
+      content: this.paths.map((path) => readFileSync(path)),
+    });
+  }
+
+  list(): readonly SnapshotFacts[] {
+    return [...this.taken.values()];
+  }
+
+  preserve(ranges: readonly unknown[]): void {
+    this.preserved += ranges.length;
+  }
+
+  close(): void {
+    // Kept across restarts, as a real store's files are.
+  }
+}
+
+export const quiet: Log = {
+  debug: () => undefined,
+  info: () => undefined,
+  warn: () => undefined,
+  error: () => undefined,
+};
+
+/** A destination's folder and volumes, in which a back is started and started again. */
+export class Site {
+  readonly folder: string;
+  readonly paths: ReadonlyMap<string, string>;
+  readonly snapshots = new TestSnapshots();
+
+  constructor(root: string, names: readonly string[] = ['a', 'b']) {
+    this.folder = join(root, 'g');
+    mkdirSync(join(root, 'volumes'), { recursive: true });
+    this.paths = new Map(names.map((name) => [name, join(root, 'volumes', `${name}.img`)]));
+    this.snapshots.paths = [...this.paths.values()];
+  }
+
+  start(files: Files = nodeFiles, key: Buffer | undefined = KEY): DestinationBack {
+    return new DestinationBack(files, nodeClock, quiet, {
+      groupName: 'g',
+      folder: this.folder,
+      paths: this.paths,
+      openSegment: (path) => openSegment(files, path, key),
+      openSnapshots: () => this.snapshots,
+    });
+  }
+
+  /** As a transport does: `.part`, then the name. Returns the name. */
+  deliver(path: string): string {
+    const name = path.slice(path.lastIndexOf('/') + 1);
+    const target = join(this.folder, 'inbox', name);
+    mkdirSync(join(this.folder, 'inbox'), { recursive: true });
+    copyFileSync(path, `${target}.part`);
+    renameSync(`${target}.part`, target);
+    return name;
+  }
+
+  content(): Buffer[] {
+    return [...this.paths.values()].map((path) => readFileSync(path));
+  }
+}

@@ -1,0 +1,106 @@
+import assert from 'node:assert/strict';
+import { readFileSync, renameSync, statSync, truncateSync, unlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { lsn, type VolumeIndex } from '../../src/journal/ids.ts';
+import { RecordFlag, RecordKind, type JournalRecord } from '../../src/journal/record.ts';
+import { errorCode } from '../../src/platform/errors.ts';
+import { nodeFiles } from '../../src/platform/node/files.ts';
+import { VolumeSet } from '../../src/volume/volume-set.ts';
+import { temporaryFolder } from '../support/folder.ts';
+
+const SIZE = 4 * 1024 * 1024;
+
+function record(kind: 'write' | 'zero', offset: number, length: number, flags = 0): JournalRecord {
+  const payload = kind === 'write' ? Buffer.alloc(length, 5) : Buffer.alloc(0);
+  return { kind: RecordKind[kind], flags, volume: 0 as VolumeIndex, lsn: lsn(1), offset, length, payload };
+}
+
+function isOffline(error: unknown): boolean {
+  return errorCode(error) === 'VOLUME_OFFLINE';
+}
+
+describe('a set of volumes', () => {
+  function prepare(): { path: string; set: VolumeSet } {
+    const path = join(temporaryFolder(), 'a.img');
+    writeFileSync(path, Buffer.alloc(SIZE, 1));
+    return {
+      path,
+      set: new VolumeSet(nodeFiles, [{ index: 0 as VolumeIndex, name: 'a', path, size: SIZE }]),
+    };
+  }
+
+  it('writes in order; zeros give their blocks back unless they are to be kept', () => {
+    const { path, set } = prepare();
+    const before = statSync(path).blocks;
+    set.apply([record('write', 0, 4096), record('zero', 512, 512)], { fromVolume: 'apply' });
+    set.apply([record('zero', SIZE / 2, SIZE / 2, RecordFlag.keepAllocated)], { fromVolume: 'apply' });
+    set.sync();
+    assert.ok(statSync(path).blocks >= before - 8);
+    set.apply([record('zero', SIZE / 2, SIZE / 2)], { fromVolume: 'apply' });
+    set.sync();
+    assert.ok(statSync(path).blocks <= before / 2 + 8);
+    const expected = Buffer.alloc(SIZE, 1);
+    expected
+      .fill(5, 0, 4096)
+      .fill(0, 512, 1024)
+      .fill(0, SIZE / 2);
+    assert.ok(readFileSync(path).equals(expected));
+    set.close();
+  });
+
+  it('skips what the source copied from its own volume, at the source', () => {
+    const { path, set } = prepare();
+    set.apply([record('write', 0, 512, RecordFlag.fromVolume)], { fromVolume: 'skip' });
+    assert.equal(readFileSync(path)[0], 1);
+    set.apply([record('write', 0, 512, RecordFlag.fromVolume)], { fromVolume: 'apply' });
+    assert.equal(readFileSync(path)[0], 5);
+    set.close();
+  });
+
+  it('has everything that is overwritten preserved before anything is (I7)', () => {
+    const { path, set } = prepare();
+    set.apply([record('write', 0, 512), record('zero', 4096, 512)], {
+      fromVolume: 'apply',
+      preserve(ranges) {
+        assert.deepEqual(
+          ranges.map(({ offset }) => offset),
+          [0, 4096],
+        );
+        assert.equal(readFileSync(path)[0], 1);
+      },
+    });
+    set.close();
+  });
+
+  it('writes nothing of a call in which one record lies outside its volume', () => {
+    const { path, set } = prepare();
+    assert.throws(
+      () => set.apply([record('write', 0, 512), record('write', SIZE - 256, 512)], { fromVolume: 'apply' }),
+      (error) => errorCode(error) === 'VOLUME_BOUNDS',
+    );
+    assert.equal(readFileSync(path)[0], 1);
+    set.close();
+  });
+
+  it('says that a volume is offline when it is missing or too small, and opens it anew when it is back', () => {
+    const { path, set } = prepare();
+    renameSync(path, `${path}.away`);
+    assert.throws(() => set.apply([record('write', 0, 512)], { fromVolume: 'apply' }), isOffline);
+    renameSync(`${path}.away`, path);
+    truncateSync(path, SIZE / 2);
+    assert.throws(() => set.apply([record('write', 0, 512)], { fromVolume: 'apply' }), isOffline);
+    truncateSync(path, SIZE);
+    set.apply([record('write', 0, 512)], { fromVolume: 'apply' });
+    set.sync();
+    assert.equal(readFileSync(path)[0], 5);
+    set.close();
+  });
+
+  it('does not call durable what it wrote to a file that was removed meanwhile', () => {
+    const { path, set } = prepare();
+    set.apply([record('write', 0, 512)], { fromVolume: 'apply' });
+    unlinkSync(path);
+    assert.throws(() => set.sync(), isOffline);
+    set.close();
+  });
+});
