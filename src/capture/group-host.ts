@@ -103,6 +103,7 @@ export class GroupHost {
   /** Hosts' writes fail with this from now on; undefined: they are taken again. */
   refuse(reason: { readonly code: 'ENOSPC' | 'EIO'; readonly message: string } | undefined): void {
     this.#refusal = reason === undefined ? undefined : new HostError(reason.code, reason.message);
+    this.#writer.wakeWaiting();
   }
 
   /** All of the group's volumes, from the next record on. Followed by a full copy. */

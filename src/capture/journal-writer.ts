@@ -203,6 +203,11 @@ export class JournalWriter {
   /** A closed segment is shipped and destaged: its file is used again. */
   release(path: string): void {
     this.#pool.give(path);
+    this.wakeWaiting();
+  }
+
+  /** Whoever waits for room looks again: there is some, or writes are refused now and need none. */
+  wakeWaiting(): void {
     for (const resolve of this.#roomWaiters.splice(0)) resolve();
   }
 
@@ -338,7 +343,7 @@ export class JournalWriter {
       },
     );
     for (const waiter of this.#waiters.splice(0)) waiter.reject(this.#failure);
-    for (const resolve of this.#roomWaiters.splice(0)) resolve();
+    this.wakeWaiting();
     this.#options.onFailed(this.#failure);
   }
 }
