@@ -95,7 +95,8 @@ export class LinkTroubles {
       const before = waits.get(code);
       const pause = nextTry - clock.monotonic();
       const nextTryAt = Math.max(before?.nextTryAt ?? 0, pause > 0 ? Math.round(clock.now() + pause) : 0);
-      const merged = { code, message, since: Math.min(since, before?.since ?? since) };
+      // They are in the order in which they began.
+      const merged = { code, message, since: before?.since ?? since };
       waits.set(code, nextTryAt === 0 ? merged : { ...merged, nextTryAt });
     }
     return [...waits.values()];

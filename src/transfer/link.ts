@@ -91,7 +91,6 @@ export class Link {
   #segmentsSent = 0;
   #bytesSent = 0;
   #wakeUp: AbortController | undefined;
-  #awake = false;
   #loop: Promise<void> | undefined;
 
   constructor(platform: LinkPlatform, log: Log, options: LinkOptions) {
@@ -116,7 +115,6 @@ export class Link {
   /** A segment was sealed. */
   wake(): void {
     this.#pump();
-    this.#awake = true;
     this.#wakeUp?.abort();
   }
 
@@ -168,7 +166,6 @@ export class Link {
   async #run(): Promise<void> {
     const { clock } = this.#platform;
     while (!this.#stopped()) {
-      this.#awake = false;
       if (clock.monotonic() >= this.#pollDue()) await this.#poll();
       this.#pump();
       await this.#rest();
@@ -176,7 +173,7 @@ export class Link {
   }
 
   async #rest(): Promise<void> {
-    if (this.#awake || this.#stopped()) return;
+    if (this.#stopped()) return;
     const { clock } = this.#platform;
     const now = clock.monotonic();
     const held = this.#troubles.heldUntil();

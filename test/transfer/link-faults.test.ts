@@ -125,7 +125,10 @@ class Play {
     this.#fault(() => undefined);
     await this.act({ kind: 'room' });
     await this.act({ kind: 'destination-starts' });
-    await this.bench.run(5 * MINUTE);
+    // Megabytes may be left of a long story, and everything to be sent again.
+    for (let minute = 0; minute < 30 && this.bench.site.received < this.#sealed * 10; minute += 1)
+      await this.bench.run(MINUTE);
+    await this.bench.run(2 * MINUTE);
     const report = this.bench.link.report();
     assert.equal(this.bench.site.received, this.#sealed * 10);
     assert.equal(this.bench.link.received, this.#sealed * 10, 'the source knows it');
@@ -154,11 +157,8 @@ class Play {
     const { told, transport } = this.bench;
     assert.ok(transport.underWayMax <= 3);
     const sequences = told.map(({ sequence }) => sequence);
-    assert.deepEqual(
-      sequences,
-      sequences.toSorted((a, b) => a - b),
-      'an older status was told (I12)',
-    );
+    const rising = [...new Set(sequences)].sort((a, b) => a - b);
+    assert.deepEqual(sequences, rising, 'a status was told twice, or an older one (I12)');
   }
 }
 

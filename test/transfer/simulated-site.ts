@@ -129,6 +129,8 @@ export class SimulatedTransport implements Transport {
   underWay = 0;
   underWayMax = 0;
   closed = 0;
+  /** Milliseconds that a put takes to end once it has failed or was aborted. */
+  lingers = 0;
   readonly #clock: SimulatedClock;
   readonly #site: SimulatedSite;
 
@@ -160,6 +162,9 @@ export class SimulatedTransport implements Transport {
       parts.delete(file);
       inbox.set(file, source.size);
       if (fault === 'lost-answer') throw this.#error('ConnectionLost');
+    } catch (error) {
+      if (this.lingers > 0) await sleep(this.#clock, this.lingers);
+      throw error;
     } finally {
       this.underWay -= 1;
     }
