@@ -129,7 +129,14 @@ describe('real NBD clients', function () {
     const job = (name: string, uri: string, offset: number): string[] => [
       `--name=${name}`,
       ...['--ioengine=nbd', `--uri=${uri}`, '--rw=randwrite', '--bsrange=512-256k', '--size=16m'],
-      ...[`--offset=${offset}m`, '--iodepth=32', '--verify=crc32c', '--verify_fatal=1', '--fsync=64'],
+      ...[
+        `--offset=${offset}m`,
+        '--iodepth=32',
+        '--verify=crc32c',
+        '--verify_state_save=0',
+        '--verify_fatal=1',
+        '--fsync=64',
+      ],
     ];
     const output = await run(
       'fio',
