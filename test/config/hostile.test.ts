@@ -66,7 +66,7 @@ describe('Loading a hostile configuration:', () => {
       const started = performance.now();
       const told = problems(`${lines.join('\n')}\n`).map((problem) => problem.message);
       assert.ok(told.includes(`the file has more than ${NODES_MAX} values`), told.join('\n'));
-      assert.ok(performance.now() - started < 5000);
+      assert.ok(performance.now() - started < 20_000);
     });
 
     it('deep nesting and a hundred thousand names are told, not suffered', () => {
@@ -74,7 +74,7 @@ describe('Loading a hostile configuration:', () => {
       assert.match(problems('['.repeat(100_000))[0]?.message ?? '', /^not readable as YAML/);
       const names = Array.from({ length: 100_000 }, (_, index) => `k${index}: 1\n`).join('');
       assert.equal(problems(names).length, PROBLEMS_MAX);
-      assert.ok(performance.now() - started < 10_000);
+      assert.ok(performance.now() - started < 20_000);
     });
 
     it('at most a hundred problems are told, the last saying how many more there are', () => {
