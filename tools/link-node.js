@@ -4,7 +4,7 @@
  */
 import { existsSync, symlinkSync } from 'node:fs';
 import process from 'node:process';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, URL } from 'node:url';
 
 const bin = new URL('../node_modules/.bin/', import.meta.url);
 const program = `../node-${process.platform}-${process.arch}/bin/node`;

@@ -3,6 +3,8 @@
  * milliseconds, rates in bytes per second, secrets read from their files. `load.ts` makes it from a file, or says line,
  * column, cause and fix of everything wrong with it.
  */
+import type { ReceiverOptions } from '../transfer/receiver/options.ts';
+
 export interface Config {
   /** Holds the API's endpoint file, the log and what the daemon must remember. */
   readonly stateFolder: string;
@@ -127,16 +129,7 @@ export interface MarkerProgramConfig {
   readonly wait: boolean;
 }
 
-export interface ReceiverConfig {
-  readonly host: string;
-  readonly port: number;
-  /** Inclusive. */
-  readonly passivePorts: { readonly first: number; readonly last: number };
-  /** The address that PASV names when clients reach this machine by another one (NAT). */
-  readonly publicAddress: string | undefined;
-  /** PEM text, the key without a passphrase; undefined: no TLS, refused on anything but loopback unless `allowPlain`. */
-  readonly tls: { readonly certificate: string; readonly key: string } | undefined;
-  /** Logins over an unencrypted connection are taken. */
-  readonly allowPlain: boolean;
-  readonly connections: number;
-}
+export type ReceiverConfig = Pick<
+  ReceiverOptions,
+  'host' | 'port' | 'passivePorts' | 'publicAddress' | 'tls' | 'allowPlain' | 'connections'
+>;

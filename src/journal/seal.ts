@@ -15,6 +15,7 @@ import {
 } from './record.ts';
 import { Coverage } from './coverage.ts';
 import { DIGEST_START } from './segment/format.ts';
+import type { SegmentHeader } from './segment/segment.ts';
 import type { EncodedRecord } from './segment/writer.ts';
 
 /** How far the journal has been sealed. What lies between `shipped` and `digested` was taken but is not replicated. */
@@ -44,14 +45,10 @@ export interface SealOptions {
 }
 
 /** What a sealed segment is to hold. */
-export interface SealPlan {
-  readonly first: Lsn;
-  readonly last: Lsn;
-  readonly digestBefore: string;
-  readonly digestAfter: string;
-  readonly firstTime: number;
-  readonly lastTime: number;
-  readonly overwrittenDropped: boolean;
+export interface SealPlan extends Pick<
+  SegmentHeader,
+  'first' | 'last' | 'digestBefore' | 'digestAfter' | 'firstTime' | 'lastTime' | 'overwrittenDropped'
+> {
   readonly records: readonly EncodedRecord[];
   /** Bytes of volume data in them. */
   readonly dataBytes: number;

@@ -10,19 +10,14 @@
 import { assert } from '../platform/errors.ts';
 import type { Files } from '../platform/files.ts';
 import type { Log } from '../platform/log.ts';
+import type { VolumeRange } from '../volume/volume-set.ts';
 import type { Catalogue, CatalogueEntry } from './catalogue.ts';
 import { ChunkFile, type ReadChunk } from './chunk-file.ts';
 import { CHUNK_SIZE, RunBuilder } from './chunk-format.ts';
 import { chunkKey } from './chunk-index.ts';
 import { CopyOnWriteReader } from './copy-on-write-reader.ts';
 import { snapshotNotFound } from './snapshot-errors.ts';
-import type {
-  SnapshotInfo,
-  SnapshotReader,
-  SnapshotStore,
-  SnapshotVolume,
-  VolumeRange,
-} from './snapshot-store.ts';
+import type { SnapshotInfo, SnapshotReader, SnapshotStore, SnapshotVolume } from './snapshot-store.ts';
 import { VolumeSources } from './volume-source.ts';
 
 export class CopyOnWriteStore implements SnapshotStore {

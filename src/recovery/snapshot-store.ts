@@ -6,6 +6,7 @@
  * between `create`'s first volume and its last.
  */
 import type { Lsn } from '../journal/ids.ts';
+import type { VolumeRange } from '../volume/volume-set.ts';
 
 export interface SnapshotInfo {
   /** The marker's id, 32 hexadecimal digits; creating the same id again is no error and has no effect (I9). */
@@ -24,13 +25,6 @@ export interface SnapshotVolume {
   readonly path: string;
   /** Bytes. */
   readonly size: number;
-}
-
-export interface VolumeRange {
-  readonly volume: string;
-  /** Bytes. */
-  readonly offset: number;
-  readonly length: number;
 }
 
 export interface SnapshotStore {

@@ -26,7 +26,7 @@ export interface ReceiverOptions {
   readonly passivePorts: { readonly first: number; readonly last: number };
   /** The IPv4 address that PASV names when clients reach this machine by another one (NAT). */
   readonly publicAddress: string | undefined;
-  /** PEM text, not paths. */
+  /** PEM text, not paths, the key without a passphrase; undefined: no TLS, refused on anything but loopback unless `allowPlain`. */
   readonly tls: { readonly certificate: string; readonly key: string } | undefined;
   /** Logins and data over an unencrypted connection are taken although `tls` is there, or the network is not loopback. */
   readonly allowPlain: boolean;
