@@ -9,6 +9,7 @@ import { nodeFiles } from '../platform/node/files.ts';
 import { nodePlatform } from '../platform/node/platform.ts';
 import { Receiver } from '../transfer/receiver/receiver.ts';
 import { startDestination } from './destination.ts';
+import { nodeWorld } from './node-world.ts';
 import type { RunningGroup } from './running-group.ts';
 import { startSource } from './source.ts';
 
@@ -33,8 +34,8 @@ export async function startDaemon(config: Config, log: Log, child: (part: string
     for (const group of config.groups) {
       groups.push(
         group.role === 'source'
-          ? await startSource(group, child(group.name))
-          : await startDestination(group, child(group.name)),
+          ? await startSource(group, child(group.name), nodeWorld)
+          : await startDestination(group, child(group.name), nodeWorld),
       );
     }
     const control = controlOf(groups);

@@ -5,39 +5,41 @@ import type { DestinationGroupConfig } from '../config/config.ts';
 import type { DestinationBack } from '../destage/destination-back.ts';
 import { DestinationGroup } from '../destage/destination-group.ts';
 import { encodeStatus } from '../journal/status-codec.ts';
+import type { Clock } from '../platform/clock.ts';
 import { OperatorError } from '../platform/errors.ts';
 import type { Log } from '../platform/log.ts';
-import { nodePlatform } from '../platform/node/platform.ts';
-import { startThread, type RemoteThread } from '../platform/node/threads.ts';
-import { lockGroup, logFromThread, type RunningGroup } from './running-group.ts';
-import type { DestinationThreadOptions } from './threads/destination-back-thread.ts';
-import { watch } from './watch.ts';
+import type { RemoteThread } from '../platform/node/threads.ts';
+import { logFromThread, type RunningGroup } from './running-group.ts';
+import type { World } from './world.ts';
 
-export async function startDestination(config: DestinationGroupConfig, log: Log): Promise<RunningGroup> {
-  const lock = lockGroup(config.name, config.folder);
+export async function startDestination(
+  config: DestinationGroupConfig,
+  log: Log,
+  world: World,
+): Promise<RunningGroup> {
+  const { platform } = world;
+  const lock = world.lockGroup(config.name, config.folder);
   const paths = new Map(config.volumes.map(({ name, path }) => [name, path]));
   const { name, folder, quota, markers, key, snapshotFolder } = config;
-  const options: DestinationThreadOptions = { groupName: name, folder, snapshotFolder, key, paths };
-  const module = new URL('./threads/destination-back-thread.ts', import.meta.url);
-  const back: RemoteThread<DestinationBack> = startThread(
-    module,
+  const options = { groupName: name, folder, snapshotFolder, key, paths };
+  const back: RemoteThread<DestinationBack> = world.threads.destinationBack(
     options,
     { log: logFromThread(log) },
     (error) => log.error(`the thread of group ${name} ended: ${error.message}; restart blockferry`),
   );
   try {
     const opened = await back.call.facts();
-    const group = new DestinationGroup(nodePlatform, log, back.call, opened, {
+    const group = new DestinationGroup(platform, log, back.call, opened, {
       name,
       folder,
       quota,
       paths,
       markers,
-      encodeStatus: (status) => encodeStatus(status, key, name, nodePlatform.random),
-      watch,
+      encodeStatus: (status) => encodeStatus(status, key, name, platform.random),
+      watch: (watched, onChange) => world.watch(watched, onChange),
     });
     group.start();
-    return runningDestination(config, group, back, lock);
+    return runningDestination(config, group, back, { clock: platform.clock, lock });
   } catch (error) {
     await back.terminate();
     lock.release();
@@ -49,11 +51,11 @@ function runningDestination(
   config: DestinationGroupConfig,
   group: DestinationGroup,
   back: RemoteThread<DestinationBack>,
-  lock: { release(): void },
+  { clock, lock }: { readonly clock: Clock; readonly lock: { release(): void } },
 ): RunningGroup {
   return {
     name: config.name,
-    status: () => Promise.resolve(statusOf(config, group)),
+    status: () => Promise.resolve(statusOf(config, group, clock.now())),
     snapshots: (): Promise<readonly SnapshotEntry[]> =>
       back.call
         .snapshots()
@@ -78,10 +80,13 @@ function runningDestination(
   };
 }
 
-function statusOf(config: DestinationGroupConfig, group: DestinationGroup): DestinationGroupStatus {
+function statusOf(
+  config: DestinationGroupConfig,
+  group: DestinationGroup,
+  now: number,
+): DestinationGroupStatus {
   const report = group.report();
   const { state, received, snapshots } = report.facts;
-  const now = nodePlatform.clock.now();
   return {
     role: 'destination',
     name: config.name,

@@ -5,9 +5,9 @@ import {
   type GroupHostStatus,
   type PlacedMarker,
 } from '../capture/group-host.ts';
-import { NbdServer } from '../capture/nbd/server.ts';
+import type { HostVolume } from '../capture/front-end.ts';
+import type { NbdAddress } from '../capture/nbd/server.ts';
 import type { MarkerPayload } from '../journal/record.ts';
-import type { Log } from '../platform/log.ts';
 import type { Platform } from '../platform/platform.ts';
 import type { NbdConfig } from '../config/config.ts';
 
@@ -18,24 +18,31 @@ export interface SourceHostOptions {
 
 export type Emit = (name: string, ...args: readonly unknown[]) => void;
 
+/** What hosts connect to. */
+export interface HostServer {
+  listen(address: NbdAddress): Promise<unknown>;
+  connections(): number;
+  close(): Promise<void>;
+}
+
 export class SourceHost {
   readonly #host: GroupHost;
-  readonly #server: NbdServer;
+  readonly #server: HostServer;
   readonly #nbd: NbdConfig;
 
-  constructor(platform: Platform, log: Log, options: SourceHostOptions, emit: Emit) {
+  constructor(
+    platform: Platform,
+    options: SourceHostOptions,
+    emit: Emit,
+    serve: (volumes: readonly HostVolume[]) => HostServer,
+  ) {
     this.#nbd = options.nbd;
     this.#host = new GroupHost(platform, options.group, {
       onClosed: (raw, generation) => emit('closed', raw, generation),
       onCopied: () => emit('copied'),
       onFailed: (message, remedy) => emit('failed', message, remedy),
     });
-    this.#server = new NbdServer({
-      volumes: this.#host.volumes,
-      log,
-      clock: platform.clock,
-      connectionsMax: options.nbd.connections,
-    });
+    this.#server = serve(this.#host.volumes);
   }
 
   /** Hosts may come. */

@@ -9,27 +9,27 @@ import { readGroupFile, writeGroupFile, type GroupFile } from '../journal/source
 import { decodeStatus } from '../journal/status-codec.ts';
 import { describeError, OperatorError } from '../platform/errors.ts';
 import type { Log } from '../platform/log.ts';
-import { nodePlatform } from '../platform/node/platform.ts';
-import { startThread, type RemoteThread } from '../platform/node/threads.ts';
+import type { RemoteThread } from '../platform/node/threads.ts';
+import type { Platform } from '../platform/platform.ts';
 import { Link, type LinkReport } from '../transfer/link.ts';
 import type { Transport } from '../transfer/transport.ts';
 import { FolderTransport } from '../transfer/transports/folder.ts';
 import { FtpTransport } from '../transfer/transports/ftp.ts';
 import { LinkMemory } from './link-memory.ts';
-import { lockGroup, logFromThread, type RunningGroup } from './running-group.ts';
+import { logFromThread, type RunningGroup } from './running-group.ts';
 import type { SourceBack, SourceBackOptions } from './source-back.ts';
 import { receivedByAll, SourceGroup } from './source-group.ts';
 import type { SourceHost, SourceHostOptions } from './source-host.ts';
+import type { World } from './world.ts';
 
-const { files, clock, random } = nodePlatform;
 const SECTOR = 512;
 
 type PlacedVolume = SourceBackOptions['volumes'][number];
 
-export async function startSource(config: SourceGroupConfig, log: Log): Promise<RunningGroup> {
-  const lock = lockGroup(config.name, config.folder);
+export async function startSource(config: SourceGroupConfig, log: Log, world: World): Promise<RunningGroup> {
+  const lock = world.lockGroup(config.name, config.folder);
   try {
-    return await new Source(config, log, lock).start();
+    return await new Source(config, log, world, lock).start();
   } catch (error) {
     lock.release();
     throw error;
@@ -40,6 +40,7 @@ class Source implements RunningGroup {
   readonly name: string;
   readonly #config: SourceGroupConfig;
   readonly #log: Log;
+  readonly #world: World;
   readonly #lock: { release(): void };
   readonly #volumes: readonly PlacedVolume[];
   readonly #links: { readonly config: LinkConfig; readonly link: Link; readonly memory: LinkMemory }[] = [];
@@ -48,18 +49,20 @@ class Source implements RunningGroup {
   #host: RemoteThread<SourceHost> | undefined;
   #group: SourceGroup | undefined;
 
-  constructor(config: SourceGroupConfig, log: Log, lock: { release(): void }) {
+  constructor(config: SourceGroupConfig, log: Log, world: World, lock: { release(): void }) {
+    const { files, random } = world.platform;
     this.name = config.name;
     this.#config = config;
     this.#log = log;
+    this.#world = world;
     this.#lock = lock;
-    this.#identity = readGroupFile(files, config.folder) ?? newIdentity();
-    this.#volumes = placeVolumes(config, this.#identity.volumes);
+    this.#identity = readGroupFile(files, config.folder) ?? newIdentity(random);
+    this.#volumes = placeVolumes(files, config, this.#identity.volumes);
   }
 
   async start(): Promise<this> {
     const { folder, quota, whenFull, segment } = this.#config;
-    writeGroupFile(files, folder, this.#identity);
+    writeGroupFile(this.#world.platform.files, folder, this.#identity);
     const back = (this.#back = this.#startBack());
     const opened = await back.call.open();
     const done = lsn(Math.min(opened.checkpoint.applied, opened.checkpoint.digested));
@@ -74,7 +77,7 @@ class Source implements RunningGroup {
       failed: (message: string, remedy: string) => this.#group?.failed(message, remedy),
     }));
     const group = (this.#group = new SourceGroup(
-      nodePlatform,
+      this.#world.platform,
       this.#log,
       { host: host.call, back: back.call },
       opened,
@@ -105,7 +108,7 @@ class Source implements RunningGroup {
     kind,
     name,
   }: MarkerToPlace): Promise<{ id: string; lsn: number; time: number; name: string }> {
-    const id = random.bytes(16).toString('hex');
+    const id = this.#world.platform.random.bytes(16).toString('hex');
     const placed = await this.#running.placeMarker({ id, kind, name });
     this.#log.info(`${kind} marker ${name} placed`, { lsn: placed.lsn });
     return { id, name, ...placed };
@@ -131,7 +134,7 @@ class Source implements RunningGroup {
     const group = this.#running;
     const host = await this.#host?.call.status();
     const used = group.bufferUsed;
-    const free = files.freeSpace(this.#config.folder);
+    const free = this.#world.platform.files.freeSpace(this.#config.folder);
     const last = host?.lsn ?? group.checkpoint.digested;
     return {
       role: 'source',
@@ -150,7 +153,9 @@ class Source implements RunningGroup {
       ...(host?.copy === undefined ? {} : { initialized: host.copy.done / Math.max(1, host.copy.total) }),
       hosts: host?.connections ?? 0,
       waits: group.waits.list(),
-      streams: this.#links.map(({ config, link }) => streamStatus(config, link, last)),
+      streams: this.#links.map(({ config, link }) =>
+        streamStatus(config, link, last, this.#world.platform.clock),
+      ),
     };
   }
 
@@ -181,9 +186,7 @@ class Source implements RunningGroup {
       dropOverwritten: segment.dropOverwritten,
       volumes: this.#volumes,
     };
-    return startThread(new URL('./threads/source-back-thread.ts', import.meta.url), options, {}, (error) =>
-      this.#threadEnded(error),
-    );
+    return this.#world.threads.sourceBack(options, (error) => this.#threadEnded(error));
   }
 
   #startHost(done: Lsn, events: Record<string, (...args: never[]) => void>): RemoteThread<SourceHost> {
@@ -200,10 +203,8 @@ class Source implements RunningGroup {
       },
       nbd,
     };
-    const module = new URL('./threads/source-host-thread.ts', import.meta.url);
-    return startThread(module, options, { ...events, log: logFromThread(this.#log) }, (error) =>
-      this.#threadEnded(error),
-    );
+    const all = { ...events, log: logFromThread(this.#log) };
+    return this.#world.threads.sourceHost(options, all, (error) => this.#threadEnded(error));
   }
 
   #threadEnded(error: Error): void {
@@ -229,14 +230,14 @@ class Source implements RunningGroup {
 
   #note(change: Partial<GroupFile>): void {
     this.#identity = { ...this.#identity, ...change };
-    writeGroupFile(files, this.#config.folder, this.#identity);
+    writeGroupFile(this.#world.platform.files, this.#config.folder, this.#identity);
   }
 
   #addLink(config: LinkConfig): void {
-    const memory = new LinkMemory(nodePlatform, this.#config.folder, config.name);
-    const link = new Link(nodePlatform, this.#log, {
+    const memory = new LinkMemory(this.#world.platform, this.#config.folder, config.name);
+    const link = new Link(this.#world.platform, this.#log, {
       name: config.name,
-      transport: transportOf(config),
+      transport: this.#world.transport(config),
       parallel: config.parallel,
       segments: () => this.#running.sealed,
       groupId: this.#identity.id,
@@ -251,13 +252,17 @@ class Source implements RunningGroup {
   }
 }
 
-function newIdentity(): GroupFile {
+function newIdentity(random: Platform['random']): GroupFile {
   const id = (): string => random.bytes(16).toString('hex');
   return { id: id(), epoch: { number: epoch(1), id: id() }, volumes: [], initialized: false };
 }
 
 /** A volume keeps the index it once got. An image file that is not there yet is made, sparse, when its size is given. */
-function placeVolumes(config: SourceGroupConfig, known: readonly AttachedVolume[]): PlacedVolume[] {
+function placeVolumes(
+  files: Platform['files'],
+  config: SourceGroupConfig,
+  known: readonly AttachedVolume[],
+): PlacedVolume[] {
   let unused = Math.max(-1, ...known.map((volume) => volume.index)) + 1;
   return config.volumes.map(({ name, path, size: wanted }) => {
     const stat = files.stat(path);
@@ -284,14 +289,14 @@ function placeVolumes(config: SourceGroupConfig, known: readonly AttachedVolume[
   });
 }
 
-function transportOf({ transport, parallel }: LinkConfig): Transport {
+export function transportOf({ transport, parallel }: LinkConfig): Transport {
   // One connection more than there are transfers, for the status.
   return transport.kind === 'folder'
     ? new FolderTransport(transport)
     : new FtpTransport({ ...transport, connections: parallel + 1 });
 }
 
-function streamStatus(config: LinkConfig, link: Link, last: number): StreamStatus {
+function streamStatus(config: LinkConfig, link: Link, last: number, clock: Platform['clock']): StreamStatus {
   const report = link.report();
   const { status } = report;
   return {
@@ -303,7 +308,7 @@ function streamStatus(config: LinkConfig, link: Link, last: number): StreamStatu
     state: report.state,
     received: status?.received ?? 0,
     applied: status?.applied ?? 0,
-    ...lagOf(report, last),
+    ...lagOf(report, last, clock),
     lagBytes: report.backlogBytes,
     backlogSegments: report.backlogSegments,
     rate: report.rate,
@@ -318,7 +323,7 @@ function streamStatus(config: LinkConfig, link: Link, last: number): StreamStatu
 }
 
 /** The age of the newest write that the destination has applied, by the source's own clock; not the absence of errors. */
-function lagOf({ status }: LinkReport, last: number): { lagSeconds?: number } {
+function lagOf({ status }: LinkReport, last: number, clock: Platform['clock']): { lagSeconds?: number } {
   if (status === undefined) return {};
   if (status.applied >= last) return { lagSeconds: 0 };
   return status.appliedTime === 0

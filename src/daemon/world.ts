@@ -1,0 +1,37 @@
+/**
+ * What groups are built on. The daemon's own is Node's (`node-world.ts`); on a simulated one, a whole pair of sites runs in
+ * one process.
+ */
+import type { LinkConfig } from '../config/config.ts';
+import type { DestinationBack } from '../destage/destination-back.ts';
+import type { Platform } from '../platform/platform.ts';
+import type { Events, RemoteThread } from '../platform/node/threads.ts';
+import type { Transport } from '../transfer/transport.ts';
+import type { DestinationBackThreadOptions } from './build-threads.ts';
+import type { SourceBack, SourceBackOptions } from './source-back.ts';
+import type { SourceHost, SourceHostOptions } from './source-host.ts';
+
+export interface World {
+  readonly platform: Platform;
+  readonly threads: Threads;
+  /** One daemon a group folder. @throws OperatorError `GROUP_LOCKED` */
+  lockGroup(name: string, folder: string): { release(): void };
+  transport(link: LinkConfig): Transport;
+  /** Calls back when something in the folder changed; an event may be missed. The result ends it. */
+  watch(folder: string, onChange: () => void): () => void;
+}
+
+/** `onExit`: the thread ended without being asked to. */
+export interface Threads {
+  sourceBack(options: SourceBackOptions, onExit: (error: Error) => void): RemoteThread<SourceBack>;
+  sourceHost(
+    options: SourceHostOptions,
+    events: Events,
+    onExit: (error: Error) => void,
+  ): RemoteThread<SourceHost>;
+  destinationBack(
+    options: DestinationBackThreadOptions,
+    events: Events,
+    onExit: (error: Error) => void,
+  ): RemoteThread<DestinationBack>;
+}
