@@ -1,33 +1,33 @@
 /** Where the API listens: a unix socket that only the daemon's user can open, or a loopback port. */
-import { lstatSync, unlinkSync } from 'node:fs';
-import { connect, type Server } from 'node:net';
+import type { Server } from 'node:net';
 import { dirname } from 'node:path';
 import type { ApiConfig } from '../config/config.ts';
+import { SOCKET_PATH_MAX } from '../config/limits.ts';
 import { errorCode, OperatorError } from '../platform/errors.ts';
 import { nodeFiles } from '../platform/node/files.ts';
+import { listenOnLocalSocket } from '../platform/node/local-socket.ts';
 import type { EndpointAddress } from './contract/endpoint.ts';
 
-/** Bytes of a unix socket's path: `sun_path` has 108 with the final zero. */
-const SOCKET_PATH_MAX = 107;
-/** Milliseconds for whoever may still listen on a socket to take a connection. */
-const PROBE_TIME_MAX = 2000;
-
-/**
- * @returns the address as clients must name it
- * @throws OperatorError `API_ADDRESS_IN_USE`, `API_ADDRESS_INVALID`
- */
-export async function listen(server: Server, address: ApiConfig): Promise<EndpointAddress> {
-  if (address.kind === 'socket') {
-    await listenOnSocket(server, address.path);
-    return { socket: address.path };
-  }
-  await listening(server, address.host, () => server.listen(address.port, address.host));
-  const bound = server.address();
-  const port = typeof bound === 'object' && bound !== null ? bound.port : address.port;
-  return { host: address.host, port };
+export interface Listening {
+  /** As clients must name it. */
+  readonly address: EndpointAddress;
+  /** To be called once the server is closed: the address is free for another daemon. */
+  readonly release: () => void;
 }
 
-async function listenOnSocket(server: Server, path: string): Promise<void> {
+/** @throws OperatorError `API_ADDRESS_IN_USE`, `API_ADDRESS_INVALID` */
+export async function listen(server: Server, address: ApiConfig): Promise<Listening> {
+  if (address.kind === 'socket') {
+    const release = await listenOnSocket(server, address.path);
+    return { address: { socket: address.path }, release };
+  }
+  await listeningOnPort(server, address);
+  const bound = server.address();
+  const port = typeof bound === 'object' && bound !== null ? bound.port : address.port;
+  return { address: { host: address.host, port }, release: () => undefined };
+}
+
+async function listenOnSocket(server: Server, path: string): Promise<() => void> {
   if (Buffer.byteLength(path) > SOCKET_PATH_MAX) {
     throw new OperatorError(
       'API_ADDRESS_INVALID',
@@ -36,54 +36,29 @@ async function listenOnSocket(server: Server, path: string): Promise<void> {
     );
   }
   nodeFiles.makeDirectory(dirname(path));
-  await removeStale(path);
-  await listening(server, path, () => {
-    // listen() binds at once for a primary process, so the socket is never there with wider rights.
-    const mask = process.umask(0o177);
-    try {
-      server.listen(path);
-    } finally {
-      process.umask(mask);
-    }
-  });
-}
-
-/** A daemon that was killed leaves its socket behind: nobody answers on it, so it goes. Anything else stays. */
-async function removeStale(path: string): Promise<void> {
-  const stat = lstatSync(path, { throwIfNoEntry: false });
-  if (stat === undefined) return;
-  if (!stat.isSocket()) {
-    throw new OperatorError(
-      'API_ADDRESS_INVALID',
-      `${path}, where the API's socket should be, is not a socket`,
-      {
-        remedy: 'set api.socket to another path, or move that file away',
-      },
-    );
+  const socket = await listenOnLocalSocket(server, path);
+  switch (socket.kind) {
+    case 'listening':
+      return socket.close;
+    case 'in-use':
+      throw inUse(path);
+    case 'not-a-socket':
+      throw new OperatorError(
+        'API_ADDRESS_INVALID',
+        `${path}, where the API's socket should be, is not a socket`,
+        { remedy: 'set api.socket to another path, or move that file away' },
+      );
   }
-  if (await answers(path)) throw inUse(path);
-  unlinkSync(path);
 }
 
-/** Only a refused connection says that nobody listens; a busy or forbidden socket is somebody's. */
-function answers(path: string): Promise<boolean> {
-  return new Promise((resolve) => {
-    const probe = connect(path);
-    const finish = (result: boolean): void => {
-      probe.destroy();
-      resolve(result);
-    };
-    probe.setTimeout(PROBE_TIME_MAX, () => finish(true));
-    probe.once('connect', () => finish(true));
-    probe.once('error', (error) => finish(!['ECONNREFUSED', 'ENOENT'].includes(errorCode(error))));
-  });
-}
-
-function listening(server: Server, where: string, start: () => void): Promise<void> {
+function listeningOnPort(
+  server: Server,
+  { host, port }: { readonly host: string; readonly port: number },
+): Promise<void> {
   return new Promise((resolve, reject) => {
     const failed = (error: Error): void => {
       server.off('listening', done);
-      reject(errorCode(error) === 'EADDRINUSE' ? inUse(where) : error);
+      reject(errorCode(error) === 'EADDRINUSE' ? inUse(host) : error);
     };
     const done = (): void => {
       server.off('error', failed);
@@ -91,7 +66,7 @@ function listening(server: Server, where: string, start: () => void): Promise<vo
     };
     server.once('error', failed);
     server.once('listening', done);
-    start();
+    server.listen(port, host);
   });
 }
 

@@ -39,14 +39,16 @@ export async function startApi({ address, stateFolder, control, log }: ApiOption
   const token = nodeRandom.bytes(TOKEN_SIZE).toString('hex');
   const app = createApp(token, log);
   addRoutes(app, control);
-  // Not app.listen(): the socket's rights must hold from the first moment, and that needs the moment of binding.
+  // Not app.listen(): the socket's rights must hold from the first moment.
   await app.ready();
   app.server.maxConnections = CONNECTIONS_MAX;
-  const endpoint = { address: await listen(app.server, address), token };
+  const { address: listensAt, release } = await listen(app.server, address);
+  const endpoint = { address: listensAt, token };
   try {
     writeEndpointFile(nodeFiles, stateFolder, endpoint);
   } catch (error) {
     await app.close();
+    release();
     throw error;
   }
   log.info('the API is open', 'socket' in endpoint.address ? endpoint.address : { ...endpoint.address });
@@ -57,6 +59,7 @@ export async function startApi({ address, stateFolder, control, log }: ApiOption
       const impatience = setTimeout(() => app.server.closeAllConnections(), CLOSE_TIME_MAX);
       await app.close();
       clearTimeout(impatience);
+      release();
     },
   };
 }

@@ -22,8 +22,8 @@ export const KEY_LENGTH = 32;
 export const NAME_LENGTH_MAX = 63;
 export const TEXT_LENGTH_MAX = 1024;
 export const PATH_LENGTH_MAX = 4096;
-/** `sun_path` of unix(7) holds 108 bytes with its end. */
-export const SOCKET_PATH_MAX = 107;
+/** `sun_path` of unix(7) holds 108 bytes with its end; a socket is made at `PATH.d/s` before it gets its name. */
+export const SOCKET_PATH_MAX = 103;
 
 export const GROUPS_MAX = 64;
 export const VOLUMES_PER_GROUP_MAX = 64;

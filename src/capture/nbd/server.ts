@@ -1,9 +1,9 @@
 /** The NBD server's sockets. What is said on them is `session.ts`'s business. */
-import { chmodSync, lstatSync, rmSync } from 'node:fs';
-import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import type { Clock } from '../../platform/clock.ts';
-import { errorCode, OperatorError } from '../../platform/errors.ts';
+import { describeError, OperatorError } from '../../platform/errors.ts';
 import type { Log } from '../../platform/log.ts';
+import { listenOnLocalSocket } from '../../platform/node/local-socket.ts';
 import type { HostVolume } from '../front-end.ts';
 import { Session } from './session.ts';
 
@@ -34,7 +34,7 @@ interface Connection {
 
 export class NbdServer {
   readonly #options: NbdServerOptions;
-  readonly #servers: Server[] = [];
+  readonly #listening: { readonly server: Server; readonly release: () => void }[] = [];
   readonly #connections = new Set<Connection>();
 
   constructor(options: NbdServerOptions) {
@@ -47,7 +47,6 @@ export class NbdServer {
 
   /** May be called for several addresses. Returns the address with its actual port. @throws OperatorError `NBD_ADDRESS` */
   async listen(address: NbdAddress): Promise<NbdAddress> {
-    if (address.kind === 'socket') await removeStaleSocket(address.path);
     // Half-open: a host that has said all it wants still gets its replies.
     const options = {
       noDelay: true,
@@ -56,23 +55,16 @@ export class NbdServer {
       keepAliveInitialDelay: KEEP_ALIVE_AFTER,
     };
     const server = createServer(options, (socket) => this.#accept(socket));
-    await new Promise<void>((resolve, reject) => {
-      server.once('error', (error) => reject(cannotListen(address, error)));
-      const ready = (): void => resolve();
-      if (address.kind === 'socket') server.listen({ path: address.path }, ready);
-      else server.listen({ host: address.host, port: address.port }, ready);
-    });
+    const release = await this.#open(server, address);
     // Such as no file descriptor left for a connection: those there are go on.
     server.on('error', (error) => this.#options.log.warn(`NBD connection not accepted: ${error.message}`));
-    this.#servers.push(server);
-    if (address.kind === 'tcp') return { ...address, port: (server.address() as AddressInfo).port };
-    if (process.platform !== 'win32') chmodSync(address.path, 0o600);
-    return address;
+    this.#listening.push({ server, release });
+    return address.kind === 'tcp' ? { ...address, port: (server.address() as AddressInfo).port } : address;
   }
 
   /** Takes nobody new, answers what was received, and hangs up. */
   async close(): Promise<void> {
-    const closed = this.#servers.map((server) => new Promise((resolve) => server.close(resolve)));
+    const closed = this.#listening.map(({ server }) => new Promise((resolve) => server.close(resolve)));
     for (const { socket } of this.#connections) socket.pause();
     const limit = this.#options.clock.monotonic() + CLOSE_TIME_LIMIT;
     while (this.#busy() && this.#options.clock.monotonic() < limit) {
@@ -87,6 +79,24 @@ export class NbdServer {
       new Promise<void>((resolve) => this.#options.clock.after(CLOSE_TIME_LIMIT, resolve)),
     ]);
     for (const { socket } of this.#connections) socket.destroy();
+    for (const { release } of this.#listening.splice(0)) release();
+  }
+
+  /** Returns what frees the address once the server is closed. */
+  async #open(server: Server, address: NbdAddress): Promise<() => void> {
+    try {
+      if (address.kind === 'socket') return await listenOnSocket(server, address.path);
+      await new Promise<void>((resolve, reject) => {
+        server.once('error', reject);
+        server.listen({ host: address.host, port: address.port }, () => {
+          server.off('error', reject);
+          resolve();
+        });
+      });
+      return () => undefined;
+    } catch (error) {
+      throw error instanceof OperatorError ? error : cannotListen(address, error);
+    }
   }
 
   #busy(): boolean {
@@ -169,37 +179,28 @@ export class NbdServer {
   }
 }
 
-/**
- * A socket file that nobody listens on is left over from a crash. Anything else there is not ours to remove: connecting
- * to a plain file, a disk image say, is refused in the same way.
- * @throws OperatorError `NBD_ADDRESS` when somebody listens on it, or it is no socket
- */
-async function removeStaleSocket(path: string): Promise<void> {
-  // On Windows a named pipe, which leaves no file.
-  const found = process.platform === 'win32' ? undefined : lstatSync(path, { throwIfNoEntry: false });
-  if (found !== undefined && !found.isSocket()) {
-    throw new OperatorError('NBD_ADDRESS', `cannot serve NBD at ${path}: there is a file that is no socket`, {
-      remedy: 'configure another nbd socket, or move that file away',
-    });
+/** @throws OperatorError `NBD_ADDRESS` when somebody else listens on it, or it is no socket */
+async function listenOnSocket(server: Server, path: string): Promise<() => void> {
+  const socket = await listenOnLocalSocket(server, path);
+  switch (socket.kind) {
+    case 'listening':
+      return socket.close;
+    case 'in-use':
+      throw new OperatorError('NBD_ADDRESS', `another program serves ${path}`, {
+        remedy: 'stop it, or give this group another nbd socket',
+      });
+    case 'not-a-socket':
+      throw new OperatorError(
+        'NBD_ADDRESS',
+        `cannot serve NBD at ${path}: there is a file that is no socket`,
+        { remedy: 'configure another nbd socket, or move that file away' },
+      );
   }
-  const answer = await new Promise<string>((resolve) => {
-    const probe = connect(path);
-    probe.on('connect', () => {
-      probe.destroy();
-      resolve('alive');
-    });
-    probe.on('error', (error) => resolve(errorCode(error)));
-  });
-  if (answer === 'ECONNREFUSED') rmSync(path, { force: true });
-  if (answer !== 'alive') return;
-  throw new OperatorError('NBD_ADDRESS', `another program serves ${path}`, {
-    remedy: 'stop it, or give this group another nbd socket',
-  });
 }
 
-function cannotListen(address: NbdAddress, error: Error): OperatorError {
+function cannotListen(address: NbdAddress, error: unknown): OperatorError {
   const where = address.kind === 'socket' ? address.path : `${address.host}:${address.port}`;
-  return new OperatorError('NBD_ADDRESS', `cannot serve NBD at ${where}: ${error.message}`, {
+  return new OperatorError('NBD_ADDRESS', `cannot serve NBD at ${where}: ${describeError(error)}`, {
     remedy: 'free the address or configure another one under nbd',
     cause: error,
   });

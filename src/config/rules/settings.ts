@@ -66,7 +66,7 @@ function checkSocket(path: SettingPath, socket: string | undefined, context: Rul
   }
   const length = Buffer.byteLength(socket);
   if (length <= SOCKET_PATH_MAX) return [];
-  const message = `makes a socket’s path of ${length} bytes, and the system takes ${SOCKET_PATH_MAX}`;
+  const message = `makes a socket’s path of ${length} bytes, and at most ${SOCKET_PATH_MAX} are possible`;
   return [{ path, message, fix: 'choose a shorter path, such as /run/blockferry/NAME.sock' }];
 }
 

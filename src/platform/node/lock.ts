@@ -8,5 +8,12 @@ export function lockFile(path: string): { release(): void } | undefined {
     closeSync(fd);
     return undefined;
   }
-  return { release: () => closeSync(fd) };
+  let held = true;
+  return {
+    release: () => {
+      // A second close could hit a descriptor that is somebody else's by then.
+      if (held) closeSync(fd);
+      held = false;
+    },
+  };
 }
