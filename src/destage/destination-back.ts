@@ -7,23 +7,18 @@
  * I6: a segment counts as received once its data and both directory entries are durable; what was applied counts once the
  *     checkpoint is. Everything in between is done again after a crash, with the same result.
  */
-import { createHash } from 'node:crypto';
 import { basename, join } from 'node:path';
-import { lsn, type AttachedVolume, type Lsn } from '../journal/ids.ts';
+import type { Lsn } from '../journal/ids.ts';
 import { parseSealedName, type SegmentRange } from '../journal/names.ts';
-import { RecordKind, type JournalRecord } from '../journal/record.ts';
 import { SegmentRefused, type SegmentReader } from '../journal/segment/segment.ts';
 import type { RefusedSegment } from '../journal/status.ts';
-import { describeError, errorCode, OperatorError } from '../platform/errors.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { Files } from '../platform/files.ts';
 import type { Log } from '../platform/log.ts';
-import { VolumeSet, type SetVolume } from '../volume/volume-set.ts';
-import { attach } from './attach.ts';
-import { parseMarker } from './marker-record.ts';
+import { Applier } from './applier.ts';
 import { ReceivedJournal, type ReceivedSegment } from './received-journal.ts';
 import { setAside } from './set-aside.ts';
-import type { OpenSnapshots, SnapshotFacts, Snapshots } from './snapshots.ts';
+import type { OpenSnapshots, SnapshotFacts } from './snapshots.ts';
 import {
   readDestinationState,
   writeDestinationState,
@@ -71,10 +66,8 @@ export class DestinationBack {
   readonly #log: Log;
   readonly #options: DestinationBackOptions;
   readonly #journal: ReceivedJournal;
+  readonly #applier: Applier;
   #state: DestinationState;
-  #placed: readonly SetVolume[] = [];
-  #volumes: VolumeSet | undefined;
-  #snapshots: Snapshots | undefined;
   #damaged: RefusedSegment[] = [];
 
   constructor(files: Files, clock: Clock, log: Log, options: DestinationBackOptions) {
@@ -84,10 +77,10 @@ export class DestinationBack {
     this.#options = options;
     this.#journal = new ReceivedJournal(files, options);
     this.#state = readDestinationState(files, options.folder);
-    if (this.#state.volumes.length > 0) {
-      this.#attachVolumes(this.#state.volumes);
-      this.#tryStore();
-    }
+    const onCopyBegins = (): void => {
+      if (this.#state.consistent) this.#move({ ...this.#state, consistent: false });
+    };
+    this.#applier = new Applier(files, log, { ...options, onCopyBegins }, this.#state.volumes);
     this.#journal.recover(this.#state, (path, range, error) => this.#rotted(path, range, error));
   }
 
@@ -164,12 +157,11 @@ export class DestinationBack {
   }
 
   snapshots(): Promise<readonly SnapshotFacts[]> {
-    return Promise.resolve(this.#placed.length === 0 ? [] : this.#store().list());
+    return Promise.resolve(this.#applier.listSnapshots());
   }
 
   close(): Promise<void> {
-    this.#volumes?.close();
-    this.#snapshots?.close();
+    this.#applier.close();
     return Promise.resolve();
   }
 
@@ -182,7 +174,7 @@ export class DestinationBack {
       damaged: this.#damaged,
       journalBytes: this.#journal.bytes,
       journalSegments: this.#journal.segments.length,
-      snapshots: this.#snapshots?.list().length ?? 0,
+      snapshots: this.#applier.snapshotCount,
     };
   }
 
@@ -209,7 +201,7 @@ export class DestinationBack {
       bytes += segment.bytes;
     }
     if (done === 0) return;
-    this.#volumes?.sync();
+    this.#applier.sync();
     this.#move(state);
     this.#journal.drop(done);
   }
@@ -217,14 +209,7 @@ export class DestinationBack {
   #applySegment(segment: ReceivedSegment, before: DestinationState): DestinationState {
     const reader = this.#options.openSegment(segment.path);
     try {
-      let state = before;
-      for (const frame of reader.frames()) state = this.#applyFrame(frame, state);
-      return {
-        ...state,
-        applied: segment.range.last,
-        digest: segment.digestAfter,
-        appliedTime: reader.header.lastTime,
-      };
+      return this.#applier.applySegment(reader, before);
     } catch (error) {
       if (error instanceof SegmentRefused) {
         this.#journal.cutFrom(segment);
@@ -242,124 +227,6 @@ export class DestinationBack {
     const reason = `${error.code}: ${error.message}`.slice(0, 1000);
     this.#damaged.push({ ...range, reason, at: Math.round(this.#clock.now()) });
     this.#log.error(`a received segment was damaged on this side's disk: ${error.message}`);
-  }
-
-  #applyFrame(frame: readonly JournalRecord[], before: DestinationState): DestinationState {
-    let state = before;
-    let data: JournalRecord[] = [];
-    const flush = (): void => {
-      if (data.length > 0) this.#write(data);
-      data = [];
-    };
-    for (const record of frame) {
-      if (record.kind === RecordKind.write || record.kind === RecordKind.zero) {
-        data.push(record);
-        continue;
-      }
-      flush();
-      state = this.#applyControl(record, state);
-    }
-    flush();
-    return state;
-  }
-
-  #write(records: readonly JournalRecord[]): void {
-    this.#volumes?.apply(records, {
-      fromVolume: 'apply',
-      preserve: (ranges) => this.#store().preserve(ranges),
-    });
-  }
-
-  #applyControl(record: JournalRecord, state: DestinationState): DestinationState {
-    switch (record.kind) {
-      case RecordKind.attach: {
-        const volumes = attach(this.#files, record, this.#options.paths, state.volumes);
-        this.#attachVolumes(volumes);
-        return { ...state, volumes };
-      }
-      case RecordKind.initBegin:
-        if (state.consistent) this.#keepBefore(record, state);
-        // Durable before the copy overwrites anything: a crash must not leave half a copy that is called consistent.
-        if (this.#state.consistent) this.#move({ ...this.#state, consistent: false });
-        return { ...state, consistent: false };
-      case RecordKind.initEnd:
-        return { ...state, consistent: true };
-      case RecordKind.marker:
-        return this.#reachMarker(record, state);
-      case RecordKind.clock:
-      case RecordKind.write:
-      case RecordKind.zero:
-        return state;
-    }
-  }
-
-  #attachVolumes(volumes: readonly AttachedVolume[]): void {
-    this.#volumes?.sync();
-    this.#volumes?.close();
-    this.#snapshots?.close();
-    this.#snapshots = undefined;
-    this.#placed = volumes.map((volume) => ({ ...volume, path: this.#options.paths.get(volume.name) ?? '' }));
-    this.#volumes = new VolumeSet(this.#files, this.#placed);
-  }
-
-  /** So that what is there can be told at once; a volume that is offline is told when it is needed. */
-  #tryStore(): void {
-    try {
-      this.#store();
-    } catch (error) {
-      if (errorCode(error) !== 'VOLUME_OFFLINE') throw error;
-    }
-  }
-
-  /** Opened with the first use: a volume that is offline when the daemon starts is no reason not to receive. */
-  #store(): Snapshots {
-    try {
-      this.#snapshots ??= this.#options.openSnapshots(this.#placed);
-      return this.#snapshots;
-    } catch (error) {
-      if (errorCode(error) !== 'ENOENT') throw error;
-      throw new OperatorError('VOLUME_OFFLINE', describeError(error), {
-        remedy: 'make the volume available again; work on it resumes by itself',
-        retryable: true,
-        cause: error,
-      });
-    }
-  }
-
-  #reachMarker(record: JournalRecord, state: DestinationState): DestinationState {
-    const marker = parseMarker(record);
-    if (marker === undefined) {
-      this.#log.error('a marker record cannot be used and is passed over', { lsn: record.lsn });
-      return state;
-    }
-    const facts = { id: marker.id, name: marker.name, lsn: record.lsn, time: record.offset };
-    if (marker.kind === 'custom') return { ...state, pending: { ...facts, kind: 'custom', attempt: 0 } };
-    if (!state.consistent) {
-      this.#log.warn(`snapshot marker ${marker.name} was passed over: the initial copy is not complete`, {
-        lsn: record.lsn,
-      });
-      return state;
-    }
-    this.#snapshot(facts);
-    return state;
-  }
-
-  /** A full copy over a replica that was consistent: what it was is kept (I10). */
-  #keepBefore(record: JournalRecord, state: DestinationState): void {
-    const at = lsn(record.lsn - 1);
-    const id = createHash('sha256').update(`${state.groupId} ${at}`).digest('hex').slice(0, 32);
-    this.#snapshot({ id, name: `before-full-copy-${at}`, lsn: at, time: state.appliedTime });
-  }
-
-  #snapshot(info: {
-    readonly id: string;
-    readonly name: string;
-    readonly lsn: Lsn;
-    readonly time: number;
-  }): void {
-    this.#volumes?.sync();
-    this.#store().create(info);
-    this.#log.info(`snapshot ${info.name} taken`, { lsn: info.lsn });
   }
 
   #move(state: DestinationState): void {

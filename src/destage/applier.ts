@@ -1,0 +1,192 @@
+/**
+ * Applies the received journal to the group's volumes and cuts its snapshots.
+ *
+ * I3: a segment's records are applied in their order, and again with the same result after a crash.
+ * I7: what a snapshot needs is preserved before the volume under it is overwritten.
+ */
+import { createHash } from 'node:crypto';
+import { lsn, type AttachedVolume, type Lsn } from '../journal/ids.ts';
+import { RecordKind, type JournalRecord } from '../journal/record.ts';
+import type { SegmentReader } from '../journal/segment/segment.ts';
+import { describeError, errorCode, OperatorError } from '../platform/errors.ts';
+import type { Files } from '../platform/files.ts';
+import type { Log } from '../platform/log.ts';
+import { VolumeSet, type SetVolume } from '../volume/volume-set.ts';
+import { attach } from './attach.ts';
+import { parseMarker } from './marker-record.ts';
+import type { OpenSnapshots, SnapshotFacts, Snapshots } from './snapshots.ts';
+import type { DestinationState } from './state-file.ts';
+
+export interface ApplierOptions {
+  /** Volume name → path. */
+  readonly paths: ReadonlyMap<string, string>;
+  readonly openSnapshots: OpenSnapshots;
+  /** The volumes are about to be copied over: durable on return, so that half a copy is never called consistent. */
+  readonly onCopyBegins: () => void;
+}
+
+export class Applier {
+  readonly #files: Files;
+  readonly #log: Log;
+  readonly #options: ApplierOptions;
+  #placed: readonly SetVolume[] = [];
+  #volumes: VolumeSet | undefined;
+  #snapshots: Snapshots | undefined;
+
+  constructor(
+    files: Files,
+    log: Log,
+    options: ApplierOptions,
+    /** What was attached in an earlier run. */
+    attached: readonly AttachedVolume[],
+  ) {
+    this.#files = files;
+    this.#log = log;
+    this.#options = options;
+    if (attached.length === 0) return;
+    this.#attachVolumes(attached);
+    this.#tryStore();
+  }
+
+  /** The state behind the segment; durable in the volumes only after `sync`. @throws SegmentRefused, OperatorError */
+  applySegment(reader: SegmentReader, before: DestinationState): DestinationState {
+    let state = before;
+    for (const frame of reader.frames()) state = this.#applyFrame(frame, state);
+    const { last, digestAfter, lastTime } = reader.header;
+    return { ...state, applied: last, digest: digestAfter, appliedTime: lastTime };
+  }
+
+  sync(): void {
+    this.#volumes?.sync();
+  }
+
+  /** How many there are, as far as it can be told without a volume that is away. */
+  get snapshotCount(): number {
+    return this.#snapshots?.list().length ?? 0;
+  }
+
+  listSnapshots(): readonly SnapshotFacts[] {
+    return this.#placed.length === 0 ? [] : this.#store().list();
+  }
+
+  close(): void {
+    this.#volumes?.close();
+    this.#snapshots?.close();
+  }
+
+  #applyFrame(frame: readonly JournalRecord[], before: DestinationState): DestinationState {
+    let state = before;
+    let data: JournalRecord[] = [];
+    const flush = (): void => {
+      if (data.length > 0) this.#write(data);
+      data = [];
+    };
+    for (const record of frame) {
+      if (record.kind === RecordKind.write || record.kind === RecordKind.zero) {
+        data.push(record);
+        continue;
+      }
+      flush();
+      state = this.#applyControl(record, state);
+    }
+    flush();
+    return state;
+  }
+
+  #write(records: readonly JournalRecord[]): void {
+    this.#volumes?.apply(records, {
+      fromVolume: 'apply',
+      preserve: (ranges) => this.#store().preserve(ranges),
+    });
+  }
+
+  #applyControl(record: JournalRecord, state: DestinationState): DestinationState {
+    switch (record.kind) {
+      case RecordKind.attach: {
+        const volumes = attach(this.#files, record, this.#options.paths, state.volumes);
+        this.#attachVolumes(volumes);
+        return { ...state, volumes };
+      }
+      case RecordKind.initBegin:
+        if (state.consistent) this.#keepBefore(record, state);
+        this.#options.onCopyBegins();
+        return { ...state, consistent: false };
+      case RecordKind.initEnd:
+        return { ...state, consistent: true };
+      case RecordKind.marker:
+        return this.#reachMarker(record, state);
+      case RecordKind.clock:
+      case RecordKind.write:
+      case RecordKind.zero:
+        return state;
+    }
+  }
+
+  #attachVolumes(volumes: readonly AttachedVolume[]): void {
+    this.#volumes?.sync();
+    this.close();
+    this.#snapshots = undefined;
+    this.#placed = volumes.map((volume) => ({ ...volume, path: this.#options.paths.get(volume.name) ?? '' }));
+    this.#volumes = new VolumeSet(this.#files, this.#placed);
+  }
+
+  /** So that what is there can be told at once; a volume that is offline is told when it is needed. */
+  #tryStore(): void {
+    try {
+      this.#store();
+    } catch (error) {
+      if (errorCode(error) !== 'VOLUME_OFFLINE') throw error;
+    }
+  }
+
+  /** Opened with the first use: a volume that is offline when the daemon starts is no reason not to receive. */
+  #store(): Snapshots {
+    try {
+      this.#snapshots ??= this.#options.openSnapshots(this.#placed);
+      return this.#snapshots;
+    } catch (error) {
+      if (errorCode(error) !== 'ENOENT') throw error;
+      throw new OperatorError('VOLUME_OFFLINE', describeError(error), {
+        remedy: 'make the volume available again; work on it resumes by itself',
+        retryable: true,
+        cause: error,
+      });
+    }
+  }
+
+  #reachMarker(record: JournalRecord, state: DestinationState): DestinationState {
+    const marker = parseMarker(record);
+    if (marker === undefined) {
+      this.#log.error('a marker record cannot be used and is passed over', { lsn: record.lsn });
+      return state;
+    }
+    const facts = { id: marker.id, name: marker.name, lsn: record.lsn, time: record.offset };
+    if (marker.kind === 'custom') return { ...state, pending: { ...facts, kind: 'custom', attempt: 0 } };
+    if (!state.consistent) {
+      this.#log.warn(`snapshot marker ${marker.name} was passed over: the initial copy is not complete`, {
+        lsn: record.lsn,
+      });
+      return state;
+    }
+    this.#snapshot(facts);
+    return state;
+  }
+
+  /** A full copy over a replica that was consistent: what it was is kept (I10). */
+  #keepBefore(record: JournalRecord, state: DestinationState): void {
+    const at = lsn(record.lsn - 1);
+    const id = createHash('sha256').update(`${state.groupId} ${at}`).digest('hex').slice(0, 32);
+    this.#snapshot({ id, name: `before-full-copy-${at}`, lsn: at, time: state.appliedTime });
+  }
+
+  #snapshot(info: {
+    readonly id: string;
+    readonly name: string;
+    readonly lsn: Lsn;
+    readonly time: number;
+  }): void {
+    this.sync();
+    this.#store().create(info);
+    this.#log.info(`snapshot ${info.name} taken`, { lsn: info.lsn });
+  }
+}
