@@ -40,7 +40,15 @@ export interface TransferOptions {
   readonly signal: AbortSignal;
   /** Bytes of this file that the server has taken so far; counts a resumed part. */
   readonly onProgress?: (bytes: number) => void;
+  /** Asked before bytes of the file go out; without it they go as fast as they can. */
+  readonly pace?: Pace;
 }
+
+/**
+ * Resolves, maybe later, with how many of the `wanted` bytes (1 or more) may go out now: at least 1, at most `wanted`.
+ * A transport sends no more than that before it asks again. @throws TransportError `Cancelled` when the transfer is aborted
+ */
+export type Pace = (wanted: number) => Promise<number>;
 
 /**
  * `NotFound` path or file; `Exists` something else is in the way; `Auth` credentials or permission; `NoSpace` full or

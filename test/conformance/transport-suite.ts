@@ -12,6 +12,7 @@ import {
   type TransportErrorCode,
 } from '../../src/transfer/transport.ts';
 import { NAME_PART_MAX } from '../../src/transfer/transports/names.ts';
+import { describePace } from './transport-pace-suite.ts';
 
 /** A server, and a view of the group's folder on it that does not go through the transport. */
 export interface TransportBench {
@@ -248,6 +249,8 @@ export function describeTransport(title: string, start: () => Promise<TransportB
         assert.ok(bench.peek('inbox/closed.seg')?.equals(content));
       });
     });
+
+    describePace(() => ({ bench, transport, local }));
 
     describe('reading, listing and removing', () => {
       it('reads a small file, and tells one that is absent from one that is empty', async () => {

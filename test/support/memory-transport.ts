@@ -35,7 +35,8 @@ export class MemoryTransport implements Transport {
     for (let end = resumed; end < content.length;) {
       await turn();
       if (signal.aborted) throw cancelled(this.description);
-      end = Math.min(end + CHUNK, content.length);
+      const wanted = Math.min(CHUNK, content.length - end);
+      end += (await options.pace?.(wanted)) ?? wanted;
       this.files.set(part, content.subarray(0, end));
       progress(end);
     }

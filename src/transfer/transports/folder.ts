@@ -14,6 +14,7 @@ import { errorCode } from '../../platform/errors.ts';
 import {
   TransportError,
   type LocalFile,
+  type Pace,
   type RemoteFile,
   type TransferOptions,
   type Transport,
@@ -22,6 +23,7 @@ import { BoundedCalls } from './bounded-calls.ts';
 import { fileError } from './file-errors.ts';
 import { changed, openLocalFile, READ_CHUNK } from './local-file.ts';
 import { checkFolder, isLegalPart, LIST_ENTRIES_MAX, parseName } from './names.ts';
+import { paced } from './paced.ts';
 import { monotonicProgress, type ReportProgress } from './progress.ts';
 import { cancelled, tooLarge, tooMany } from './refusals.ts';
 
@@ -43,6 +45,7 @@ interface PartCopy {
   readonly input: FileHandle;
   readonly path: string;
   readonly progress: ReportProgress;
+  readonly pace: Pace | undefined;
   /** @throws TransportError `Cancelled` once the transfer is aborted */
   readonly check: () => void;
 }
@@ -68,7 +71,7 @@ export class FolderTransport implements Transport {
       const path = join(directory, file + PART_SUFFIX);
       const input = await openLocalFile(source);
       try {
-        await this.#writePart({ source, input, path, progress, check });
+        await this.#writePart({ source, input, path, progress, pace: options.pace, check });
       } finally {
         await this.#calls.close(input);
       }
@@ -214,9 +217,12 @@ export class FolderTransport implements Transport {
       copy.check();
       const length = await this.#fill(copy.input, chunk, position);
       if (length === 0) throw changed(copy.source, position);
-      await this.#write(part, chunk.subarray(0, length), position);
-      position += length;
-      copy.progress(position);
+      for await (const piece of paced(chunk.subarray(0, length), copy.pace)) {
+        copy.check();
+        await this.#write(part, piece, position);
+        position += piece.length;
+        copy.progress(position);
+      }
     }
     const { size } = await this.#calls.run(() => part.stat());
     if (size !== copy.source.size) throw changed({ path: copy.path, size: copy.source.size }, size);

@@ -6,9 +6,10 @@ import { isIP } from 'node:net';
 import { finished, Readable, Writable } from 'node:stream';
 import { TLSSocket, type ConnectionOptions } from 'node:tls';
 import { Client, FileType, type FTPContext, type FTPResponse } from 'basic-ftp';
-import { TransportError, type RemoteFile } from '../transport.ts';
+import { TransportError, type Pace, type RemoteFile } from '../transport.ts';
 import { replyCode } from './ftp-errors.ts';
 import { isLegalPart, LIST_ENTRIES_MAX } from './names.ts';
+import { paced } from './paced.ts';
 import { tooLarge, tooMany } from './refusals.ts';
 import { withTimeLimit } from './time-limit.ts';
 
@@ -26,6 +27,12 @@ export interface FtpServerOptions {
   readonly fingerprint: string | undefined;
   /** Milliseconds without an answer; some servers take 5 s to refuse a password, so 15 s or more. */
   readonly timeout: number;
+}
+
+export interface UploadOptions {
+  readonly command: 'STOR' | 'APPE';
+  readonly onBytes: (bytes: number) => void;
+  readonly pace: Pace | undefined;
 }
 
 /** Bytes of one listing, which is held in memory. */
@@ -145,12 +152,7 @@ export class FtpSession {
    * Writes to a file, from its start (`STOR`) or behind its end (`APPE`). `onBytes` is told, twice a second, how many
    * bytes went out. The source is used up or destroyed when this settles.
    */
-  async upload(
-    source: Readable,
-    path: string,
-    command: 'STOR' | 'APPE',
-    onBytes: (bytes: number) => void,
-  ): Promise<void> {
+  async upload(source: Readable, path: string, { command, onBytes, pace }: UploadOptions): Promise<void> {
     let sent = -1;
     let movedAt = performance.now();
     // basic-ftp waits without a limit where it takes its own source to be the slow one; our source is a local file.
@@ -160,7 +162,7 @@ export class FtpSession {
       onBytes(bytes);
       if (performance.now() - movedAt > 2 * this.#options.timeout) this.#expire();
     });
-    const feed = Readable.from(this.#feed(source));
+    const feed = Readable.from(this.#feed(source, pace));
     // A failed data connection destroys its source with that error, on which basic-ftp would close the control connection.
     feed._destroy = (_error, done) => done(null);
     const upload =
@@ -281,7 +283,7 @@ export class FtpSession {
    * The source's chunks, held back until the data connection's TLS handshake is over: with a resumed session basic-ftp
    * begins before, and an empty file would then end the connection in the middle of it.
    */
-  async *#feed(source: Readable): AsyncGenerator<Buffer> {
+  async *#feed(source: Readable, pace: Pace | undefined): AsyncGenerator<Buffer> {
     const socket = this.#client.ftp.dataSocket;
     if (socket instanceof TLSSocket) {
       try {
@@ -292,7 +294,7 @@ export class FtpSession {
         throw error;
       }
     }
-    yield* source as AsyncIterable<Buffer>;
+    for await (const chunk of source as AsyncIterable<Buffer>) yield* paced(chunk, pace);
   }
 
   /** With a pinned fingerprint this is the only check. A resumed session is that of the control connection. */

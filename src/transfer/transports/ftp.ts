@@ -6,6 +6,7 @@ import { PART_SUFFIX } from '../../journal/names.ts';
 import {
   TransportError,
   type LocalFile,
+  type Pace,
   type RemoteFile,
   type TransferOptions,
   type Transport,
@@ -33,6 +34,7 @@ interface PartUpload {
   readonly source: LocalFile;
   readonly part: string;
   readonly progress: ReportProgress;
+  readonly pace: Pace | undefined;
 }
 
 export class FtpTransport implements Transport {
@@ -62,7 +64,7 @@ export class FtpTransport implements Transport {
     const progress = monotonicProgress(source.size, options.onProgress);
     await this.#run(`sending ${name}`, options.signal, async (session) => {
       if (folder !== undefined) await session.ensureFolder(this.#path(folder));
-      await this.#complete(session, { source, part, progress });
+      await this.#complete(session, { source, part, progress, pace: options.pace });
       // From here on an abort would leave it open whether the file was published.
       session.cancellable = false;
       await replace(session, part, path);
@@ -137,7 +139,7 @@ export class FtpTransport implements Transport {
 
   /** Sends what lies behind `offset`; returns the part's size afterwards. */
   async #upload(session: FtpSession, upload: PartUpload, offset: number): Promise<number | undefined> {
-    const { source, part, progress } = upload;
+    const { source, part, progress, pace } = upload;
     progress(offset);
     if (offset > 0 && offset === source.size) return offset;
     const file = await openLocalFile(source);
@@ -147,7 +149,7 @@ export class FtpTransport implements Transport {
     // What went out may still be on its way: the whole counts as taken only once the server has said so.
     const onBytes = (bytes: number): void => progress(Math.min(offset + bytes, source.size - 1));
     try {
-      await session.upload(content, part, offset === 0 ? 'STOR' : 'APPE', onBytes);
+      await session.upload(content, part, { command: offset === 0 ? 'STOR' : 'APPE', onBytes, pace });
     } catch (error) {
       throw broken ?? error;
     } finally {
