@@ -19,8 +19,10 @@ export const CATALOGUE_FILE = 'catalogue.json';
 
 export interface CatalogueEntry extends Omit<SnapshotInfo, 'kind'> {
   readonly volumes: readonly CatalogueVolume[];
-  /** Copy-on-write: bytes of its chunk file that count, once a later snapshot has ended it; 0: it was found damaged. */
+  /** Copy-on-write: bytes of its chunk file that count, once it has been ended; 0: it was found damaged. */
   readonly kept?: number | undefined;
+  /** Copy-on-write: the snapshot is no more; its entry is, as long as an older one may need what it kept. */
+  readonly deleted?: true | undefined;
 }
 
 export interface CatalogueVolume {
@@ -37,18 +39,21 @@ interface CatalogueContent {
   readonly store: string;
   /** In the order in which they were made, which is the order that copy-on-write reads by. */
   readonly snapshots: readonly CatalogueEntry[];
+  /** Ids whose data nobody needs and whose files may still be there. */
+  readonly removing: readonly string[];
 }
 
+const id = z.string().regex(/^[0-9a-f]{32}$/);
 const count = z.number().int().nonnegative();
 
 const contentSchema = z.strictObject({
-  version: z.literal(1),
+  version: z.literal(2),
   kind: z.enum(['reflink', 'copy-on-write']),
   store: z.string().regex(/^[0-9a-f]{16}$/),
   snapshots: z
     .array(
       z.strictObject({
-        id: z.string().regex(/^[0-9a-f]{32}$/),
+        id,
         name: z.string(),
         lsn: count.transform((value) => value as Lsn),
         time: count,
@@ -56,6 +61,7 @@ const contentSchema = z.strictObject({
           .array(z.strictObject({ name: z.string().min(1), size: count, path: z.string().optional() }))
           .max(VOLUMES_PER_GROUP_MAX),
         kept: count.optional(),
+        deleted: z.literal(true).optional(),
       }),
     )
     .max(SNAPSHOTS_MAX)
@@ -63,6 +69,7 @@ const contentSchema = z.strictObject({
       (entries) => new Set(entries.map((entry) => entry.id)).size === entries.length,
       'two snapshots have one id',
     ),
+  removing: z.array(id).max(SNAPSHOTS_MAX),
 });
 
 export class Catalogue {
@@ -100,6 +107,7 @@ export class Catalogue {
       kind: 'copy-on-write',
       store,
       snapshots: [],
+      removing: [],
     });
     catalogue.#unsettled = true;
     return catalogue;
@@ -117,6 +125,12 @@ export class Catalogue {
     return this.#content.snapshots;
   }
 
+  /** Ids whose files are to be removed, should they still be there. */
+  get removing(): readonly string[] {
+    return this.#content.removing;
+  }
+
+  /** Also one that was deleted, as long as what it kept is there. */
   has(id: string): boolean {
     return this.entries.some((entry) => entry.id === id);
   }
@@ -124,6 +138,7 @@ export class Catalogue {
   /** Oldest LSN first. */
   list(): SnapshotInfo[] {
     return this.entries
+      .filter((entry) => entry.deleted === undefined)
       .map(({ id, name, lsn, time }) => ({ id, name, lsn, time, kind: this.kind }))
       .sort((a, b) => a.lsn - b.lsn);
   }
@@ -140,19 +155,33 @@ export class Catalogue {
     throw limit(`${this.#path} lists ${SNAPSHOTS_MAX} snapshots, which is the most a store may hold`);
   }
 
-  /** Durable on return. `keptBefore`: what counts of the chunk file of the snapshot before it, which this one ends. */
-  add(entry: CatalogueEntry, keptBefore?: number): void {
+  /** Durable on return. `ended`: the chunk file that this snapshot ends, and what counts of it. */
+  add(entry: CatalogueEntry, ended?: { readonly id: string; readonly kept: number }): void {
     this.checkRoom();
-    const before = this.entries.slice(0, -1);
-    const last = this.entries.at(-1);
-    if (last !== undefined) before.push(keptBefore === undefined ? last : { ...last, kept: keptBefore });
+    const before = this.entries.map((other) =>
+      other.id === ended?.id ? { ...other, kept: ended.kept } : other,
+    );
     this.#replace({ ...this.#content, snapshots: [...before, entry] });
   }
 
-  /** Durable on return. */
-  setKept(id: string, kept: number): void {
-    const snapshots = this.entries.map((entry) => (entry.id === id ? { ...entry, kept } : entry));
+  /** Changes fields of entries, by their ids; all of it or nothing. Durable on return. */
+  change(changes: Readonly<Record<string, Partial<CatalogueEntry>>>): void {
+    const snapshots = this.entries.map((entry) => ({ ...entry, ...changes[entry.id] }));
     this.#replace({ ...this.#content, snapshots });
+  }
+
+  /** The entries of these ids go; their files are `removing` until `removed` is called. Durable on return. */
+  remove(ids: readonly string[]): void {
+    this.#replace({
+      ...this.#content,
+      snapshots: this.entries.filter((entry) => !ids.includes(entry.id)),
+      removing: [...this.removing, ...ids],
+    });
+  }
+
+  /** The files of all that was removed are gone, durably. */
+  removed(): void {
+    if (this.removing.length > 0) this.#replace({ ...this.#content, removing: [] });
   }
 
   /**
@@ -164,7 +193,7 @@ export class Catalogue {
   }
 
   #replace(content: CatalogueContent): void {
-    const bytes = Buffer.from(`${JSON.stringify({ version: 1, ...content }, undefined, 1)}\n`, 'utf8');
+    const bytes = Buffer.from(`${JSON.stringify({ version: 2, ...content }, undefined, 1)}\n`, 'utf8');
     if (bytes.length > CATALOGUE_SIZE_MAX) throw limit(`${this.#path} would have ${bytes.length} bytes`);
     this.#unsettled = true;
     replaceFile(this.#files, this.#path, bytes);

@@ -16,7 +16,7 @@ import {
   runSeed,
   type RunBuilder,
 } from './chunk-format.ts';
-import { ChunkIndex, chunkOf, volumeOf, type ChunkKey, type IndexedChunk } from './chunk-index.ts';
+import { ChunkIndex, chunkKey, chunkOf, volumeOf, type ChunkKey, type IndexedChunk } from './chunk-index.ts';
 import { scanChunkFile, type ChunkScan } from './chunk-scan.ts';
 
 /** Bytes: block numbers in the index have 32 bits. */
@@ -131,6 +131,12 @@ export class ChunkFile {
     return this.#index;
   }
 
+  /** Whether a volume's chunk is kept here. */
+  holds(volume: string, chunk: number): boolean {
+    const number = this.volumeNumber(volume);
+    return number !== undefined && this.index.has(chunkKey(number, chunk));
+  }
+
   unloadIndex(): void {
     if (this.#appending === undefined) this.#index = undefined;
   }
@@ -156,6 +162,24 @@ export class ChunkFile {
     });
     this.#index = scan.index;
     this.#damage = scan.damage;
+  }
+
+  /**
+   * One that was ended is appended to again, from where it was ended: what lies behind is cut. Its index is loaded, and it
+   * is not damaged. Until the catalogue is told of a new end, what is appended does not count.
+   */
+  reopen(): void {
+    const kept = this.#kept;
+    assert(this.#appending === undefined && kept !== undefined && kept > 0, 'an ended, sound chunk file');
+    const file = this.#files.open(this.path, 'write');
+    try {
+      file.truncate(kept);
+      file.syncNow();
+    } catch (error) {
+      file.close();
+      throw error;
+    }
+    this.#appending = { file, end: kept };
   }
 
   /** No longer appended to: of its bytes `kept` count from here on, 0 when the file is damaged. */
@@ -191,8 +215,29 @@ export class ChunkFile {
     appended.chunks.forEach((chunk, i) => this.index.add(keys[i] as ChunkKey, chunk));
   }
 
-  /** Fills `into` with a chunk's data. @throws OperatorError `SNAPSHOT_DAMAGED` by way of `damaged` */
-  readData(chunk: IndexedChunk, into: Buffer, damaged: (why: string) => Error): void {
+  /** Gives the room of these chunks back, where the file system can. None of them may be asked for again. */
+  release(keys: Iterable<ChunkKey>): void {
+    const file = this.#files.open(this.path, 'write');
+    try {
+      for (const key of keys) {
+        const found = this.index.find(key);
+        if (found?.kind !== 'data') continue;
+        const length = Math.ceil(this.#lengthOf(key) / BLOCK_SIZE) * BLOCK_SIZE;
+        if (!file.punchHole(found.position, length)) return;
+      }
+    } finally {
+      file.close();
+    }
+  }
+
+  /**
+   * Reads a chunk that the index has into the beginning of `into`, which has room for `CHUNK_SIZE`.
+   * @throws OperatorError `SNAPSHOT_DAMAGED` by way of `damaged`
+   */
+  readChunk(key: ChunkKey, buffer: Buffer, damaged: (why: string) => Error): void {
+    const chunk = this.index.find(key);
+    assert(chunk !== undefined, 'a chunk that the index has');
+    const into = buffer.subarray(0, this.#lengthOf(key));
     if (chunk.kind === 'zeros') {
       into.fill(0);
       return;
@@ -206,6 +251,11 @@ export class ChunkFile {
     } finally {
       if (file !== this.#appending?.file) file.close();
     }
+  }
+
+  /** Bytes of a chunk: the last one of a volume is as short as the volume makes it. */
+  #lengthOf(key: ChunkKey): number {
+    return Math.min(CHUNK_SIZE, this.volumeSize(volumeOf(key)) - chunkOf(key) * CHUNK_SIZE);
   }
 
   #append(
@@ -224,8 +274,7 @@ export class ChunkFile {
     };
     for (const key of keys as Iterable<ChunkKey>) {
       const [volume, chunk] = [volumeOf(key), chunkOf(key)];
-      const length = Math.min(CHUNK_SIZE, this.volumeSize(volume) - chunk * CHUNK_SIZE);
-      const added = builder.add(volume, chunk, length, (into) => read(volume, chunk, into));
+      const added = builder.add(volume, chunk, this.#lengthOf(key), (into) => read(volume, chunk, into));
       chunks.push(
         added === undefined
           ? { kind: 'zeros' }

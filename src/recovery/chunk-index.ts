@@ -42,6 +42,11 @@ export class ChunkIndex {
     return this.#count;
   }
 
+  /** All of them, ascending: by volume, then by chunk. */
+  keys(): Float64Array {
+    return this.#keys.filter((key) => key !== FREE).sort();
+  }
+
   has(key: ChunkKey): boolean {
     return this.#keys[this.#slot(key)] === key;
   }

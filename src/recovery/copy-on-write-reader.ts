@@ -2,7 +2,7 @@ import { assert } from '../platform/errors.ts';
 import type { OpenFile } from '../platform/files.ts';
 import type { ChunkFile } from './chunk-file.ts';
 import { CHUNK_SIZE } from './chunk-format.ts';
-import { chunkKey, type IndexedChunk } from './chunk-index.ts';
+import { chunkKey } from './chunk-index.ts';
 import { snapshotDamaged } from './snapshot-errors.ts';
 import type { SnapshotReader } from './snapshot-store.ts';
 
@@ -13,10 +13,8 @@ export interface CopyOnWriteView {
   readonly size: number;
   /** The volume as it is; the reader closes it. */
   readonly live: OpenFile;
-  /** The store's own list: a snapshot that is made while this reader is open is appended to it. */
-  readonly chunkFiles: readonly ChunkFile[];
-  /** Where in it this snapshot's own is. */
-  readonly first: number;
+  /** From this snapshot's own to the newest, as they are now: they change while the reader is open. */
+  readonly chunkFiles: () => Iterable<ChunkFile>;
   readonly onClose: () => void;
 }
 
@@ -69,31 +67,24 @@ export class CopyOnWriteReader implements SnapshotReader {
 
   /** False when the chunk was never overwritten since the snapshot. */
   #loadKept(chunk: number): boolean {
-    const { chunkFiles, first, volume } = this.#view;
-    for (let i = first; i < chunkFiles.length; i += 1) {
-      const chunkFile = chunkFiles[i];
-      assert(chunkFile !== undefined, 'an index within the list');
+    const { volume } = this.#view;
+    for (const chunkFile of this.#view.chunkFiles()) {
       const number = chunkFile.volumeNumber(volume);
       if (number === undefined) {
         throw this.#damaged(
           `the volume was not in the group at snapshot ${chunkFile.id}, and what was written then is unknown`,
         );
       }
-      const found = chunkFile.index.find(chunkKey(number, chunk));
-      if (found !== undefined) {
-        this.#load(chunkFile, number, chunk, found);
+      const key = chunkKey(number, chunk);
+      if (chunkFile.index.has(key)) {
+        this.#cachedChunk = -1;
+        chunkFile.readChunk(key, this.#cached, (why) => this.#damaged(why));
+        this.#cachedChunk = chunk;
         return true;
       }
       if (chunkFile.damage !== undefined) throw this.#damaged(chunkFile.damage);
     }
     return false;
-  }
-
-  #load(chunkFile: ChunkFile, number: number, chunk: number, found: IndexedChunk): void {
-    this.#cachedChunk = -1;
-    const length = Math.min(CHUNK_SIZE, chunkFile.volumeSize(number) - chunk * CHUNK_SIZE);
-    chunkFile.readData(found, this.#cached.subarray(0, length), (why) => this.#damaged(why));
-    this.#cachedChunk = chunk;
   }
 
   #damaged(why: string): Error {

@@ -5,6 +5,9 @@
  * chunk kept for a snapshot serves every older one too that has no copy of its own. To read an older snapshot is to look
  * through the chunk files from its own to the newest, in the order of their making, and then at the volume itself.
  *
+ * A deleted snapshot's chunk file stays until `tidy` has handed what an older snapshot still needs of it to the file
+ * before, a few MiB at a time; of the oldest snapshot nothing is needed.
+ *
  * A volume's chunks are never changed but through `preserve`, and volumes only grow.
  */
 import { assert } from '../platform/errors.ts';
@@ -12,10 +15,12 @@ import type { Files } from '../platform/files.ts';
 import type { Log } from '../platform/log.ts';
 import type { VolumeRange } from '../volume/volume-set.ts';
 import type { Catalogue, CatalogueEntry } from './catalogue.ts';
-import { ChunkFile, type ReadChunk } from './chunk-file.ts';
+import { ChunkFile, removeChunkFile, type ReadChunk } from './chunk-file.ts';
 import { CHUNK_SIZE, RunBuilder } from './chunk-format.ts';
 import { chunkKey } from './chunk-index.ts';
+import { ChunkMerge } from './chunk-merge.ts';
 import { CopyOnWriteReader } from './copy-on-write-reader.ts';
+import { Readers } from './readers.ts';
 import { snapshotNotFound } from './snapshot-errors.ts';
 import type { SnapshotInfo, SnapshotReader, SnapshotStore, SnapshotVolume } from './snapshot-store.ts';
 import { VolumeSources } from './volume-source.ts';
@@ -23,14 +28,20 @@ import { VolumeSources } from './volume-source.ts';
 export class CopyOnWriteStore implements SnapshotStore {
   readonly kind = 'copy-on-write';
   readonly #files: Files;
+  readonly #log: Log;
   readonly #catalogue: Catalogue;
   readonly #folder: string;
   readonly #volumes: ReadonlyMap<string, SnapshotVolume>;
-  /** As the catalogue's entries: in the order of their making. Only the last one is appended to. */
-  readonly #chunkFiles: ChunkFile[];
+  readonly #readers = new Readers();
+  /** As the catalogue's entries: in the order of their making. */
+  #chunkFiles: ChunkFile[];
+  /** Of the newest snapshot that was not deleted. Those behind it are deleted ones', which are asked before it is. */
+  #appended: ChunkFile | undefined;
+  #merge: ChunkMerge | undefined;
+  /** Damaged where it is needed; tried again by the next process. */
+  readonly #unmergeable = new Set<ChunkFile>();
   /** 4 MiB, there once anything is kept. */
   #builder: RunBuilder | undefined;
-  #readers = 0;
 
   constructor(
     files: Files,
@@ -39,11 +50,12 @@ export class CopyOnWriteStore implements SnapshotStore {
     options: { readonly folder: string; readonly volumes: readonly SnapshotVolume[] },
   ) {
     this.#files = files;
+    this.#log = log;
     this.#catalogue = catalogue;
     this.#folder = options.folder;
     this.#volumes = new Map(options.volumes.map((volume) => [volume.name, volume]));
     this.#chunkFiles = catalogue.entries.map((entry) => new ChunkFile(files, options.folder, entry));
-    this.#resumeNewest(log);
+    this.#resumeNewest();
   }
 
   /** @throws OperatorError `SNAPSHOT_LIMIT`; the operating system's */
@@ -51,20 +63,25 @@ export class CopyOnWriteStore implements SnapshotStore {
     this.#catalogue.settle();
     if (this.#catalogue.has(info.id)) return;
     this.#catalogue.checkRoom();
+    this.#pauseMerge();
     const { id, name, lsn, time } = info;
     const volumes = [...this.#volumes.values()].map((volume) => ({ name: volume.name, size: volume.size }));
     const entry: CatalogueEntry = { id, name, lsn, time, volumes };
     const chunkFile = ChunkFile.create(this.#files, this.#folder, entry);
-    const before = this.#newest;
+    const before = this.#appended;
     const kept = before?.end;
     try {
-      this.#catalogue.add(entry, kept);
+      this.#catalogue.add(
+        entry,
+        before === undefined || kept === undefined ? undefined : { id: before.id, kept },
+      );
     } catch (error) {
       chunkFile.close();
       throw error;
     }
     if (kept !== undefined) before?.finish(kept);
     this.#chunkFiles.push(chunkFile);
+    this.#appended = chunkFile;
     this.#unloadUnlessRead();
   }
 
@@ -74,50 +91,80 @@ export class CopyOnWriteStore implements SnapshotStore {
 
   /** @throws the operating system's errors, `ENOSPC` for one: nothing of `ranges` may then be overwritten */
   preserve(ranges: readonly VolumeRange[]): void {
-    const newest = this.#newest;
+    const newest = this.#appended;
     if (newest === undefined) return;
     this.#catalogue.settle();
-    // A damaged one is not kept up: what it lacks is lost already, and the next snapshot begins anew.
-    if (newest.end === undefined) return;
     const keys = this.#missing(newest, ranges);
     if (keys.length === 0) return;
     const sources = new VolumeSources(this.#files, (number) => this.#pathOf(newest.volumeName(number)));
     try {
       const read: ReadChunk = (number, chunk, into) => sources.read(number, chunk * CHUNK_SIZE, into);
-      newest.keep(keys, { read, builder: (this.#builder ??= new RunBuilder()) });
+      newest.keep(keys, { read, builder: this.#runBuilder });
     } finally {
       sources.close();
     }
   }
 
+  delete(id: string): void {
+    this.#catalogue.settle();
+    const at = this.#catalogue.entries.findIndex((entry) => entry.id === id && entry.deleted === undefined);
+    const chunkFile = this.#chunkFiles[at];
+    if (chunkFile === undefined) throw snapshotNotFound(id);
+    this.#readers.refuseWhileRead(id);
+    this.#pauseMerge();
+    if (chunkFile === this.#appended) this.#deleteNewest(chunkFile, at);
+    else this.#catalogue.change({ [id]: { deleted: true } });
+  }
+
+  tidy(): boolean {
+    this.#catalogue.settle();
+    if (this.#dropOldest()) return true;
+    const merge = (this.#merge ??= this.#nextMerge());
+    if (merge === undefined) return false;
+    let outcome: ReturnType<ChunkMerge['step']>;
+    try {
+      outcome = merge.step(this.#catalogue, this.#runBuilder);
+    } catch (error) {
+      this.#pauseMerge();
+      throw error;
+    }
+    if (outcome === 'more') return true;
+    this.#pauseMerge();
+    if (outcome === 'done') this.#drop([merge.from.id]);
+    else this.#unmergeable.add(merge.from);
+    return true;
+  }
+
   open(id: string, name: string): SnapshotReader {
-    const first = this.#chunkFiles.findIndex((chunkFile) => chunkFile.id === id);
-    const own = this.#chunkFiles[first];
+    const entry = this.#catalogue.entries.find((candidate) => candidate.id === id);
+    const own = this.#chunkFiles.find((chunkFile) => chunkFile.id === id);
     const number = own?.volumeNumber(name);
     const volume = this.#volumes.get(name);
-    if (own === undefined || number === undefined || volume === undefined) throw snapshotNotFound(id, name);
-    const reader = new CopyOnWriteReader({
+    if (own === undefined || entry?.deleted === true || number === undefined || volume === undefined) {
+      throw snapshotNotFound(id, name);
+    }
+    const live = this.#files.open(volume.path, 'read');
+    const ended = this.#readers.begin(id);
+    return new CopyOnWriteReader({
       id,
       volume: name,
       size: own.volumeSize(number),
-      live: this.#files.open(volume.path, 'read'),
-      chunkFiles: this.#chunkFiles,
-      first,
+      live,
+      chunkFiles: () => this.#chunkFiles.slice(this.#chunkFiles.indexOf(own)),
       onClose: () => {
-        this.#readers -= 1;
+        ended();
         this.#unloadUnlessRead();
       },
     });
-    this.#readers += 1;
-    return reader;
   }
 
   close(): void {
-    this.#newest?.close();
+    this.#pauseMerge();
+    this.#appended?.close();
   }
 
-  get #newest(): ChunkFile | undefined {
-    return this.#chunkFiles.at(-1);
+  get #runBuilder(): RunBuilder {
+    return (this.#builder ??= new RunBuilder());
   }
 
   #pathOf(name: string): string {
@@ -126,26 +173,91 @@ export class CopyOnWriteStore implements SnapshotStore {
     return volume.path;
   }
 
-  #resumeNewest(log: Log): void {
-    const newest = this.#newest;
-    if (newest === undefined || this.#catalogue.entries.at(-1)?.kept === 0) return;
+  #resumeNewest(): void {
+    const at = this.#catalogue.entries.findLastIndex((entry) => entry.deleted === undefined);
+    const newest = this.#chunkFiles[at];
+    // One that was found damaged is not kept up: what it lacks is lost already, and the next snapshot begins anew.
+    if (newest === undefined || this.#catalogue.entries[at]?.kept !== undefined) return;
     newest.resume();
-    if (newest.damage === undefined) return;
-    log.error(
+    if (newest.damage === undefined) {
+      this.#appended = newest;
+      return;
+    }
+    this.#log.error(
       `${newest.damage}; snapshots up to ${newest.id} are lost in part; make a new one, and check the disk`,
     );
     // Written down, because from here on nothing is kept for it, whatever the file may look like at the next start.
-    this.#catalogue.setKept(newest.id, 0);
+    this.#catalogue.change({ [newest.id]: { kept: 0 } });
     newest.finish(0);
   }
 
+  /** The snapshot before it, if there is one, is kept up in its place; but for one that is damaged nothing is kept. */
+  #deleteNewest(newest: ChunkFile, at: number): void {
+    const kept = newest.end;
+    assert(kept !== undefined, 'the newest chunk file is appended to');
+    const before = this.#catalogue.entries.findLastIndex((entry, i) => i < at && entry.deleted === undefined);
+    const heirs = before < 0 ? [] : this.#chunkFiles.slice(before, at);
+    const heir = heirs.every(isSound) ? heirs[0] : undefined;
+    heir?.reopen();
+    try {
+      this.#catalogue.change({
+        [newest.id]: { kept, deleted: true },
+        ...(heir === undefined ? {} : { [heir.id]: { kept: undefined } }),
+      });
+    } catch (error) {
+      heir?.close();
+      throw error;
+    }
+    newest.finish(kept);
+    this.#appended = heir;
+  }
+
+  /** Nothing needs the oldest entries once they are deleted ones'. */
+  #dropOldest(): boolean {
+    const { entries } = this.#catalogue;
+    const kept = entries.findIndex((entry) => entry.deleted === undefined);
+    const oldest = entries.slice(0, kept < 0 ? entries.length : kept).map((entry) => entry.id);
+    if (oldest.length > 0) this.#pauseMerge();
+    if (oldest.length > 0 || this.#catalogue.removing.length > 0) this.#drop(oldest);
+    return oldest.length > 0;
+  }
+
+  #drop(ids: readonly string[]): void {
+    if (ids.length > 0) this.#catalogue.remove(ids);
+    this.#chunkFiles = this.#chunkFiles.filter((chunkFile) => !ids.includes(chunkFile.id));
+    for (const id of this.#catalogue.removing) removeChunkFile(this.#files, this.#folder, id);
+    this.#catalogue.removed();
+    this.#unloadUnlessRead();
+  }
+
+  /** Past a damaged file nothing is handed: an older snapshot would then miss that something is lost. */
+  #nextMerge(): ChunkMerge | undefined {
+    const { entries } = this.#catalogue;
+    for (const [i, entry] of entries.entries()) {
+      const [into, from] = [this.#chunkFiles[i - 1], this.#chunkFiles[i]];
+      if (entry.deleted === undefined) continue;
+      if (into === undefined || from === undefined || this.#unmergeable.has(from)) continue;
+      if (!isSound(into) || !isSound(from)) continue;
+      return new ChunkMerge(into, from, this.#log);
+    }
+    return undefined;
+  }
+
+  #pauseMerge(): void {
+    this.#merge?.end();
+    this.#merge = undefined;
+  }
+
   #unloadUnlessRead(): void {
-    if (this.#readers === 0) for (const chunkFile of this.#chunkFiles) chunkFile.unloadIndex();
+    if (this.#readers.count > 0 || this.#merge !== undefined) return;
+    const needed =
+      this.#appended === undefined ? [] : this.#chunkFiles.slice(this.#chunkFiles.indexOf(this.#appended));
+    for (const chunkFile of this.#chunkFiles) if (!needed.includes(chunkFile)) chunkFile.unloadIndex();
   }
 
   /** Keys of the chunks in `ranges` that the newest snapshot still lacks: ascending, each once. */
   #missing(newest: ChunkFile, ranges: readonly VolumeRange[]): Float64Array {
-    const { index } = newest;
+    const behind = this.#chunkFiles.slice(this.#chunkFiles.indexOf(newest) + 1);
     const keys: number[] = [];
     for (const { volume, offset, length } of ranges) {
       assert(this.#volumes.has(volume), `volume ${volume} is one of this group`);
@@ -154,10 +266,16 @@ export class CopyOnWriteStore implements SnapshotStore {
       const end = Math.min(offset + length, newest.volumeSize(number));
       for (let chunk = Math.floor(offset / CHUNK_SIZE); chunk * CHUNK_SIZE < end; chunk += 1) {
         const key = chunkKey(number, chunk);
-        if (keys.at(-1) !== key && !index.has(key)) keys.push(key);
+        if (keys.at(-1) === key || newest.index.has(key)) continue;
+        if (!behind.some((chunkFile) => chunkFile.holds(volume, chunk))) keys.push(key);
       }
     }
     const sorted = Float64Array.from(keys).sort();
     return sorted.filter((key, i) => i === 0 || key !== sorted[i - 1]);
   }
+}
+
+/** Loads its index, if it is not. */
+function isSound(chunkFile: ChunkFile): boolean {
+  return chunkFile.index.count >= 0 && chunkFile.damage === undefined;
 }

@@ -47,17 +47,21 @@ export function openSnapshotStore(files: Files, log: Log, options: SnapshotStore
 
 function removeLeftovers(files: Files, log: Log, options: SnapshotStoreOptions, catalogue: Catalogue): void {
   const { folder, volumes } = options;
+  const making = 'a snapshot that was being made when the program ended is removed';
   for (const id of chunkFileIds(files, folder)) {
     if (catalogue.has(id)) continue;
-    if (holdsChunks(files, folder, id)) throw stale(folder, id);
-    log.warn('a snapshot that was being made when the program ended is removed', { snapshot: id });
+    if (!catalogue.removing.includes(id)) {
+      if (holdsChunks(files, folder, id)) throw stale(folder, id);
+      log.warn(making, { snapshot: id });
+    }
     removeChunkFile(files, folder, id);
   }
   for (const id of cloneIds(files, volumes, catalogue.store)) {
     if (catalogue.has(id)) continue;
-    log.warn('a snapshot that was being made when the program ended is removed', { snapshot: id });
+    if (!catalogue.removing.includes(id)) log.warn(making, { snapshot: id });
     removeClones(files, volumes, catalogue.store, id);
   }
+  catalogue.removed();
 }
 
 /** A catalogue put back from a backup: what was kept later is what its newest snapshots are made of. */

@@ -4,6 +4,7 @@ import { assert, errorCode, OperatorError } from '../platform/errors.ts';
 import type { Files, OpenFile } from '../platform/files.ts';
 import type { Catalogue, CatalogueVolume } from './catalogue.ts';
 import { cloneFolder, removeClones } from './clone-folders.ts';
+import { Readers } from './readers.ts';
 import { snapshotDamaged, snapshotNotFound } from './snapshot-errors.ts';
 import type { SnapshotInfo, SnapshotReader, SnapshotStore, SnapshotVolume } from './snapshot-store.ts';
 
@@ -12,6 +13,7 @@ export class ReflinkStore implements SnapshotStore {
   readonly #files: Files;
   readonly #catalogue: Catalogue;
   readonly #volumes: readonly SnapshotVolume[];
+  readonly #readers = new Readers();
 
   constructor(files: Files, catalogue: Catalogue, volumes: readonly SnapshotVolume[]) {
     this.#files = files;
@@ -39,13 +41,31 @@ export class ReflinkStore implements SnapshotStore {
   /** The file system preserves. */
   preserve(): void {}
 
+  delete(id: string): void {
+    this.#catalogue.settle();
+    if (!this.#catalogue.has(id)) throw snapshotNotFound(id);
+    this.#readers.refuseWhileRead(id);
+    this.#catalogue.remove([id]);
+  }
+
+  tidy(): boolean {
+    this.#catalogue.settle();
+    const [id] = this.#catalogue.removing;
+    if (id === undefined) return false;
+    for (const one of this.#catalogue.removing)
+      removeClones(this.#files, this.#volumes, this.#catalogue.store, one);
+    this.#catalogue.removed();
+    return false;
+  }
+
   /** @throws OperatorError `SNAPSHOT_NOT_FOUND`, `SNAPSHOT_DAMAGED` */
   open(id: string, name: string): SnapshotReader {
     const entry = this.#catalogue.entries.find((candidate) => candidate.id === id);
     const volume = entry?.volumes.find((candidate) => candidate.name === name);
     if (volume?.path === undefined) throw snapshotNotFound(id, name);
     try {
-      return new CloneReader(this.#files.open(volume.path, 'read'), id, volume);
+      const file = this.#files.open(volume.path, 'read');
+      return new CloneReader(file, { id, volume, onClose: this.#readers.begin(id) });
     } catch (error) {
       if (errorCode(error) !== 'ENOENT') throw error;
       throw snapshotDamaged(id, name, `its clone ${volume.path} is gone`, error);
@@ -89,34 +109,39 @@ export class ReflinkStore implements SnapshotStore {
   }
 }
 
+interface CloneView {
+  readonly id: string;
+  readonly volume: CatalogueVolume;
+  readonly onClose: () => void;
+}
+
 class CloneReader implements SnapshotReader {
   readonly size: number;
   readonly #file: OpenFile;
-  readonly #id: string;
-  readonly #volume: CatalogueVolume;
+  readonly #view: CloneView;
+  #closed = false;
 
-  constructor(file: OpenFile, id: string, volume: CatalogueVolume) {
+  constructor(file: OpenFile, view: CloneView) {
     this.#file = file;
-    this.#id = id;
-    this.#volume = volume;
-    this.size = volume.size;
+    this.#view = view;
+    this.size = view.volume.size;
   }
 
   read(offset: number, into: Buffer): void {
     assert(
-      offset >= 0 && offset + into.length <= this.size,
+      !this.#closed && offset >= 0 && offset + into.length <= this.size,
       `read of ${into.length} bytes at ${offset} of a snapshot`,
     );
     const count = this.#file.read(into, offset);
     if (count === into.length) return;
-    throw snapshotDamaged(
-      this.#id,
-      this.#volume.name,
-      `its clone ${this.#file.path} ends at ${offset + count}`,
-    );
+    const { id, volume } = this.#view;
+    throw snapshotDamaged(id, volume.name, `its clone ${this.#file.path} ends at ${offset + count}`);
   }
 
   close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
     this.#file.close();
+    this.#view.onClose();
   }
 }

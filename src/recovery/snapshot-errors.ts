@@ -1,8 +1,15 @@
 import { OperatorError } from '../platform/errors.ts';
 
-export function snapshotNotFound(id: string, volume: string): OperatorError {
-  return new OperatorError('SNAPSHOT_NOT_FOUND', `there is no snapshot ${id} of volume ${volume}`, {
+export function snapshotNotFound(id: string, volume?: string): OperatorError {
+  const of = volume === undefined ? '' : ` of volume ${volume}`;
+  return new OperatorError('SNAPSHOT_NOT_FOUND', `there is no snapshot ${id}${of}`, {
     remedy: 'list the snapshots of the group and choose one of them',
+  });
+}
+
+export function snapshotInUse(id: string, readers: number): OperatorError {
+  return new OperatorError('SNAPSHOT_IN_USE', `snapshot ${id} is being read (${readers} readers)`, {
+    remedy: 'unmount it, or let what reads it come to its end, and delete it then',
   });
 }
 

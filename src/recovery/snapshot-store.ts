@@ -44,6 +44,16 @@ export interface SnapshotStore {
    * @throws the operating system's errors, `ENOSPC` for one: nothing of these ranges may then be overwritten
    */
   preserve(ranges: readonly VolumeRange[]): void;
+  /**
+   * The snapshot is no more, durably, when this returns; others stay what they are. What it alone needed is freed by
+   * `tidy`. @throws OperatorError `SNAPSHOT_NOT_FOUND`, `SNAPSHOT_IN_USE`; the operating system's, and nothing has changed
+   */
+  delete(id: string): void;
+  /**
+   * One step, of a few MiB at most, of what deleting left to do; true when there is more. After an error, `ENOSPC` for one,
+   * it is to be called again later: nothing is lost and no snapshot is less readable. @throws the operating system's errors
+   */
+  tidy(): boolean;
   /** A volume as it was at a snapshot. @throws OperatorError `SNAPSHOT_NOT_FOUND`, `SNAPSHOT_DAMAGED` */
   open(id: string, volume: string): SnapshotReader;
   close(): void;

@@ -1,5 +1,6 @@
 /** What every {@link SnapshotStore} must do, whatever is behind it. Tests of one kind of store are in test/recovery. */
 import assert from 'node:assert/strict';
+import { dirname, join } from 'node:path';
 import fc from 'fast-check';
 import type { SnapshotInfo } from '../../src/recovery/snapshot-store.ts';
 import { Replica, hexId, throwsCode, type SnapshotPlace, type Step } from '../recovery/replica.ts';
@@ -39,6 +40,8 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       .map((writes) => ({ kind: 'writes' as const, writes })),
   },
   { weight: 3, arbitrary: fc.nat(20).map((id) => ({ kind: 'snapshot' as const, id })) },
+  { weight: 2, arbitrary: fc.nat(20).map((id) => ({ kind: 'delete' as const, id })) },
+  { weight: 1, arbitrary: fc.nat(3).map((steps) => ({ kind: 'tidy' as const, steps })) },
   { weight: 1, arbitrary: fc.constant({ kind: 'restart' as const }) },
 );
 
@@ -58,6 +61,32 @@ const CRASH_STEPS: readonly Step[] = [
   { kind: 'snapshot', id: 2 },
   { kind: 'writes', writes: [{ volume: 0, offset: 65_024, length: 1024, fill: 6 }] },
   { kind: 'snapshot', id: 1 },
+];
+
+/** The same for deleting: one in the middle, the newest, and the oldest, each handed over while the volumes are written. */
+const DELETE_STEPS: readonly Step[] = [
+  { kind: 'writes', writes: [{ volume: 0, offset: 0, length: 200_000, fill: 1 }] },
+  { kind: 'snapshot', id: 1 },
+  { kind: 'writes', writes: [{ volume: 0, offset: 0, length: 512, fill: 2 }] },
+  { kind: 'snapshot', id: 2 },
+  {
+    kind: 'writes',
+    writes: [
+      { volume: 0, offset: 512, length: 131_072, fill: 3 },
+      { volume: 1, offset: 2 * 65_536, length: 512, fill: 4 },
+    ],
+  },
+  { kind: 'snapshot', id: 3 },
+  { kind: 'writes', writes: [{ volume: 0, offset: 131_072, length: 512, fill: 5 }] },
+  { kind: 'delete', id: 2 },
+  { kind: 'tidy' },
+  { kind: 'delete', id: 3 },
+  { kind: 'writes', writes: [{ volume: 0, offset: 65_536, length: 131_072, fill: 6 }] },
+  { kind: 'tidy' },
+  { kind: 'snapshot', id: 4 },
+  { kind: 'writes', writes: [{ volume: 1, offset: 0, length: 131_072, fill: 7 }] },
+  { kind: 'delete', id: 1 },
+  { kind: 'tidy' },
 ];
 
 export function snapshotStoreSuite(title: string, make: () => SnapshotBench): void {
@@ -83,12 +112,46 @@ export function snapshotStoreSuite(title: string, make: () => SnapshotBench): vo
       );
     });
 
-    it('is whole after a crash at any platform call: a snapshot is there or is not (I6, I7)', () => {
-      for (let pass = 0; pass < bench.crashPasses; pass += 1) {
-        let deaths = 0;
-        while (crashAt(bench.fresh(), deaths + 1)) deaths += 1;
-        assert.ok(deaths > 60, `died only ${deaths} times`);
+    for (const [doing, steps] of [
+      ['making', CRASH_STEPS],
+      ['deleting', DELETE_STEPS],
+    ] as const) {
+      it(`is whole after a crash at any platform call while ${doing}: a snapshot is there or is not (I6, I7)`, () => {
+        for (let pass = 0; pass < bench.crashPasses; pass += 1) {
+          let deaths = 0;
+          while (crashAt(bench.fresh(), steps, deaths + 1)) deaths += 1;
+          assert.ok(deaths > 60, `died only ${deaths} times`);
+        }
+      });
+    }
+
+    it('keeps nothing of snapshots that were deleted once all is tidied', () => {
+      const replica = new Replica(bench.fresh());
+      for (let id = 1; id <= 5; id += 1) {
+        replica.run({ kind: 'snapshot', id });
+        replica.run({
+          kind: 'writes',
+          writes: [{ volume: 0, offset: 0, length: VOLUME_SIZES[0], fill: id }],
+        });
       }
+      for (const id of [3, 5, 1, 4, 2]) replica.run({ kind: 'delete', id });
+      replica.run({ kind: 'tidy' });
+      assert.deepEqual(replica.store.list(), []);
+      assert.deepEqual(kept(replica.place), []);
+      replica.store.close();
+    });
+
+    it('refuses to delete a snapshot that is being read, or that is not there', () => {
+      const replica = new Replica(bench.fresh());
+      replica.run({ kind: 'snapshot', id: 1 });
+      const reader = replica.store.open(hexId(1), replica.place.volumes[0]!.name);
+      throwsCode('SNAPSHOT_IN_USE', () => replica.store.delete(hexId(1)));
+      reader.close();
+      reader.close();
+      replica.store.delete(hexId(1));
+      throwsCode('SNAPSHOT_NOT_FOUND', () => replica.store.delete(hexId(1)));
+      throwsCode('SNAPSHOT_NOT_FOUND', () => replica.store.open(hexId(1), replica.place.volumes[0]!.name));
+      replica.store.close();
     });
 
     it('says what kind it is, and lists what was asked for', () => {
@@ -150,13 +213,23 @@ export function snapshotStoreSuite(title: string, make: () => SnapshotBench): vo
   });
 }
 
+/** Names of chunk files, and of clones' folders. */
+function kept({ files, folder, volumes }: SnapshotPlace): string[] {
+  const beside = dirname(volumes[0]!.path);
+  const hidden = files.list(beside).filter((name) => name.startsWith('.blockferry-snapshots-'));
+  return [
+    ...files.list(folder).filter((name) => name.endsWith('.chunks')),
+    ...hidden.flatMap((name) => files.list(join(beside, name))),
+  ];
+}
+
 /** Runs until the `at`-th platform call, crashes there, and goes on after a restart. False when there is no such call. */
-function crashAt(place: SnapshotPlace, at: number): boolean {
+function crashAt(place: SnapshotPlace, steps: readonly Step[], at: number): boolean {
   const dying = dyingFiles(place.files, at);
   const replica = new Replica(place, dying);
   let next = 0;
   try {
-    for (const action of CRASH_STEPS) {
+    for (const action of steps) {
       replica.run(action);
       next += 1;
     }
@@ -168,10 +241,9 @@ function crashAt(place: SnapshotPlace, at: number): boolean {
   }
   place.crash();
   replica.restart(place.files);
-  const interrupted = CRASH_STEPS[next]!;
-  replica.check(interrupted.kind === 'snapshot' ? hexId(interrupted.id) : undefined);
+  replica.check(steps[next]);
   // A destager does again what it had begun.
-  for (const action of CRASH_STEPS.slice(next)) replica.run(action);
+  for (const action of steps.slice(next)) replica.run(action);
   replica.check();
   replica.checkVolumes();
   replica.store.close();

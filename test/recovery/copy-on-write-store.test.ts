@@ -197,7 +197,7 @@ describe('the copy-on-write store', () => {
     failing = false;
     replica.restart(place.files);
     // The new name was seen on disk: it is a snapshot of then, and nothing was written since.
-    replica.check(hexId(2));
+    replica.check(snapshot(2));
     replica.run(write(0, CHUNK_SIZE, 512, 3));
     replica.check();
   });

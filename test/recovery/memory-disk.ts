@@ -167,7 +167,11 @@ export class MemoryDisk implements Files {
       syncNow: () => inode.sync(),
       truncate: (size) => inode.resize(size),
       allocate: (size) => inode.resize(size),
-      punchHole: () => false,
+      punchHole: (position, length) => {
+        inode.write(Buffer.alloc(length), position);
+        this.room += length;
+        return true;
+      },
       nextData: (position) =>
         position < inode.cached.length ? { start: position, end: inode.cached.length } : undefined,
       close: () => undefined,

@@ -95,7 +95,7 @@ describe('opening a snapshot store', () => {
 
   for (const [what, change] of [
     ['is cut', (text: string) => text.slice(0, -20)],
-    ['is of a later version', (text: string) => text.replace('"version": 1', '"version": 2')],
+    ['is of a later version', (text: string) => text.replace('"version": 2', '"version": 3')],
     ['has a snapshot twice', (text: string) => text.replace(hexId(1), hexId(2))],
     ['has an id that leads elsewhere', (text: string) => text.replace(hexId(1), '../../etc/passwd')],
     ['is too long', (text: string) => text + ' '.repeat(CATALOGUE_SIZE_MAX)],

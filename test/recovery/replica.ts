@@ -36,6 +36,10 @@ export type Step =
   | { readonly kind: 'writes'; readonly writes: readonly Write[] }
   /** Snapshot number `id`; the same number again is the same id. */
   | { readonly kind: 'snapshot'; readonly id: number }
+  /** No effect when there is none. */
+  | { readonly kind: 'delete'; readonly id: number }
+  /** So many steps, or as many as it takes. */
+  | { readonly kind: 'tidy'; readonly steps?: number }
   | { readonly kind: 'restart' };
 
 export const write = (volume: number, offset: number, length: number, fill: number): Step => ({
@@ -54,6 +58,7 @@ export class Replica {
   readonly model: Buffer[];
   readonly snapshots = new Map<string, Buffer[]>();
   #store: SnapshotStore | undefined;
+  readonly #deleted = new Set<string>();
 
   constructor(place: SnapshotPlace, files = place.files) {
     this.place = place;
@@ -74,16 +79,20 @@ export class Replica {
   run(step: Step): void {
     if (step.kind === 'writes') this.#write(step.writes);
     else if (step.kind === 'snapshot') this.#snapshot(step.id);
+    else if (step.kind === 'delete') this.#delete(hexId(step.id));
+    else if (step.kind === 'tidy') this.#tidy(step.steps ?? Infinity);
     else {
       this.store.close();
       this.restart();
     }
   }
 
-  /** The snapshots are exactly these, each as the volumes were. `maybe`: was being made at a crash. */
-  check(maybe?: string): void {
+  /** The snapshots are exactly these, each as the volumes were. `maybe`: was being made or deleted at a crash. */
+  check(maybe?: Step): void {
     const ids = this.store.list().map((info) => info.id);
-    if (maybe !== undefined && !this.snapshots.has(maybe) && ids.includes(maybe)) this.#remember(maybe);
+    const id = maybe?.kind === 'snapshot' || maybe?.kind === 'delete' ? hexId(maybe.id) : '';
+    if (maybe?.kind === 'snapshot' && !this.snapshots.has(id) && ids.includes(id)) this.#remember(id);
+    if (maybe?.kind === 'delete' && !ids.includes(id)) this.snapshots.delete(id);
     assert.deepEqual(ids, [...this.snapshots.keys()]);
     for (const [id, contents] of this.snapshots) {
       contents.forEach((expected, number) => this.assertSnapshot(id, number, expected));
@@ -138,9 +147,23 @@ export class Replica {
 
   #snapshot(number: number): void {
     const id = hexId(number);
+    // A marker's id is never used again.
+    if (this.#deleted.has(id)) return;
     const before = this.store.list().some((info) => info.id === id);
     this.store.create(this.info(id));
     if (!before) this.#remember(id);
+  }
+
+  #delete(id: string): void {
+    if (!this.snapshots.has(id)) return;
+    // After a crash it may be gone already.
+    if (this.store.list().some((info) => info.id === id)) this.store.delete(id);
+    this.snapshots.delete(id);
+    this.#deleted.add(id);
+  }
+
+  #tidy(steps: number): void {
+    for (let step = 0; step < steps; step += 1) if (!this.store.tidy()) return;
   }
 
   #remember(id: string): void {
