@@ -9,8 +9,9 @@ export type HostErrorCode = 'EIO' | 'ENOSPC' | 'EINVAL' | 'EPERM' | 'ESHUTDOWN';
 export class HostError extends Error {
   readonly code: HostErrorCode;
 
-  constructor(code: HostErrorCode, message: string) {
-    super(message);
+  /** `cause`: an error that nobody foresaw; its stack is worth keeping. */
+  constructor(code: HostErrorCode, message: string, options: { readonly cause?: unknown } = {}) {
+    super(message, options);
     this.name = 'HostError';
     this.code = code;
   }

@@ -5,6 +5,7 @@ import { describeError, OperatorError } from '../../platform/errors.ts';
 import type { Log } from '../../platform/log.ts';
 import { listenOnLocalSocket } from '../../platform/node/local-socket.ts';
 import type { HostVolume } from '../front-end.ts';
+import { FailureLog } from './failure-log.ts';
 import { Session } from './session.ts';
 
 /** Milliseconds in which a client must have chosen an export. */
@@ -36,9 +37,11 @@ export class NbdServer {
   readonly #options: NbdServerOptions;
   readonly #listening: { readonly server: Server; readonly release: () => void }[] = [];
   readonly #connections = new Set<Connection>();
+  readonly #failures: FailureLog;
 
   constructor(options: NbdServerOptions) {
     this.#options = options;
+    this.#failures = new FailureLog(options.log, options.clock);
   }
 
   connections(): number {
@@ -164,6 +167,7 @@ export class NbdServer {
         unsent ??= Promise.withResolvers<undefined>();
         return unsent.promise;
       },
+      failed: (volume, error) => this.#failures.failed(volume, error),
       onEnd: (reason) => {
         if (reason !== undefined) this.#options.log.warn(`NBD connection from ${peer} ended: ${reason}`);
         socket.destroySoon();

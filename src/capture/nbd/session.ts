@@ -1,7 +1,8 @@
 /** One client's conversation, without its socket: received bytes in, bytes to send and the end out. */
 import { WRITE_HEADROOM, type HostVolume } from '../front-end.ts';
 import { Handshake } from './handshake.ts';
-import { Transmission, type Outlet } from './transmission.ts';
+import type { Outlet } from './replies.ts';
+import { Transmission } from './transmission.ts';
 
 /** Received and not yet taken; at least one whole small write and a long write's piece fit. Bytes. */
 const BUFFER_SIZE = 512 * 1024;
@@ -102,6 +103,7 @@ export class Session {
       else if (result.kind === 'agreed') {
         this.#transmission = new Transmission(result.agreement, {
           drained: this.#options.drained,
+          failed: this.#options.failed,
           send: (reply) => {
             if (!this.#over) this.#options.send(reply);
           },

@@ -8,22 +8,9 @@
  */
 import { HostError, WRITE_HEADROOM, WRITE_LENGTH_MAX, type HostVolume } from '../front-end.ts';
 import type { Agreement } from './handshake.ts';
-import {
-  BASE_ALLOCATION_ID,
-  BLOCK_SIZE,
-  BlockState,
-  Chunk,
-  chunkHeader,
-  Command,
-  CommandFlag,
-  DISCARD_MAX,
-  errnoOf,
-  errorChunk,
-  flagsFor,
-  REQUEST_MAGIC,
-  REQUEST_SIZE,
-  simpleReply,
-} from './protocol.ts';
+import { Command, CommandFlag, DISCARD_MAX, REQUEST_SIZE } from './protocol.ts';
+import { asHostError, Replies, type Outlet } from './replies.ts';
+import { decodeRequest, misfit, type Request } from './request.ts';
 
 /** Up to this length a WRITE is waited for and joins a run; a longer one goes on in pieces. Bytes. */
 const WHOLE_WRITE_MAX = 64 * 1024;
@@ -41,14 +28,6 @@ export type TakeResult =
   | { readonly kind: 'blocked'; readonly used: number; readonly until: Promise<void> }
   | { readonly kind: 'ended'; readonly reason: string | undefined };
 
-interface Request {
-  readonly flags: number;
-  readonly type: number;
-  readonly cookie: bigint;
-  readonly offset: number;
-  readonly length: number;
-}
-
 /** A WRITE whose payload is still coming. */
 interface Streaming {
   readonly request: Request;
@@ -63,37 +42,28 @@ interface Reading {
   done: number;
 }
 
-/** What a transmission needs of its connection. */
-export interface Outlet {
-  readonly send: (bytes: Buffer) => void;
-  /** Undefined while the host takes its replies; otherwise settles when it has taken those before. */
-  readonly drained: () => Promise<void> | undefined;
-}
-
 export class Transmission {
   readonly #volume: HostVolume;
   readonly #agreement: Agreement;
-  readonly #send: (bytes: Buffer) => void;
-  readonly #drained: () => Promise<void> | undefined;
+  readonly #replies: Replies;
+  readonly #drained: Outlet['drained'];
   readonly #offsets = new Float64Array(RUN_COUNT_MAX);
   readonly #lengths = new Uint32Array(RUN_COUNT_MAX);
   #run: Request[] = [];
   #runStart = 0;
   #streaming: Streaming | undefined;
   #reading: Reading | undefined;
-  #flushing = 0;
-  #flushed: PromiseWithResolvers<undefined> | undefined;
 
   constructor(agreement: Agreement, outlet: Outlet) {
     this.#agreement = agreement;
     this.#volume = agreement.volume;
-    this.#send = outlet.send;
+    this.#replies = new Replies(agreement, outlet);
     this.#drained = outlet.drained;
   }
 
   /** Replies that wait for a sync. */
   get pending(): number {
-    return this.#flushing;
+    return this.#replies.pending;
   }
 
   /** In the middle of a WRITE's payload. */
@@ -102,8 +72,8 @@ export class Transmission {
   }
 
   /** Settles when every request that waits for a sync has been answered. */
-  async settled(): Promise<void> {
-    while (this.#flushing > 0) await this.#nextFlushed();
+  settled(): Promise<void> {
+    return this.#replies.settled();
   }
 
   /**
@@ -136,7 +106,9 @@ export class Transmission {
       if (request.type === Command.write) {
         if (request.length > DISCARD_MAX) return this.#end(`a WRITE of ${request.length} bytes`, buffer);
         const whole =
-          request.length <= WHOLE_WRITE_MAX && request.length > 0 && this.#misfit(request) === undefined;
+          request.length <= WHOLE_WRITE_MAX &&
+          request.length > 0 &&
+          misfit(request, this.#volume.size) === undefined;
         if (whole && end - at < REQUEST_SIZE + request.length) break;
         const until = this.#run.length === 0 ? this.#volume.room() : undefined;
         if (until !== undefined) return { kind: 'blocked', used: at - start, until };
@@ -158,7 +130,7 @@ export class Transmission {
 
   /** What must settle before anything more is done for this host: it leaves replies unread, or floods us with flushes. */
   #busy(): Promise<void> | undefined {
-    return this.#flushing >= FLUSHING_MAX ? this.#nextFlushed() : this.#drained();
+    return this.#replies.pending >= FLUSHING_MAX ? this.#replies.someSettled() : this.#drained();
   }
 
   #end(reason: string, buffer: Buffer): TakeResult {
@@ -181,19 +153,16 @@ export class Transmission {
     this.#run = [];
     const error = this.#write(buffer, this.#runStart, requests.length);
     if (error !== undefined) {
-      for (const request of requests) this.#fail(request, error);
+      for (const request of requests) this.#replies.fail(request, error);
       return;
     }
-    const plain = requests.filter((request) => (request.flags & CommandFlag.fua) === 0);
-    if (plain.length > 0) this.#send(Buffer.concat(plain.map((request) => this.#successBytes(request))));
-    const durable = requests.filter((request) => (request.flags & CommandFlag.fua) !== 0);
-    if (durable.length > 0) this.#flush(durable);
+    this.#succeed(requests);
   }
 
   #begin(request: Request, buffer: Buffer): number {
     this.#finishRun(buffer);
-    const misfit = this.#misfit(request);
-    this.#streaming = { request, offset: request.offset, left: request.length, error: misfit };
+    const error = misfit(request, this.#volume.size);
+    this.#streaming = { request, offset: request.offset, left: request.length, error };
     return REQUEST_SIZE;
   }
 
@@ -213,9 +182,8 @@ export class Transmission {
     streaming.left -= piece;
     if (streaming.left === 0) {
       this.#streaming = undefined;
-      if (streaming.error !== undefined) this.#fail(streaming.request, streaming.error);
-      else if ((streaming.request.flags & CommandFlag.fua) !== 0) this.#flush([streaming.request]);
-      else this.#succeed(streaming.request);
+      if (streaming.error !== undefined) this.#replies.fail(streaming.request, streaming.error);
+      else this.#succeed([streaming.request]);
     }
     return piece;
   }
@@ -231,14 +199,14 @@ export class Transmission {
 
   #answer(request: Request): void {
     try {
-      const misfit = request.type === Command.flush ? undefined : this.#misfit(request);
-      if (misfit !== undefined) throw misfit;
+      const error = request.type === Command.flush ? undefined : misfit(request, this.#volume.size);
+      if (error !== undefined) throw error;
       switch (request.type) {
         case Command.read:
           this.#read(request);
           return;
         case Command.flush:
-          this.#flush([request]);
+          this.#replies.succeedDurably([request]);
           return;
         case Command.trim:
         case Command.writeZeroes:
@@ -251,130 +219,49 @@ export class Transmission {
           throw new HostError('EINVAL', `command ${request.type} is not supported`);
       }
     } catch (error) {
-      this.#fail(request, asHostError(error));
+      this.#replies.fail(request, asHostError(error));
     }
-  }
-
-  #misfit(request: Request): HostError | undefined {
-    const { type, flags, offset, length } = request;
-    if ((flags & ~flagsFor(type)) !== 0)
-      return new HostError('EINVAL', 'flags that do not go with the command');
-    if (length === 0 || offset % SECTOR !== 0 || length % SECTOR !== 0) {
-      return new HostError('EINVAL', 'not whole sectors');
-    }
-    if (offset + length > this.#volume.size) {
-      const writes = type === Command.write || type === Command.writeZeroes;
-      return new HostError(writes ? 'ENOSPC' : 'EINVAL', 'past the end of the export');
-    }
-    if ((type === Command.read || type === Command.write) && length > BLOCK_SIZE.max) {
-      return new HostError('EINVAL', 'longer than the largest block');
-    }
-    return undefined;
   }
 
   /** A simple reply cannot take an error back once it has begun: all is read before. */
   #read(request: Request): void {
-    const { cookie, offset, length } = request;
     if (this.#agreement.structured) this.#reading = { request, done: 0 };
-    else {
-      const reply = Buffer.allocUnsafe(16 + length);
-      this.#volume.read(offset, reply.subarray(16));
-      simpleReply(cookie, 0).copy(reply);
-      this.#send(reply);
-    }
+    else this.#replies.readWhole(request, (into) => this.#volume.read(request.offset, into));
   }
 
   /** The next chunk. One at a time, so that no more of a reply is in memory than its host is about to take. */
   #readOn(reading: Reading): void {
-    const { cookie, offset, length } = reading.request;
-    const at = offset + reading.done;
-    const piece = Math.min(READ_CHUNK, length - reading.done);
-    const chunk = Buffer.allocUnsafe(28 + piece);
-    reading.done += piece;
-    const last = reading.done === length;
+    const { request, done } = reading;
+    const offset = request.offset + done;
+    const length = Math.min(READ_CHUNK, request.length - done);
+    reading.done += length;
+    const last = reading.done === request.length;
     if (last) this.#reading = undefined;
     try {
-      this.#volume.read(at, chunk.subarray(28));
+      this.#replies.readChunk(request, { offset, length, last }, (into) => this.#volume.read(offset, into));
     } catch (error) {
       this.#reading = undefined;
-      this.#fail(reading.request, asHostError(error));
-      return;
+      this.#replies.fail(request, asHostError(error));
     }
-    chunkHeader(cookie, Chunk.offsetData, 8 + piece, last).copy(chunk);
-    chunk.writeBigUInt64BE(BigInt(at), 20);
-    this.#send(chunk);
   }
 
   #zero(request: Request): void {
     const keepAllocated = request.type === Command.writeZeroes && (request.flags & CommandFlag.noHole) !== 0;
     this.#volume.zero(request.offset, request.length, { keepAllocated });
-    if ((request.flags & CommandFlag.fua) !== 0) this.#flush([request]);
-    else this.#succeed(request);
+    this.#succeed([request]);
   }
 
-  #blockStatus({ flags, cookie, offset, length }: Request): void {
+  #blockStatus(request: Request): void {
     if (!this.#agreement.allocation) throw new HostError('EINVAL', 'no metadata context was agreed on');
-    const max = (flags & CommandFlag.requestOne) !== 0 ? 1 : STATUS_EXTENTS_MAX;
-    const extents = this.#volume.extents(offset, length, max);
-    const payload = Buffer.alloc(4 + extents.length * 8);
-    payload.writeUInt32BE(BASE_ALLOCATION_ID, 0);
-    const states = { data: 0, zero: BlockState.zero, hole: BlockState.hole | BlockState.zero };
-    extents.forEach((extent, i) => {
-      payload.writeUInt32BE(extent.length, 4 + i * 8);
-      payload.writeUInt32BE(states[extent.kind], 8 + i * 8);
-    });
-    this.#send(Buffer.concat([chunkHeader(cookie, Chunk.blockStatus, payload.length, true), payload]));
+    const max = (request.flags & CommandFlag.requestOne) !== 0 ? 1 : STATUS_EXTENTS_MAX;
+    this.#replies.blockStatus(request, this.#volume.extents(request.offset, request.length, max));
   }
 
-  /** Replies when everything answered so far is durable. */
-  #flush(requests: readonly Request[]): void {
-    this.#flushing += requests.length;
-    const answer = (action: (request: Request) => void): void => {
-      this.#flushing -= requests.length;
-      requests.forEach(action);
-      this.#flushed?.resolve(undefined);
-      this.#flushed = undefined;
-    };
-    this.#volume.flush().then(
-      () => answer((request) => this.#succeed(request)),
-      (error: unknown) => answer((request) => this.#fail(request, asHostError(error))),
-    );
+  /** Those with FUA once they are durable (I1). */
+  #succeed(requests: readonly Request[]): void {
+    const fua = (request: Request): boolean => (request.flags & CommandFlag.fua) !== 0;
+    this.#replies.succeed(requests.filter((request) => !fua(request)));
+    const durably = requests.filter(fua);
+    if (durably.length > 0) this.#replies.succeedDurably(durably);
   }
-
-  #nextFlushed(): Promise<void> {
-    this.#flushed ??= Promise.withResolvers<undefined>();
-    return this.#flushed.promise;
-  }
-
-  #succeed(request: Request): void {
-    this.#send(this.#successBytes(request));
-  }
-
-  /** Only READ and BLOCK_STATUS must be answered in the structured form once it is agreed on; both always are. */
-  #successBytes({ cookie }: Request): Buffer {
-    return simpleReply(cookie, 0);
-  }
-
-  #fail({ cookie, type }: Request, error: HostError): void {
-    const structured = this.#agreement.structured && (type === Command.read || type === Command.blockStatus);
-    this.#send(
-      structured ? errorChunk(cookie, errnoOf(error.code)) : simpleReply(cookie, errnoOf(error.code)),
-    );
-  }
-}
-
-function decodeRequest(buffer: Buffer, at: number): Request | undefined {
-  if (buffer.readUInt32BE(at) !== REQUEST_MAGIC) return undefined;
-  return {
-    flags: buffer.readUInt16BE(at + 4),
-    type: buffer.readUInt16BE(at + 6),
-    cookie: buffer.readBigUInt64BE(at + 8),
-    offset: buffer.readUInt32BE(at + 16) * 0x1_0000_0000 + buffer.readUInt32BE(at + 20),
-    length: buffer.readUInt32BE(at + 24),
-  };
-}
-
-function asHostError(error: unknown): HostError {
-  if (error instanceof HostError) return error;
-  return new HostError('EIO', error instanceof Error ? error.message : String(error));
 }

@@ -232,6 +232,17 @@ describe('an NBD session in transmission', () => {
     assert.ok(answers[3]!.data.equals(Buffer.concat([filled(512, 2), filled(512, 1)])));
   });
 
+  it('says why a request is answered EIO, with the stack of an error that nobody foresaw', () => {
+    const disk = volume();
+    const talk = new wire.Talk([disk]).go('disk');
+    disk.failReadAt = { offset: 0, error: new TypeError('nobody foresaw this') };
+    talk.session.receive(wire.request(wire.READ, 1, { length: 512 }));
+    assert.deepEqual(errors(talk.take()), { 1: 5 });
+    const [failure] = talk.failures;
+    assert.deepEqual([failure?.code, failure?.message], ['EIO', 'nobody foresaw this']);
+    assert.ok(failure?.cause instanceof TypeError);
+  });
+
   it('goes on to the error when the wait for room fails, instead of hanging', async () => {
     const disk = volume();
     const talk = new wire.Talk([disk]).go('disk');

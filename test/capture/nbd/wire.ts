@@ -1,6 +1,6 @@
 /** Bytes as a client sends them, and replies taken apart; written down anew here, so that a wrong constant in the server shows. */
 import assert from 'node:assert/strict';
-import type { HostVolume } from '../../../src/capture/front-end.ts';
+import type { HostError, HostVolume } from '../../../src/capture/front-end.ts';
 import { Session } from '../../../src/capture/nbd/session.ts';
 
 export const READ = 0;
@@ -126,6 +126,8 @@ export class Talk {
   sent: Buffer[] = [];
   ended: { readonly reason: string | undefined } | undefined;
   blocked = false;
+  /** Why requests were answered with an error. */
+  failures: HostError[] = [];
   #stalled: PromiseWithResolvers<undefined> | undefined;
   #limit: number;
 
@@ -139,6 +141,7 @@ export class Talk {
         this.#stalled ??= Promise.withResolvers<undefined>();
         return this.#stalled.promise;
       },
+      failed: (_volume, error) => this.failures.push(error),
       onEnd: (reason) => {
         assert.equal(this.ended, undefined, 'the end came twice');
         this.ended = { reason };
