@@ -38,6 +38,7 @@ export class NbdServer {
   readonly #listening: { readonly server: Server; readonly release: () => void }[] = [];
   readonly #connections = new Set<Connection>();
   readonly #failures: FailureLog;
+  #closing = false;
 
   constructor(options: NbdServerOptions) {
     this.#options = options;
@@ -65,8 +66,12 @@ export class NbdServer {
     return address.kind === 'tcp' ? { ...address, port: (server.address() as AddressInfo).port } : address;
   }
 
-  /** Takes nobody new, answers what was received, and hangs up. */
+  /**
+   * Takes nobody new, answers what was received, and hangs up. What waits for room in the journal is dropped: its host
+   * was never told that it is done.
+   */
   async close(): Promise<void> {
+    this.#closing = true;
     const closed = this.#listening.map(({ server }) => new Promise((resolve) => server.close(resolve)));
     for (const { socket } of this.#connections) socket.pause();
     const limit = this.#options.clock.monotonic() + CLOSE_TIME_LIMIT;
@@ -175,9 +180,9 @@ export class NbdServer {
         const timer = this.#options.clock.after(CLOSE_TIME_LIMIT, () => socket.destroy());
         socket.on('close', () => timer.cancel());
       },
-      onBlocked: (blocked) => {
-        if (blocked) socket.pause();
-        else socket.resume();
+      onFull: (full) => {
+        if (full) socket.pause();
+        else if (!this.#closing) socket.resume();
       },
     });
   }

@@ -22,10 +22,18 @@ const STATUS_EXTENTS_MAX = 1024;
 /** Requests that wait for a sync. */
 const FLUSHING_MAX = 1024;
 
+/** `room` in the journal, or `replies` that the host does not take or that wait for a sync. */
+export type BlockedFor = 'room' | 'replies';
+
 export type TakeResult =
   | { readonly kind: 'more'; readonly used: number }
   /** Nothing further is taken until `until` settles. */
-  | { readonly kind: 'blocked'; readonly used: number; readonly until: Promise<void> }
+  | {
+      readonly kind: 'blocked';
+      readonly used: number;
+      readonly for: BlockedFor;
+      readonly until: Promise<void>;
+    }
   | { readonly kind: 'ended'; readonly reason: string | undefined };
 
 /** A WRITE whose payload is still coming. */
@@ -86,7 +94,7 @@ export class Transmission {
       const busy = this.#busy();
       if (busy !== undefined) {
         this.#finishRun(buffer);
-        return { kind: 'blocked', used: at - start, until: busy };
+        return { kind: 'blocked', used: at - start, for: 'replies', until: busy };
       }
       if (this.#reading !== undefined) {
         this.#readOn(this.#reading);
@@ -94,7 +102,7 @@ export class Transmission {
       }
       if (this.#streaming !== undefined) {
         const until = this.#streaming.error === undefined ? this.#volume.room() : undefined;
-        if (until !== undefined) return { kind: 'blocked', used: at - start, until };
+        if (until !== undefined) return { kind: 'blocked', used: at - start, for: 'room', until };
         const used = this.#stream(this.#streaming, buffer, at, end);
         at += used;
         if (used === 0 && this.midway) return { kind: 'more', used: at - start };
@@ -111,7 +119,7 @@ export class Transmission {
           misfit(request, this.#volume.size) === undefined;
         if (whole && end - at < REQUEST_SIZE + request.length) break;
         const until = this.#run.length === 0 ? this.#volume.room() : undefined;
-        if (until !== undefined) return { kind: 'blocked', used: at - start, until };
+        if (until !== undefined) return { kind: 'blocked', used: at - start, for: 'room', until };
         at += whole ? this.#join(request, buffer, at) : this.#begin(request, buffer);
         continue;
       }
@@ -119,7 +127,7 @@ export class Transmission {
       if (request.type === Command.disconnect) return { kind: 'ended', reason: undefined };
       if (request.type === Command.trim || request.type === Command.writeZeroes) {
         const until = this.#volume.room();
-        if (until !== undefined) return { kind: 'blocked', used: at - start, until };
+        if (until !== undefined) return { kind: 'blocked', used: at - start, for: 'room', until };
       }
       at += REQUEST_SIZE;
       this.#answer(request);

@@ -120,6 +120,38 @@ describe('the NBD server', () => {
     for (let i = 0; i < 8; i += 1) assert.equal(disk.content[(i + 1) * MIB - 1], i + 1);
   });
 
+  it('gives the place of a host that left while its requests wait for room to another', async () => {
+    const disk = new MemoryVolume('disk', MIB);
+    const serving = await serve([disk], 1);
+    const open = disk.close();
+    for (let i = 0; i < 3; i += 1) {
+      const host = await client(serving).go('disk');
+      host.socket.write(wire.request(wire.WRITE, 1, { data: filled(4096, 1) }));
+      await until('the connection', () => serving.server.connections() === 1);
+      host.socket.destroy();
+      await until('its end', () => serving.server.connections() === 0);
+    }
+    open();
+    const host = await client(serving).go('disk');
+    host.socket.write(wire.request(wire.WRITE, 1, { data: filled(512, 2) }));
+    await until('an answer', () => host.received.length === 16);
+    assert.deepEqual(disk.calls, ['write 1']);
+  });
+
+  it('hangs up on a host whose requests wait for room when it is closed, and does nothing for it later', async () => {
+    const disk = new MemoryVolume('disk', MIB);
+    const serving = await serve([disk]);
+    const open = disk.close();
+    const host = await client(serving).go('disk');
+    host.socket.write(wire.request(wire.WRITE, 1, { data: filled(4096, 1) }));
+    await serving.server.close();
+    await until('the end', () => host.closed);
+    open();
+    await wire.settle();
+    assert.equal(host.received.length, 0);
+    assert.deepEqual(disk.calls, []);
+  });
+
   it('ends a connection that chooses no export in time', async () => {
     const due: (() => void)[] = [];
     const clock: Clock = {

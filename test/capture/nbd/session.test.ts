@@ -146,20 +146,6 @@ describe('an NBD session in transmission', () => {
     assert.deepEqual(disk.calls, ['flush']);
   });
 
-  it('keeps a host that floods it with FLUSH waiting', async () => {
-    const disk = volume();
-    const talk = new wire.Talk([disk]).go('disk');
-    const gate = Promise.withResolvers<undefined>();
-    disk.flushGate = gate.promise;
-    talk.session.receive(Buffer.concat(Array.from({ length: 5000 }, (_, i) => wire.request(wire.FLUSH, i))));
-    assert.equal(talk.blocked, true);
-    assert.ok(disk.calls.length <= 1024, `${disk.calls.length} flushes at once`);
-    gate.resolve(undefined);
-    for (let i = 0; i < 20; i += 1) await wire.settle();
-    await wire.settle();
-    assert.equal(wire.replies(talk.take()).length, 5000);
-  });
-
   it('trims and zeroes, keeping blocks when the host wants them kept', () => {
     const disk = volume();
     const talk = new wire.Talk([disk]).go('disk');
@@ -207,31 +193,6 @@ describe('an NBD session in transmission', () => {
     assert.deepEqual(errors(talk.take()), { 1: 5, 2: 0 });
   });
 
-  it('waits for room, losing nothing that was received, in order', async () => {
-    const disk = volume();
-    const talk = new wire.Talk([disk]).go('disk');
-    const open = disk.close();
-    const long = wire.request(wire.WRITE, 1, { data: filled(MIB, 1) });
-    const rest = [
-      wire.request(wire.WRITE, 2, { data: filled(512, 2) }),
-      wire.request(wire.TRIM, 3, { offset: 4096, length: 4096 }),
-      wire.request(wire.READ, 4, { length: 1024 }),
-    ];
-    const bytes = Buffer.concat([long, ...rest]);
-    for (let at = 0; at < bytes.length; at += 65536) talk.session.receive(bytes.subarray(at, at + 65536));
-    assert.equal(talk.blocked, true);
-    assert.deepEqual(disk.calls, []);
-    open();
-    await wire.settle();
-    assert.equal(talk.blocked, false);
-    const answers = wire.replies(talk.take());
-    assert.deepEqual(
-      answers.map((reply) => [reply.cookie, reply.error]),
-      [1, 2, 3, 4].map((cookie) => [cookie, 0]),
-    );
-    assert.ok(answers[3]!.data.equals(Buffer.concat([filled(512, 2), filled(512, 1)])));
-  });
-
   it('says why a request is answered EIO, with the stack of an error that nobody foresaw', () => {
     const disk = volume();
     const talk = new wire.Talk([disk]).go('disk');
@@ -241,36 +202,6 @@ describe('an NBD session in transmission', () => {
     const [failure] = talk.failures;
     assert.deepEqual([failure?.code, failure?.message], ['EIO', 'nobody foresaw this']);
     assert.ok(failure?.cause instanceof TypeError);
-  });
-
-  it('goes on to the error when the wait for room fails, instead of hanging', async () => {
-    const disk = volume();
-    const talk = new wire.Talk([disk]).go('disk');
-    let asked = 0;
-    disk.room = () => ((asked += 1) === 1 ? Promise.reject(new Error('the engine stopped')) : undefined);
-    disk.write = () => {
-      throw ioError();
-    };
-    talk.session.receive(wire.request(wire.WRITE, 1, { data: filled(512, 1) }));
-    await wire.settle();
-    assert.deepEqual(errors(talk.take()), { 1: 5 });
-  });
-
-  it('answers no further READ while its host leaves the replies unread', async () => {
-    const disk = new MemoryVolume('disk', 32 * MIB);
-    const talk = new wire.Talk([disk], MIB).go('disk');
-    const reads = Array.from({ length: 8 }, (_, i) => wire.request(wire.READ, i, { length: 32 * MIB }));
-    talk.session.receive(Buffer.concat(reads));
-    let total = 0;
-    for (let i = 0; i < 2000 && total < 256 * MIB; i += 1) {
-      const bytes = talk.take();
-      assert.ok(bytes.length < 2 * MIB, `${bytes.length} bytes of replies at once`);
-      total += bytes.length;
-      await wire.settle();
-    }
-    assert.ok(total > 256 * MIB);
-    await wire.settle();
-    assert.equal(talk.blocked, false);
   });
 
   for (const [what, bytes, reason] of [

@@ -125,7 +125,7 @@ export class Talk {
   readonly session: Session;
   sent: Buffer[] = [];
   ended: { readonly reason: string | undefined } | undefined;
-  blocked = false;
+  full = false;
   /** Why requests were answered with an error. */
   failures: HostError[] = [];
   #stalled: PromiseWithResolvers<undefined> | undefined;
@@ -146,7 +146,7 @@ export class Talk {
         assert.equal(this.ended, undefined, 'the end came twice');
         this.ended = { reason };
       },
-      onBlocked: (blocked) => (this.blocked = blocked),
+      onFull: (full) => (this.full = full),
     });
   }
 
