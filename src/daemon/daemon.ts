@@ -27,7 +27,9 @@ export async function startDaemon(config: Config, log: Log, child: (part: string
   const closers: (() => Promise<void>)[] = [];
   const stop = async (): Promise<void> => {
     for (const close of closers.splice(0).reverse()) await close();
-    await Promise.all(groups.splice(0).map((group) => group.stop()));
+    const stopped = await Promise.allSettled(groups.splice(0).map((group) => group.stop()));
+    const failed = stopped.find((result) => result.status === 'rejected');
+    if (failed !== undefined) throw failed.reason;
   };
   try {
     nodeFiles.makeDirectory(config.stateFolder);

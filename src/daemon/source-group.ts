@@ -5,6 +5,7 @@
 import type { MarkerPayload } from '../journal/record.ts';
 import type { GroupIdentity, Lsn } from '../journal/ids.ts';
 import { lsn, LSN_NONE } from '../journal/ids.ts';
+import { compareRanges } from '../journal/names.ts';
 import type { ClosedRaw } from '../journal/raw-segment.ts';
 import type { SourceCheckpoint } from '../journal/source-files.ts';
 import { describeError, errorCode, OperatorError } from '../platform/errors.ts';
@@ -12,29 +13,21 @@ import type { Log } from '../platform/log.ts';
 import type { Platform } from '../platform/platform.ts';
 import type { Remote } from '../platform/node/threads.ts';
 import { Waits } from '../platform/waits.ts';
-import { bufferDecision, type BufferState } from './buffer-policy.ts';
+import { RawStages, type QueuedRaw, type RawStage } from './raw-stages.ts';
 import type { SealedFile, SourceBack } from './source-back.ts';
 import type { SourceHost } from './source-host.ts';
+import { SourceMode, type SourceModeOptions } from './source-mode.ts';
 
-/** Milliseconds between attempts at a destage that failed. */
-const RETRY = 2000;
 const HOUSEKEEPING = 500;
-/** Milliseconds that a stop waits for destaging; what is left is in the journal, and is replayed at the next start. */
+/** Milliseconds that a stop waits for sealing and destaging; what is left is in the journal, and is replayed at the next start. */
 const DRAIN_LIMIT = 30_000;
 
-export interface SourceGroupOptions {
+export interface SourceGroupOptions extends Omit<SourceModeOptions, 'used'> {
   readonly group: GroupIdentity;
   readonly folder: string;
-  readonly quota: number;
-  readonly whenFull: 'refuse-writes' | 'suspend-replication';
-  /** The most that sealing one raw segment can add to the buffer, bytes. */
-  readonly segmentBytesMax: number;
-  readonly initialized: boolean;
   /** What every destination has durably received; `LSN_NONE` while one has said nothing. Undefined: no destinations. */
   readonly received: () => Lsn | undefined;
   readonly onSealed: () => void;
-  /** Durably noted before replication relies on it. */
-  readonly onInitialized: (initialized: boolean) => void;
 }
 
 export class SourceGroup {
@@ -46,15 +39,11 @@ export class SourceGroup {
   readonly waits: Waits;
   #sealed: SealedFile[] = [];
   #checkpoint: SourceCheckpoint;
-  #queue: { readonly raw: ClosedRaw; readonly generation: number }[] = [];
-  #working = false;
+  readonly #stages: RawStages;
+  readonly #mode: SourceMode;
   #stopping = false;
-  #initialized: boolean;
-  #copying = false;
-  #state: BufferState = 'open';
   #failed: string | undefined;
   #timer: { cancel(): void } | undefined;
-  #idle: (() => void)[] = [];
 
   constructor(
     platform: Pick<Platform, 'clock' | 'files'>,
@@ -70,8 +59,13 @@ export class SourceGroup {
     this.#options = options;
     this.#sealed = [...opened.sealed];
     this.#checkpoint = opened.checkpoint;
-    this.#initialized = options.initialized;
     this.waits = new Waits(platform.clock);
+    this.#mode = new SourceMode(log, this.waits, threads.host, { ...options, used: () => this.bufferUsed });
+    this.#stages = new RawStages(platform.clock, {
+      seal: (item) => this.#seal(item),
+      destage: (item) => this.#destage(item),
+      onFailed: (stage, error) => this.#onStageFailed(stage, error),
+    });
   }
 
   /** Segments to send, in order. */
@@ -88,9 +82,7 @@ export class SourceGroup {
   }
 
   get mode(): 'initializing' | 'journal' | 'suspended' | 'stopped' {
-    if (this.#failed !== undefined) return 'stopped';
-    if (this.#state === 'suspended') return 'suspended';
-    return this.#initialized ? 'journal' : 'initializing';
+    return this.#failed === undefined ? this.#mode.mode : 'stopped';
   }
 
   start(): void {
@@ -99,15 +91,11 @@ export class SourceGroup {
 
   /** A raw segment is closed and durable. */
   closed(raw: ClosedRaw, generation: number): void {
-    this.#queue.push({ raw, generation });
-    void this.#work();
+    this.#stages.add({ raw, generation });
   }
 
   copied(): void {
-    this.#copying = false;
-    this.#initialized = true;
-    this.#options.onInitialized(true);
-    this.#log.info('initial copy complete: recovery points from here on');
+    this.#mode.copied();
   }
 
   failed(message: string, remedy: string): void {
@@ -133,69 +121,77 @@ export class SourceGroup {
 
   /** A destination confirmed more. */
   wake(): void {
-    void this.#free();
+    void this.#free().catch((error: unknown) => this.#log.warn(describeError(error)));
   }
 
-  /** Resolves when every closed segment is sealed and destaged, or that has taken too long (a volume is offline, say). */
+  /**
+   * Resolves when every closed segment is sealed and destaged, or when there is nothing to gain by waiting: a volume is
+   * offline, say, or it takes too long. The journal is durable then, and what is left is replayed at the next start.
+   * @throws OperatorError what kept the journal from becoming durable; the group has stopped all the same
+   */
   async stop(): Promise<void> {
-    await this.#host.drain();
-    if (this.#queue.length > 0 || this.#working) {
-      await Promise.race([
-        new Promise<void>((resolve) => this.#idle.push(resolve)),
-        new Promise<void>((resolve) => this.#platform.clock.after(DRAIN_LIMIT, resolve)),
-      ]);
-    }
-    this.#stopping = true;
-    this.#timer?.cancel();
-  }
-
-  async #work(): Promise<void> {
-    if (this.#working) return;
-    this.#working = true;
-    for (let item = this.#queue[0]; item !== undefined && !this.#stopping; item = this.#queue[0]) {
-      if (await this.#process(item.raw, item.generation)) this.#queue.shift();
-      else await new Promise<void>((resolve) => this.#platform.clock.after(RETRY, resolve));
-    }
-    this.#working = false;
-    for (const resolve of this.#idle.splice(0)) resolve();
-  }
-
-  /** False when it must be tried again. */
-  async #process(raw: ClosedRaw, generation: number): Promise<boolean> {
     try {
-      const sealed = await this.#back.seal(raw, this.#state !== 'suspended');
-      if (sealed !== undefined && !this.#sealed.some((segment) => segment.name === sealed.name)) {
-        this.#sealed.push(sealed);
-        this.#options.onSealed();
-      }
-      if (this.waits.clear('buffer-disk-full') && this.#state === 'open') await this.#host.refuse(undefined);
-      this.#checkpoint = await this.#back.apply(raw);
-      this.waits.clear('volume-offline');
-      await this.#host.destaged(generation);
-      await this.#host.release(raw.path);
-      await this.#free();
-      await this.#govern();
-      return true;
-    } catch (error) {
-      this.#onWorkError(error);
-      return false;
+      await this.#host.drain();
+      await this.#drain();
+    } finally {
+      this.#stopping = true;
+      this.#stages.stop();
+      this.#timer?.cancel();
     }
   }
 
-  #onWorkError(error: unknown): void {
+  async #drain(): Promise<void> {
+    const { seal, destage } = this.#stages.left();
+    if (destage === 0) return;
+    this.#log.info('before it stops: waiting for journal segments to be sealed and destaged', {
+      seal,
+      destage,
+    });
+    const late = Promise.withResolvers<undefined>();
+    const timer = this.#platform.clock.after(DRAIN_LIMIT, () => late.resolve(undefined));
+    await Promise.race([this.#stages.settled(), late.promise]);
+    timer.cancel();
+    const left = this.#stages.left();
+    if (left.destage === 0) return;
+    const why = this.waits.list().map((wait) => wait.message);
+    this.#log.warn(
+      'stops before everything is sealed and destaged: the journal has it, and is replayed at the next start',
+      {
+        ...left,
+        why: why.length === 0 ? `it took over ${DRAIN_LIMIT / 1000} s` : why.join('; '),
+      },
+    );
+  }
+
+  async #seal({ raw }: QueuedRaw): Promise<void> {
+    const sealed = await this.#back.seal(raw, this.#mode.shipping);
+    if (sealed !== undefined) {
+      this.#sealed.push(sealed);
+      this.#options.onSealed();
+    }
+    this.waits.clear('seal-failed');
+    await this.#mode.diskHasRoom();
+    await this.#mode.govern();
+  }
+
+  async #destage({ raw, generation }: QueuedRaw): Promise<void> {
+    this.#checkpoint = await this.#back.apply(raw);
+    this.waits.clear('volume-offline');
+    this.waits.clear('destage-failed');
+    await this.#host.destaged(generation);
+    await this.#host.release(raw.path);
+    await this.#free();
+  }
+
+  #onStageFailed(stage: RawStage, error: unknown): void {
     const code = errorCode(error);
-    if (code === 'ENOSPC' || code === 'EDQUOT') {
+    if (stage === 'seal' && (code === 'ENOSPC' || code === 'EDQUOT')) {
       const sentence = `the file system of ${this.#options.folder} is full: a replication file could not be written`;
-      if (this.waits.raise('buffer-disk-full', sentence)) this.#log.error(sentence);
-      if (this.#options.whenFull === 'suspend-replication') this.#suspend(sentence);
-      else void this.#host.refuse({ code: 'ENOSPC', message: sentence });
+      this.#mode.diskFull(sentence).catch((failure: unknown) => this.#log.warn(describeError(failure)));
       return;
     }
-    if (
-      this.waits.raise(code === 'VOLUME_OFFLINE' ? 'volume-offline' : 'destage-failed', describeError(error))
-    ) {
-      this.#log.error(describeError(error), { code });
-    }
+    const wait = code === 'VOLUME_OFFLINE' ? 'volume-offline' : `${stage}-failed`;
+    if (this.waits.raise(wait, describeError(error))) this.#log.error(describeError(error), { code });
   }
 
   /** I5: gone only when destaged here and durably received by every destination. */
@@ -205,60 +201,23 @@ export class SourceGroup {
     const done = this.#sealed.filter((segment) => segment.range.last <= limit);
     if (done.length === 0) return;
     this.#sealed = this.#sealed.filter((segment) => segment.range.last > limit);
-    for (const segment of done) await this.#back.remove(segment.path);
-  }
-
-  /** Keeps the buffer within its quota. */
-  async #govern(): Promise<void> {
-    const used = this.bufferUsed;
-    const { quota, whenFull, segmentBytesMax } = this.#options;
-    const decision = bufferDecision({ state: this.#state, used, quota, segmentBytesMax, whenFull });
-    await this.#host.setCopyPaused(used > quota / 2);
-    if (decision === this.#state) {
-      if (decision === 'open' && !this.#initialized && !this.#copying) await this.#beginCopy();
-      return;
+    try {
+      for (let segment = done[0]; segment !== undefined; segment = done[0]) {
+        await this.#back.remove(segment.path);
+        done.shift();
+      }
+    } finally {
+      // What could not be removed takes room, and is tried again.
+      if (done.length > 0)
+        this.#sealed = [...done, ...this.#sealed].sort((a, b) => compareRanges(a.range, b.range));
     }
-    if (decision === 'refusing') {
-      const message = `the buffer holds ${used} of ${quota} bytes: writes are refused until the destinations catch up`;
-      await this.#host.refuse({ code: 'ENOSPC', message });
-      this.waits.raise('buffer-full', message);
-      this.#log.error(message);
-    } else if (decision === 'suspended') {
-      this.#suspend(`the buffer holds ${used} of ${quota} bytes`);
-      return;
-    } else {
-      await this.#host.refuse(undefined);
-      this.waits.clear('buffer-full');
-      this.waits.clear('replication-suspended');
-      this.#log.info(
-        this.#state === 'suspended' ? 'replication begins again with a full copy' : 'writes are taken again',
-      );
-    }
-    this.#state = decision;
-  }
-
-  #suspend(why: string): void {
-    if (this.#state === 'suspended') return;
-    this.#state = 'suspended';
-    this.#initialized = false;
-    this.#copying = false;
-    this.#options.onInitialized(false);
-    const message = `${why}: replication is suspended, and begins again with a full copy when the buffer is half empty`;
-    this.waits.raise('replication-suspended', message);
-    this.#log.error(message);
-  }
-
-  async #beginCopy(): Promise<void> {
-    this.#copying = true;
-    this.#log.info('initial copy begins');
-    await this.#host.beginCopy();
   }
 
   /** Also moves what no event moves: a disk that has room again, a quota that is free again. */
   #housekeep(): void {
     this.#timer = this.#platform.clock.after(HOUSEKEEPING, () => {
       void this.#free()
-        .then(() => this.#govern())
+        .then(() => this.#mode.govern())
         .catch((error: unknown) => this.#log.warn(describeError(error)))
         .then(() => {
           if (!this.#stopping) this.#housekeep();

@@ -3,7 +3,7 @@ import type { MarkerToPlace } from '../api/control.ts';
 import type { SourceStatus, StreamStatus } from '../api/contract/status.ts';
 import { RAW_MARGIN } from '../capture/journal-writer.ts';
 import type { LinkConfig, SourceGroupConfig } from '../config/config.ts';
-import type { AttachedVolume, Lsn, VolumeIndex } from '../journal/ids.ts';
+import type { AttachedVolume, Lsn } from '../journal/ids.ts';
 import { epoch, lsn } from '../journal/ids.ts';
 import { readGroupFile, writeGroupFile, type GroupFile } from '../journal/source-files.ts';
 import { decodeStatus } from '../journal/status-codec.ts';
@@ -20,17 +20,18 @@ import { logFromThread, type RunningGroup } from './running-group.ts';
 import type { SourceBack, SourceBackOptions } from './source-back.ts';
 import { receivedByAll, SourceGroup } from './source-group.ts';
 import type { SourceHost, SourceHostOptions } from './source-host.ts';
+import { placeVolumes, type PlacedVolume } from './source-volumes.ts';
 import type { World } from './world.ts';
-
-const SECTOR = 512;
-
-type PlacedVolume = SourceBackOptions['volumes'][number];
 
 export async function startSource(config: SourceGroupConfig, log: Log, world: World): Promise<RunningGroup> {
   const lock = world.lockGroup(config.name, config.folder);
+  let source: Source | undefined;
   try {
-    return await new Source(config, log, world, lock).start();
+    source = new Source(config, log, world, lock);
+    await source.start();
+    return source;
   } catch (error) {
+    await source?.end();
     lock.release();
     throw error;
   }
@@ -57,10 +58,10 @@ class Source implements RunningGroup {
     this.#world = world;
     this.#lock = lock;
     this.#identity = readGroupFile(files, config.folder) ?? newIdentity(random);
-    this.#volumes = placeVolumes(files, config, this.#identity.volumes);
+    this.#volumes = placeVolumes(files, config.volumes, this.#identity.volumes);
   }
 
-  async start(): Promise<this> {
+  async start(): Promise<void> {
     const { folder, quota, whenFull, segment } = this.#config;
     writeGroupFile(this.#world.platform.files, folder, this.#identity);
     const back = (this.#back = this.#startBack());
@@ -101,7 +102,6 @@ class Source implements RunningGroup {
     await host.call.listen();
     group.start();
     for (const { link } of this.#links) link.start();
-    return this;
   }
 
   async placeMarker({
@@ -160,14 +160,33 @@ class Source implements RunningGroup {
   }
 
   async stop(): Promise<void> {
-    await this.#group?.stop();
-    await Promise.all(this.#links.map(({ link }) => link.stop()));
-    for (const { memory } of this.#links) memory.flush();
-    await this.#host?.call.stop();
-    await this.#back?.call.close();
+    try {
+      await this.#group?.stop();
+    } finally {
+      await Promise.all(this.#links.map(({ link }) => link.stop()));
+      for (const { memory } of this.#links) this.#flush(memory);
+      await this.end();
+      this.#lock.release();
+    }
+  }
+
+  /** Both threads, whatever state they are in. */
+  async end(): Promise<void> {
+    for (const close of [() => this.#host?.call.stop(), () => this.#back?.call.close()]) {
+      // A thread that has ended by itself has been reported.
+      await close()?.catch((error: unknown) => this.#log.debug(describeError(error)));
+    }
     await this.#host?.terminate();
     await this.#back?.terminate();
-    this.#lock.release();
+  }
+
+  /** Without it, an older status of a destination may be taken for the newest after a restart, until that writes again. */
+  #flush(memory: LinkMemory): void {
+    try {
+      memory.flush();
+    } catch (error) {
+      this.#log.warn(`a destination's status cannot be noted: ${describeError(error)}`);
+    }
   }
 
   get #running(): SourceGroup {
@@ -244,8 +263,9 @@ class Source implements RunningGroup {
       decode: (bytes) => decodeStatus(bytes, this.#config.key, this.name),
       initial: memory.last,
       onStatus: (status) => {
-        memory.remember(status);
+        // What is received is freed first: on a full disk that makes the room to note it.
         this.#group?.wake();
+        memory.remember(status);
       },
     });
     this.#links.push({ config, link, memory });
@@ -255,38 +275,6 @@ class Source implements RunningGroup {
 function newIdentity(random: Platform['random']): GroupFile {
   const id = (): string => random.bytes(16).toString('hex');
   return { id: id(), epoch: { number: epoch(1), id: id() }, volumes: [], initialized: false };
-}
-
-/** A volume keeps the index it once got. An image file that is not there yet is made, sparse, when its size is given. */
-function placeVolumes(
-  files: Platform['files'],
-  config: SourceGroupConfig,
-  known: readonly AttachedVolume[],
-): PlacedVolume[] {
-  let unused = Math.max(-1, ...known.map((volume) => volume.index)) + 1;
-  return config.volumes.map(({ name, path, size: wanted }) => {
-    const stat = files.stat(path);
-    if (stat === undefined && wanted !== undefined) {
-      const file = files.open(path, 'create-new');
-      file.truncate(wanted);
-      file.syncNow();
-      file.close();
-    }
-    const size = stat?.size ?? wanted;
-    if (
-      size === undefined ||
-      size < SECTOR ||
-      size % SECTOR !== 0 ||
-      (wanted !== undefined && wanted !== size)
-    ) {
-      const what = size === undefined ? 'is not there' : `has ${size} bytes`;
-      throw new OperatorError('VOLUME_SIZE', `volume ${name} (${path}) ${what}`, {
-        remedy: 'a volume is as large as the configuration says and consists of sectors of 512 bytes',
-      });
-    }
-    const index = known.find((volume) => volume.name === name)?.index ?? (unused++ as VolumeIndex);
-    return { index, name, path, size };
-  });
 }
 
 export function transportOf({ transport, parallel }: LinkConfig): Transport {
