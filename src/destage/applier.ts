@@ -11,6 +11,7 @@ import type { SegmentReader } from '../journal/segment/segment.ts';
 import { describeError, errorCode, OperatorError } from '../platform/errors.ts';
 import type { Files } from '../platform/files.ts';
 import type { Log } from '../platform/log.ts';
+import { isNoRoom } from '../platform/reserve.ts';
 import { VolumeSet, type SetVolume } from '../volume/volume-set.ts';
 import { attach } from './attach.ts';
 import { parseMarker } from './marker-record.ts';
@@ -96,7 +97,7 @@ export class Applier {
   #write(records: readonly JournalRecord[]): void {
     this.#volumes?.apply(records, {
       fromVolume: 'apply',
-      preserve: (ranges) => this.#store().preserve(ranges),
+      preserve: (ranges) => keeping(() => this.#store().preserve(ranges)),
     });
   }
 
@@ -186,7 +187,21 @@ export class Applier {
     readonly time: number;
   }): void {
     this.sync();
-    this.#store().create(info);
+    keeping(() => this.#store().create(info));
     this.#log.info(`snapshot ${info.name} taken`, { lsn: info.lsn });
+  }
+}
+
+/** A snapshot that finds no room says where it is wanted: the volumes are often on another file system. */
+function keeping(act: () => void): void {
+  try {
+    act();
+  } catch (error) {
+    if (!isNoRoom(error)) throw error;
+    throw new OperatorError('ENOSPC', `the group's snapshots: ${describeError(error)}`, {
+      remedy: 'make room where they are kept; work on it resumes by itself',
+      retryable: true,
+      cause: error,
+    });
   }
 }

@@ -6,8 +6,9 @@
  * I4: a segment is checked whole before it is joined; what fails is set aside.
  * I6: a segment counts as received once its data and both directory entries are durable; what was applied counts once the
  *     checkpoint is. Everything in between is done again after a crash, with the same result.
+ * I8: what must be written on a full disk (the checkpoint, the reason beside a refused segment) has a reserve.
  */
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import type { Lsn } from '../journal/ids.ts';
 import { parseSealedName, type SegmentRange } from '../journal/names.ts';
 import { SegmentRefused, type SegmentReader } from '../journal/segment/segment.ts';
@@ -15,6 +16,7 @@ import type { RefusedSegment } from '../journal/status.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { Files } from '../platform/files.ts';
 import type { Log } from '../platform/log.ts';
+import { Reserve } from '../platform/reserve.ts';
 import { Applier } from './applier.ts';
 import { ReceivedJournal, type ReceivedSegment } from './received-journal.ts';
 import { setAside } from './set-aside.ts';
@@ -67,6 +69,7 @@ export class DestinationBack {
   readonly #options: DestinationBackOptions;
   readonly #journal: ReceivedJournal;
   readonly #applier: Applier;
+  readonly #reserve: Reserve;
   #state: DestinationState;
   #damaged: RefusedSegment[] = [];
 
@@ -75,6 +78,7 @@ export class DestinationBack {
     this.#clock = clock;
     this.#log = log;
     this.#options = options;
+    this.#reserve = new Reserve(files, join(options.folder, 'destination-state.reserve'));
     this.#journal = new ReceivedJournal(files, options);
     this.#state = readDestinationState(files, options.folder);
     const onCopyBegins = (): void => {
@@ -99,7 +103,7 @@ export class DestinationBack {
       if (this.#state.groupId === '') {
         this.#move({ ...this.#state, groupId: header.group.id, epoch: header.epoch });
       }
-      this.#journal.join(name, range, header);
+      this.#reserve.spend(() => this.#journal.join(name, range, header));
       return Promise.resolve({ kind: 'received', facts: this.#facts() });
     } catch (error) {
       if (!(error instanceof SegmentRefused)) throw error;
@@ -110,14 +114,7 @@ export class DestinationBack {
 
   /** Sets the inbox's segment of this name aside. */
   refuse(name: string, reason: string): Promise<void> {
-    setAside(
-      this.#files,
-      this.#options.folder,
-      join(this.#journal.inbox, name),
-      name,
-      reason,
-      this.#clock.now(),
-    );
+    this.#setAside(join(this.#journal.inbox, name), reason);
     return Promise.resolve();
   }
 
@@ -179,15 +176,12 @@ export class DestinationBack {
   }
 
   #refuse(path: string, range: SegmentRange, code: string, reason: string): ReceiveResult {
-    setAside(
-      this.#files,
-      this.#options.folder,
-      path,
-      basename(path),
-      `${code}: ${reason}`,
-      this.#clock.now(),
-    );
+    this.#setAside(path, `${code}: ${reason}`);
     return { kind: 'refused', range, code, reason };
+  }
+
+  #setAside(path: string, reason: string): void {
+    this.#reserve.spend(() => setAside(this.#files, this.#options.folder, path, reason, this.#clock.now()));
   }
 
   #applyBatch(): void {
@@ -230,7 +224,7 @@ export class DestinationBack {
   }
 
   #move(state: DestinationState): void {
-    writeDestinationState(this.#files, this.#options.folder, state);
+    this.#reserve.spend(() => writeDestinationState(this.#files, this.#options.folder, state));
     this.#state = state;
   }
 }

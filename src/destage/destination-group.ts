@@ -3,28 +3,33 @@
  * marker programs, and tells the source in the status file.
  */
 import { join } from 'node:path';
-import { INBOX_FOLDER, STATUS_FILE, STATUS_FOLDER, type SegmentRange } from '../journal/names.ts';
-import type { DestinationStatus, RefusedSegment } from '../journal/status.ts';
-import { replaceFile } from '../platform/atomic-file.ts';
+import { INBOX_FOLDER, type SegmentRange } from '../journal/names.ts';
+import type { RefusedSegment } from '../journal/status.ts';
 import { errorCode } from '../platform/errors.ts';
 import type { Log } from '../platform/log.ts';
 import { sleep } from '../platform/clock.ts';
 import type { Platform } from '../platform/platform.ts';
 import type { DestinationFacts } from './destination-back.ts';
 import type { BackCalls, DestinationGroupOptions } from './group-options.ts';
-import { Waits, type Wait } from '../platform/waits.ts';
-import { firstWait, waitFor } from './group-waits.ts';
+import type { Wait } from '../platform/waits.ts';
+import {
+  applyReason,
+  GroupWaits,
+  receiveReason,
+  workReason,
+  type Reason,
+  type Subject,
+} from './group-waits.ts';
 import { planInbox, type InboxPlan } from './inbox-plan.ts';
 import { ATTEMPTS_MAX, runMarker } from './marker-runner.ts';
 import { countSetAside } from './set-aside.ts';
+import { HEARTBEAT, StatusPublisher, type StatusFacts } from './status-publisher.ts';
 
-/** Milliseconds. A missed event costs one rescan; a status file is never older than a heartbeat. */
+/** Milliseconds. A missed event costs one rescan. */
 const RESCAN = 2000;
-const HEARTBEAT = 2000;
 const RETRY = 2000;
 /** Free bytes under which the source is asked to stop sending. */
 const FREE_MARGIN = 32 * 1024 * 1024;
-const SEQUENCE_STEP = 10_000;
 const REFUSED_MAX = 100;
 
 export interface DestinationReport {
@@ -43,17 +48,14 @@ export class DestinationGroup {
   readonly #back: BackCalls;
   readonly #options: DestinationGroupOptions;
   readonly #inbox: string;
-  readonly #statusPath: string;
+  readonly #publisher: StatusPublisher;
   readonly #stop = new AbortController();
-  readonly #waits: Waits;
+  readonly #waits: GroupWaits;
   #waitsPublished = -1;
   #facts: DestinationFacts;
   #plan: InboxPlan = { duplicates: [], next: undefined, early: [], foreign: [], odd: 0, missing: [] };
   #inboxBytes = 0;
   #refused: RefusedSegment[] = [];
-  #sequence = 0;
-  #sequenceEnd = 0;
-  #publishedAt = Number.NEGATIVE_INFINITY;
   #changed = true;
   #awake = false;
   #wakeUp: AbortController | undefined;
@@ -73,11 +75,13 @@ export class DestinationGroup {
     this.#log = log;
     this.#back = back;
     this.#facts = opened;
-    this.#waits = new Waits(platform.clock);
+    this.#waits = new GroupWaits(platform.clock);
     this.#options = options;
     this.#inbox = join(options.folder, INBOX_FOLDER);
-    this.#statusPath = join(options.folder, STATUS_FOLDER, STATUS_FILE);
-    platform.files.makeDirectory(join(options.folder, STATUS_FOLDER));
+    this.#publisher = new StatusPublisher(platform, {
+      ...options,
+      reserveSequence: (count) => back.reserveSequence(count),
+    });
   }
 
   start(): void {
@@ -137,9 +141,9 @@ export class DestinationGroup {
         moved = await this.#tryReceive();
         moved = (await this.#apply()) || moved;
         await this.#publish();
-        this.#waits.clear('destination-failed');
+        this.#waits.set('work', undefined);
       } catch (error) {
-        this.#onError(error, 'destination-failed');
+        this.#standStill('work', workReason(error), error);
         await this.#publish().catch(() => undefined);
       }
       if (!moved && !this.#isAwake()) await this.#rest();
@@ -157,11 +161,11 @@ export class DestinationGroup {
   async #tryReceive(): Promise<boolean> {
     try {
       const moved = await this.#receiveAll();
-      this.#waits.clear('receive-failed');
+      this.#waits.set('receive', undefined);
       await this.#makeRoom();
       return moved;
     } catch (error) {
-      this.#onError(error, 'receive-failed');
+      this.#standStill('receive', receiveReason(error), error);
       return false;
     }
   }
@@ -216,12 +220,8 @@ export class DestinationGroup {
     if (JSON.stringify(plan.missing) !== JSON.stringify(this.#plan.missing)) this.#changed = true;
     this.#plan = plan;
     const [hole] = plan.missing;
-    if (hole === undefined) this.#waits.clear('hole');
-    else
-      this.#waits.raise(
-        'hole',
-        `records ${hole.first} to ${hole.last} have not arrived; what follows them waits`,
-      );
+    const message = hole && `records ${hole.first} to ${hole.last} have not arrived; what follows them waits`;
+    this.#waits.set('hole', message === undefined ? undefined : { code: 'hole', message });
   }
 
   async #apply(): Promise<boolean> {
@@ -235,13 +235,12 @@ export class DestinationGroup {
     try {
       this.#facts = await this.#back.applySome();
       this.#changed = true;
-      for (const code of ['volume-offline', 'volume-unknown', 'disk-full', 'apply-failed'])
-        this.#waits.clear(code);
+      this.#waits.set('apply', undefined);
       return true;
     } catch (error) {
       this.#applyAfter = clock.monotonic() + RETRY;
       this.#facts = await this.#back.facts();
-      this.#onError(error, 'apply-failed');
+      this.#standStill('apply', applyReason(error), error);
       return false;
     }
   }
@@ -269,35 +268,34 @@ export class DestinationGroup {
       this.#facts = await this.#back.finishMarker();
       return;
     }
-    this.#waits.raise(
-      'marker-running',
-      `marker ${pending.name}: ${program.run[0]} is running (attempt ${pending.attempt}); the volumes stand still`,
-    );
+    this.#waits.set('marker', {
+      code: 'marker-running',
+      message: `marker ${pending.name}: ${program.run[0]} is running (attempt ${pending.attempt}); the volumes stand still`,
+    });
     this.#marker = running.then((failure) => this.#markerEnded(failure, pending.name, pending.attempt));
   }
 
   async #markerEnded(failure: string | undefined, name: string, attempt: number): Promise<void> {
-    this.#waits.clear('marker-running');
+    this.#waits.set('marker', undefined);
     if (this.#stopped()) return;
     try {
-      if (failure === undefined) this.#waits.clear('marker-failed');
-      else
-        this.#waits.raise(
-          'marker-failed',
-          `marker ${name}: its program ${failure} (attempt ${attempt} of ${ATTEMPTS_MAX})`,
-        );
+      const message =
+        failure && `marker ${name}: its program ${failure} (attempt ${attempt} of ${ATTEMPTS_MAX})`;
+      this.#waits.set(
+        'marker-failure',
+        message === undefined ? undefined : { code: 'marker-failed', message },
+      );
       if (failure === undefined || attempt >= ATTEMPTS_MAX) this.#facts = await this.#back.finishMarker();
       else await sleep(this.#platform.clock, RETRY * attempt, this.#stop.signal);
     } catch (error) {
-      this.#onError(error, 'destination-failed');
+      this.#standStill('work', workReason(error), error);
     }
     this.#marker = undefined;
     this.wake();
   }
 
-  #onError(error: unknown, fallback: string): void {
-    const { code, message } = waitFor(error, fallback);
-    if (this.#waits.raise(code, message)) this.#log.error(message, { code: errorCode(error) });
+  #standStill(subject: Subject, reason: Reason, error: unknown): void {
+    if (this.#waits.set(subject, reason)) this.#log.error(reason.message, { code: errorCode(error) });
   }
 
   #noteRefused(range: SegmentRange, reason: string): void {
@@ -316,44 +314,31 @@ export class DestinationGroup {
   }
 
   async #publish(force = false): Promise<void> {
-    const { clock } = this.#platform;
+    const { folder, quota } = this.#options;
     const full = this.#room() === 0;
-    if (full)
-      this.#waits.raise(
-        'disk-full',
-        `there is no room left in ${this.#options.folder} (quota ${this.#options.quota} bytes)`,
-      );
-    else if (this.#applyAfter < clock.monotonic()) this.#waits.clear('disk-full');
+    const message = `there is no room left in ${folder} (quota ${quota} bytes): nothing more is received`;
+    this.#waits.set('room', full ? { code: 'disk-full', message } : undefined);
     const changed = this.#changed || this.#waits.changes !== this.#waitsPublished;
-    if (!force && !changed && clock.monotonic() - this.#publishedAt < HEARTBEAT) return;
-    if (this.#sequence === this.#sequenceEnd) {
-      this.#sequence = await this.#back.reserveSequence(SEQUENCE_STEP);
-      this.#sequenceEnd = this.#sequence + SEQUENCE_STEP;
-    }
-    this.#sequence += 1;
+    if (!force && !changed && !this.#publisher.isDue) return;
+    const waits = this.#waits.changes;
+    await this.#publisher.publish(this.#status(full));
     this.#changed = false;
-    this.#waitsPublished = this.#waits.changes;
-    this.#publishedAt = clock.monotonic();
-    replaceFile(this.#platform.files, this.#statusPath, this.#options.encodeStatus(this.#status(full)));
+    this.#waitsPublished = waits;
   }
 
-  #status(full: boolean): DestinationStatus {
-    const { state, received } = this.#facts;
+  #status(full: boolean): StatusFacts {
+    const { state, received, damaged } = this.#facts;
     return {
-      version: 1,
       groupId: state.groupId,
-      sequence: this.#sequence,
-      writtenAt: Math.round(this.#platform.clock.now()),
-      role: 'destination',
       epoch: state.epoch,
       received,
       applied: state.applied,
       appliedTime: state.appliedTime,
       missing: this.#plan.missing,
-      refused: [...this.#refused, ...this.#facts.damaged].slice(-REFUSED_MAX),
+      refused: [...this.#refused, ...damaged].slice(-REFUSED_MAX),
       full,
       consistent: state.consistent,
-      waiting: firstWait(this.#waits),
+      waiting: this.#waits.first(),
     };
   }
 }

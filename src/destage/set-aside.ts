@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { SET_ASIDE_FOLDER } from '../journal/names.ts';
 import { replaceFile } from '../platform/atomic-file.ts';
 import type { Files } from '../platform/files.ts';
@@ -8,19 +8,12 @@ const KEPT_MAX = 64;
 const REASON_SUFFIX = '.reason.txt';
 
 /** Moves a refused segment out of the way, with the reason beside it (I4: never applied, never deleted silently). */
-export function setAside(
-  files: Files,
-  groupFolder: string,
-  path: string,
-  name: string,
-  reason: string,
-  now: number,
-): void {
+export function setAside(files: Files, groupFolder: string, path: string, reason: string, now: number): void {
   const folder = join(groupFolder, SET_ASIDE_FOLDER);
   files.makeDirectory(folder);
   const kept = files.list(folder).filter((entry) => entry.endsWith(REASON_SUFFIX));
   const stamp = new Date(now).toISOString().replaceAll(':', '');
-  const target = `${stamp}-${name}`;
+  const target = `${stamp}-${basename(path)}`;
   for (const oldest of kept.sort().slice(0, Math.max(0, kept.length + 1 - KEPT_MAX))) {
     files.remove(join(folder, oldest));
     files.remove(join(folder, oldest.slice(0, -REASON_SUFFIX.length)));

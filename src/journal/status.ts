@@ -41,7 +41,10 @@ export interface RefusedSegment extends SegmentRange {
   readonly at: number;
 }
 
-/** Stable codes: `hole`, `disk-full`, `volume-offline`, `marker-running`, `marker-failed`. */
+/**
+ * Stable codes: `disk-full` (receiving stops), `receive-failed`; `volume-full`, `volume-offline`, `volume-unknown`,
+ * `volume-size`, `apply-failed`; `hole`, `marker-running`, `marker-failed`, `destination-failed`.
+ */
 export interface DestinationWait {
   readonly code: string;
   readonly message: string;

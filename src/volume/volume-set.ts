@@ -1,6 +1,7 @@
 /** A group's volumes as the journal is applied to them. */
-import { describeError, errorCode, OperatorError } from '../platform/errors.ts';
+import { describeError, OperatorError } from '../platform/errors.ts';
 import type { Files, OpenFile } from '../platform/files.ts';
+import { isNoRoom } from '../platform/reserve.ts';
 import type { VolumeIndex } from '../journal/ids.ts';
 import { RecordFlag, RecordKind, type JournalRecord } from '../journal/record.ts';
 
@@ -44,7 +45,8 @@ export class VolumeSet {
   /**
    * Applies writes and zeros in order; other kinds are not for volumes. Applying the same records again, from the start,
    * gives the same result (I3).
-   * @throws OperatorError `VOLUME_OFFLINE` and may have applied a part; `VOLUME_BOUNDS` a record does not fit its volume
+   * @throws OperatorError `VOLUME_OFFLINE`, `ENOSPC` and may have applied a part; `VOLUME_BOUNDS` a record does not fit its
+   * volume
    */
   apply(records: readonly JournalRecord[], options: ApplyOptions): void {
     const data = records.filter(
@@ -65,7 +67,7 @@ export class VolumeSet {
     }
   }
 
-  /** What was applied is durable on return. @throws OperatorError `VOLUME_OFFLINE` */
+  /** What was applied is durable on return. @throws OperatorError `VOLUME_OFFLINE`, `ENOSPC` */
   sync(): void {
     for (const index of this.#written) {
       this.#using(index, (file) => {
@@ -118,8 +120,7 @@ export class VolumeSet {
       action(file);
     } catch (error) {
       this.close();
-      const code = errorCode(error);
-      if (code === 'ENOSPC' || code === 'EDQUOT') throw error;
+      if (isNoRoom(error)) throw noRoomFor(volume, error);
       throw new OperatorError(
         'VOLUME_OFFLINE',
         `volume ${volume.name} (${volume.path}): ${describeError(error)}`,
@@ -131,6 +132,15 @@ export class VolumeSet {
       );
     }
   }
+}
+
+/** A sparse image has a size, and no room of its own for what was never written. */
+function noRoomFor({ name, path }: SetVolume, cause: unknown): OperatorError {
+  return new OperatorError('ENOSPC', `volume ${name} (${path}): ${describeError(cause)}`, {
+    remedy: 'make room on the file system that holds it; work on it resumes by itself',
+    retryable: true,
+    cause,
+  });
 }
 
 function zero(file: OpenFile, record: JournalRecord): void {

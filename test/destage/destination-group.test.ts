@@ -1,74 +1,14 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { DestinationGroup } from '../../src/destage/destination-group.ts';
-import type { DestinationBack } from '../../src/destage/destination-back.ts';
 import type { MarkerProgram } from '../../src/destage/marker-runner.ts';
-import type { DestinationStatus } from '../../src/journal/status.ts';
-import type { Clock } from '../../src/platform/clock.ts';
-import { nodeClock } from '../../src/platform/node/clock.ts';
-import { nodePlatform } from '../../src/platform/node/platform.ts';
 import type { Processes } from '../../src/platform/processes.ts';
 import { temporaryFolder } from '../support/folder.ts';
-import { marker, quiet, Site, Stream, write } from './stream.ts';
+import { runGroup, until } from './running-group.ts';
+import { marker, Site, Stream, write } from './stream.ts';
 
 const ID = '0123456789abcdef0123456789abcdef';
-const SPEED = 20;
-
-/** Intervals go by faster. */
-const clock: Clock = {
-  now: () => nodeClock.now(),
-  monotonic: () => nodeClock.monotonic() * SPEED,
-  after: (delay, then) => nodeClock.after(delay / SPEED, then),
-};
-
-interface Running {
-  readonly group: DestinationGroup;
-  readonly back: DestinationBack;
-  readonly status: () => DestinationStatus;
-  stop(): Promise<void>;
-}
-
-async function until(what: string, done: () => boolean): Promise<void> {
-  for (const end = Date.now() + 10_000; !done();) {
-    assert.ok(Date.now() < end, `in vain: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-}
-
 describe("a destination's deciding half", () => {
-  async function run(
-    site: Site,
-    options: { markers?: MarkerProgram[]; quota?: number; processes?: Processes; written?: number[] } = {},
-  ): Promise<Running> {
-    const back = site.start();
-    const platform = { ...nodePlatform, clock, ...(options.processes && { processes: options.processes }) };
-    const group = new DestinationGroup(platform, quiet, back, await back.facts(), {
-      name: 'g',
-      folder: site.folder,
-      quota: options.quota ?? 2 ** 30,
-      paths: site.paths,
-      markers: options.markers ?? [],
-      encodeStatus(status) {
-        options.written?.push(status.sequence);
-        return Buffer.from(JSON.stringify(status));
-      },
-      watch: () => () => undefined,
-    });
-    group.start();
-    const path = join(site.folder, 'status', 'destination.json');
-    await until('a status file', () => existsSync(path));
-    return {
-      group,
-      back,
-      status: () => JSON.parse(readFileSync(path, 'utf8')) as DestinationStatus,
-      async stop() {
-        await group.stop();
-        await back.close();
-      },
-    };
-  }
-
   function prepare(): { site: Site; stream: Stream; begin: string } {
     const root = temporaryFolder();
     const stream = new Stream(join(root, 'source'));
@@ -83,7 +23,7 @@ describe("a destination's deciding half", () => {
   it('takes what comes in any order, and tells a hole and its end in the status file (I3)', async () => {
     const { site, stream, begin } = prepare();
     const paths = Array.from({ length: 6 }, (_, i) => stream.seal(write(i % 2, i * 4096, i + 1)));
-    const running = await run(site);
+    const running = await runGroup(site);
     for (const path of [...paths.slice(1), begin].reverse()) site.deliver(path);
     await until('the hole', () => running.group.report().missing.length === 1);
     await until(
@@ -100,7 +40,7 @@ describe("a destination's deciding half", () => {
 
   it('tells a refused segment at once, and no longer when it was received (I4)', async () => {
     const { site, stream, begin } = prepare();
-    const running = await run(site);
+    const running = await runGroup(site);
     const wrong = new Stream(join(temporaryFolder(), 'other'), Buffer.alloc(32, 1));
     site.deliver(wrong.seal(write(0, 0, 1), write(0, 0, 1), write(0, 0, 1)));
     await until('the refusal', () => running.status().refused.length === 1);
@@ -118,7 +58,7 @@ describe("a destination's deciding half", () => {
     site.deliver(begin);
     const written: number[] = [];
     for (let round = 0; round < 3; round += 1) {
-      const running = await run(site, { written });
+      const running = await runGroup(site, { written });
       await running.stop();
     }
     assert.ok(written.length >= 6, 'at the start and at the end of each');
@@ -133,11 +73,9 @@ describe("a destination's deciding half", () => {
     const inbox = join(site.folder, 'inbox');
     mkdirSync(join(inbox, obstacle.slice(obstacle.lastIndexOf('/') + 1)), { recursive: true });
     for (const path of [begin, more]) site.deliver(path);
-    const running = await run(site);
+    const running = await runGroup(site);
     await until('applying', () => running.status().applied === 4);
-    await until('the reason', () =>
-      running.group.report().waits.some(({ code }) => code === 'receive-failed'),
-    );
+    await until('the reason', () => running.waitsFor('receive-failed'));
     rmSync(join(inbox, readdirSync(inbox)[0]!), { recursive: true });
     site.deliver(obstacle);
     await until('the rest', () => running.status().applied === 5);
@@ -149,7 +87,7 @@ describe("a destination's deciding half", () => {
     const held = stream.seal(write(0, 0, 1));
     const behind = Array.from({ length: 12 }, (_, i) => stream.seal(write(1, (i % 4) * 4096, i)));
     const quota = behind.slice(0, 8).reduce((sum, path) => sum + statSync(path).size, 0);
-    const running = await run(site, { quota });
+    const running = await runGroup(site, { quota });
     for (const path of [begin, ...behind]) site.deliver(path);
     await until('room', () => running.status().received === 3 && !running.status().full);
     assert.ok(readdirSync(join(site.folder, 'inbox')).length > 0, 'no more than is needed is given up');
@@ -181,7 +119,7 @@ describe("a destination's deciding half", () => {
       stream.seal(write(0, 0, 8)),
     ];
     for (const path of paths) site.deliver(path);
-    const running = await run(site, { markers: [program] });
+    const running = await runGroup(site, { markers: [program] });
     await until('all', () => running.status().applied === 6);
     await running.stop();
     const time = new Date(1_790_000_000_000).toISOString();
@@ -211,9 +149,9 @@ describe("a destination's deciding half", () => {
       timeLimit: 1000,
       wait,
     }));
-    const running = await run(site, { markers, processes });
+    const running = await runGroup(site, { markers, processes });
     await until('going on', () => running.status().applied === 5 && runs === 4);
-    assert.ok(running.group.report().waits.some(({ code }) => code === 'marker-failed'));
+    assert.ok(running.waitsFor('marker-failed'));
     await running.stop();
   });
 });

@@ -165,10 +165,11 @@ export class Site {
   readonly paths: ReadonlyMap<string, string>;
   readonly snapshots = new TestSnapshots();
 
-  constructor(root: string, names: readonly string[] = ['a', 'b']) {
+  /** `volumes`: another place for the images. */
+  constructor(root: string, volumes = join(root, 'volumes')) {
     this.folder = join(root, 'g');
-    mkdirSync(join(root, 'volumes'), { recursive: true });
-    this.paths = new Map(names.map((name) => [name, join(root, 'volumes', `${name}.img`)]));
+    mkdirSync(volumes, { recursive: true });
+    this.paths = new Map(['a', 'b'].map((name) => [name, join(volumes, `${name}.img`)]));
     this.snapshots.paths = [...this.paths.values()];
   }
 
