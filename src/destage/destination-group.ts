@@ -20,13 +20,15 @@ import {
   type Reason,
   type Subject,
 } from './group-waits.ts';
-import { planInbox, type InboxPlan } from './inbox-plan.ts';
+import { Inbox, RESCAN } from './inbox.ts';
+import type { InboxPlan, InboxStep } from './inbox-plan.ts';
 import { ATTEMPTS_MAX, runMarker } from './marker-runner.ts';
 import { countSetAside } from './set-aside.ts';
 import { HEARTBEAT, StatusPublisher, type StatusFacts } from './status-publisher.ts';
 
-/** Milliseconds. A missed event costs one rescan. */
-const RESCAN = 2000;
+/** Steps in the inbox between two batches of applying: a backlog must not be taken in before any of it is applied. */
+const RECEIVE_STEPS = 8;
+/** Milliseconds. */
 const RETRY = 2000;
 /** Free bytes under which the source is asked to stop sending. */
 const FREE_MARGIN = 32 * 1024 * 1024;
@@ -47,14 +49,12 @@ export class DestinationGroup {
   readonly #log: Log;
   readonly #back: BackCalls;
   readonly #options: DestinationGroupOptions;
-  readonly #inbox: string;
+  readonly #inbox: Inbox;
   readonly #publisher: StatusPublisher;
   readonly #stop = new AbortController();
   readonly #waits: GroupWaits;
   #waitsPublished = -1;
   #facts: DestinationFacts;
-  #plan: InboxPlan = { duplicates: [], next: undefined, early: [], foreign: [], odd: 0, missing: [] };
-  #inboxBytes = 0;
   #refused: RefusedSegment[] = [];
   #changed = true;
   #awake = false;
@@ -77,7 +77,7 @@ export class DestinationGroup {
     this.#facts = opened;
     this.#waits = new GroupWaits(platform.clock);
     this.#options = options;
-    this.#inbox = join(options.folder, INBOX_FOLDER);
+    this.#inbox = new Inbox(platform, join(options.folder, INBOX_FOLDER));
     this.#publisher = new StatusPublisher(platform, {
       ...options,
       reserveSequence: (count) => back.reserveSequence(count),
@@ -85,21 +85,22 @@ export class DestinationGroup {
   }
 
   start(): void {
-    this.#unwatch = this.#options.watch(this.#inbox, () => this.wake());
+    this.#unwatch = this.#options.watch(join(this.#options.folder, INBOX_FOLDER), () => this.wake());
     this.#loop = this.#run();
   }
 
   /** Something may have arrived. */
   wake(): void {
     this.#awake = true;
+    this.#inbox.note();
     this.#wakeUp?.abort();
   }
 
   report(): DestinationReport {
     return {
       facts: this.#facts,
-      inboxSegments: this.#plan.early.length + (this.#plan.next === undefined ? 0 : 1),
-      missing: this.#plan.missing,
+      inboxSegments: this.#inbox.waiting,
+      missing: this.#inbox.missing,
       setAside: countSetAside(this.#platform.files, this.#options.folder),
       used: this.#used,
       room: this.#room(),
@@ -117,7 +118,7 @@ export class DestinationGroup {
   }
 
   get #used(): number {
-    return this.#inboxBytes + this.#facts.journalBytes;
+    return this.#inbox.bytes + this.#facts.journalBytes;
   }
 
   /** A method, because it changes while it is awaited. */
@@ -160,11 +161,12 @@ export class DestinationGroup {
   /** What cannot be received must not keep what is received from the volumes. */
   async #tryReceive(): Promise<boolean> {
     try {
-      const moved = await this.#receiveAll();
+      const moved = await this.#receiveSome();
       this.#waits.set('receive', undefined);
       await this.#makeRoom();
       return moved;
     } catch (error) {
+      this.#inbox.note();
       this.#standStill('receive', receiveReason(error), error);
       return false;
     }
@@ -175,9 +177,10 @@ export class DestinationGroup {
    * up: it is not received, so the source still has it and sends it again.
    */
   async #makeRoom(): Promise<void> {
-    const { early, missing } = this.#plan;
-    if (missing.length === 0 || this.#facts.journalSegments > 0 || this.#room() > 0) return;
-    for (const { name } of early.slice(-Math.ceil(early.length / 4))) {
+    const { received, journalSegments } = this.#facts;
+    if (this.#inbox.missing.length === 0 || this.#inbox.step(received) !== undefined) return;
+    if (journalSegments > 0 || this.#room() > 0) return;
+    for (const { name } of this.#inbox.giveUp()) {
       await this.#back.discard(name);
       this.#log.warn('the buffer is full: a segment that came early is given up until there is room', {
         segment: name,
@@ -186,40 +189,46 @@ export class DestinationGroup {
     this.#look();
   }
 
-  async #receiveAll(): Promise<boolean> {
-    let moved = false;
-    for (;;) {
-      this.#look();
-      const { duplicates, next, foreign } = this.#plan;
-      for (const { name } of duplicates) await this.#back.discard(name);
-      for (const { entry, reason } of foreign) {
-        await this.#back.refuse(entry.name, `FOREIGN: ${reason}`);
-        this.#noteRefused(entry.range, reason);
-      }
-      if (next === undefined || this.#stopped()) return moved;
-      const result = await this.#back.receive(next.name);
-      moved = true;
-      this.#changed = true;
-      if (result.kind === 'refused') {
-        this.#noteRefused(result.range, `${result.code}: ${result.reason}`);
-        this.#log.error(`segment refused: ${result.reason}`, { code: result.code, segment: next.name });
-        continue;
-      }
-      this.#facts = result.facts;
-      this.#refused = this.#refused.filter((refused) => refused.last > result.facts.received);
-      await this.#publish();
+  /** A few steps: what is received is to be applied in between. */
+  async #receiveSome(): Promise<boolean> {
+    let steps = 0;
+    for (; steps < RECEIVE_STEPS && !this.#stopped(); steps += 1) {
+      if (this.#inbox.isDue(this.#facts.received)) this.#look();
+      const step = this.#inbox.step(this.#facts.received);
+      if (step === undefined) break;
+      await this.#take(step);
+      this.#inbox.taken(step);
     }
+    return steps > 0;
   }
 
-  /** Reads the inbox afresh: events only tell when to look. */
+  async #take(step: InboxStep): Promise<void> {
+    const { name, range } = step.entry;
+    if (step.kind === 'discard') {
+      await this.#back.discard(name);
+      return;
+    }
+    this.#changed = true;
+    if (step.kind === 'refuse') {
+      await this.#back.refuse(name, `FOREIGN: ${step.reason}`);
+      this.#noteRefused(range, step.reason);
+      return;
+    }
+    const result = await this.#back.receive(name);
+    if (result.kind === 'refused') {
+      this.#noteRefused(range, `${result.code}: ${result.reason}`);
+      this.#log.error(`segment refused: ${result.reason}`, { code: result.code, segment: name });
+      return;
+    }
+    this.#facts = result.facts;
+    this.#refused = this.#refused.filter((refused) => refused.last > result.facts.received);
+  }
+
+  /** Events only tell when to look. */
   #look(): void {
-    const { files } = this.#platform;
-    const names = files.list(this.#inbox);
-    this.#inboxBytes = names.reduce((sum, name) => sum + (files.stat(join(this.#inbox, name))?.size ?? 0), 0);
-    const plan = planInbox(names, this.#facts.received, this.#facts.state.epoch?.number);
-    if (JSON.stringify(plan.missing) !== JSON.stringify(this.#plan.missing)) this.#changed = true;
-    this.#plan = plan;
-    const [hole] = plan.missing;
+    const { received, state } = this.#facts;
+    if (this.#inbox.look({ received, epoch: state.epoch?.number })) this.#changed = true;
+    const [hole] = this.#inbox.missing;
     const message = hole && `records ${hole.first} to ${hole.last} have not arrived; what follows them waits`;
     this.#waits.set('hole', message === undefined ? undefined : { code: 'hole', message });
   }
@@ -239,6 +248,8 @@ export class DestinationGroup {
       return true;
     } catch (error) {
       this.#applyAfter = clock.monotonic() + RETRY;
+      // What follows a segment that was found damaged is back in the inbox.
+      this.#inbox.note();
       this.#facts = await this.#back.facts();
       this.#standStill('apply', applyReason(error), error);
       return false;
@@ -305,6 +316,8 @@ export class DestinationGroup {
     ];
     this.#refused = this.#refused.slice(-REFUSED_MAX);
     this.#changed = true;
+    // What overlapped it may now be a hole.
+    this.#inbox.note();
   }
 
   /** Bytes that may still come. */
@@ -334,7 +347,7 @@ export class DestinationGroup {
       received,
       applied: state.applied,
       appliedTime: state.appliedTime,
-      missing: this.#plan.missing,
+      missing: this.#inbox.missing,
       refused: [...this.#refused, ...damaged].slice(-REFUSED_MAX),
       full,
       consistent: state.consistent,

@@ -1,7 +1,7 @@
 /** What to do with what lies in the inbox. Pure. */
 import type { Epoch, Lsn } from '../journal/ids.ts';
 import { lsn, next } from '../journal/ids.ts';
-import { compareRanges, parseSealedName, type SegmentRange } from '../journal/names.ts';
+import { compareRanges, type SegmentRange } from '../journal/names.ts';
 
 /** Ranges that a status file names as missing at most. */
 export const MISSING_MAX = 1000;
@@ -11,66 +11,60 @@ export interface InboxEntry {
   readonly range: SegmentRange;
 }
 
+/**
+ * `receive`: begins right behind what was received. `discard`: was received already. `refuse`: cannot be of this journal,
+ * as it is of another epoch, or begins inside what was received and ends behind it.
+ */
+export type InboxStep =
+  | { readonly kind: 'receive' | 'discard'; readonly entry: InboxEntry }
+  | { readonly kind: 'refuse'; readonly entry: InboxEntry; readonly reason: string };
+
 export interface InboxPlan {
-  /** Already received: to be deleted. */
-  readonly duplicates: readonly InboxEntry[];
-  /** To be received now: begins right behind what was received. */
-  readonly next: InboxEntry | undefined;
-  /** Waits for what lies before it (I3). */
-  readonly early: readonly InboxEntry[];
-  /** Cannot be of this journal: another epoch, or a range that begins inside what was received and ends behind it. */
-  readonly foreign: readonly { readonly entry: InboxEntry; readonly reason: string }[];
-  /** Names that are neither segments nor parts of them. */
-  readonly odd: number;
-  /** Ranges between what was received and what came early. */
+  /** What is of another epoch. */
+  readonly foreign: readonly InboxStep[];
+  /** The rest in the order of the journal: each is to be judged when its turn comes. */
+  readonly queue: readonly InboxEntry[];
+  /** Ranges between what was received and what lies in the inbox. */
   readonly missing: readonly { readonly first: Lsn; readonly last: Lsn }[];
 }
 
 /** `epoch`: the journal's, undefined before its first segment, when the lowest of what is there begins it. */
-export function planInbox(names: readonly string[], received: Lsn, epoch: Epoch | undefined): InboxPlan {
-  const entries: InboxEntry[] = [];
-  let odd = 0;
-  for (const name of names) {
-    const range = parseSealedName(name);
-    if (range !== undefined) entries.push({ name, range });
-    else if (!name.endsWith('.seg.part')) odd += 1;
-  }
-  entries.sort((a, b) => compareRanges(a.range, b.range));
-  const ours = epoch ?? entries[0]?.range.epoch;
-  const duplicates: InboxEntry[] = [];
-  const foreign: { entry: InboxEntry; reason: string }[] = [];
-  const ahead: InboxEntry[] = [];
-  for (const entry of entries) {
-    const { range } = entry;
-    if (range.epoch !== ours) {
-      foreign.push({
-        entry,
-        reason: `it is of epoch ${range.epoch}; this destination follows epoch ${ours ?? 0}`,
-      });
-    } else if (range.last <= received) duplicates.push(entry);
-    else if (range.first <= received) {
-      foreign.push({
-        entry,
-        reason: `it covers records ${range.first} to ${range.last}, but all up to ${received} are here already`,
-      });
-    } else ahead.push(entry);
-  }
-  const begin = ahead[0]?.range.first === received + 1 ? ahead[0] : undefined;
-  const early = begin === undefined ? ahead : ahead.slice(1);
+export function planInbox(
+  entries: readonly InboxEntry[],
+  received: Lsn,
+  epoch: Epoch | undefined,
+): InboxPlan {
+  const sorted = entries.toSorted((a, b) => compareRanges(a.range, b.range));
+  const ours = epoch ?? sorted[0]?.range.epoch;
+  const queue = sorted.filter(({ range }) => range.epoch === ours);
+  const foreign = sorted.filter(({ range }) => range.epoch !== ours);
   return {
-    duplicates,
-    next: begin,
-    early,
-    foreign,
-    odd,
-    missing: holes(begin?.range.last ?? received, early),
+    foreign: foreign.map((entry) => ({
+      kind: 'refuse',
+      entry,
+      reason: `it is of epoch ${entry.range.epoch}; this destination follows epoch ${ours ?? 0}`,
+    })),
+    queue,
+    missing: holes(received, queue),
   };
 }
 
-function holes(received: Lsn, early: readonly InboxEntry[]): { first: Lsn; last: Lsn }[] {
+/** What to do with the first of a queue; undefined when it waits for what lies before it (I3). */
+export function judge(entry: InboxEntry, received: Lsn): InboxStep | undefined {
+  const { first, last } = entry.range;
+  if (last <= received) return { kind: 'discard', entry };
+  if (first === received + 1) return { kind: 'receive', entry };
+  if (first > received) return undefined;
+  const reason = `it covers records ${first} to ${last}, but all up to ${received} are here already`;
+  return { kind: 'refuse', entry, reason };
+}
+
+function holes(received: Lsn, queue: readonly InboxEntry[]): { first: Lsn; last: Lsn }[] {
   const missing: { first: Lsn; last: Lsn }[] = [];
   let reached = received;
-  for (const { range } of early) {
+  for (const { range } of queue) {
+    // What begins inside what is there cannot be received and fills nothing.
+    if (range.first <= received) continue;
     if (range.first > reached + 1) missing.push({ first: next(reached), last: lsn(range.first - 1) });
     if (range.last > reached) reached = range.last;
     if (missing.length === MISSING_MAX) break;

@@ -38,6 +38,7 @@ export class ReceivedJournal {
   readonly #options: ReceivedJournalOptions;
   readonly #folder: string;
   #segments: ReceivedSegment[] = [];
+  #bytes = 0;
 
   constructor(files: Files, options: ReceivedJournalOptions) {
     this.#files = files;
@@ -54,7 +55,7 @@ export class ReceivedJournal {
   }
 
   get bytes(): number {
-    return this.#segments.reduce((sum, segment) => sum + segment.bytes, 0);
+    return this.#bytes;
   }
 
   received(applied: Lsn): Lsn {
@@ -118,17 +119,25 @@ export class ReceivedJournal {
 
   /** The first `count` are applied and checkpointed. */
   drop(count: number): void {
-    for (const segment of this.#segments.splice(0, count)) this.#files.remove(segment.path);
+    for (const segment of this.#take(0, count)) this.#files.remove(segment.path);
   }
 
   /** Everything from this segment on is no longer received: itself it is the caller's, what follows waits in the inbox. */
   cutFrom(segment: ReceivedSegment): void {
     const at = this.#segments.indexOf(segment);
-    for (const later of this.#segments.splice(at).slice(1)) this.#backToInbox(later.path);
+    for (const later of this.#take(at, this.#segments.length).slice(1)) this.#backToInbox(later.path);
+  }
+
+  #take(start: number, end: number): ReceivedSegment[] {
+    const taken = this.#segments.splice(start, end - start);
+    for (const { bytes } of taken) this.#bytes -= bytes;
+    return taken;
   }
 
   #add(path: string, range: SegmentRange, { digestAfter }: SegmentHeader): void {
-    this.#segments.push({ path, range, bytes: this.#files.stat(path)?.size ?? 0, digestAfter });
+    const bytes = this.#files.stat(path)?.size ?? 0;
+    this.#segments.push({ path, range, bytes, digestAfter });
+    this.#bytes += bytes;
   }
 
   #backToInbox(path: string): void {

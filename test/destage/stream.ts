@@ -46,14 +46,16 @@ export const marker = (kind: 'snapshot' | 'custom', name: string, id: string): S
 export class Stream {
   readonly #folder: string;
   readonly #key: Buffer | undefined;
+  readonly #files: Files;
   #next = 1;
   #digest = DIGEST_START;
   /** What each volume holds at the end of the stream. */
   readonly volumes: readonly Buffer[] = [Buffer.alloc(VOLUME_SIZE), Buffer.alloc(VOLUME_SIZE)];
 
-  constructor(folder: string, key: Buffer | undefined = KEY) {
+  constructor(folder: string, key: Buffer | undefined = KEY, files: Files = nodeFiles) {
     this.#folder = folder;
     this.#key = key;
+    this.#files = files;
     mkdirSync(folder, { recursive: true });
   }
 
@@ -77,7 +79,8 @@ export class Stream {
         recordSeed: SEED,
       },
     };
-    writeSegment(nodeFiles, path, facts, records, 0, { key: this.#key, compression: 1, random: nodeRandom });
+    const options = { key: this.#key, compression: 1, random: nodeRandom };
+    writeSegment(this.#files, path, facts, records, 0, options);
     return path;
   }
 
@@ -121,6 +124,13 @@ export class Stream {
     }
   }
 }
+
+/** Real files that are never waited for. */
+export const unsyncedFiles: Files = {
+  ...nodeFiles,
+  open: (path, mode) => Object.assign(nodeFiles.open(path, mode), { syncNow: () => undefined }),
+  syncDirectory: () => undefined,
+};
 
 /** Copies of the volumes at each snapshot, taken for real; what was preserved is counted. */
 export class TestSnapshots implements Snapshots {

@@ -3,7 +3,8 @@ import { lsn, epoch } from '../../src/journal/ids.ts';
 import type { DestinationStatus, RefusedSegment } from '../../src/journal/status.ts';
 import { encodeStatus } from '../../src/journal/status-codec.ts';
 import { sleep } from '../../src/platform/clock.ts';
-import { planInbox } from '../../src/destage/inbox-plan.ts';
+import { judge, planInbox, type InboxPlan } from '../../src/destage/inbox-plan.ts';
+import { parseSealedName } from '../../src/journal/names.ts';
 import {
   TransportError,
   type LocalFile,
@@ -66,20 +67,28 @@ export class SimulatedSite {
   }
 
   #receive(): void {
-    for (;;) {
-      const { duplicates, next } = planInbox([...this.inbox.keys()], lsn(this.received), undefined);
-      for (const { name } of duplicates) this.inbox.delete(name);
-      if (next === undefined) return;
-      this.inbox.delete(next.name);
-      const reason = this.refuse(next.name);
-      if (reason === undefined) this.received = next.range.last;
-      else this.refused.push({ ...next.range, reason, at: this.#clock.now() });
+    for (const entry of this.#plan().queue) {
+      const step = judge(entry, lsn(this.received));
+      if (step === undefined) return;
+      this.inbox.delete(entry.name);
+      if (step.kind !== 'receive') continue;
+      const reason = this.refuse(entry.name);
+      if (reason === undefined) this.received = entry.range.last;
+      else this.refused.push({ ...entry.range, reason, at: this.#clock.now() });
       this.refused = this.refused.filter(({ last }) => last > this.received);
     }
   }
 
+  #plan(): InboxPlan {
+    const entries = [...this.inbox.keys()].flatMap((name) => {
+      const range = parseSealedName(name);
+      return range === undefined ? [] : [{ name, range }];
+    });
+    return planInbox(entries, lsn(this.received), undefined);
+  }
+
   #publish(): void {
-    const { missing } = planInbox([...this.inbox.keys()], lsn(this.received), undefined);
+    const { missing } = this.#plan();
     const facts = {
       version: 1,
       groupId: this.received === 0 ? '' : this.groupId,
