@@ -181,7 +181,8 @@ export class DestinationBack {
   }
 
   #setAside(path: string, reason: string): void {
-    this.#reserve.spend(() => setAside(this.#files, this.#options.folder, path, reason, this.#clock.now()));
+    const refusal = { path, reason, at: this.#clock.now() };
+    this.#reserve.spend(() => setAside(this.#files, this.#options.folder, refusal));
   }
 
   #applyBatch(): void {
