@@ -19,6 +19,9 @@ const { values } = parseArgs({
   },
 });
 
+/** Of a finding's message. */
+const LINES_MAX = 12;
+
 let executions = 0;
 let findings = 0;
 for (const name of values.target) {
@@ -45,7 +48,9 @@ function wholeNumber(name: 'executions' | 'seed'): number {
 }
 
 function tell({ target, kind, signature, message, input }: Finding): void {
-  console.log(`FINDING ${target}: ${kind}, ${signature}\n${message}`);
+  console.log(
+    `FINDING ${target}: ${kind}, ${signature}\n${message.split('\n').slice(0, LINES_MAX).join('\n')}`,
+  );
   console.log(`input of ${input.length} bytes: ${input.toString('base64')}`);
 }
 

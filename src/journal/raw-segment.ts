@@ -70,11 +70,13 @@ export function decodeRawHeader(bytes: Buffer): RawHeader | undefined {
   if (bytes.length < RAW_HEADER_SIZE || !bytes.subarray(0, 8).equals(MAGIC)) return undefined;
   if (crc32(bytes.subarray(0, 60)) !== bytes.readUInt32BE(60) || bytes.readUInt16BE(8) !== VERSION)
     return undefined;
+  const [first, clock] = [readUInt64(bytes, 32), readUInt64(bytes, 44)];
+  if (!Number.isSafeInteger(first) || !Number.isSafeInteger(clock)) return undefined;
   return {
     epoch: { number: epoch(bytes.readUInt32BE(12)), id: bytes.toString('hex', 16, 32) },
-    first: lsn(readUInt64(bytes, 32)),
+    first: lsn(first),
     seed: bytes.readUInt32BE(40),
-    clock: readUInt64(bytes, 44),
+    clock,
   };
 }
 

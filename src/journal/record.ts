@@ -123,12 +123,14 @@ export function decodeRecord(buffer: Buffer, at: number, seed: number): JournalR
   const end = at + RECORD_HEADER_SIZE + payloadBytes;
   if (payloadBytes > RECORD_PAYLOAD_MAX || end > buffer.length) return undefined;
   if (crc32(buffer.subarray(at + 4, end), seed) !== buffer.readUInt32BE(at)) return undefined;
+  const [number, offset] = [readUInt64(buffer, at + 8), readUInt64(buffer, at + 16)];
+  if (!Number.isSafeInteger(number) || !Number.isSafeInteger(offset)) return undefined;
   return {
     kind: kind as RecordKind,
     volume: buffer.readUInt8(at + 5) as VolumeIndex,
     flags: buffer.readUInt16BE(at + 6),
-    lsn: lsn(readUInt64(buffer, at + 8)),
-    offset: readUInt64(buffer, at + 16),
+    lsn: lsn(number),
+    offset,
     length,
     payload: buffer.subarray(at + RECORD_HEADER_SIZE, end),
   };

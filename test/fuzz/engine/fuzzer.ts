@@ -2,7 +2,7 @@
 import { Corpus } from './corpus.ts';
 import type { Coverage } from './coverage.ts';
 import { describe, signatureOf, type Finding, type Verdict } from './finding.ts';
-import { memoryLimit, type Cost, type Meter } from './meter.ts';
+import type { Cost, Meter } from './meter.ts';
 import { minimise } from './minimise.ts';
 import { mutate } from './mutate.ts';
 import type { Prng } from './prng.ts';
@@ -110,7 +110,7 @@ export class Fuzzer {
         message: `took ${Math.round(time)} ms; ${timeLimit} are allowed`,
       };
     }
-    const limit = memoryLimit(memory, input);
+    const limit = memory(input);
     if (bytes <= limit) return undefined;
     return { kind: 'memory', signature: 'memory', message: `asked for ${bytes} bytes; ${limit} are allowed` };
   }

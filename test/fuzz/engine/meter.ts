@@ -1,6 +1,5 @@
 /** What one execution costs: memory asked for, and time. */
 import { getHeapStatistics } from 'node:v8';
-import type { MemoryBound } from './target.ts';
 
 export interface Cost {
   /** Bytes of buffers asked for, freed again or not, and growth of the heap. */
@@ -47,8 +46,4 @@ export class Meter {
     const external = Math.max(0, heap.external_memory - this.#external);
     return { bytes: Math.max(this.#requested, external) + grown, time };
   }
-}
-
-export function memoryLimit({ base, perByte }: MemoryBound, input: Buffer): number {
-  return base + perByte * input.length;
 }

@@ -8,8 +8,8 @@ export interface FuzzTarget {
   readonly dictionary?: readonly Buffer[];
   /** Bytes of an input at most. */
   readonly lengthMax: number;
-  /** Bytes of memory that one execution may ask for; more is a finding. */
-  readonly memory: MemoryBound;
+  /** Bytes of memory that the execution of an input may ask for, all of it together; more is a finding. */
+  readonly memory: (input: Buffer) => number;
   /** Milliseconds that one execution may take; more, every time it is tried again, is a finding. Default 500. */
   readonly timeLimit?: number;
   /** A mutation that knows the format; used in turn with those that do not. */
@@ -17,12 +17,6 @@ export interface FuzzTarget {
   /** Throws when the parser breaks one of its promises. Parsers' own refusals are expected, and checked, here. */
   run(input: Buffer): void | Promise<void>;
   close?(): void | Promise<void>;
-}
-
-export interface MemoryBound {
-  readonly base: number;
-  /** For each byte of the input. */
-  readonly perByte: number;
 }
 
 export interface MutationTools {

@@ -11,7 +11,7 @@ const load = (kinds: readonly number[]) => async (): Promise<FuzzTarget> => {
   return {
     seeds: [Buffer.alloc(12)],
     lengthMax: 64,
-    memory: { base: 8 * 1024 * 1024, perByte: 16 },
+    memory: () => 8 * 1024 * 1024,
     timeLimit: 100,
     run(input) {
       if (input.length > 8 && !kinds.includes(input[8] ?? 0)) return;
