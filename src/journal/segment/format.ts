@@ -60,6 +60,7 @@
  * Running digest: D' = SHA-256(D, all the record headers of the raw segment in order). A header holds the CRC of its
  * payload. D before LSN 1 is 32 zero bytes.
  */
+import { isUtf8 } from 'node:buffer';
 import { crc32 } from 'node:zlib';
 import { epoch, lsn, type Lsn } from '../ids.ts';
 import { readUInt64, writeUInt64 } from '../record.ts';
@@ -161,24 +162,27 @@ export function decodeHeader(bytes: Buffer, path: string): { header: SegmentHead
   if (flags > 7 || nameLength > NAME_MAX || !numbers.every(Number.isSafeInteger))
     throw damaged(path, 'header');
   const [first = 0, last = 0, firstTime = 0, lastTime = 0] = numbers;
-  if (first < 1 || last < first) throw damaged(path, 'header');
-  return {
-    header: {
-      group: { name: bytes.toString('utf8', 49, 49 + nameLength), id: bytes.toString('hex', 32, 48) },
-      epoch: { number: epoch(bytes.readUInt32BE(12)), id: bytes.toString('hex', 16, 32) },
-      first: lsn(first),
-      last: lsn(last),
-      digestBefore: bytes.toString('hex', 128, 160),
-      digestAfter: bytes.toString('hex', 160, 192),
-      firstTime,
-      lastTime,
-      encrypted: (flags & Flag.encrypted) !== 0,
-      compressed: (flags & Flag.compressed) !== 0,
-      overwrittenDropped: (flags & Flag.overwrittenDropped) !== 0,
-      recordSeed: bytes.readUInt32BE(208),
-    },
-    keying: { salt: bytes.subarray(212, 228), keyCheck: bytes.subarray(228, 236) },
+  const name = bytes.subarray(49, 49 + nameLength);
+  if (first < 1 || last < first || !isUtf8(name)) throw damaged(path, 'header');
+  const header = {
+    group: { name: name.toString('utf8'), id: bytes.toString('hex', 32, 48) },
+    epoch: { number: epoch(bytes.readUInt32BE(12)), id: bytes.toString('hex', 16, 32) },
+    first: lsn(first),
+    last: lsn(last),
+    digestBefore: bytes.toString('hex', 128, 160),
+    digestAfter: bytes.toString('hex', 160, 192),
+    firstTime,
+    lastTime,
+    encrypted: (flags & Flag.encrypted) !== 0,
+    compressed: (flags & Flag.compressed) !== 0,
+    overwrittenDropped: (flags & Flag.overwrittenDropped) !== 0,
+    recordSeed: bytes.readUInt32BE(208),
   };
+  const keying = { salt: bytes.subarray(212, 228), keyCheck: bytes.subarray(228, 236) };
+  // What is to be zeros must be: only a later version may give it a meaning, and that has another number.
+  if (!encodeHeader(header, header.encrypted ? keying : undefined).equals(bytes))
+    throw damaged(path, 'header');
+  return { header, keying };
 }
 
 /** The frame header's bytes without its CRC, which {@link finishFrameHeader} adds once the stored bytes are there. */
@@ -287,7 +291,9 @@ export function decodeTrailer(
   const tableOffset = readUInt64(bytes, 32);
   if (
     totals.frames > FRAMES_MAX ||
-    tableOffset + totals.frames * TABLE_ENTRY_SIZE + TRAILER_SIZE !== fileBytes
+    tableOffset + totals.frames * TABLE_ENTRY_SIZE + TRAILER_SIZE !== fileBytes ||
+    ![totals.records, totals.dataBytes].every(Number.isSafeInteger) ||
+    !encodeTrailer(totals, tableOffset).subarray(0, TRAILER_TAG_AT).equals(bytes.subarray(0, TRAILER_TAG_AT))
   ) {
     throw damaged(path, 'trailer');
   }
