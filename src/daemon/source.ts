@@ -12,9 +12,12 @@ import type { Log } from '../platform/log.ts';
 import type { RemoteThread } from '../platform/node/threads.ts';
 import type { Platform } from '../platform/platform.ts';
 import { Link, type LinkReport } from '../transfer/link.ts';
+import { SharedLink } from '../transfer/shared-link.ts';
+import { ThrottledTransport } from '../transfer/throttled-transport.ts';
 import type { Transport } from '../transfer/transport.ts';
 import { FolderTransport } from '../transfer/transports/folder.ts';
 import { FtpTransport } from '../transfer/transports/ftp.ts';
+import { Turns } from '../transfer/turns.ts';
 import { LinkMemory } from './link-memory.ts';
 import { logFromThread, type RunningGroup } from './running-group.ts';
 import type { SourceBack, SourceBackOptions } from './source-back.ts';
@@ -253,10 +256,19 @@ class Source implements RunningGroup {
   }
 
   #addLink(config: LinkConfig): void {
-    const memory = new LinkMemory(this.#world.platform, this.#config.folder, config.name);
-    const link = new Link(this.#world.platform, this.#log, {
+    const { platform } = this.#world;
+    const memory = new LinkMemory(platform, this.#config.folder, config.name);
+    const shared = new SharedLink(platform.clock, new Turns(Infinity, 0.5), {
+      week: undefined,
+      files: config.parallel,
+      copyShare: 0.5,
+      burstMax: this.#config.segment.size,
+    });
+    const party = { stream: `${this.name} → ${config.name}`, weight: 1, copying: false };
+    const link = new Link(platform, this.#log, {
       name: config.name,
-      transport: this.#world.transport(config),
+      transport: new ThrottledTransport(this.#world.transport(config), shared, () => party),
+      hours: shared,
       parallel: config.parallel,
       segments: () => this.#running.sealed,
       groupId: this.#identity.id,

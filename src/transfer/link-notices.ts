@@ -2,13 +2,14 @@ import type { Clock } from '../platform/clock.ts';
 import type { LinkWait } from './link-troubles.ts';
 
 /** What stands in the way without the link having failed; of each kind there is one at a time, or none. */
-export type NoticeKind = 'status' | 'room' | 'destination' | 'noting';
+export type NoticeKind = 'schedule' | 'status' | 'room' | 'destination' | 'noting';
 
 export interface Notice {
   readonly code: string;
   readonly message: string;
   /** Milliseconds since 1970, when somebody else knows better. */
   readonly since?: number;
+  readonly nextTryAt?: number | undefined;
 }
 
 export class LinkNotices {
@@ -26,13 +27,15 @@ export class LinkNotices {
       this.#notices.delete(kind);
       return;
     }
-    const { code, message } = notice;
+    const { code, message, nextTryAt } = notice;
     const before = this.#notices.get(kind);
     const same = before?.code === code ? before : undefined;
     const now = this.#clock.now();
-    this.#notices.set(kind, { code, message, since: Math.min(now, notice.since ?? same?.since ?? now) });
+    const since = Math.min(now, notice.since ?? same?.since ?? now);
+    this.#notices.set(kind, { code, message, since, ...(nextTryAt === undefined ? {} : { nextTryAt }) });
     // The destination logs for itself what it waits for; a hole comes and goes with files that overtake each other.
-    if (same === undefined && kind !== 'destination') this.#onNew(notice);
+    // That a schedule closes a link is nothing to warn of.
+    if (same === undefined && kind !== 'destination' && kind !== 'schedule') this.#onNew(notice);
   }
 
   list(): LinkWait[] {

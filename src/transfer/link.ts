@@ -12,6 +12,7 @@ import { describeError } from '../platform/errors.ts';
 import type { Log } from '../platform/log.ts';
 import type { Platform } from '../platform/platform.ts';
 import { LinkNotices } from './link-notices.ts';
+import { LinkSession, type Closure, type LinkHours } from './link-session.ts';
 import { readStatus } from './link-status.ts';
 import { failureOf, LinkTroubles, type Failure, type LinkWait } from './link-troubles.ts';
 import {
@@ -33,6 +34,10 @@ const POLL_IDLE = 5000;
 /** What fails when the status or the inbox cannot be read. No segment has this name. */
 const POLL = 'status';
 
+/** Milliseconds: nothing but its opening is waited for, and that wakes it. */
+const CLOSED_REST = 3_600_000;
+/** The wait of a link that its schedule has closed. */
+const CLOSED = 'schedule-closed';
 const NO_ROOM = {
   code: 'destination-full',
   message: 'the destination has no room left; it says when it has again',
@@ -42,6 +47,7 @@ export interface LinkOptions {
   /** The destination's name. */
   readonly name: string;
   readonly transport: Transport;
+  readonly hours: LinkHours;
   /** Files under way at once. */
   readonly parallel: number;
   /** Sealed segments in order, as long as they are not freed. */
@@ -75,7 +81,7 @@ export class Link {
   readonly #platform: LinkPlatform;
   readonly #log: Log;
   readonly #options: LinkOptions;
-  readonly #stop = new AbortController();
+  readonly #session: LinkSession;
   readonly #sending = new Map<string, Promise<void>>();
   readonly #troubles: LinkTroubles;
   /** What is not the link's own trouble: what the destination says, or what is wrong with how it says it. */
@@ -99,6 +105,10 @@ export class Link {
     this.#options = options;
     this.#troubles = new LinkTroubles(platform);
     this.#notices = new LinkNotices(platform.clock, (notice) => this.#warn(notice.message, notice.code));
+    this.#session = new LinkSession(options.hours, {
+      opened: () => this.#opened(),
+      closed: (closure) => this.#closed(closure),
+    });
     this.#status = options.initial;
     this.#heardAt = platform.clock.monotonic();
   }
@@ -109,6 +119,7 @@ export class Link {
   }
 
   start(): void {
+    this.#session.start();
     this.#loop = this.#run();
   }
 
@@ -119,14 +130,13 @@ export class Link {
   }
 
   report(): LinkReport {
-    const { clock } = this.#platform;
     const backlog = outstanding(this.#options.segments(), this.#status);
     return {
       status: this.#status,
       state: this.#state(backlog.length),
       backlogSegments: backlog.length,
       backlogBytes: backlog.reduce((sum, segment) => sum + segment.bytes, 0),
-      rate: this.#rate.perSecond(clock.monotonic()),
+      rate: this.#rate.perSecond(this.#platform.clock.monotonic()),
       segmentsSent: this.#segmentsSent,
       bytesSent: this.#bytesSent,
       waits: this.#waits(),
@@ -135,7 +145,7 @@ export class Link {
 
   /** Transfers under way are cut; the next process's link resumes them. */
   async stop(): Promise<void> {
-    this.#stop.abort();
+    this.#session.stop();
     this.#wakeUp?.abort();
     await this.#options.transport.close();
     await Promise.all(this.#sending.values());
@@ -143,7 +153,8 @@ export class Link {
   }
 
   #waits(): LinkWait[] {
-    const troubles = this.#troubles.waits();
+    // While nothing is tried nothing is tried again.
+    const troubles = this.#session.isOpen ? this.#troubles.waits() : [];
     const notices = this.#notices
       .list()
       .filter(({ code }) => troubles.every((trouble) => trouble.code !== code));
@@ -151,6 +162,7 @@ export class Link {
   }
 
   #state(backlog: number): LinkReport['state'] {
+    if (!this.#session.isOpen) return backlog > 0 ? 'waiting' : 'idle';
     const { clock } = this.#platform;
     const retrying = !this.#troubles.has(POLL) && clock.monotonic() >= this.#troubles.heldUntil();
     if (this.#sending.size > 0 && retrying) return 'sending';
@@ -160,13 +172,13 @@ export class Link {
 
   /** A method, because it changes while it is awaited. */
   #stopped(): boolean {
-    return this.#stop.signal.aborted;
+    return this.#session.stopped;
   }
 
   async #run(): Promise<void> {
     const { clock } = this.#platform;
     while (!this.#stopped()) {
-      if (clock.monotonic() >= this.#pollDue()) await this.#poll();
+      if (this.#session.isOpen && clock.monotonic() >= this.#pollDue()) await this.#poll();
       this.#pump();
       await this.#rest();
     }
@@ -177,7 +189,8 @@ export class Link {
     const { clock } = this.#platform;
     const now = clock.monotonic();
     const held = this.#troubles.heldUntil();
-    const until = held > now ? Math.min(held, this.#pollDue()) : this.#pollDue();
+    const due = this.#session.isOpen ? this.#pollDue() : now + CLOSED_REST;
+    const until = held > now ? Math.min(held, due) : due;
     this.#wakeUp = new AbortController();
     await sleep(clock, Math.max(1, until - now), this.#wakeUp.signal);
     this.#wakeUp = undefined;
@@ -194,23 +207,24 @@ export class Link {
 
   async #poll(): Promise<void> {
     const { clock } = this.#platform;
+    const { signal } = this.#session;
     const stalled = isStalled(this.#deliveries, this.#heardAt, clock.monotonic());
     try {
-      if (stalled || this.#settled !== this.#doubts) await this.#reconcile();
-      else await this.#readStatus();
+      if (stalled || this.#settled !== this.#doubts) await this.#reconcile(signal);
+      else await this.#readStatus(signal);
       this.#worked(POLL);
     } catch (error) {
-      this.#failed(POLL, failureOf(error));
+      if (!signal.aborted) this.#failed(POLL, failureOf(error));
     }
     this.#polledAt = clock.monotonic();
   }
 
   /** The inbox first and the status after it, so that what moves from one to the other in between is seen in one of them. */
-  async #reconcile(): Promise<void> {
+  async #reconcile(signal: AbortSignal): Promise<void> {
     const doubts = this.#doubts;
     const listedAt = this.#platform.clock.monotonic();
-    const files = await this.#options.transport.list(INBOX_FOLDER, this.#stop.signal);
-    const statusIsFresh = await this.#readStatus();
+    const files = await this.#options.transport.list(INBOX_FOLDER, signal);
+    const statusIsFresh = await this.#readStatus(signal);
     const facts = { deliveries: this.#deliveries, segments: this.#options.segments(), status: this.#status };
     const listing = new Map(files.map((file) => [file.name, file.size]));
     this.#deliveries = reconcile({ ...facts, statusIsFresh, listing, listedAt });
@@ -221,10 +235,10 @@ export class Link {
   }
 
   /** Whether the status that is known is now what the destination says. */
-  async #readStatus(): Promise<boolean> {
+  async #readStatus(signal: AbortSignal): Promise<boolean> {
     const readAt = this.#platform.clock.monotonic();
     const expected = { ...this.#options, known: () => this.#status };
-    const reading = await readStatus(this.#options.transport, expected, this.#stop.signal);
+    const reading = await readStatus(this.#options.transport, expected, signal);
     this.#notices.set('status', reading.kind === 'accepted' ? undefined : reading);
     if (reading.kind === 'absent') return this.#status === undefined;
     if (reading.kind === 'refused') return false;
@@ -253,6 +267,22 @@ export class Link {
     }
   }
 
+  /** What was cut may have been published all the same, which a look into the inbox tells once there may be one. */
+  #closed({ message, opensAt }: Closure): void {
+    const isNew = this.#notices.list().every(({ code }) => code !== CLOSED);
+    this.#notices.set('schedule', { code: CLOSED, message, nextTryAt: opensAt });
+    if (!isNew) return;
+    this.#log.info(`link to ${this.#options.name}: ${message}`);
+    this.#doubts += 1;
+    this.#options.transport.close().catch((error: unknown) => this.#warn(describeError(error)));
+  }
+
+  #opened(): void {
+    this.#notices.set('schedule', undefined);
+    this.#log.info(`link to ${this.#options.name} is open again`);
+    this.#wakeUp?.abort();
+  }
+
   /** Begins what can be begun. */
   #pump(): void {
     const now = this.#platform.clock.monotonic();
@@ -263,7 +293,7 @@ export class Link {
       this.#troubles.keepOnly((key) => key === POLL || names.has(key));
     }
     const ready = this.#settled === this.#doubts && now >= this.#troubles.heldUntil();
-    if (this.#stopped() || !ready) return;
+    if (!this.#session.isOpen || !ready) return;
     const slots = this.#options.parallel - this.#sending.size;
     const facts = {
       now,
@@ -284,15 +314,16 @@ export class Link {
 
   async #send(segment: LinkSegment): Promise<void> {
     const { transport } = this.#options;
+    const { signal } = this.#session;
     const refusal = refusalOf(segment, this.#status);
     try {
       await transport.put({ path: segment.path, size: segment.bytes }, `${INBOX_FOLDER}/${segment.name}`, {
-        signal: this.#stop.signal,
+        signal,
         onProgress: this.#progressOf(segment),
       });
       this.#sent(segment, refusal);
     } catch (error) {
-      this.#sendFailed(segment, error);
+      this.#sendFailed(segment, error, signal);
     }
   }
 
@@ -316,7 +347,7 @@ export class Link {
     this.#log.debug(`segment ${segment.name} sent to ${this.#options.name}`, { bytes: segment.bytes });
   }
 
-  #sendFailed(segment: LinkSegment, error: unknown): void {
+  #sendFailed(segment: LinkSegment, error: unknown, signal: AbortSignal): void {
     const wanted = outstanding(this.#options.segments(), this.#status).some(
       ({ name }) => name === segment.name,
     );
@@ -324,6 +355,8 @@ export class Link {
     if (!wanted) return;
     // Whatever was there before may have been replaced by half of it: the next look into the inbox tells.
     this.#deliveries.delete(segment.name);
+    // Cut because the link closed: what is there already is gone on from when it opens.
+    if (signal.aborted) return;
     const failure = failureOf(error);
     if (this.#isWhole(segment)) this.#failed(segment.name, failure);
     else this.#failed(segment.name, { ...failure, code: 'segment-unreadable', retryable: false });

@@ -7,6 +7,10 @@ import type { Log } from '../../src/platform/log.ts';
 import { Link, type LinkReport } from '../../src/transfer/link.ts';
 import type { LinkWait } from '../../src/transfer/link-troubles.ts';
 import type { LinkSegment } from '../../src/transfer/planner.ts';
+import type { Week } from '../../src/transfer/schedule/schedule.ts';
+import { SharedLink } from '../../src/transfer/shared-link.ts';
+import { ThrottledTransport } from '../../src/transfer/throttled-transport.ts';
+import { Turns } from '../../src/transfer/turns.ts';
 import { seededRandom } from '../support/random.ts';
 import { SimulatedClock } from './simulated-clock.ts';
 import { EPOCH, GROUP_ID, GROUP_NAME, SimulatedSite, SimulatedTransport } from './simulated-site.ts';
@@ -56,6 +60,8 @@ interface Settings {
   readonly asleep?: boolean;
   /** Another link's, whose place this one takes. */
   readonly after?: LinkBench;
+  /** Of the link that it shares with nobody; undefined: always open, without a limit. */
+  readonly week?: Week;
 }
 
 /** A source's link, the line and the destination, in simulated time. */
@@ -63,6 +69,7 @@ export class LinkBench {
   readonly clock: SimulatedClock;
   readonly site: SimulatedSite;
   readonly transport: SimulatedTransport;
+  readonly shared: SharedLink;
   readonly link: Link;
   readonly warnings: string[] = [];
   /** Sequences that the caller was told, and what it was told to be received. */
@@ -72,15 +79,19 @@ export class LinkBench {
   readonly vanished = new Set<string>();
   onStatus: (status: DestinationStatus) => void = (status) => void this.told.push(status);
 
-  constructor({ parallel = 3, journal = [], initial, asleep = false, after }: Settings = {}) {
+  constructor({ parallel = 3, journal = [], initial, asleep = false, after, week }: Settings = {}) {
     this.journal = [...(after?.journal ?? journal)];
     this.clock = after?.clock ?? new SimulatedClock();
     this.site = after?.site ?? new SimulatedSite(this.clock);
     if (!asleep && after === undefined) this.site.start();
     this.transport = new SimulatedTransport(this.clock, this.site);
+    const all = new Turns(Infinity, 0.5);
+    this.shared = new SharedLink(this.clock, all, { week, files: 16, copyShare: 0.5, burstMax: 1 << 20 });
+    const party = { stream: 'oracle → dr-site', weight: 1, copying: false };
     this.link = new Link(this.#platform(), this.#log(), {
       name: 'dr-site',
-      transport: this.transport,
+      transport: new ThrottledTransport(this.transport, this.shared, () => party),
+      hours: this.shared,
       parallel,
       segments: () => this.journal,
       groupId: GROUP_ID,

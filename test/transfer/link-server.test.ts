@@ -37,6 +37,7 @@ describe('link to a server', () => {
     new Link(nodePlatform, LOG, {
       name: 'dr-site',
       transport: new FaultyTransport(new MemoryTransport(files), plan),
+      hours: { closure: () => undefined, onChange: () => silent },
       parallel: 2,
       segments: () => journal,
       groupId: GROUP_ID,

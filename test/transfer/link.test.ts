@@ -56,6 +56,7 @@ describe('link', () => {
       bench = new LinkBench();
       await bench.started(61_234);
       bench.seal(segment(1));
+      await bench.run(0);
       assert.deepEqual(bench.begunAt(1), [61_234]);
       await bench.run(1200);
       assert.equal(bench.link.received, 10);

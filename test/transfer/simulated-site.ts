@@ -131,6 +131,8 @@ export interface Attempt {
 export class SimulatedTransport implements Transport {
   readonly description = 'simulated:';
   readonly attempts: Attempt[] = [];
+  /** Bytes as they went out. */
+  readonly sent: { readonly at: number; readonly bytes: number; readonly name: string }[] = [];
   readonly reads: number[] = [];
   readonly lists: number[] = [];
   fault: (operation: Operation, name: string) => Fault | undefined = () => undefined;
@@ -148,7 +150,7 @@ export class SimulatedTransport implements Transport {
     this.#site = site;
   }
 
-  async put(source: LocalFile, name: string, { signal, onProgress }: TransferOptions): Promise<void> {
+  async put(source: LocalFile, name: string, { signal, onProgress, pace }: TransferOptions): Promise<void> {
     const file = name.slice('inbox/'.length);
     const { parts, inbox } = this.#site;
     const fault = this.fault('put', file);
@@ -161,7 +163,9 @@ export class SimulatedTransport implements Transport {
       onProgress?.(done);
       const end = typeof fault === 'object' ? Math.min(source.size, done + fault.cut) : source.size;
       while (done < end) {
-        const step = Math.min(end - done, 100 * SPEED);
+        const wanted = Math.min(end - done, 100 * SPEED);
+        const step = (await pace?.(wanted)) ?? wanted;
+        this.sent.push({ at: this.#clock.monotonic(), bytes: step, name: file });
         await this.#wait(step / SPEED, signal);
         done += step;
         parts.set(file, done);
