@@ -16,8 +16,24 @@ export default {
       comment: 'What one station needs of another is handed to it by daemon/ as a small interface.',
       severity: 'error',
       from: { path: `^src/${station}/` },
-      to: { path: '^src/', pathNot: `^src/(${station}|journal|volume|platform)/` },
+      to: {
+        path: '^src/',
+        pathNot: `^src/(${station}|journal|volume|platform${station === 'transfer' ? '|smb' : ''})/`,
+      },
     })),
+    {
+      name: 'smb-stands-alone',
+      comment: 'A client for SMB servers of its own, fit to be used without the rest.',
+      severity: 'error',
+      from: { path: '^src/smb/' },
+      to: { path: '^src/', pathNot: '^src/smb/' },
+    },
+    {
+      name: 'smb-is-one-transport-s-business',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/(smb/|transfer/transports/smb\\.ts$)' },
+      to: { path: '^src/smb/' },
+    },
     {
       name: 'journal-and-volume-know-the-platform-only',
       severity: 'error',
