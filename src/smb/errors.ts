@@ -2,12 +2,13 @@
  * What goes wrong with an SMB server, by name.
  *
  * `NOT_FOUND` no such file or folder; `EXISTS` the name is taken; `IS_FOLDER`, `NOT_A_FOLDER` the other kind was expected;
- * `ACCESS_DENIED` the user may not; `LOGON_FAILURE` wrong user or password; `ACCOUNT_RESTRICTED` the account is disabled,
+ * `ACCESS_DENIED` the user may not; `LOGON_FAILURE` wrong user or password, or let in as a
+ * guest only; `ACCOUNT_RESTRICTED` the account is disabled,
  * locked or may not log on now; `PASSWORD_EXPIRED`; `SHARE_NOT_FOUND`; `DISK_FULL` or over a quota; `SHARING_VIOLATION`
  * somebody else has it open; `BUSY` the server is out of resources; `TOO_LARGE` past the caller's limit; `TIMEOUT` no
  * answer; `CONNECTION_LOST` refused, reset, closed or the session is gone; `CANCELLED` by the caller; `INTEGRITY` a
  * signature, a decryption or a negotiation that does not check: somebody is in between; `UNSUPPORTED` no common dialect,
- * cipher or log-on, a guest where a user was given; `MALFORMED` an answer that breaks the protocol; `REFUSED` any other
+ * cipher or log-on; `MALFORMED` an answer that breaks the protocol; `REFUSED` any other
  * status of the server.
  */
 export type SmbErrorCode =

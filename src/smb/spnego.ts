@@ -1,6 +1,6 @@
 /**
  * NTLM's messages in SPNEGO's frame (RFC 4178; MS-SPNG), which is how SMB servers want them. NTLM is the only mechanism that
- * is offered, so it is the preferred one and no mechListMIC is needed (RFC 4178 5).
+ * is offered; that nobody put it there in place of a better one, both sides prove with a signature of the list.
  */
 import {
   context,
@@ -21,41 +21,46 @@ const OID_SPNEGO = Buffer.from('2b0601050502', 'hex');
 const OID_NTLM = Buffer.from('2b06010401823702020a', 'hex');
 
 const STATE_REJECT = 2;
-const STATE_REQUEST_MIC = 3;
+
+/** MechTypeList, what a mechListMIC is the signature of (RFC 4178 5). */
+export const MECHANISMS = der(TAG_SEQUENCE, der(TAG_OID, OID_NTLM));
 
 /** NegTokenInit (RFC 4178 4.2.1) with the first message of NTLM. */
 export function encodeNegTokenInit(mechToken: Buffer): Buffer {
-  return der(
-    TAG_APPLICATION,
-    der(TAG_OID, OID_SPNEGO),
-    der(
-      context(0),
-      der(
-        TAG_SEQUENCE,
-        der(context(0), der(TAG_SEQUENCE, der(TAG_OID, OID_NTLM))),
-        der(context(2), der(TAG_OCTETS, mechToken)),
-      ),
-    ),
-  );
+  const fields = der(TAG_SEQUENCE, der(context(0), MECHANISMS), octets(2, mechToken));
+  return der(TAG_APPLICATION, der(TAG_OID, OID_SPNEGO), der(context(0), fields));
+}
+
+export interface NegToken {
+  /** The mechanism's message. */
+  readonly response: Buffer | undefined;
+  readonly mechListMic: Buffer | undefined;
 }
 
 /** NegTokenResp (RFC 4178 4.2.2) with a further message. */
-export function encodeNegTokenResp(responseToken: Buffer): Buffer {
-  return der(context(1), der(TAG_SEQUENCE, der(context(2), der(TAG_OCTETS, responseToken))));
+export function encodeNegTokenResp({ response, mechListMic }: NegToken): Buffer {
+  const fields = [
+    ...(response === undefined ? [] : [octets(2, response)]),
+    ...(mechListMic === undefined ? [] : [octets(3, mechListMic)]),
+  ];
+  return der(context(1), der(TAG_SEQUENCE, ...fields));
 }
 
-/** The mechanism's message in a NegTokenResp, undefined when there is none. @throws SmbError `MALFORMED`, `UNSUPPORTED` */
-export function decodeNegTokenResp(token: Buffer): Buffer | undefined {
+/** What a NegTokenResp holds. @throws SmbError `MALFORMED`, `UNSUPPORTED` */
+export function decodeNegTokenResp(token: Buffer): NegToken {
   const fields = derElements(derOnly(derOnly(token, context(1)), TAG_SEQUENCE));
-  const field = (number: number): Buffer | undefined =>
-    fields.find(({ tag }) => tag === context(number))?.content;
-  const state = field(0);
-  const mechanism = field(1);
-  const response = field(2);
-  const number = state === undefined ? undefined : derOnly(state, TAG_ENUMERATED)[0];
-  const isOther = mechanism !== undefined && !derOnly(mechanism, TAG_OID).equals(OID_NTLM);
-  if (number === STATE_REJECT || number === STATE_REQUEST_MIC || isOther) {
+  const field = (number: number, tag: number): Buffer | undefined => {
+    const content = fields.find((element) => element.tag === context(number))?.content;
+    return content === undefined ? undefined : derOnly(content, tag);
+  };
+  const state = field(0, TAG_ENUMERATED)?.[0];
+  const mechanism = field(1, TAG_OID);
+  if (state === STATE_REJECT || (mechanism !== undefined && !mechanism.equals(OID_NTLM))) {
     throw new SmbError('UNSUPPORTED', 'the server takes no NTLM log-on');
   }
-  return response === undefined ? undefined : derOnly(response, TAG_OCTETS);
+  return { response: field(2, TAG_OCTETS), mechListMic: field(3, TAG_OCTETS) };
+}
+
+function octets(number: number, content: Buffer): Buffer {
+  return der(context(number), der(TAG_OCTETS, content));
 }

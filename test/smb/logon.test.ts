@@ -7,7 +7,13 @@ import { decodeAvPairs, encodeAvPairs } from '../../src/smb/ntlm/av-pairs.ts';
 import { NtlmLogon } from '../../src/smb/ntlm/logon.ts';
 import { decodeChallenge, MIC_OFFSET } from '../../src/smb/ntlm/messages.ts';
 import { hmacMd5, ntlmV2Response, responseKey } from '../../src/smb/ntlm/response.ts';
-import { decodeNegTokenResp, encodeNegTokenInit, encodeNegTokenResp } from '../../src/smb/spnego.ts';
+import { firstSignature } from '../../src/smb/ntlm/mic.ts';
+import {
+  decodeNegTokenResp,
+  encodeNegTokenInit,
+  encodeNegTokenResp,
+  MECHANISMS,
+} from '../../src/smb/spnego.ts';
 import { hex, PREAUTH_EXCHANGE } from './vectors.ts';
 
 /** MS-NLMP 4.2.1, 4.2.4. */
@@ -20,7 +26,7 @@ const CHALLENGE = hex(
 const TARGET_INFO = hex('02000c0044006f006d00610069006e0001000c0053006500720076006500720000000000');
 
 /** The server's challenge of Microsoft's SMB 3.1.1 example, which has a time stamp. */
-const STAMPED = decodeNegTokenResp(PREAUTH_EXCHANGE[3].message.subarray(72))!;
+const STAMPED = decodeNegTokenResp(PREAUTH_EXCHANGE[3].message.subarray(72)).response!;
 
 function logonTo(challenge: Buffer): { message: Buffer; sessionKey: Buffer } {
   const entropy = {
@@ -132,14 +138,24 @@ describe('SMB log-on', () => {
       fc.assert(
         fc.property(fc.integer({ min: 0, max: 70_000 }), (length) => {
           const message = Buffer.alloc(length, 7);
-          assert.deepEqual(decodeNegTokenResp(encodeNegTokenResp(message)), message);
+          const token = { response: message, mechListMic: message.subarray(0, 16) };
+          assert.deepEqual(decodeNegTokenResp(encodeNegTokenResp(token)), token);
         }),
         { numRuns: 30, examples: [[0], [127], [128], [255], [256], [65_535], [65_536]] },
       );
     });
 
+    it('signs the list of mechanisms as in Microsoft’s example, in both directions', () => {
+      const key = { sessionKey: hex('270E1BA896585EEB7AF3472D3B4C75A7'), keyExchange: true };
+      const ours = decodeNegTokenResp(PREAUTH_EXCHANGE[4].message.subarray(88)).mechListMic;
+      assert.deepEqual(firstSignature(MECHANISMS, key, 'client-to-server'), ours);
+      const theirs = decodeNegTokenResp(hex('A11B3019A0030A0100A3120410010000003B453CDC3524164200000000'));
+      assert.deepEqual(firstSignature(MECHANISMS, key, 'server-to-client'), theirs.mechListMic);
+    });
+
     it('takes a final token without a message, and refuses a rejection and another mechanism', () => {
-      assert.equal(decodeNegTokenResp(hex('a1073005a0030a0100')), undefined);
+      const last = decodeNegTokenResp(hex('a1073005a0030a0100'));
+      assert.deepEqual(last, { response: undefined, mechListMic: undefined });
       assert.throws(() => decodeNegTokenResp(hex('a1073005a0030a0102')), { code: 'UNSUPPORTED' });
       const kerberos = hex('2a864886f712010202');
       const other = der(context(1), der(TAG_SEQUENCE, der(context(1), der(TAG_OID, kerberos))));

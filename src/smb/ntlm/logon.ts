@@ -31,6 +31,8 @@ export interface NtlmAnswer {
   readonly message: Buffer;
   /** ExportedSessionKey, 16 bytes: what both sides sign and encrypt with, when the password was right. */
   readonly sessionKey: Buffer;
+  /** Whether it was made by the client and not from the password. */
+  readonly keyExchange: boolean;
 }
 
 /** Handed in by tests that compare with published examples. */
@@ -76,8 +78,8 @@ export class NtlmLogon {
       time: stamp?.readBigUInt64LE() ?? fileTime(this.#entropy.now()),
       targetInfo: encodeAvPairs(stamp === undefined ? pairs : this.#protectedPairs(pairs)),
     });
-    const exchange = (challenge.flags & NTLM_FLAGS.keyExchange) !== 0;
-    const sessionKey = exchange ? this.#entropy.random(KEY_LENGTH) : response.sessionBaseKey;
+    const keyExchange = (challenge.flags & NTLM_FLAGS.keyExchange) !== 0;
+    const sessionKey = keyExchange ? this.#entropy.random(KEY_LENGTH) : response.sessionBaseKey;
     const message = encodeAuthenticate({
       flags: (challenge.flags & WANTED_FLAGS) >>> 0,
       // MS-NLMP 3.1.5.1.2: no LMv2 response to a server that sends a time.
@@ -86,12 +88,12 @@ export class NtlmLogon {
       domain: encodeText(this.#account.domain),
       user: encodeText(this.#account.user),
       workstation: Buffer.alloc(0),
-      encryptedSessionKey: exchange ? rc4(response.sessionBaseKey, sessionKey) : Buffer.alloc(0),
+      encryptedSessionKey: keyExchange ? rc4(response.sessionBaseKey, sessionKey) : Buffer.alloc(0),
     });
     if (stamp !== undefined) {
       message.set(hmacMd5(sessionKey, this.#negotiate, challengeMessage, message), MIC_OFFSET);
     }
-    return { message, sessionKey };
+    return { message, sessionKey, keyExchange };
   }
 
   /** What the client adds where a MIC covers it (MS-NLMP 3.1.5.1.2). */

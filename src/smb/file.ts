@@ -1,0 +1,201 @@
+/** An open file (MS-SMB2 3.2.4.6 to 3.2.4.12). */
+import { malformed, SmbError } from './errors.ts';
+import { PAYLOAD_MAX, WRITE_FIRST, WRITE_QUICK, WRITE_SLOW, WRITES_UNDER_WAY } from './limits.ts';
+import { encodeHandleRequest } from './messages/create.ts';
+import {
+  decodeReadResponse,
+  decodeWriteResponse,
+  encodeReadRequest,
+  encodeWriteRequest,
+} from './messages/io.ts';
+import {
+  decodeSizeResponse,
+  encodeDeleteRequest,
+  encodeQueryInfoRequest,
+  encodeRenameRequest,
+  encodeSetSizeRequest,
+} from './messages/query.ts';
+import type { Share } from './share.ts';
+import { STATUS_END_OF_FILE, STATUS_SUCCESS, statusError } from './status.ts';
+
+/** What is sent into a file, and from where on. */
+export interface Upload {
+  /** Where the first byte goes. */
+  readonly from: number;
+  /** Behind the last byte. */
+  readonly to: number;
+  /** Bytes of the source from `offset` on, exactly `length`, in memory of their own. */
+  readonly read: (offset: number, length: number) => Promise<Buffer>;
+  /** Every byte before this one is in the file, as far as the server goes. */
+  readonly onAcknowledged?: (offset: number) => void;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Writes of one upload that are under way, in the order of their offsets. */
+interface Window {
+  /** Bytes of the next write. */
+  size: number;
+  readonly underWay: { readonly end: number; readonly answer: Promise<void> }[];
+}
+
+export class SmbFile {
+  readonly path: string;
+  /** Bytes, as it was when it was opened. */
+  readonly openedSize: number;
+  readonly #share: Share;
+  readonly #fileId: Buffer;
+
+  constructor(open: {
+    readonly share: Share;
+    readonly fileId: Buffer;
+    readonly path: string;
+    readonly size: number;
+  }) {
+    this.path = open.path;
+    this.openedSize = open.size;
+    this.#share = open.share;
+    this.#fileId = open.fileId;
+  }
+
+  /** READ, several under way. Shorter than `length` only where the file ends. */
+  async read(offset: number, length: number, signal?: AbortSignal): Promise<Buffer> {
+    const step = this.#payload(this.#share.session.negotiated.maxRead);
+    const parts: Promise<Buffer>[] = [];
+    for (let done = 0; done < length; done += step) {
+      parts.push(this.#readOnce(offset + done, Math.min(step, length - done), signal));
+    }
+    const buffers = await settleAll(parts);
+    const short = buffers.findIndex((buffer, index) => buffer.length < Math.min(step, length - index * step));
+    return Buffer.concat(short < 0 ? buffers : buffers.slice(0, short + 1));
+  }
+
+  /** WRITE of one piece of at most 64 KiB. */
+  async write(offset: number, data: Buffer, signal?: AbortSignal): Promise<void> {
+    const extent = { fileId: this.#fileId, offset, length: data.length };
+    const message = await this.#share.expect(
+      { command: 'write', body: encodeWriteRequest(extent), data, signal },
+      `writing ${this.path}`,
+    );
+    const written = decodeWriteResponse(message);
+    if (written > data.length) throw malformed(`${written} bytes were written of ${data.length}`);
+    // A full disk may show as this.
+    if (written < data.length)
+      throw new SmbError('DISK_FULL', `writing ${this.path}: only a part was written`);
+  }
+
+  /**
+   * WRITEs, several under way; as long as answers are quick they grow, and on a slow link they stay short. When this
+   * rejects, everything before the last offset acknowledged is in the file; what lies behind may have holes. A write that
+   * was cancelled may be done still, until the file is closed.
+   */
+  async upload(upload: Upload): Promise<void> {
+    const window: Window = { size: WRITE_FIRST, underWay: [] };
+    let position = upload.from;
+    try {
+      while (position < upload.to) {
+        if (window.underWay.length === WRITES_UNDER_WAY) await this.#acknowledge(window, upload);
+        const length = Math.min(this.#payload(window.size), upload.to - position);
+        const data = await upload.read(position, length);
+        if (data.length !== length)
+          throw new Error(`${data.length} bytes were read where ${length} were asked for`);
+        const answer = this.#timedWrite(window, position, { data, signal: upload.signal });
+        // It may be refused while the next piece is read.
+        answer.catch(() => undefined);
+        window.underWay.push({ end: position + length, answer });
+        position += length;
+      }
+      while (window.underWay.length > 0) await this.#acknowledge(window, upload);
+    } finally {
+      await Promise.allSettled(window.underWay.map(({ answer }) => answer));
+    }
+  }
+
+  /** FLUSH: what was written is durable, where the server's configuration lets it be. */
+  async flush(): Promise<void> {
+    await this.#share.expect(
+      { command: 'flush', body: encodeHandleRequest(this.#fileId) },
+      `flushing ${this.path}`,
+    );
+  }
+
+  /** QUERY_INFO: its size now, bytes. */
+  async size(): Promise<number> {
+    const body = encodeQueryInfoRequest(this.#fileId);
+    return decodeSizeResponse(
+      await this.#share.expect({ command: 'queryInfo', body }, `asking the size of ${this.path}`),
+    );
+  }
+
+  /** SET_INFO: cut or extended to `size` bytes. */
+  async setSize(size: number): Promise<void> {
+    await this.#setInfo(encodeSetSizeRequest(this.#fileId, size), `resizing ${this.path}`);
+  }
+
+  /** SET_INFO: to another path below the share. */
+  async rename(to: string, replace: boolean): Promise<void> {
+    await this.#setInfo(encodeRenameRequest(this.#fileId, to, replace), `renaming ${this.path} to ${to}`);
+  }
+
+  /** SET_INFO: it goes when it is closed. */
+  async markDeleted(): Promise<void> {
+    await this.#setInfo(encodeDeleteRequest(this.#fileId), `deleting ${this.path}`);
+  }
+
+  /** CLOSE. No error when the connection is gone, as the server has closed it then. */
+  async close(): Promise<void> {
+    if (this.#share.session.connection.ended !== undefined) return;
+    await this.#share.expect(
+      { command: 'close', body: encodeHandleRequest(this.#fileId) },
+      `closing ${this.path}`,
+    );
+  }
+
+  async #setInfo(body: Buffer, action: string): Promise<void> {
+    await this.#share.expect({ command: 'setInfo', body }, action);
+  }
+
+  async #readOnce(offset: number, length: number, signal: AbortSignal | undefined): Promise<Buffer> {
+    const { header, message } = await this.#share.request({
+      command: 'read',
+      body: encodeReadRequest({ fileId: this.#fileId, offset, length }),
+      expected: length,
+      signal,
+    });
+    if (header.status === STATUS_END_OF_FILE) return Buffer.alloc(0);
+    if (header.status !== STATUS_SUCCESS) throw statusError(header.status, `reading ${this.path}`);
+    return decodeReadResponse(message, length);
+  }
+
+  /** Waits for the oldest write. */
+  async #acknowledge(window: Window, upload: Upload): Promise<void> {
+    const [oldest] = window.underWay;
+    if (oldest === undefined) return;
+    await oldest.answer;
+    window.underWay.shift();
+    upload.onAcknowledged?.(oldest.end);
+  }
+
+  async #timedWrite(
+    window: Window,
+    offset: number,
+    { data, signal }: { readonly data: Buffer; readonly signal: AbortSignal | undefined },
+  ): Promise<void> {
+    const startedAt = performance.now();
+    await this.write(offset, data, signal);
+    const took = performance.now() - startedAt;
+    if (took < WRITE_QUICK && data.length === window.size) window.size *= 2;
+    if (took > WRITE_SLOW) window.size = Math.max(WRITE_FIRST, window.size / 2);
+    window.size = Math.min(window.size, this.#payload(this.#share.session.negotiated.maxWrite));
+  }
+
+  /** Bytes that one request may carry: by our limit, the server's and its credits. */
+  #payload(limit: number): number {
+    return Math.min(limit, PAYLOAD_MAX, this.#share.session.connection.payloadMax);
+  }
+}
+
+/** Like `Promise.all`, but when one rejects the others are waited for, so that none is left under way. */
+async function settleAll<T>(promises: readonly Promise<T>[]): Promise<T[]> {
+  await Promise.allSettled(promises);
+  return Promise.all(promises);
+}
