@@ -72,11 +72,16 @@ export class SitePair {
     this.#running.set(site, child);
     const limit = Date.now() + 20_000;
     for (;;) {
-      if (child.exitCode !== null) throw new Error(`the ${site} ended with ${child.exitCode}:\n${output}`);
+      const ended = child.exitCode ?? child.signalCode;
+      if (ended !== null) throw new Error(`the ${site} ended with ${ended}:\n${output}`);
       if (Date.now() > limit) throw new Error(`the ${site} did not start:\n${output}`);
       if (await this.#answers(site)) return;
       await pause(50);
     }
+  }
+
+  running(site: Site): boolean {
+    return this.#running.has(site);
   }
 
   pid(site: Site): number {

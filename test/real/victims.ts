@@ -1,0 +1,66 @@
+/** What the chaos kills and freezes: either daemon, or the file server between them. Each comes back by itself. */
+import type { FtpServer } from '../servers/ftp-server.ts';
+import { pause, type SitePair } from '../support/site-pair.ts';
+
+export const VICTIMS = ['source', 'destination', 'server'] as const;
+export type Victim = (typeof VICTIMS)[number];
+
+export class Victims {
+  readonly #pair: SitePair;
+  readonly #server: FtpServer;
+  /** Counts up with each kill, so that a start which was cut short is told from one that failed. */
+  readonly #lives: Record<Victim, number> = { source: 0, destination: 0, server: 0 };
+  readonly #busy = new Set<Promise<void>>();
+  /** Of a victim that did not start although nobody killed it. */
+  readonly failures: string[] = [];
+
+  constructor(pair: SitePair, server: FtpServer) {
+    this.#pair = pair;
+    this.#server = server;
+  }
+
+  /** SIGKILL at once, also in the middle of its start, and a new start after `away` milliseconds, which is not waited for. */
+  async kill(victim: Victim, away: number): Promise<void> {
+    this.#lives[victim] += 1;
+    const life = this.#lives[victim];
+    if (victim === 'server') await this.#server.kill();
+    else await this.#pair.stop(victim, 'SIGKILL');
+    this.#keep(this.#start(victim, life, away));
+  }
+
+  /** SIGSTOP now, SIGCONT after `time` milliseconds, which is not waited for. */
+  freeze(victim: Victim, time: number): void {
+    this.#signal(victim, 'SIGSTOP');
+    this.#keep(pause(time).then(() => this.#signal(victim, 'SIGCONT')));
+  }
+
+  /** Resolves when all are running. */
+  async settled(): Promise<void> {
+    while (this.#busy.size > 0) await Promise.all(this.#busy);
+  }
+
+  async #start(victim: Victim, life: number, away: number): Promise<void> {
+    await pause(away);
+    if (life !== this.#lives[victim]) return;
+    try {
+      if (victim === 'server') await this.#server.run();
+      else await this.#pair.start(victim);
+    } catch (error) {
+      if (life === this.#lives[victim]) this.failures.push(`the ${victim} did not start: ${String(error)}`);
+    }
+  }
+
+  #signal(victim: Victim, signal: 'SIGSTOP' | 'SIGCONT'): void {
+    if (victim === 'server') {
+      if (signal === 'SIGSTOP') this.#server.freeze();
+      else this.#server.thaw();
+    } else if (this.#pair.running(victim)) {
+      process.kill(this.#pair.pid(victim), signal);
+    }
+  }
+
+  #keep(work: Promise<void>): void {
+    this.#busy.add(work);
+    void work.then(() => this.#busy.delete(work));
+  }
+}
