@@ -23,6 +23,8 @@ const say = (line: string): void => void process.stderr.write(`${line}\n`);
 const folder = mkdtempSync(join(tmpdir(), 'blockferry-chaos-'));
 say(`seed ${values.seed}, in ${folder}`);
 let keep = values.keep;
+const interrupt = new AbortController();
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => interrupt.abort());
 try {
   const report = await runChaos({
     folder,
@@ -30,6 +32,7 @@ try {
     kills: Number(values.kills),
     freezes: Number(values.freezes),
     say,
+    signal: interrupt.signal,
   });
   keep &&= !report.ok;
   for (const line of report.wrong) say(`WRONG ${line}`);

@@ -29,6 +29,8 @@ export interface ChaosOptions {
   readonly kills: number;
   readonly freezes: number;
   readonly say: (line: string) => void;
+  /** Aborted: it ends early, and what it began is cleaned up. */
+  readonly signal?: AbortSignal;
 }
 
 export interface ChaosReport {
@@ -109,7 +111,11 @@ class Chaos {
     await this.#unleash();
     marking.on = false;
     await markers;
-    await this.#end();
+    await this.#victims.settled();
+    if (!this.#failed()) await this.#settle();
+    if (this.#options.signal?.aborted === true) this.#wrong.push('it was interrupted');
+    this.#wrong.push(...this.#victims.failures, ...this.#hosts.flatMap((host) => host.wrong));
+    if (this.#wrong.length === 0) await this.#end();
     return this.#report((performance.now() - begun) / 1000);
   }
 
@@ -157,14 +163,15 @@ class Chaos {
     }
   }
 
-  async #end(): Promise<void> {
-    await this.#victims.settled();
-    if (this.#failed()) return;
+  /** Nobody helps: the link, the destination and its markers find their way back by themselves. */
+  async #settle(): Promise<void> {
     await Promise.all(this.#hosts.map((host) => host.stop()));
     this.#options.say(`all are running again: ${this.#counts()}`);
-    // Nobody helps: the link, the destination and its markers find their way back by themselves.
     await this.pair.inStep(SETTLE_PATIENCE);
     await this.pair.until('running markers', () => Promise.resolve(this.#ledger.allRan()), SETTLE_PATIENCE);
+  }
+
+  async #end(): Promise<void> {
     for (const site of ['source', 'destination'] as const) {
       const code = await this.pair.stop(site);
       if (code !== 0)
@@ -187,6 +194,7 @@ class Chaos {
   }
 
   #failed(): boolean {
+    if (this.#options.signal?.aborted === true) return true;
     return this.#victims.failures.length > 0 || this.#hosts.some(({ wrong }) => wrong.length > 0);
   }
 
@@ -201,9 +209,8 @@ class Chaos {
   }
 
   #report(seconds: number): ChaosReport {
-    const wrong = [...this.#wrong, ...this.#victims.failures, ...this.#hosts.flatMap((host) => host.wrong)];
     return {
-      ok: wrong.length === 0,
+      ok: this.#wrong.length === 0,
       seed: this.#options.seed,
       kills: this.#kills,
       freezes: this.#freezes,
@@ -213,7 +220,7 @@ class Chaos {
       markers: this.#ledger.placed,
       programStarts: this.#ledger.programStarts,
       seconds: Math.round(seconds),
-      wrong,
+      wrong: this.#wrong,
     };
   }
 }

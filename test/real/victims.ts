@@ -1,6 +1,6 @@
 /** What the chaos kills and freezes: either daemon, or the file server between them. Each comes back by itself. */
 import type { FtpServer } from '../servers/ftp-server.ts';
-import { pause, type SitePair } from '../support/site-pair.ts';
+import { pause, type Site, type SitePair } from '../support/site-pair.ts';
 
 export const VICTIMS = ['source', 'destination', 'server'] as const;
 export type Victim = (typeof VICTIMS)[number];
@@ -11,20 +11,31 @@ export class Victims {
   /** Counts up with each kill, so that a start which was cut short is told from one that failed. */
   readonly #lives: Record<Victim, number> = { source: 0, destination: 0, server: 0 };
   readonly #busy = new Set<Promise<void>>();
-  /** Of a victim that did not start although nobody killed it. */
-  readonly failures: string[] = [];
+  /** Daemons that have started and were not killed since. */
+  readonly #up = new Set<Site>(['source', 'destination']);
+  readonly #failures: string[] = [];
 
   constructor(pair: SitePair, server: FtpServer) {
     this.#pair = pair;
     this.#server = server;
   }
 
+  /** Those that did not start, or ended, although nobody killed them. */
+  get failures(): string[] {
+    const ended = [...this.#up].filter((site) => !this.#pair.alive(site));
+    return [...this.#failures, ...ended.map((site) => `the ${site} ended by itself`)];
+  }
+
   /** SIGKILL at once, also in the middle of its start, and a new start after `away` milliseconds, which is not waited for. */
   async kill(victim: Victim, away: number): Promise<void> {
     this.#lives[victim] += 1;
     const life = this.#lives[victim];
-    if (victim === 'server') await this.#server.kill();
-    else await this.#pair.stop(victim, 'SIGKILL');
+    if (victim === 'server') {
+      await this.#server.kill();
+    } else {
+      this.#up.delete(victim);
+      await this.#pair.stop(victim, 'SIGKILL');
+    }
     this.#keep(this.#start(victim, life, away));
   }
 
@@ -43,10 +54,14 @@ export class Victims {
     await pause(away);
     if (life !== this.#lives[victim]) return;
     try {
-      if (victim === 'server') await this.#server.run();
-      else await this.#pair.start(victim);
+      if (victim === 'server') {
+        await this.#server.run();
+        return;
+      }
+      await this.#pair.start(victim);
+      if (life === this.#lives[victim]) this.#up.add(victim);
     } catch (error) {
-      if (life === this.#lives[victim]) this.failures.push(`the ${victim} did not start: ${String(error)}`);
+      if (life === this.#lives[victim]) this.#failures.push(`the ${victim} did not start: ${String(error)}`);
     }
   }
 
@@ -54,7 +69,7 @@ export class Victims {
     if (victim === 'server') {
       if (signal === 'SIGSTOP') this.#server.freeze();
       else this.#server.thaw();
-    } else if (this.#pair.running(victim)) {
+    } else if (this.#pair.alive(victim)) {
       process.kill(this.#pair.pid(victim), signal);
     }
   }

@@ -80,8 +80,10 @@ export class SitePair {
     }
   }
 
-  running(site: Site): boolean {
-    return this.#running.has(site);
+  /** False once it was stopped, or has ended by itself. */
+  alive(site: Site): boolean {
+    const child = this.#running.get(site);
+    return child?.exitCode === null && child.signalCode === null;
   }
 
   pid(site: Site): number {
