@@ -16,8 +16,10 @@ const MIB = 1024 * 1024;
 const VOLUMES = { a: 8 * MIB, b: 8 * MIB } as const;
 const HOSTS = 4;
 const PASSWORD_VARIABLE = 'BLOCKFERRY_CHAOS_PASSWORD';
+/** Of all events: those that come without waiting for what was killed before to be running again. */
+const HASTY = 0.2;
 /** Milliseconds. */
-const BETWEEN_MAX = 2200;
+const BETWEEN_MAX = 1500;
 const AWAY_MAX = 1500;
 const FREEZE_MAX = 6000;
 const SETTLE_PATIENCE = 300_000;
@@ -123,6 +125,7 @@ class Chaos {
   async #unleash(): Promise<void> {
     const events = this.#schedule();
     for (const [i, { kind, victim }] of events.entries()) {
+      if (this.#random.fraction() >= HASTY) await this.#victims.started();
       await pause(this.#random.fraction() * BETWEEN_MAX);
       if (this.#failed()) return;
       if (kind === 'kill') {

@@ -10,7 +10,8 @@ export class Victims {
   readonly #server: FtpServer;
   /** Counts up with each kill, so that a start which was cut short is told from one that failed. */
   readonly #lives: Record<Victim, number> = { source: 0, destination: 0, server: 0 };
-  readonly #busy = new Set<Promise<void>>();
+  readonly #starts = new Set<Promise<void>>();
+  readonly #thaws = new Set<Promise<void>>();
   /** Daemons that have started and were not killed since. */
   readonly #up = new Set<Site>(['source', 'destination']);
   readonly #failures: string[] = [];
@@ -36,18 +37,27 @@ export class Victims {
       this.#up.delete(victim);
       await this.#pair.stop(victim, 'SIGKILL');
     }
-    this.#keep(this.#start(victim, life, away));
+    keep(this.#starts, this.#start(victim, life, away));
   }
 
   /** SIGSTOP now, SIGCONT after `time` milliseconds, which is not waited for. */
   freeze(victim: Victim, time: number): void {
     this.#signal(victim, 'SIGSTOP');
-    this.#keep(pause(time).then(() => this.#signal(victim, 'SIGCONT')));
+    keep(
+      this.#thaws,
+      pause(time).then(() => this.#signal(victim, 'SIGCONT')),
+    );
+  }
+
+  /** Resolves when all that was killed has started again. */
+  async started(): Promise<void> {
+    while (this.#starts.size > 0) await Promise.all(this.#starts);
   }
 
   /** Resolves when all are running. */
   async settled(): Promise<void> {
-    while (this.#busy.size > 0) await Promise.all(this.#busy);
+    await Promise.all(this.#thaws);
+    await this.started();
   }
 
   async #start(victim: Victim, life: number, away: number): Promise<void> {
@@ -73,9 +83,9 @@ export class Victims {
       process.kill(this.#pair.pid(victim), signal);
     }
   }
+}
 
-  #keep(work: Promise<void>): void {
-    this.#busy.add(work);
-    void work.then(() => this.#busy.delete(work));
-  }
+function keep(among: Set<Promise<void>>, work: Promise<void>): void {
+  among.add(work);
+  void work.then(() => among.delete(work));
 }
