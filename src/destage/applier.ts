@@ -13,7 +13,7 @@ import type { Files } from '../platform/files.ts';
 import type { Log } from '../platform/log.ts';
 import { isNoRoom } from '../platform/reserve.ts';
 import { VolumeSet, type SetVolume } from '../volume/volume-set.ts';
-import { attach } from './attach.ts';
+import { attach, volumeUnknown } from './attach.ts';
 import { parseMarker } from './marker-record.ts';
 import type { OpenSnapshots, SnapshotFacts, Snapshots } from './snapshots.ts';
 import type { DestinationState } from './state-file.ts';
@@ -31,6 +31,8 @@ export class Applier {
   readonly #log: Log;
   readonly #options: ApplierOptions;
   #placed: readonly SetVolume[] = [];
+  /** A volume that was attached, and is not in the configuration any more. */
+  #unplaced: string | undefined;
   #volumes: VolumeSet | undefined;
   #snapshots: Snapshots | undefined;
 
@@ -95,6 +97,7 @@ export class Applier {
   }
 
   #write(records: readonly JournalRecord[]): void {
+    this.#checkPlaces();
     this.#volumes?.apply(records, {
       fromVolume: 'apply',
       preserve: (ranges) => keeping(() => this.#store().preserve(ranges)),
@@ -127,21 +130,32 @@ export class Applier {
     this.#volumes?.sync();
     this.close();
     this.#snapshots = undefined;
-    this.#placed = volumes.map((volume) => ({ ...volume, path: this.#options.paths.get(volume.name) ?? '' }));
+    const { paths } = this.#options;
+    this.#placed = volumes.flatMap((volume) => {
+      const path = paths.get(volume.name);
+      return path === undefined ? [] : [{ ...volume, path }];
+    });
+    this.#unplaced = volumes.find(({ name }) => !paths.has(name))?.name;
     this.#volumes = new VolumeSet(this.#files, this.#placed);
   }
 
-  /** So that what is there can be told at once; a volume that is offline is told when it is needed. */
+  /** So that what is there can be told at once; what stands in its way is told when it is needed. */
   #tryStore(): void {
     try {
       this.#store();
     } catch (error) {
-      if (errorCode(error) !== 'VOLUME_OFFLINE') throw error;
+      if (!['VOLUME_OFFLINE', 'VOLUME_UNKNOWN'].includes(errorCode(error))) throw error;
     }
+  }
+
+  /** The next attach record may be without it; until then nothing can be done without it. */
+  #checkPlaces(): void {
+    if (this.#unplaced !== undefined) throw volumeUnknown(this.#unplaced);
   }
 
   /** Opened with the first use: a volume that is offline when the daemon starts is no reason not to receive. */
   #store(): Snapshots {
+    this.#checkPlaces();
     try {
       this.#snapshots ??= this.#options.openSnapshots(this.#placed);
       return this.#snapshots;

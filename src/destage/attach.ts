@@ -39,18 +39,20 @@ export function attach(
   const { volumes } = attachSchema.parse(JSON.parse(record.payload.toString('utf8')));
   for (const volume of volumes) {
     const path = paths.get(volume.name);
-    if (path === undefined) {
-      throw new OperatorError(
-        'VOLUME_UNKNOWN',
-        `the source sends volume ${volume.name}, which is not configured here`,
-        {
-          remedy: `add it under volumes of this group and restart blockferry`,
-        },
-      );
-    }
+    if (path === undefined) throw volumeUnknown(volume.name);
     prepare(files, path, volume, before.find((candidate) => candidate.name === volume.name)?.size);
   }
   return volumes;
+}
+
+export function volumeUnknown(name: string): OperatorError {
+  return new OperatorError(
+    'VOLUME_UNKNOWN',
+    `the source sends volume ${name}, which is not configured here`,
+    {
+      remedy: 'add it under volumes of this group and restart blockferry',
+    },
+  );
 }
 
 /** `known`: its size when it was attached before. */

@@ -126,7 +126,8 @@ export class DestinationBack {
   /**
    * Applies what has been received, up to a batch or to the next marker, durably. A custom marker stays `pending` in the
    * state until `finishMarker`, and nothing behind it is applied before (I9).
-   * @throws OperatorError `VOLUME_OFFLINE`, `VOLUME_UNKNOWN`, `VOLUME_SIZE`, and `ENOSPC`
+   * What was applied before a failure counts.
+   * @throws OperatorError `VOLUME_OFFLINE`, `VOLUME_UNKNOWN`, `VOLUME_SIZE`, `SNAPSHOT_LIMIT`, and `ENOSPC`
    */
   applySome(): Promise<DestinationFacts> {
     this.#applyBatch();
@@ -189,16 +190,20 @@ export class DestinationBack {
     let bytes = 0;
     let state = this.#state;
     let done = 0;
-    for (const segment of this.#journal.segments) {
-      if (state.pending !== undefined || done === BATCH_SEGMENTS || bytes > BATCH_BYTES) break;
-      state = this.#applySegment(segment, state);
-      done += 1;
-      bytes += segment.bytes;
+    try {
+      for (const segment of this.#journal.segments) {
+        if (state.pending !== undefined || done === BATCH_SEGMENTS || bytes > BATCH_BYTES) break;
+        state = this.#applySegment(segment, state);
+        done += 1;
+        bytes += segment.bytes;
+      }
+    } finally {
+      if (done > 0) {
+        this.#applier.sync();
+        this.#move(state);
+        this.#journal.drop(done);
+      }
     }
-    if (done === 0) return;
-    this.#applier.sync();
-    this.#move(state);
-    this.#journal.drop(done);
   }
 
   #applySegment(segment: ReceivedSegment, before: DestinationState): DestinationState {

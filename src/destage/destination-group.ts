@@ -16,6 +16,7 @@ import {
   applyReason,
   GroupWaits,
   receiveReason,
+  unsentReason,
   workReason,
   type Reason,
   type Subject,
@@ -331,6 +332,7 @@ export class DestinationGroup {
     const full = this.#room() === 0;
     const message = `there is no room left in ${folder} (quota ${quota} bytes): nothing more is received`;
     this.#waits.set('room', full ? { code: 'disk-full', message } : undefined);
+    this.#waits.set('volumes', unsentReason(this.#options.paths.keys(), this.#facts.state.volumes));
     const changed = this.#changed || this.#waits.changes !== this.#waitsPublished;
     if (!force && !changed && !this.#publisher.isDue) return;
     const waits = this.#waits.changes;

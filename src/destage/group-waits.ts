@@ -9,7 +9,7 @@ import { Waits, type Wait } from '../platform/waits.ts';
  * What can stand still, each for one reason at a time and with codes of its own. A status file has room for one reason:
  * the first of these that there is.
  */
-const SUBJECTS = ['work', 'room', 'receive', 'apply', 'marker', 'hole', 'marker-failure'] as const;
+const SUBJECTS = ['work', 'room', 'receive', 'apply', 'marker', 'hole', 'marker-failure', 'volumes'] as const;
 export type Subject = (typeof SUBJECTS)[number];
 
 export interface Reason {
@@ -60,6 +60,7 @@ const APPLY_CODES: Readonly<Record<string, string>> = {
   VOLUME_OFFLINE: 'volume-offline',
   VOLUME_UNKNOWN: 'volume-unknown',
   VOLUME_SIZE: 'volume-size',
+  SNAPSHOT_LIMIT: 'snapshot-limit',
 };
 
 export function applyReason(error: unknown): Reason {
@@ -68,6 +69,18 @@ export function applyReason(error: unknown): Reason {
     return { code: 'volume-full', message: `there is no room to apply what was received: ${message}` };
   }
   return { code: APPLY_CODES[errorCode(error)] ?? 'apply-failed', message };
+}
+
+/** Volumes that have a place here and are not in the stream: their copies are no copies. Before its first word, none. */
+export function unsentReason(
+  configured: Iterable<string>,
+  attached: readonly { readonly name: string }[],
+): Reason | undefined {
+  if (attached.length === 0) return undefined;
+  const unsent = [...configured].filter((name) => attached.every((volume) => volume.name !== name));
+  if (unsent.length === 0) return undefined;
+  const message = `configured here and not sent by the source: ${unsent.join(', ')}; add them to the group at the source, or remove them here`;
+  return { code: 'volume-not-sent', message };
 }
 
 export function receiveReason(error: unknown): Reason {

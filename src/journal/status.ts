@@ -43,7 +43,8 @@ export interface RefusedSegment extends SegmentRange {
 
 /**
  * Stable codes: `disk-full` (receiving stops), `receive-failed`; `volume-full`, `volume-offline`, `volume-unknown`,
- * `volume-size`, `apply-failed`; `hole`, `marker-running`, `marker-failed`, `destination-failed`.
+ * `volume-size`, `snapshot-limit`, `apply-failed`; `hole`, `marker-running`, `marker-failed`, `volume-not-sent`,
+ * `destination-failed`.
  */
 export interface DestinationWait {
   readonly code: string;

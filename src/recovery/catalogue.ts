@@ -216,6 +216,7 @@ function damaged(path: string, why: string, cause: unknown): OperatorError {
 
 function limit(message: string): OperatorError {
   return new OperatorError('SNAPSHOT_LIMIT', message, {
-    remedy: 'delete snapshots that are no longer needed',
+    remedy: 'delete snapshots that are no longer needed; work goes on by itself',
+    retryable: true,
   });
 }

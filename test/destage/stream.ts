@@ -14,6 +14,7 @@ import {
 import { DIGEST_START } from '../../src/journal/segment/format.ts';
 import { openSegment } from '../../src/journal/segment/reader.ts';
 import { writeSegment } from '../../src/journal/segment/writer.ts';
+import { OperatorError } from '../../src/platform/errors.ts';
 import type { Files } from '../../src/platform/files.ts';
 import type { Log } from '../../src/platform/log.ts';
 import { nodeClock } from '../../src/platform/node/clock.ts';
@@ -137,11 +138,16 @@ export class TestSnapshots implements Snapshots {
   readonly taken = new Map<string, SnapshotFacts & { readonly content: readonly Buffer[] }>();
   creates = 0;
   preserved = 0;
+  /** How many there may be. */
+  limit = Number.POSITIVE_INFINITY;
   paths: readonly string[] = [];
 
   create(info: { id: string; name: string; lsn: SnapshotFacts['lsn']; time: number }): void {
     this.creates += 1;
     if (this.taken.has(info.id)) return;
+    if (this.taken.size >= this.limit) {
+      throw new OperatorError('SNAPSHOT_LIMIT', 'the store is full', { remedy: 'delete snapshots' });
+    }
     this.taken.set(info.id, {
       ...info,
       kind: 'reflink',
@@ -175,11 +181,11 @@ export class Site {
   readonly paths: ReadonlyMap<string, string>;
   readonly snapshots = new TestSnapshots();
 
-  /** `volumes`: another place for the images. */
-  constructor(root: string, volumes = join(root, 'volumes')) {
+  /** `volumes`: another place for the images; `names`: of those that are configured. */
+  constructor(root: string, volumes = join(root, 'volumes'), names = ['a', 'b']) {
     this.folder = join(root, 'g');
     mkdirSync(volumes, { recursive: true });
-    this.paths = new Map(['a', 'b'].map((name) => [name, join(volumes, `${name}.img`)]));
+    this.paths = new Map(names.map((name) => [name, join(volumes, `${name}.img`)]));
     this.snapshots.paths = [...this.paths.values()];
   }
 

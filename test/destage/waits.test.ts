@@ -1,0 +1,100 @@
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { unsentReason } from '../../src/destage/group-waits.ts';
+import { temporaryFolder } from '../support/folder.ts';
+import { runGroup, until } from './running-group.ts';
+import { marker, Site, Stream, write } from './stream.ts';
+
+const NOON = 'a1'.repeat(16);
+const NIGHT = 'b2'.repeat(16);
+
+describe('a destination that cannot go on', () => {
+  function prepare(): { root: string; stream: Stream; begin: string } {
+    const root = temporaryFolder();
+    const stream = new Stream(join(root, 'source'));
+    const begin = stream.seal(
+      { kind: 'attach', names: ['a', 'b'] },
+      { kind: 'init-begin' },
+      { kind: 'init-end' },
+    );
+    return { root, stream, begin };
+  }
+
+  it('names the volume that the source sends and nobody configured, receives, and resumes once it is (I3)', async () => {
+    const { root, stream, begin } = prepare();
+    const site = new Site(root, undefined, ['a']);
+    const running = await runGroup(site);
+    for (const path of [begin, stream.seal(write(1, 0, 5))]) site.deliver(path);
+    await until('the reason', () => running.status().waiting?.code === 'volume-unknown');
+    assert.match(running.status().waiting?.message ?? '', /volume b.*add it under volumes/);
+    await until('receiving', () => running.status().received === 4);
+    assert.equal(running.status().applied, 0);
+    await running.stop();
+    const both = new Site(root);
+    const again = await runGroup(both);
+    await until('resuming', () => again.status().applied === 4 && again.status().waiting === undefined);
+    await again.stop();
+    assert.deepEqual(both.content(), stream.volumes);
+  });
+
+  it('names a volume that was taken out of the configuration, touches no other path, and resumes', async () => {
+    const { root, stream, begin } = prepare();
+    const site = new Site(root);
+    const first = await runGroup(site);
+    site.deliver(begin);
+    await until('the beginning', () => first.status().applied === 3);
+    await first.stop();
+    const without = await runGroup(new Site(root, undefined, ['a']));
+    site.deliver(stream.seal(write(0, 0, 5), marker('snapshot', 'noon', NOON)));
+    await until('the reason', () => without.status().waiting?.code === 'volume-unknown');
+    assert.equal(without.status().applied, 3);
+    await without.stop();
+    const again = await runGroup(site);
+    await until('resuming', () => again.status().applied === 5 && again.status().waiting === undefined);
+    await again.stop();
+    assert.deepEqual(site.content(), stream.volumes);
+  });
+
+  it('raises an alarm for a volume that is configured and not in the stream, and goes on with the others', async () => {
+    const { root, stream, begin } = prepare();
+    const site = new Site(root, undefined, ['a', 'b', 'forgotten']);
+    const running = await runGroup(site);
+    assert.equal(running.waitsFor('volume-not-sent'), false, 'the source has said nothing yet');
+    for (const path of [begin, stream.seal(write(1, 0, 5))]) site.deliver(path);
+    await until('the alarm', () => running.status().waiting?.code === 'volume-not-sent');
+    assert.match(running.status().waiting?.message ?? '', /not sent by the source: forgotten;/);
+    await until('going on', () => running.status().applied === 4);
+    await running.stop();
+  });
+
+  it('tells a volume apart from all others, and says nothing before the source has', () => {
+    assert.equal(unsentReason(['a'], []), undefined);
+    assert.equal(unsentReason(['a'], [{ name: 'b' }, { name: 'a' }]), undefined);
+    assert.equal(unsentReason(['a', 'c'], [{ name: 'b' }])?.code, 'volume-not-sent');
+  });
+
+  it('stands still at a marker whose snapshot exceeds the limit, and takes it there once one is deleted (I9)', async () => {
+    const { root, stream, begin } = prepare();
+    const site = new Site(root);
+    site.snapshots.limit = 1;
+    const paths = [begin, stream.seal(write(0, 0, 5), marker('snapshot', 'noon', NOON))];
+    paths.push(stream.seal(write(0, 0, 6)), stream.seal(write(1, 0, 6), marker('snapshot', 'night', NIGHT)));
+    const atNight = stream.volumes.map((volume) => Buffer.from(volume));
+    paths.push(stream.seal(write(0, 0, 7)));
+    for (const path of paths) site.deliver(path);
+    const running = await runGroup(site);
+    await until('the reason', () => running.status().waiting?.code === 'snapshot-limit');
+    assert.match(running.status().waiting?.message ?? '', /delete snapshots/);
+    await until('receiving', () => running.status().received === 9);
+    assert.equal(
+      running.status().applied,
+      6,
+      'what lies before the marker counts, nothing behind it is applied',
+    );
+    site.snapshots.taken.delete(NOON);
+    await until('going on', () => running.status().applied === 9 && running.status().waiting === undefined);
+    await running.stop();
+    assert.deepEqual(site.snapshots.taken.get(NIGHT)?.content, atNight);
+    assert.deepEqual(site.content(), stream.volumes);
+  });
+});
