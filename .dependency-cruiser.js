@@ -31,7 +31,7 @@ export default {
     {
       name: 'smb-is-one-transport-s-business',
       severity: 'error',
-      from: { path: '^src/', pathNot: '^src/(smb/|transfer/transports/smb\\.ts$)' },
+      from: { path: '^src/', pathNot: '^src/(smb/|transfer/transports/smb(-errors)?\\.ts$)' },
       to: { path: '^src/smb/' },
     },
     {

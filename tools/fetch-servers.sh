@@ -1,17 +1,19 @@
 #!/bin/sh
-# Fetches the FTP servers that the tests start, from Debian's own archive, into a cache folder.
+# Fetches the FTP and SMB servers that the tests start, from Debian's own archive, into a cache folder.
 #
-# Debian's vsftpd, pure-ftpd and proftpd packages conflict, so they are never installed: each package is downloaded and
-# unpacked beside the others. With the cache there, nothing is asked of the network.
+# Debian's vsftpd, pure-ftpd and proftpd packages conflict, and samba's starts a service, so they are never installed: each
+# package is downloaded and unpacked beside the others. With the cache there, nothing is asked of the network.
 #
 # BLOCKFERRY_TEST_CACHE chooses the folder; otherwise $XDG_CACHE_HOME/blockferry-test or ~/.cache/blockferry-test.
 set -eu
 
 cache=${BLOCKFERRY_TEST_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/blockferry-test}
-servers='vsftpd pure-ftpd proftpd-core proftpd-mod-crypto'
+servers='vsftpd pure-ftpd proftpd-core proftpd-mod-crypto samba samba-common-bin smbclient'
 # What a minimal system lacks to run them.
 libraries='libhiredis0.14 libmemcached11 libmemcachedutil2 libhashkit2 libpcre2-posix3
-  libwrap0 libnsl2 libtirpc3 libsodium23 libgssapi-krb5-2 libkrb5-3 libk5crypto3 libkrb5support0 libkeyutils1'
+  libwrap0 libnsl2 libtirpc3 libsodium23 libgssapi-krb5-2 libkrb5-3 libk5crypto3 libkrb5support0 libkeyutils1
+  samba-libs libsmbclient libwbclient0 libtalloc2 libtdb1 libtevent0 libldb2 liblmdb0 libavahi-client3 libavahi-common3
+  libdbus-1-3 libbsd0 libmd0 libicu72 libjansson4 libldap-2.5-0 libsasl2-2 libpopt0 libarchive13 libxml2'
 
 missing() {
   for package in $servers $libraries; do
@@ -24,7 +26,7 @@ if [ -z "$wanted" ]; then exit 0; fi
 
 for tool in apt-get dpkg; do
   if ! command -v "$tool" >/dev/null; then
-    echo "fetch-servers: $tool is not there; the FTP servers are taken from Debian packages, so run the tests on Debian" >&2
+    echo "fetch-servers: $tool is not there; the servers are taken from Debian packages, so run the tests on Debian" >&2
     exit 1
   fi
 done

@@ -24,7 +24,7 @@ export interface Upload {
   readonly from: number;
   /** Behind the last byte. */
   readonly to: number;
-  /** Bytes of the source from `offset` on, exactly `length`, in memory of their own. */
+  /** Bytes of the source from `offset` on, at least one and at most `length`, in memory of their own. */
   readonly read: (offset: number, length: number) => Promise<Buffer>;
   /** Every byte before this one is in the file, as far as the server goes. */
   readonly onAcknowledged?: (offset: number) => void;
@@ -94,15 +94,12 @@ export class SmbFile {
     try {
       while (position < upload.to) {
         if (window.underWay.length === WRITES_UNDER_WAY) await this.#acknowledge(window, upload);
-        const length = Math.min(this.#payload(window.size), upload.to - position);
-        const data = await upload.read(position, length);
-        if (data.length !== length)
-          throw new Error(`${data.length} bytes were read where ${length} were asked for`);
+        const data = await upload.read(position, Math.min(this.#payload(window.size), upload.to - position));
         const answer = this.#timedWrite(window, position, { data, signal: upload.signal });
         // It may be refused while the next piece is read.
         answer.catch(() => undefined);
-        window.underWay.push({ end: position + length, answer });
-        position += length;
+        window.underWay.push({ end: position + data.length, answer });
+        position += data.length;
       }
       while (window.underWay.length > 0) await this.#acknowledge(window, upload);
     } finally {

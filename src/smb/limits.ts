@@ -20,6 +20,8 @@ export const PATIENCE = 10;
 export const WRITE_FIRST = 65_536;
 /** Writes that a transfer keeps under way. */
 export const WRITES_UNDER_WAY = 8;
+/** Bytes that an upload has under way at most: behind the last one acknowledged no more than these are in the file. */
+export const UNACKNOWLEDGED_MAX = WRITES_UNDER_WAY * PAYLOAD_MAX;
 /** A write answered later than this makes the next ones half as long, and one answered sooner twice as long. */
 export const WRITE_SLOW = 2_000;
 export const WRITE_QUICK = 500;

@@ -1,0 +1,272 @@
+/**
+ * SMB through a client of our own (src/smb). All transfers go over one connection, each with several writes under way.
+ *
+ * - What a cut transfer left in the part may have holes where writes were under way, so its size alone says little: as much
+ *   of its end as can have been under way is read back and compared, and sending goes on from the first byte that differs.
+ *   What lies before is taken on the size's word, as it is from an FTP server (resume.ts).
+ * - A file is flushed before it is renamed, so that it is durable under its name where the server's settings let it be.
+ */
+import type { FileHandle } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { PART_SUFFIX } from '../../journal/names.ts';
+import { SmbClient, type SmbClientOptions } from '../../smb/client.ts';
+import { SmbError, type SmbErrorCode } from '../../smb/errors.ts';
+import type { SmbFile } from '../../smb/file.ts';
+import { UNACKNOWLEDGED_MAX } from '../../smb/limits.ts';
+import type { SmbTree } from '../../smb/tree.ts';
+import {
+  TransportError,
+  type LocalFile,
+  type Pace,
+  type RemoteFile,
+  type TransferOptions,
+  type Transport,
+} from '../transport.ts';
+import { fileError } from './file-errors.ts';
+import { changed, openLocalFile } from './local-file.ts';
+import { checkFolder, isLegalPart, LIST_ENTRIES_MAX, parseName } from './names.ts';
+import { monotonicProgress, type ReportProgress } from './progress.ts';
+import { cancelled, tooLarge } from './refusals.ts';
+import { resumeOffset } from './resume.ts';
+import { SMB_MEANINGS } from './smb-errors.ts';
+
+export interface SmbTransportOptions extends Omit<SmbClientOptions, 'ciphers' | 'previousSessionId'> {
+  /** The group's folder below the share, parts set apart by slashes. */
+  readonly path: string;
+}
+
+/** Milliseconds before each further attempt at a rename over a file that somebody has open at that moment. */
+const RENAME_PAUSES = [10, 50, 200, 500] as const;
+
+/** One transfer into a part. */
+interface PartUpload {
+  readonly source: LocalFile;
+  readonly input: FileHandle;
+  readonly progress: ReportProgress;
+  readonly pace: Pace | undefined;
+  readonly signal: AbortSignal;
+}
+
+export class SmbTransport implements Transport {
+  readonly description: string;
+  readonly #client: SmbClient;
+  readonly #root: string;
+  #closing = new AbortController();
+
+  constructor(options: SmbTransportOptions) {
+    const { host, port, user, share, path } = options;
+    const parts = path.split('/').filter((part) => part !== '');
+    const shownHost = host.includes(':') ? `[${host}]` : host;
+    this.#root = parts.join('\\');
+    this.#client = new SmbClient(options);
+    this.description = `smb://${encodeURIComponent(user)}@${shownHost}:${port}/${[share, ...parts].join('/')}`;
+  }
+
+  async put(source: LocalFile, name: string, options: TransferOptions): Promise<void> {
+    const { folder } = parseName(name);
+    const path = this.#path(name);
+    const progress = monotonicProgress(source.size, options.onProgress);
+    // From the rename on an abort would leave it open whether the file was published.
+    const cancel = new AbortController();
+    const abort = (): void => cancel.abort();
+    const { signal } = cancel;
+    options.signal.addEventListener('abort', abort);
+    if (options.signal.aborted) abort();
+    try {
+      await this.#run(`sending ${name}`, signal, async (tree) => {
+        if (folder !== undefined) await tree.makeFolder(this.#path(folder), signal);
+        const input = await openLocalFile(source);
+        const part = await tree.open(
+          path + PART_SUFFIX,
+          { mode: 'write', disposition: 'openOrCreate' },
+          signal,
+        );
+        try {
+          await writePart(part, { source, input, progress, pace: options.pace, signal });
+          signal.throwIfAborted();
+          options.signal.removeEventListener('abort', abort);
+          await replace(tree, part, path);
+        } finally {
+          await input.close();
+          await part.close();
+        }
+      });
+    } finally {
+      options.signal.removeEventListener('abort', abort);
+    }
+  }
+
+  async readSmall(name: string, limit: number, signal: AbortSignal): Promise<Buffer | undefined> {
+    parseName(name);
+    return this.#run(`reading ${name}`, signal, (tree) =>
+      this.#unlessAbsent(tree, undefined, async () => {
+        const file = await tree.open(this.#path(name), { mode: 'read', disposition: 'open' }, signal);
+        try {
+          // One byte more than is allowed shows a file that is too long, however it grows meanwhile.
+          const content = await file.read(0, limit + 1, signal);
+          if (content.length > limit) throw tooLarge(`${this.description}: reading ${name}`, limit);
+          return content;
+        } finally {
+          await file.close();
+        }
+      }),
+    );
+  }
+
+  async list(folder: string, signal: AbortSignal): Promise<RemoteFile[]> {
+    checkFolder(folder);
+    return this.#run(`listing ${folder}`, signal, (tree) =>
+      this.#unlessAbsent(tree, [], async () => {
+        const files = await tree.list(this.#path(folder), { limit: LIST_ENTRIES_MAX, signal });
+        return files
+          .filter((file) => file.kind === 'file' && isLegalPart(file.name))
+          .map(({ name, size }) => ({ name, size }));
+      }),
+    );
+  }
+
+  async remove(name: string, signal: AbortSignal): Promise<void> {
+    parseName(name);
+    await this.#run(`removing ${name}`, signal, (tree) =>
+      this.#unlessAbsent(tree, undefined, () => tree.remove(this.#path(name), signal)),
+    );
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort();
+    this.#closing = new AbortController();
+    await this.#client.close();
+  }
+
+  #path(name: string): string {
+    const below = name.replaceAll('/', '\\');
+    return this.#root === '' ? below : `${this.#root}\\${below}`;
+  }
+
+  async #run<T>(action: string, signal: AbortSignal, work: (tree: SmbTree) => Promise<T>): Promise<T> {
+    const either = AbortSignal.any([signal, this.#closing.signal]);
+    const refuseAborted = (): void => {
+      if (either.aborted) throw cancelled(`${this.description}: ${action}`);
+    };
+    refuseAborted();
+    try {
+      return await this.#client.use(work, either);
+    } catch (error) {
+      refuseAborted();
+      if (!(error instanceof SmbError)) throw fileError(error, `${this.description}: ${action}`, action);
+      const { code, remedy } = SMB_MEANINGS[error.code];
+      throw new TransportError(code, `${this.description}: ${action}: ${error.message}`, {
+        remedy,
+        cause: error,
+      });
+    }
+  }
+
+  /** `absent` where what `work` looks for is missing, but not where the group's folder itself is. */
+  async #unlessAbsent<T>(tree: SmbTree, absent: T, work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      if (!has(error, 'NOT_FOUND')) throw error;
+      if (await tree.hasFolder(this.#root)) return absent;
+      throw new SmbError('NOT_FOUND', `there is no folder ${this.#root}`, { cause: error });
+    }
+  }
+}
+
+/** The part holds the whole source, as durably as the server has it, when this resolves. */
+async function writePart(part: SmbFile, upload: PartUpload): Promise<void> {
+  const { source, input, progress, pace, signal } = upload;
+  const from = await heldBytes(part, upload);
+  if (from === 0 && part.openedSize > 0) await part.setSize(0);
+  progress(from);
+  await part.upload({
+    from,
+    to: source.size,
+    signal,
+    read: async (offset, wanted) => {
+      const length = pace === undefined ? wanted : await pace(wanted);
+      signal.throwIfAborted();
+      return readLocal(source, input, { offset, length });
+    },
+    onAcknowledged: progress,
+  });
+  const size = await part.size();
+  if (size === source.size) {
+    await part.flush();
+    return;
+  }
+  throw new TransportError(
+    'Integrity',
+    `${part.path} has ${size} bytes at the server where ${source.size} were sent`,
+    {
+      remedy: 'see that nothing else writes there; it is sent again from its start',
+    },
+  );
+}
+
+/** Bytes at the start of the part that need not be sent again. */
+async function heldBytes(part: SmbFile, { source, input, signal }: PartUpload): Promise<number> {
+  const held = resumeOffset(part.openedSize, source.size);
+  const start = Math.max(0, held - UNACKNOWLEDGED_MAX);
+  const length = held - start;
+  if (length === 0) return 0;
+  const theirs = await part.read(start, length, signal);
+  const ours = await readLocal(source, input, { offset: start, length });
+  const same = commonPrefix(ours, theirs);
+  // A part of which not even this equals is another file's.
+  return same === 0 ? 0 : start + same;
+}
+
+function commonPrefix(one: Buffer, other: Buffer): number {
+  const length = Math.min(one.length, other.length);
+  if (one.subarray(0, length).equals(other.subarray(0, length))) return length;
+  let position = 0;
+  while (one[position] === other[position]) position++;
+  return position;
+}
+
+async function readLocal(
+  source: LocalFile,
+  input: FileHandle,
+  { offset, length }: { readonly offset: number; readonly length: number },
+): Promise<Buffer> {
+  const bytes = Buffer.allocUnsafeSlow(length);
+  let done = 0;
+  while (done < length) {
+    const { bytesRead } = await input.read(bytes, done, length - done, offset + done);
+    if (bytesRead === 0) throw changed(source, offset + done);
+    done += bytesRead;
+  }
+  return bytes;
+}
+
+/** Servers refuse to rename over a file that somebody has open at that moment, a virus scanner say. It passes. */
+async function replace(tree: SmbTree, part: SmbFile, path: string): Promise<void> {
+  for (let attempt = 0; ; attempt++) {
+    try {
+      await part.rename(path, true);
+      return;
+    } catch (error) {
+      if (!has(error, 'ACCESS_DENIED') && !has(error, 'SHARING_VIOLATION') && !has(error, 'EXISTS'))
+        throw error;
+      if (await isFolder(tree, path)) throw new SmbError('EXISTS', `${path} is a folder`, { cause: error });
+      const pause = RENAME_PAUSES[attempt];
+      if (pause === undefined) throw error;
+      await sleep(pause);
+    }
+  }
+}
+
+async function isFolder(tree: SmbTree, path: string): Promise<boolean> {
+  try {
+    return await tree.hasFolder(path);
+  } catch (error) {
+    if (has(error, 'NOT_A_FOLDER')) return false;
+    throw error;
+  }
+}
+
+function has(error: unknown, code: SmbErrorCode): boolean {
+  return error instanceof SmbError && error.code === code;
+}
