@@ -1,12 +1,15 @@
-/** `destination.json` in the group's folder: what a destination must remember. Replaced atomically (I6). */
+/**
+ * `destination-state.json` in the group's folder: what a destination must remember. It changes atomically (I6), and also
+ * on a full disk (I8).
+ */
 import { join } from 'node:path';
 import { z } from 'zod';
 import type { AttachedVolume, Epoch, EpochIdentity, Lsn, VolumeIndex } from '../journal/ids.ts';
 import { LSN_NONE, VOLUMES_PER_GROUP_MAX } from '../journal/ids.ts';
 import { DIGEST_START } from '../journal/segment/format.ts';
-import { readSmallFile, replaceFile } from '../platform/atomic-file.ts';
 import { OperatorError } from '../platform/errors.ts';
 import type { Files } from '../platform/files.ts';
+import { readTwoCopies, writeTwoCopies } from '../platform/two-copy-file.ts';
 
 /** A marker that has been reached and is not yet done with. */
 export interface PendingMarker {
@@ -49,7 +52,6 @@ export const DESTINATION_START: DestinationState = {
 };
 
 const FILE = 'destination-state.json';
-const SIZE_MAX = 256 * 1024;
 const count = z.number().int().nonnegative();
 const lsnSchema = count.transform((value) => value as Lsn);
 const id = z.string().regex(/^[0-9a-f]{32}$/);
@@ -89,7 +91,7 @@ const schema = z.strictObject({
 /** @throws OperatorError `STATE_DAMAGED` */
 export function readDestinationState(files: Files, folder: string): DestinationState {
   const path = join(folder, FILE);
-  const bytes = readSmallFile(files, path, SIZE_MAX);
+  const bytes = readTwoCopies(files, path);
   if (bytes === undefined) return DESTINATION_START;
   try {
     const { epoch, pending, ...rest } = schema.parse(JSON.parse(bytes.toString('utf8')));
@@ -106,5 +108,5 @@ export function readDestinationState(files: Files, folder: string): DestinationS
 
 export function writeDestinationState(files: Files, folder: string, state: DestinationState): void {
   const content = `${JSON.stringify({ version: 1, ...state }, undefined, 2)}\n`;
-  replaceFile(files, join(folder, FILE), Buffer.from(content, 'utf8'));
+  writeTwoCopies(files, join(folder, FILE), Buffer.from(content, 'utf8'));
 }

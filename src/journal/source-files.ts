@@ -1,12 +1,12 @@
 /**
  * What a source keeps in its group's folder besides the journal: `group.json`, its identity, and `checkpoint.json`, how
- * far the journal has been sealed and destaged. Both are replaced atomically (I6).
+ * far the journal has been sealed and destaged. Both change atomically (I6), and also on a full disk (I8).
  */
 import { join } from 'node:path';
 import { z } from 'zod';
-import { readSmallFile, replaceFile } from '../platform/atomic-file.ts';
 import { OperatorError } from '../platform/errors.ts';
 import type { Files } from '../platform/files.ts';
+import { readTwoCopies, writeTwoCopies } from '../platform/two-copy-file.ts';
 import type { AttachedVolume, Epoch, EpochIdentity, Lsn, VolumeIndex } from './ids.ts';
 import { VOLUMES_PER_GROUP_MAX } from './ids.ts';
 import type { SealPosition } from './seal.ts';
@@ -25,7 +25,6 @@ export interface SourceCheckpoint extends SealPosition {
   readonly applied: Lsn;
 }
 
-const FILE_SIZE_MAX = 256 * 1024;
 const GROUP_FILE = 'group.json';
 const CHECKPOINT_FILE = 'checkpoint.json';
 
@@ -77,15 +76,12 @@ export function writeCheckpoint(files: Files, folder: string, checkpoint: Source
 }
 
 function write(files: Files, path: string, content: object): void {
-  replaceFile(
-    files,
-    path,
-    Buffer.from(`${JSON.stringify({ version: 1, ...content }, undefined, 2)}\n`, 'utf8'),
-  );
+  const text = `${JSON.stringify({ version: 1, ...content }, undefined, 2)}\n`;
+  writeTwoCopies(files, path, Buffer.from(text, 'utf8'));
 }
 
 function read<S extends z.ZodType>(files: Files, path: string, schema: S): z.output<S> | undefined {
-  const bytes = readSmallFile(files, path, FILE_SIZE_MAX);
+  const bytes = readTwoCopies(files, path);
   if (bytes === undefined) return undefined;
   try {
     return schema.parse(JSON.parse(bytes.toString('utf8')));

@@ -1,0 +1,109 @@
+/**
+ * A small file that is overwritten where it lies, so that a full file system refuses no new content (I8).
+ *
+ * It is two copies of {@link COPY_SIZE} bytes, each a line of JSON (`number` counts up with every content, `length`, `crc`
+ * of number and content) and then the content. The first copy is durable before the second is begun:
+ * - A crash leaves one of them whole: the new content, or the old while nobody was told of the new (I6).
+ * - Copies that are equal are both durable; others are made equal before anybody relies on what was read.
+ * - One copy that rots is mended from the other.
+ */
+import { crc32 } from 'node:zlib';
+import { dirname } from 'node:path';
+import type { Files, OpenFile } from './files.ts';
+
+const COPY_SIZE = 64 * 1024;
+const LINE_MAX = 128;
+/** Bytes of content at most. */
+const CONTENT_MAX = COPY_SIZE - LINE_MAX;
+const COPIES = [0, COPY_SIZE] as const;
+const LINE = /^\{"number":(\d{1,15}),"length":(\d{1,5}),"crc":(\d{1,10})\}\n/;
+
+interface Copy {
+  readonly number: number;
+  readonly content: Buffer;
+}
+
+/** Durable on return. @throws RangeError when the content is too long; the operating system's errors */
+export function writeTwoCopies(files: Files, path: string, content: Uint8Array): void {
+  if (content.length > CONTENT_MAX) {
+    throw new RangeError(`${path} would hold ${content.length} bytes; ${CONTENT_MAX} are the most`);
+  }
+  if (files.stat(path) === undefined) {
+    create(files, path, encode(1, content));
+    return;
+  }
+  const file = files.open(path, 'write');
+  try {
+    const newest = newestOf(COPIES.map((at) => readCopy(file, at)));
+    overwrite(file, encode((newest?.number ?? 0) + 1, content));
+  } finally {
+    file.close();
+  }
+}
+
+/** Durable on return. Undefined when it does not exist; empty when neither copy is whole. */
+export function readTwoCopies(files: Files, path: string): Buffer | undefined {
+  if (files.stat(path) === undefined) return undefined;
+  const file = files.open(path, 'write');
+  try {
+    const copies = COPIES.map((at) => readCopy(file, at));
+    const newest = newestOf(copies);
+    if (newest === undefined) return Buffer.alloc(0);
+    if (copies.some((copy) => copy?.number !== newest.number)) {
+      overwrite(file, encode(newest.number, newest.content));
+    }
+    return newest.content;
+  } finally {
+    file.close();
+  }
+}
+
+/** All of its blocks are written once, so that no later content needs a new one. */
+function create(files: Files, path: string, copy: Buffer): void {
+  const temporary = `${path}.new`;
+  files.remove(temporary);
+  const file = files.open(temporary, 'create-new');
+  try {
+    file.write(Buffer.alloc(2 * COPY_SIZE), 0);
+    for (const at of COPIES) file.write(copy, at);
+    file.syncNow();
+  } finally {
+    file.close();
+  }
+  files.rename(temporary, path);
+  files.syncDirectory(dirname(path));
+}
+
+function overwrite(file: OpenFile, copy: Buffer): void {
+  for (const at of COPIES) {
+    file.write(copy, at);
+    file.syncNow();
+  }
+}
+
+function encode(number: number, content: Uint8Array): Buffer {
+  const crc = checksum(number, content);
+  const line = `${JSON.stringify({ number, length: content.length, crc })}\n`;
+  return Buffer.concat([Buffer.from(line, 'latin1'), content]);
+}
+
+function checksum(number: number, content: Uint8Array): number {
+  return crc32(content, crc32(String(number)));
+}
+
+/** Undefined when it is not whole. */
+function readCopy(file: OpenFile, at: number): Copy | undefined {
+  const bytes = Buffer.alloc(COPY_SIZE);
+  const count = file.read(bytes, at);
+  const match = LINE.exec(bytes.toString('latin1', 0, LINE_MAX));
+  if (match === null) return undefined;
+  const [line, number, length, crc] = [match[0], Number(match[1]), Number(match[2]), Number(match[3])];
+  const end = line.length + length;
+  const content = bytes.subarray(line.length, end);
+  return end <= count && checksum(number, content) === crc ? { number, content } : undefined;
+}
+
+function newestOf(copies: readonly (Copy | undefined)[]): Copy | undefined {
+  const [first, second] = copies;
+  return (first?.number ?? 0) >= (second?.number ?? 0) ? first : second;
+}
