@@ -6,7 +6,8 @@
  * I4: a segment is checked whole before it is joined; what fails is set aside.
  * I6: a segment counts as received once its data and both directory entries are durable; what was applied counts once the
  *     checkpoint is. Everything in between is done again after a crash, with the same result.
- * I8: what must be written on a full disk (the checkpoint, the reason beside a refused segment) has a reserve.
+ * I8: the checkpoint is overwritten where it lies; what else must be written on a full disk (a journal's entry for what
+ *     arrived, the reason beside a refused segment) has a reserve.
  */
 import { join } from 'node:path';
 import type { Lsn } from '../journal/ids.ts';
@@ -78,7 +79,7 @@ export class DestinationBack {
     this.#clock = clock;
     this.#log = log;
     this.#options = options;
-    this.#reserve = new Reserve(files, join(options.folder, 'destination-state.reserve'));
+    this.#reserve = new Reserve(files, join(options.folder, 'destination-journal.reserve'));
     this.#journal = new ReceivedJournal(files, options);
     this.#state = readDestinationState(files, options.folder);
     const onCopyBegins = (): void => {
@@ -230,7 +231,7 @@ export class DestinationBack {
   }
 
   #move(state: DestinationState): void {
-    this.#reserve.spend(() => writeDestinationState(this.#files, this.#options.folder, state));
+    writeDestinationState(this.#files, this.#options.folder, state);
     this.#state = state;
   }
 }
