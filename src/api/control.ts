@@ -12,6 +12,8 @@ export interface DaemonControl {
   placeMarker(group: string, marker: MarkerToPlace): Promise<PlacedMarker>;
   /** Oldest LSN first. @throws OperatorError `GROUP_UNKNOWN`, or why they cannot be listed */
   snapshots(group: string): Promise<readonly SnapshotEntry[]>;
+  /** Durable when this resolves. @throws OperatorError `GROUP_UNKNOWN`, `SNAPSHOT_NOT_FOUND`, `SNAPSHOT_IN_USE` */
+  deleteSnapshot(group: string, id: string): Promise<void>;
 }
 
 export interface MarkerToPlace {

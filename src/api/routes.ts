@@ -2,13 +2,17 @@ import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import { markerRequestSchema, type PlacedMarker } from './contract/markers.ts';
 import { NAME_PATTERN, NAME_RULE } from './contract/names.ts';
-import type { SnapshotList } from './contract/snapshots.ts';
+import { SNAPSHOT_ID_PATTERN, type SnapshotDeleted, type SnapshotList } from './contract/snapshots.ts';
 import type { StatusReport } from './contract/status.ts';
 import type { DaemonControl } from './control.ts';
 import { groupUnknown, RequestRefused } from './refusals.ts';
 
 interface GroupRoute {
   Params: { name: string };
+}
+
+interface SnapshotRoute {
+  Params: { name: string; id: string };
 }
 
 export function addRoutes(app: FastifyInstance, control: DaemonControl): void {
@@ -43,6 +47,21 @@ export function addRoutes(app: FastifyInstance, control: DaemonControl): void {
   app.get<GroupRoute>('/groups/:name/snapshots', async (request): Promise<SnapshotList> => {
     const snapshots = await control.snapshots(checkedGroup(request.params.name));
     return { snapshots: [...snapshots] };
+  });
+
+  app.delete<SnapshotRoute>('/groups/:name/snapshots/:id', async (request): Promise<SnapshotDeleted> => {
+    const group = checkedGroup(request.params.name);
+    const { id } = request.params;
+    if (!SNAPSHOT_ID_PATTERN.test(id)) {
+      throw new RequestRefused(
+        400,
+        'REQUEST_INVALID',
+        `${JSON.stringify(id)} cannot be a snapshot's id`,
+        'an id has 32 hexadecimal digits; the list of snapshots has them',
+      );
+    }
+    await control.deleteSnapshot(group, id);
+    return { id };
   });
 }
 

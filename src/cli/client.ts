@@ -16,12 +16,12 @@ import { CommandError } from './command-error.ts';
 import { ExitCode } from './exit-codes.ts';
 
 /** Milliseconds. A marker waits for the journal to be durable, on a disk that may be busy. */
-const ANSWER_TIME_MAX = { GET: 10_000, POST: 60_000 } as const;
+const ANSWER_TIME_MAX = { GET: 10_000, POST: 60_000, DELETE: 60_000 } as const;
 
 const REPLACE_ENDPOINT = 'stop the daemon if it runs, remove that file and start it again';
 
 export interface Question<T> {
-  readonly method: 'GET' | 'POST';
+  readonly method: keyof typeof ANSWER_TIME_MAX;
   readonly path: string;
   readonly body?: unknown;
   readonly answer: z.ZodType<T>;
@@ -36,9 +36,9 @@ export async function ask<T>(stateFolder: string, question: Question<T>): Promis
     if (error instanceof CommandError) throw error;
     throw unreachable(
       `no daemon answers at ${addressText(endpoint.address)} (${reasonText(error)}), though one left its address in ${stateFolder}`,
-      question.method === 'POST'
-        ? 'see its log and start it again if it has ended; the marker may have been placed all the same'
-        : 'see its log, and start it again if it has ended',
+      question.method === 'GET'
+        ? 'see its log, and start it again if it has ended'
+        : 'see its log and start it again if it has ended; what was asked for may have been done all the same',
     );
   });
   if (status >= 400) throw refusal(status, text, stateFolder);

@@ -133,10 +133,16 @@ function addMarker(program: Command, finish: Finish): void {
     });
 }
 
+interface DeleteOptions {
+  readonly state: string;
+  readonly yes: boolean;
+  readonly dryRun: boolean;
+  readonly json: boolean;
+}
+
 function addSnapshot(program: Command, finish: Finish): void {
-  program
-    .command('snapshot')
-    .description('recovery points')
+  const snapshot = program.command('snapshot').description('recovery points');
+  snapshot
     .command('list')
     .description('the recovery points that this side holds, oldest first')
     .argument('<group>', 'a group of this daemon', name)
@@ -146,6 +152,20 @@ function addSnapshot(program: Command, finish: Finish): void {
     .action(async (group: string, options: { state: string; json: boolean }) => {
       const { listSnapshots } = await import('./snapshot-list.ts');
       finish(await listSnapshots({ ...options, group }));
+    });
+  snapshot
+    .command('delete')
+    .description('one recovery point that this side holds; all others stay what they are')
+    .argument('<group>', 'a group that this daemon is a destination of', name)
+    .argument('<snapshot>', 'its id, or its name when no other has that name')
+    .addOption(stateOption())
+    .option('--yes', 'do not ask', false)
+    .option('--dry-run', 'say what would be lost, and change nothing', false)
+    .option('--json', 'as one line of JSON', false)
+    .addHelpText('after', example('blockferry snapshot delete oracle before-upgrade'))
+    .action(async (group: string, called: string, options: DeleteOptions) => {
+      const { deleteSnapshot } = await import('./snapshot-delete.ts');
+      finish(await deleteSnapshot({ ...options, group, snapshot: called }));
     });
 }
 

@@ -72,6 +72,7 @@ function controlOf(groups: readonly RunningGroup[]): DaemonControl {
     },
     placeMarker: async (group, marker) => find(group).placeMarker(marker),
     snapshots: async (group) => find(group).snapshots(),
+    deleteSnapshot: async (group, id) => find(group).deleteSnapshot(id),
   };
 }
 

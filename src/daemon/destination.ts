@@ -60,6 +60,7 @@ function runningDestination(
       back.call
         .snapshots()
         .then((entries) => entries.map(({ id, name, lsn, time, kind }) => ({ id, name, lsn, time, kind }))),
+    deleteSnapshot: (id) => group.deleteSnapshot(id),
     placeMarker: () =>
       Promise.reject(
         new OperatorError(

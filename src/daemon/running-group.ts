@@ -14,6 +14,8 @@ export interface RunningGroup {
   status(): Promise<SourceStatus | DestinationGroupStatus>;
   placeMarker(marker: MarkerToPlace): Promise<PlacedMarker>;
   snapshots(): Promise<readonly SnapshotEntry[]>;
+  /** Durable when this resolves. @throws OperatorError `SNAPSHOT_NOT_FOUND`, `SNAPSHOT_IN_USE` */
+  deleteSnapshot(id: string): Promise<void>;
   /** Its inbox got something. */
   wake(): void;
   /** What is under way is finished and durable. */

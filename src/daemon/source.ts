@@ -118,15 +118,11 @@ class Source implements RunningGroup {
   }
 
   snapshots(): Promise<never> {
-    return Promise.reject(
-      new OperatorError(
-        'NO_SNAPSHOTS_HERE',
-        `group ${this.name} is a source: its snapshots are at its destinations`,
-        {
-          remedy: 'ask there: `blockferry snapshot list`',
-        },
-      ),
-    );
+    return Promise.reject(noSnapshotsHere(this.name));
+  }
+
+  deleteSnapshot(): Promise<never> {
+    return Promise.reject(noSnapshotsHere(this.name));
   }
 
   wake(): void {
@@ -329,4 +325,12 @@ function lagOf({ status }: LinkReport, last: number, clock: Platform['clock']): 
   return status.appliedTime === 0
     ? {}
     : { lagSeconds: Math.max(0, (clock.now() - status.appliedTime) / 1000) };
+}
+
+function noSnapshotsHere(group: string): OperatorError {
+  return new OperatorError(
+    'NO_SNAPSHOTS_HERE',
+    `group ${group} is a source: its snapshots are at its destinations`,
+    { remedy: 'ask there: `blockferry snapshot list`' },
+  );
 }

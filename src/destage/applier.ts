@@ -72,6 +72,15 @@ export class Applier {
     return this.#placed.length === 0 ? [] : this.#store().list();
   }
 
+  deleteSnapshot(id: string): void {
+    this.#store().delete(id);
+  }
+
+  /** One step of what deleting snapshots left to do; true when there is more. */
+  tidySnapshots(): boolean {
+    return this.#placed.length > 0 && this.#store().tidy();
+  }
+
   close(): void {
     this.#volumes?.close();
     this.#snapshots?.close();

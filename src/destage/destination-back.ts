@@ -159,6 +159,17 @@ export class DestinationBack {
     return Promise.resolve(this.#applier.listSnapshots());
   }
 
+  /** Durable on return. @throws OperatorError `SNAPSHOT_NOT_FOUND`, `SNAPSHOT_IN_USE` */
+  deleteSnapshot(id: string): Promise<DestinationFacts> {
+    this.#applier.deleteSnapshot(id);
+    return Promise.resolve(this.#facts());
+  }
+
+  /** One step of what deleting snapshots left to do; true when there is more. */
+  tidySnapshots(): Promise<boolean> {
+    return Promise.resolve(this.#applier.tidySnapshots());
+  }
+
   close(): Promise<void> {
     this.#applier.close();
     return Promise.resolve();

@@ -16,6 +16,7 @@ import {
   applyReason,
   GroupWaits,
   receiveReason,
+  tidyReason,
   unsentReason,
   workReason,
   type Reason,
@@ -26,6 +27,7 @@ import type { InboxPlan, InboxStep } from './inbox-plan.ts';
 import { ATTEMPTS_MAX, runMarker } from './marker-runner.ts';
 import { countSetAside } from './set-aside.ts';
 import { HEARTBEAT, StatusPublisher, type StatusFacts } from './status-publisher.ts';
+import { Tidying } from './tidying.ts';
 
 /** Steps in the inbox between two batches of applying: a backlog must not be taken in before any of it is applied. */
 const RECEIVE_STEPS = 8;
@@ -52,6 +54,7 @@ export class DestinationGroup {
   readonly #options: DestinationGroupOptions;
   readonly #inbox: Inbox;
   readonly #publisher: StatusPublisher;
+  readonly #tidying: Tidying;
   readonly #stop = new AbortController();
   readonly #waits: GroupWaits;
   #waitsPublished = -1;
@@ -76,6 +79,10 @@ export class DestinationGroup {
     this.#log = log;
     this.#back = back;
     this.#facts = opened;
+    this.#tidying = new Tidying(platform.clock, back, (error) => {
+      if (error === undefined) this.#waits.set('tidy', undefined);
+      else this.#standStill('tidy', tidyReason(error), error);
+    });
     this.#waits = new GroupWaits(platform.clock);
     this.#options = options;
     this.#inbox = new Inbox(platform, join(options.folder, INBOX_FOLDER));
@@ -107,6 +114,14 @@ export class DestinationGroup {
       room: this.#room(),
       waits: this.#waits.list(),
     };
+  }
+
+  /** Durable on return; its room comes back in the background. @throws OperatorError `SNAPSHOT_NOT_FOUND`, `SNAPSHOT_IN_USE` */
+  async deleteSnapshot(id: string): Promise<void> {
+    this.#facts = await this.#back.deleteSnapshot(id);
+    this.#log.info('snapshot deleted', { snapshot: id });
+    this.#tidying.note();
+    this.wake();
   }
 
   /** Ends after the step under way, which is durable. A marker program that runs is ended, and told so at the next start. */
@@ -142,6 +157,7 @@ export class DestinationGroup {
       try {
         moved = await this.#tryReceive();
         moved = (await this.#apply()) || moved;
+        moved = (await this.#tidying.step()) || moved;
         await this.#publish();
         this.#waits.set('work', undefined);
       } catch (error) {

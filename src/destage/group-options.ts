@@ -28,4 +28,6 @@ export type BackCalls = Pick<
   | 'finishMarker'
   | 'reserveSequence'
   | 'snapshots'
+  | 'deleteSnapshot'
+  | 'tidySnapshots'
 >;

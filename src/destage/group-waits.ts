@@ -9,7 +9,17 @@ import { Waits, type Wait } from '../platform/waits.ts';
  * What can stand still, each for one reason at a time and with codes of its own. A status file has room for one reason:
  * the first of these that there is.
  */
-const SUBJECTS = ['work', 'room', 'receive', 'apply', 'marker', 'hole', 'marker-failure', 'volumes'] as const;
+const SUBJECTS = [
+  'work',
+  'room',
+  'receive',
+  'apply',
+  'marker',
+  'hole',
+  'marker-failure',
+  'volumes',
+  'tidy',
+] as const;
 export type Subject = (typeof SUBJECTS)[number];
 
 export interface Reason {
@@ -85,6 +95,10 @@ export function unsentReason(
 
 export function receiveReason(error: unknown): Reason {
   return { code: 'receive-failed', message: `what arrives cannot be received: ${describeError(error)}` };
+}
+
+export function tidyReason(error: unknown): Reason {
+  return { code: 'snapshots-untidy', message: `deleted snapshots keep their room: ${describeError(error)}` };
 }
 
 export function workReason(error: unknown): Reason {

@@ -13,6 +13,10 @@ export interface Snapshots {
   list(): readonly SnapshotFacts[];
   /** What a snapshot needs of these ranges is durable elsewhere on return (I7). */
   preserve(ranges: readonly VolumeRange[]): void;
+  /** Durable on return. @throws OperatorError `SNAPSHOT_NOT_FOUND`, `SNAPSHOT_IN_USE` */
+  delete(id: string): void;
+  /** One step of what deleting left to do; true when there is more. */
+  tidy(): boolean;
   close(): void;
 }
 

@@ -23,6 +23,7 @@ export class PretendedDaemon implements DaemonControl {
   report: StatusReport = REPORTS.healthy;
   /** Thrown by `placeMarker` when set. */
   failure: Error | undefined;
+  readonly deleted: string[] = [];
   readonly placed: (MarkerToPlace & { readonly group: string })[] = [];
 
   status(): StatusReport {
@@ -49,6 +50,12 @@ export class PretendedDaemon implements DaemonControl {
         kind: 'copy-on-write',
       },
     ]);
+  }
+
+  async deleteSnapshot(group: string, id: string): Promise<void> {
+    const found = (await this.snapshots(group)).find((snapshot) => snapshot.id === id);
+    if (found === undefined) throw new OperatorError('SNAPSHOT_NOT_FOUND', `there is no snapshot ${id}`);
+    this.deleted.push(id);
   }
 
   #find(group: string): StatusReport['groups'][number] {
@@ -118,6 +125,7 @@ export interface HttpQuestion {
 export function http({ address }: Endpoint, question: HttpQuestion): Promise<HttpAnswer> {
   const { method = 'GET', path, token, body, headers = {} } = question;
   const authorization = token === undefined ? {} : { authorization: `Bearer ${token}` };
+  const type = body === undefined ? {} : { 'content-type': 'application/json' };
   const where = 'socket' in address ? { socketPath: address.socket } : address;
   return new Promise((resolve, reject) => {
     const outgoing = request(
@@ -126,7 +134,7 @@ export function http({ address }: Endpoint, question: HttpQuestion): Promise<Htt
         method,
         path,
         agent: false,
-        headers: { 'content-type': 'application/json', ...authorization, ...headers },
+        headers: { ...type, ...authorization, ...headers },
       },
       (incoming) => {
         let text = '';

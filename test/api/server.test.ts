@@ -19,6 +19,7 @@ import type { ApiConfig } from '../../src/config/config.ts';
 import { OperatorError } from '../../src/platform/errors.ts';
 import {
   http,
+  MARKER_ID,
   MemoryLog,
   PretendedDaemon,
   startSite,
@@ -40,6 +41,8 @@ for (const kind of ['socket', 'tcp'] as const) {
 
     const get = (path: string): Promise<HttpAnswer> =>
       http(site.endpoint(), { path, token: site.endpoint().token });
+    const remove = (path: string): Promise<HttpAnswer> =>
+      http(site.endpoint(), { method: 'DELETE', path, token: site.endpoint().token });
     const post = (path: string, body: string, headers = {}): Promise<HttpAnswer> =>
       http(site.endpoint(), { method: 'POST', path, token: site.endpoint().token, body, headers });
 
@@ -84,6 +87,13 @@ for (const kind of ['socket', 'tcp'] as const) {
         { group: 'oracle', kind: 'custom', name: 'nightly-backup' },
         { group: 'oracle', kind: 'snapshot', name },
       ]);
+    });
+
+    it('deletes a snapshot by its id, and takes nothing else for one', async () => {
+      assert.equal((await remove(`/groups/mail/snapshots/${MARKER_ID}`)).status, 200);
+      assert.equal((await remove(`/groups/mail/snapshots/${'0'.repeat(32)}`)).status, 409);
+      assert.equal((await remove('/groups/mail/snapshots/before-upgrade')).status, 400);
+      assert.deepEqual(site.daemon.deleted, [MARKER_ID]);
     });
 
     it('lists snapshots', async () => {

@@ -10,7 +10,7 @@ import { OperatorError } from '../../src/platform/errors.ts';
 import { cli, MARKER_ID, startSite, temporaryFolder, type CliResult, type Site } from '../api/fixture.ts';
 import { REPORTS } from '../api/reports.ts';
 
-describe('blockferry marker and snapshot list', () => {
+describe('blockferry marker and snapshot', () => {
   let site: Site;
   beforeEach(async () => {
     site = await startSite('tcp');
@@ -74,6 +74,31 @@ describe('blockferry marker and snapshot list', () => {
   it('exit 4 for an unknown group', async () => {
     assert.equal((await run('marker', 'snapshot', 'nobody')).exitCode, 4);
     assert.equal((await run('snapshot', 'list', 'nobody')).exitCode, 4);
+  });
+
+  it('delete a snapshot by id or name, having said what is lost', async () => {
+    const dry = await run('snapshot', 'delete', 'mail', 'before-upgrade', '--dry-run');
+    assert.equal(dry.exitCode, 0);
+    assert.match(
+      dry.out,
+      /^The state of group mail at snapshot before-upgrade \(LSN 8000.*\n1 other.*\nNothing was/,
+    );
+    assert.deepEqual(site.daemon.deleted, []);
+    assert.match(
+      (await run('snapshot', 'delete', 'mail', 'before-upgrade', '--yes')).out,
+      /^Deleted: snapshot before/,
+    );
+    const json = await run('snapshot', 'delete', 'mail', 'f'.repeat(32), '--yes', '--json');
+    assert.equal((JSON.parse(json.out) as { deleted: boolean }).deleted, true);
+    assert.deepEqual(site.daemon.deleted, [MARKER_ID, 'f'.repeat(32)]);
+  });
+
+  it('delete no snapshot that is not there, or when nobody confirms', async () => {
+    assert.equal((await run('snapshot', 'delete', 'mail', 'nothing', '--yes')).exitCode, 6);
+    const unasked = await run('snapshot', 'delete', 'mail', 'before-upgrade');
+    assert.equal(unasked.exitCode, 2);
+    assert.match(unasked.error, /nobody is there to confirm: The state of group mail[^]*say --yes/);
+    assert.deepEqual(site.daemon.deleted, []);
   });
 
   it('list snapshots as a table, as JSON, and say when there are none', async () => {

@@ -163,6 +163,14 @@ export class TestSnapshots implements Snapshots {
     this.preserved += ranges.length;
   }
 
+  delete(id: string): void {
+    this.taken.delete(id);
+  }
+
+  tidy(): boolean {
+    return false;
+  }
+
   close(): void {
     // Kept across restarts, as a real store's files are.
   }

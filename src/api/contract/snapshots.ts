@@ -1,9 +1,11 @@
-/** `GET /groups/:name/snapshots` */
+/** `GET /groups/:name/snapshots`, `DELETE /groups/:name/snapshots/:id` */
 import { z } from 'zod';
 
+/** A marker's id, which is its snapshot's. */
+export const SNAPSHOT_ID_PATTERN = /^[0-9a-f]{32}$/;
+
 export const snapshotEntrySchema = z.object({
-  /** The marker's id, 32 hexadecimal digits. */
-  id: z.string().regex(/^[0-9a-f]{32}$/),
+  id: z.string().regex(SNAPSHOT_ID_PATTERN),
   name: z.string(),
   lsn: z.int().nonnegative(),
   /** The source's clock at the marker, milliseconds since 1970. */
@@ -16,3 +18,7 @@ export const snapshotListSchema = z.object({ snapshots: z.array(snapshotEntrySch
 
 export type SnapshotEntry = z.infer<typeof snapshotEntrySchema>;
 export type SnapshotList = z.infer<typeof snapshotListSchema>;
+
+/** What a deletion is answered with. */
+export const snapshotDeletedSchema = z.object({ id: z.string().regex(SNAPSHOT_ID_PATTERN) });
+export type SnapshotDeleted = z.infer<typeof snapshotDeletedSchema>;

@@ -1,0 +1,40 @@
+import type { Clock } from '../platform/clock.ts';
+import type { BackCalls } from './group-options.ts';
+
+/** Milliseconds. */
+const RETRY = 2000;
+
+/** What deleting snapshots left to do, a step at a time between other work; also what an earlier run left. */
+export class Tidying {
+  readonly #clock: Clock;
+  readonly #back: BackCalls;
+  readonly #onOutcome: (error: unknown) => void;
+  #left = true;
+  #due = 0;
+
+  /** `onOutcome`: what stands in the way, undefined when nothing does. */
+  constructor(clock: Clock, back: BackCalls, onOutcome: (error: unknown) => void) {
+    this.#clock = clock;
+    this.#back = back;
+    this.#onOutcome = onOutcome;
+  }
+
+  /** There is something to do. */
+  note(): void {
+    this.#left = true;
+  }
+
+  /** Does a step, if one is due; true when there is more to do now. */
+  async step(): Promise<boolean> {
+    if (!this.#left || this.#clock.monotonic() < this.#due) return false;
+    try {
+      this.#left = await this.#back.tidySnapshots();
+      this.#onOutcome(undefined);
+      return this.#left;
+    } catch (error) {
+      this.#due = this.#clock.monotonic() + RETRY;
+      this.#onOutcome(error);
+      return false;
+    }
+  }
+}
