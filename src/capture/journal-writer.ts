@@ -7,7 +7,7 @@
  *     successor, which fixes for ever where it ends, is durable too.
  */
 import { join } from 'node:path';
-import type { Clock } from '../platform/clock.ts';
+import type { Clock, Timer } from '../platform/clock.ts';
 import { assert, OperatorError } from '../platform/errors.ts';
 import type { Files, OpenFile } from '../platform/files.ts';
 import type { Random } from '../platform/random.ts';
@@ -16,7 +16,11 @@ import { openName } from '../journal/names.ts';
 import { encodeRawHeader, RAW_HEADER_SIZE, type ClosedRaw, type RawHeader } from '../journal/raw-segment.ts';
 import { CLOCK_GRANULARITY_MS, encodeRecord, encodeRecordInPlace, RecordKind } from '../journal/record.ts';
 import { WRITE_HEADROOM, WRITE_RUN_MAX, type WriteRun } from './front-end.ts';
-import { RawPool, type SpareRaw } from './raw-pool.ts';
+import { isDiskFull, RawPool, type SpareRaw } from './raw-pool.ts';
+import { ReadableRaws } from './readable-raws.ts';
+import { RoomWaiters } from './room-waiters.ts';
+import { encodeRun } from './run-records.ts';
+import { SharedSync } from './shared-sync.ts';
 
 /** Room in a raw segment past its size limit, for the run that fills it and the records of our own behind it. */
 export const RAW_MARGIN = WRITE_RUN_MAX + 256 * 1024;
@@ -49,41 +53,39 @@ interface OpenRaw {
   readonly generation: number;
 }
 
-interface Waiter {
-  readonly target: Lsn;
-  readonly resolve: () => void;
-  readonly reject: (error: Error) => void;
-}
-
 export class JournalWriter {
   readonly #options: JournalWriterOptions;
   readonly #pool: RawPool;
-  /** Generation → its raw segment, until what it holds is in the volumes; read from by undestaged reads. */
-  readonly #readable = new Map<number, { readonly path: string; file: OpenFile | undefined }>();
+  readonly #readable: ReadableRaws;
+  readonly #syncs: SharedSync;
   #current: OpenRaw;
   #end = RAW_HEADER_SIZE;
   #next: Lsn;
-  #durable: Lsn;
   #clockAt = 0;
   #generation = 0;
   /** A failed append left bytes behind the end that could pass for records: nothing more goes into this file. */
   #spoilt = false;
   #closing: { readonly raw: ClosedRaw; readonly open: OpenRaw }[] = [];
   #entriesUnsynced = true;
-  #waiters: Waiter[] = [];
-  #syncing = false;
   #failure: OperatorError | undefined;
-  #ageTimer: { cancel(): void } | undefined;
-  #roomWaiters: (() => void)[] = [];
+  #ageTimer: Timer | undefined;
+  readonly #waiting: RoomWaiters;
 
   constructor(options: JournalWriterOptions) {
     this.#options = options;
     this.#next = options.next;
-    this.#durable = lsn(options.next - 1);
     const fileSize = RAW_HEADER_SIZE + options.segmentSize + RAW_MARGIN;
     this.#pool = new RawPool(options.files, options.folder, fileSize, options.recovered.length);
-    for (const { path, generation } of options.recovered)
-      this.#readable.set(generation, { path, file: undefined });
+    this.#waiting = new RoomWaiters(options.clock);
+    this.#readable = new ReadableRaws(options.files);
+    for (const { path, generation } of options.recovered) this.#readable.add(generation, path);
+    this.#syncs = new SharedSync({
+      durable: this.last,
+      last: () => this.last,
+      sync: (target) => this.#sync(target),
+      due: () => this.#closing.length > 0,
+      onFailed: (cause) => this.#fail(cause),
+    });
     const spare = this.#pool.take();
     if (spare === undefined) throw bufferFull(options.folder);
     this.#current = this.#start(spare);
@@ -98,7 +100,7 @@ export class JournalWriter {
   }
 
   get durableLast(): Lsn {
-    return this.#durable;
+    return this.#syncs.durable;
   }
 
   /** Of the segment that is being appended to: counts up with every new one, from 1. */
@@ -112,30 +114,23 @@ export class JournalWriter {
 
   /** The raw segment of a generation that has not been forgotten. */
   fileOf(generation: number): OpenFile {
-    const raw = this.#readable.get(generation);
-    assert(raw !== undefined, `raw segment ${generation} is indexed but forgotten`);
-    raw.file ??= this.#options.files.open(raw.path, 'read');
-    return raw.file;
+    return this.#readable.fileOf(generation);
   }
 
   /** What generations up to this one hold is in the volumes: nobody reads it from the journal any more. */
   forget(generation: number): void {
-    for (const [candidate, raw] of this.#readable) {
-      if (candidate > generation) continue;
-      raw.file?.close();
-      this.#readable.delete(candidate);
-    }
+    this.#readable.forgetUpTo(generation);
   }
 
-  /** Undefined when there is room for a run, or a promise for when there may be. */
+  /** Undefined when there is room for a run, or the journal has failed and says so; else a promise for when there may be. */
   room(): Promise<void> | undefined {
-    if (!this.#mustRoll() || this.#roll()) return undefined;
-    return this.#untilReleased();
+    if (!this.#mustRoll() || this.#roll() || this.#failure !== undefined) return undefined;
+    return this.#waiting.wait();
   }
 
-  /** Undefined when {@link close} will succeed, or a promise for when it may. */
+  /** Undefined when {@link close} will succeed, or the journal has failed; else a promise for when it may. */
   closable(): Promise<void> | undefined {
-    return this.#pool.ready() ? undefined : this.#untilReleased();
+    return this.#failure !== undefined || this.#pool.ready() ? undefined : this.#waiting.wait();
   }
 
   /**
@@ -149,19 +144,12 @@ export class JournalWriter {
     placed: (index: number, position: number) => void,
   ): void {
     this.#begin();
-    const base = this.#end - run.start;
-    let at = run.start;
+    let position = this.#end;
+    const { seed } = this.#current.header;
+    this.#write(encodeRun(run, { first: this.#next, volume, flags, seed }), run.count);
     for (let i = 0; i < run.count; i += 1) {
-      const [offset, length] = [run.offsets[i] ?? 0, run.lengths[i] ?? 0];
-      const header = { kind: RecordKind.write, flags, volume, lsn: lsn(this.#next + i), offset, length };
-      encodeRecordInPlace(run.buffer, at, header, this.#current.header.seed);
-      at += WRITE_HEADROOM + length;
-    }
-    this.#write(run.buffer.subarray(run.start, at), run.count);
-    at = run.start;
-    for (let i = 0; i < run.count; i += 1) {
-      placed(i, base + at + WRITE_HEADROOM);
-      at += WRITE_HEADROOM + (run.lengths[i] ?? 0);
+      placed(i, position + WRITE_HEADROOM);
+      position += WRITE_HEADROOM + (run.lengths[i] ?? 0);
     }
   }
 
@@ -187,12 +175,7 @@ export class JournalWriter {
   /** Resolves when everything appended before this call is durable. @throws OperatorError `JOURNAL_FAILED` */
   durable(): Promise<void> {
     if (this.#failure !== undefined) return Promise.reject(this.#failure);
-    const target = this.last;
-    if (this.#durable >= target) return Promise.resolve();
-    return new Promise((resolve, reject) => {
-      this.#waiters.push({ target, resolve, reject });
-      this.#kick();
-    });
+    return this.#syncs.wait();
   }
 
   /** Closes the open segment if it holds anything. False when there is no spare to go on with: try again later. */
@@ -208,18 +191,15 @@ export class JournalWriter {
 
   /** Whoever waits for room looks again: there is some, or writes are refused now and need none. */
   wakeWaiting(): void {
-    for (const resolve of this.#roomWaiters.splice(0)) resolve();
+    this.#waiting.wake();
   }
 
   /** Nothing is appended or synced after this. */
   stop(): void {
     this.#ageTimer?.cancel();
+    this.#waiting.stop();
     this.forget(this.#generation);
     this.#pool.close();
-  }
-
-  #untilReleased(): Promise<void> {
-    return new Promise((resolve) => this.#roomWaiters.push(resolve));
   }
 
   #mustRoll(): boolean {
@@ -265,57 +245,51 @@ export class JournalWriter {
     }
   }
 
-  /** Goes on in a new raw segment. False when the pool has none now. */
+  /** Goes on in a new raw segment. False when there can be none now, and all is as before. */
   #roll(): boolean {
-    const spare = this.#pool.take();
-    if (spare === undefined) return false;
-    this.#ageTimer?.cancel();
-    const open = this.#current;
-    if (this.last < open.header.first) {
-      // Spoilt before its first record: its successor begins with the same LSN, and so has the same name.
-      this.forget(open.generation);
-      this.#pool.give(open.path);
-    } else {
-      const raw = { path: open.path, header: open.header, last: this.last, end: this.#end };
-      this.#closing.push({ raw, open });
+    try {
+      const spare = this.#pool.take();
+      if (spare === undefined) return false;
+      const [open, last, end] = [this.#current, this.last, this.#end];
+      this.#current = this.#start(spare);
+      this.#ageTimer?.cancel();
+      this.#spoilt = false;
+      if (last < open.header.first) this.#replaced(open);
+      else this.#closing.push({ raw: { path: open.path, header: open.header, last, end }, open });
+      this.#syncs.kick();
+      return true;
+    } catch (error) {
+      if (!isDiskFull(error)) this.#fail(error);
+      return false;
     }
-    this.#spoilt = false;
-    this.#current = this.#start(spare);
-    this.#kick();
-    return true;
   }
 
+  /** Spoilt before its first record: its successor begins with the same LSN, and so has taken its name. */
+  #replaced(open: OpenRaw): void {
+    this.#readable.forget(open.generation);
+    this.#pool.lost();
+  }
+
+  /** @throws the file system's errors; then the spare is one still */
   #start(spare: SpareRaw): OpenRaw {
     const { random, epoch, folder } = this.#options;
     const header = { epoch, first: this.#next, seed: random.bytes(4).readUInt32BE(), clock: this.#clockAt };
     const path = join(folder, openName({ epoch: epoch.number, first: this.#next }));
-    spare.file.write(encodeRawHeader(header), 0);
-    this.#pool.rename(spare, path);
+    try {
+      spare.file.write(encodeRawHeader(header), 0);
+      this.#pool.rename(spare, path);
+    } catch (error) {
+      this.#pool.putBack(spare);
+      throw error;
+    }
     this.#end = RAW_HEADER_SIZE;
     this.#generation += 1;
     this.#entriesUnsynced = true;
-    this.#readable.set(this.#generation, { path, file: spare.file });
+    this.#readable.add(this.#generation, path, spare.file);
     return { file: spare.file, path, header, generation: this.#generation };
   }
 
-  #kick(): void {
-    if (this.#syncing || this.#failure !== undefined) return;
-    this.#syncing = true;
-    void this.#syncAll();
-  }
-
-  async #syncAll(): Promise<void> {
-    try {
-      while (this.#waiters.length > 0 || this.#closing.length > 0) await this.#syncOnce();
-    } catch (error) {
-      this.#fail(error);
-    } finally {
-      this.#syncing = false;
-    }
-  }
-
-  async #syncOnce(): Promise<void> {
-    const target = this.last;
+  async #sync(target: Lsn): Promise<void> {
     const closing = this.#closing.splice(0);
     const current = this.#current;
     const entries = this.#entriesUnsynced;
@@ -323,16 +297,12 @@ export class JournalWriter {
     for (const { open } of closing) await open.file.sync();
     if (entries) await this.#options.files.syncDirectoryLater(this.#options.folder);
     if (target >= current.header.first) await current.file.sync();
-    this.#durable = target;
-    this.#waiters = this.#waiters.filter((waiter) => {
-      if (waiter.target <= target) waiter.resolve();
-      return waiter.target > target;
-    });
     for (const { raw, open } of closing) this.#options.onClosed(raw, open.generation);
   }
 
   /** After a failed sync nobody knows what is on the medium, and a second sync would lie: the group must be restarted. */
-  #fail(cause: unknown): void {
+  #fail(cause: unknown): OperatorError {
+    if (this.#failure !== undefined) return this.#failure;
     const why = cause instanceof Error ? cause.message : String(cause);
     this.#failure = new OperatorError(
       'JOURNAL_FAILED',
@@ -342,9 +312,10 @@ export class JournalWriter {
         cause,
       },
     );
-    for (const waiter of this.#waiters.splice(0)) waiter.reject(this.#failure);
+    this.#syncs.fail(this.#failure);
     this.wakeWaiting();
     this.#options.onFailed(this.#failure);
+    return this.#failure;
   }
 }
 

@@ -58,19 +58,31 @@ export class RawPool {
     this.#files.rename(spare.path, path);
   }
 
-  /** A raw segment's file is no longer needed. One of another size (the configuration changed) is removed. */
-  give(path: string): void {
+  /** It was taken and could not be used. */
+  putBack(spare: SpareRaw): void {
+    this.#spares.unshift(spare);
+  }
+
+  /** A raw segment's file was replaced by another. */
+  lost(): void {
     this.#count -= 1;
+  }
+
+  /**
+   * A raw segment's file is no longer needed. One of another size (the configuration changed) is removed.
+   * @throws the file system's errors; it is a raw segment still, and may be given again
+   */
+  give(path: string): void {
     const spare = this.#nextPath();
     this.#files.rename(path, spare);
-    const file = this.#files.open(spare, 'write');
-    if (file.size() === this.#fileSize && this.#count < RAWS_MAX) {
-      this.#count += 1;
-      this.#spares.push({ file, path: spare });
+    this.#count -= 1;
+    const file = this.#count < RAWS_MAX ? this.#reopen(spare) : undefined;
+    if (file === undefined) {
+      this.#files.remove(spare);
       return;
     }
-    file.close();
-    this.#files.remove(spare);
+    this.#count += 1;
+    this.#spares.push({ file, path: spare });
   }
 
   close(): void {
@@ -79,22 +91,39 @@ export class RawPool {
 
   #make(): SpareRaw | undefined {
     const path = this.#nextPath();
-    const file = this.#files.open(path, 'create-new');
+    let file: OpenFile | undefined;
     try {
+      file = this.#files.open(path, 'create-new');
       file.allocate(this.#fileSize);
     } catch (error) {
-      file.close();
+      file?.close();
       this.#files.remove(path);
-      const code = errorCode(error);
-      if (code === 'ENOSPC' || code === 'EDQUOT') return undefined;
+      if (isDiskFull(error)) return undefined;
       throw error;
     }
     this.#count += 1;
     return { file, path };
   }
 
+  /** Undefined when it is of no use any more. */
+  #reopen(path: string): OpenFile | undefined {
+    let file: OpenFile | undefined;
+    try {
+      file = this.#files.open(path, 'write');
+      if (file.size() === this.#fileSize) return file;
+    } catch {
+      // Another is made when one is needed, and if that fails too it is told.
+    }
+    file?.close();
+    return undefined;
+  }
+
   #nextPath(): string {
     this.#made += 1;
     return join(this.#folder, `spare-${this.#made}.raw`);
   }
+}
+
+export function isDiskFull(error: unknown): boolean {
+  return ['ENOSPC', 'EDQUOT'].includes(errorCode(error));
 }

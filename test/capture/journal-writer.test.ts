@@ -165,6 +165,64 @@ describe('the journal writer', () => {
     assert.deepEqual(tags(journal.recover().seen), [2]);
   });
 
+  it('waits while a full disk keeps it from going on in a new segment, and looks again by itself (I8)', async () => {
+    const journal = new Journal();
+    journal.write(Array.from({ length: FILLS }, () => 1));
+    journal.files.fault = ({ kind, path }) =>
+      kind === 'write' && path.includes('spare')
+        ? { when: 'before', error: systemError('ENOSPC') }
+        : undefined;
+    let looked = 0;
+    for (; looked < 2 * RAWS_MAX; looked += 1) {
+      const room = journal.writer.room();
+      assert.ok(room !== undefined);
+      await journal.clock.pass(1000);
+      assert.ok(await isSettled(room));
+    }
+    journal.files.fault = () => undefined;
+    assert.equal(journal.writer.room(), undefined);
+    journal.write([2]);
+    await journal.writer.durable();
+    assert.deepEqual(tags(journal.recover().seen).slice(-2), [1, 2]);
+    assert.deepEqual(journal.failures, []);
+  });
+
+  it('fails, instead of keeping its hosts waiting, when it cannot go on in a new segment at all', () => {
+    const journal = new Journal();
+    journal.write(Array.from({ length: FILLS }, () => 1));
+    journal.files.fault = ({ kind }) =>
+      kind === 'rename' ? { when: 'before', error: systemError('EIO') } : undefined;
+    assert.equal(journal.writer.room(), undefined);
+    assert.throws(() => journal.write([2]), { code: 'JOURNAL_FAILED' });
+    assert.equal(journal.writer.closable(), undefined);
+    assert.equal(journal.failures.length, 1);
+  });
+
+  it('never lets a run that was refused come back behind what was taken after it', async () => {
+    const journal = new Journal();
+    journal.write([1]);
+    journal.files.fault = () => ({ when: 'after', error: systemError('EIO') });
+    assert.throws(() => journal.write([2, 3]), { code: 'EIO' });
+    journal.files.fault = () => undefined;
+    assert.equal(journal.writer.room(), undefined);
+    journal.write([4]);
+    await journal.writer.durable();
+    assert.deepEqual(tags(journal.recover().seen), [1, 4]);
+  });
+
+  it('still reads what an older segment holds after the first write of a later one failed', async () => {
+    const journal = new Journal();
+    journal.write(Array.from({ length: FILLS }, () => 1));
+    assert.equal(journal.writer.room(), undefined);
+    journal.files.fault = ({ kind }) =>
+      kind === 'write' ? { when: 'before', error: systemError('EIO') } : undefined;
+    assert.throws(() => journal.write([2]), { code: 'EIO' });
+    journal.files.fault = () => undefined;
+    assert.equal(journal.writer.room(), undefined);
+    assert.ok(journal.writer.fileOf(1).size() > 0);
+    await journal.writer.durable();
+  });
+
   it('is refused where there is no room for its first segment, and leaves nothing there', () => {
     const fault = ({ kind }: { kind: string }) =>
       kind === 'allocate' ? ({ when: 'before', error: systemError('ENOSPC') } as const) : undefined;

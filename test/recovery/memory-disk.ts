@@ -8,6 +8,7 @@ class Inode {
   cached = Buffer.alloc(0);
   durable = Buffer.alloc(0);
   readonly dirty = new Set<number>();
+  resized = false;
 
   write(from: Uint8Array, position: number): void {
     this.resize(Math.max(this.cached.length, position + from.length));
@@ -17,12 +18,18 @@ class Inode {
   }
 
   resize(size: number): void {
+    if (size === this.cached.length) return;
+    this.resized = true;
     if (size <= this.cached.length) this.cached = this.cached.subarray(0, size);
     else this.cached = Buffer.concat([this.cached, Buffer.alloc(size - this.cached.length)]);
   }
 
   sync(): void {
-    this.durable = Buffer.from(this.cached);
+    if (this.resized) this.durable = Buffer.from(this.cached);
+    else
+      for (const page of this.dirty)
+        this.cached.copy(this.durable, page * PAGE, page * PAGE, (page + 1) * PAGE);
+    this.resized = false;
     this.dirty.clear();
   }
 
@@ -34,6 +41,7 @@ class Inode {
       if (page * PAGE < size && keep()) this.cached.copy(after, page * PAGE, page * PAGE, (page + 1) * PAGE);
     }
     this.cached = after;
+    this.resized = true;
     this.sync();
   }
 }
