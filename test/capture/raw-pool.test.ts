@@ -1,0 +1,99 @@
+import assert from 'node:assert/strict';
+import { RawPool, RAWS_MAX, type SpareRaw } from '../../src/capture/raw-pool.ts';
+import { MemoryDisk } from '../recovery/memory-disk.ts';
+import { systemError, TamperedFiles } from '../support/tampered-files.ts';
+
+const FOLDER = '/journal';
+const SIZE = 4096;
+
+describe('the pool of raw segments', () => {
+  let disk: MemoryDisk;
+  let files: TamperedFiles;
+  beforeEach(() => {
+    disk = new MemoryDisk({ clones: false });
+    disk.makeDirectory(FOLDER);
+    files = new TamperedFiles(disk);
+  });
+
+  const pool = (recovered = 0): RawPool => new RawPool(files, FOLDER, SIZE, recovered);
+
+  /** The n-th is called `n.open` from then on. */
+  function takeAll(from: RawPool, max = Infinity, first = 0): SpareRaw[] {
+    const taken: SpareRaw[] = [];
+    while (taken.length < max) {
+      const spare = from.take();
+      if (spare === undefined) break;
+      from.rename(spare, `${FOLDER}/${first + taken.length}.open`);
+      taken.push(spare);
+    }
+    return taken;
+  }
+
+  it('has three at hand from the start, and makes more up to its limit', () => {
+    const made = pool();
+    assert.equal(disk.list(FOLDER).length, 3);
+    assert.equal(takeAll(made).length, RAWS_MAX);
+    assert.equal(made.ready(), false);
+  });
+
+  it('counts what an earlier run left towards its limit, and clears its spares away', () => {
+    disk.open(`${FOLDER}/spare-7.raw`, 'create-new');
+    const made = pool(RAWS_MAX - 3);
+    assert.equal(disk.stat(`${FOLDER}/spare-7.raw`), undefined);
+    assert.equal(takeAll(made).length, 3);
+  });
+
+  it('uses a file again when it is given back, and removes one of another size', () => {
+    const made = pool();
+    takeAll(made);
+    made.give(`${FOLDER}/0.open`);
+    const again = made.take();
+    assert.equal(again?.file.size(), SIZE);
+    assert.equal(disk.list(FOLDER).length, RAWS_MAX);
+    disk.open(`${FOLDER}/1.open`, 'write').truncate(SIZE / 2);
+    made.give(`${FOLDER}/1.open`);
+    assert.equal(disk.list(FOLDER).length, RAWS_MAX - 1);
+    assert.equal(made.take()?.file.size(), SIZE, 'another in its place');
+  });
+
+  for (const kind of ['open', 'allocate'] as const) {
+    it(`has none to give while a full disk refuses to ${kind} one, leaves nothing behind, and has one again later (I8)`, () => {
+      const made = pool();
+      takeAll(made, 3);
+      const names = disk.list(FOLDER).length;
+      files.fault = (change) =>
+        change.kind === kind ? { when: 'before', error: systemError('ENOSPC') } : undefined;
+      assert.equal(made.ready(), false);
+      assert.equal(made.take(), undefined);
+      assert.equal(disk.list(FOLDER).length, names);
+      files.fault = () => undefined;
+      assert.equal(made.ready(), true);
+    });
+  }
+
+  it('can be given a file again when that failed, and stays within its limit whatever fails', () => {
+    for (let n = 1; n <= 6; n += 1) {
+      const made = pool();
+      const count = takeAll(made).length;
+      const start = files.changes.length;
+      files.fault = (change) =>
+        change.count === start + n ? { when: 'before', error: systemError('EIO') } : undefined;
+      try {
+        made.give(`${FOLDER}/0.open`);
+      } catch {
+        made.give(`${FOLDER}/0.open`);
+      }
+      files.fault = () => undefined;
+      const again = takeAll(made, Infinity, count);
+      assert.equal(count - 1 + again.length, RAWS_MAX, `failure at change ${n}`);
+      for (const name of disk.list(FOLDER)) disk.remove(`${FOLDER}/${name}`);
+    }
+  });
+
+  it('hands out first what could not be used before', () => {
+    const made = pool();
+    const spare = made.take()!;
+    made.putBack(spare);
+    assert.equal(made.take(), spare);
+  });
+});
