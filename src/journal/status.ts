@@ -52,5 +52,5 @@ export interface DestinationWait {
   readonly since: number;
 }
 
-/** Of a status file, sealed or not. */
-export const STATUS_SIZE_MAX = 256 * 1024;
+/** Of a status file, sealed or not: all that one may hold, with every character of it escaped, has 900 KB. */
+export const STATUS_SIZE_MAX = 960 * 1024;

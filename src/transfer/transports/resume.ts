@@ -8,7 +8,7 @@
  * sent again sooner than asked about: they are always begun again.
  */
 
-/** Bytes; no file that is rewritten under its name is as long (a status file has at most 256 KiB). */
+/** Bytes; no file that is rewritten under its name is as long (a status file has at most 960 KiB). */
 export const RESUME_MIN = 1 << 20;
 
 /** Bytes of the source to leave out, because the part has them. `held`: the part's size, undefined when there is none. */

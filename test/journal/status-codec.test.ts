@@ -1,0 +1,43 @@
+import assert from 'node:assert/strict';
+import { epoch, lsn, LSN_MAX } from '../../src/journal/ids.ts';
+import { decodeStatus, encodeStatus } from '../../src/journal/status-codec.ts';
+import type { DestinationStatus } from '../../src/journal/status.ts';
+import { seededRandom } from '../support/random.ts';
+
+/** What takes most room in JSON: six bytes for a character. */
+const WORST = '\u0001';
+const range = { first: lsn(LSN_MAX - 1), last: LSN_MAX };
+
+const longest: DestinationStatus = {
+  version: 1,
+  groupId: 'f'.repeat(32),
+  sequence: LSN_MAX,
+  writtenAt: LSN_MAX,
+  role: 'destination',
+  epoch: { number: epoch(0xffff_ffff), id: 'f'.repeat(32) },
+  received: LSN_MAX,
+  applied: LSN_MAX,
+  appliedTime: LSN_MAX,
+  missing: new Array<typeof range>(1000).fill(range),
+  refused: new Array<DestinationStatus['refused'][number]>(100).fill({
+    ...range,
+    epoch: epoch(0xffff_ffff),
+    reason: WORST.repeat(1000),
+    at: LSN_MAX,
+  }),
+  full: false,
+  consistent: false,
+  waiting: { code: WORST.repeat(64), message: WORST.repeat(1000), since: LSN_MAX },
+};
+
+describe('a status file', () => {
+  for (const [kind, key] of [
+    ['sealed', Buffer.alloc(32, 1)],
+    ['plain', undefined],
+  ] as const) {
+    it(`that is as long as it can get is read by the source: ${kind}`, () => {
+      const bytes = encodeStatus(longest, key, 'oracle', seededRandom('status'));
+      assert.deepEqual(decodeStatus(bytes, key, 'oracle'), longest);
+    });
+  }
+});
