@@ -5,6 +5,9 @@
  * branches taken of those that there are, and findings with their inputs, to be put into test/fuzz/regressions. The
  * same seed and program find the same. --save keeps the inputs that reach farthest in test/fuzz/corpus.
  */
+import { writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { Finding } from '../test/fuzz/engine/finding.ts';
 import { fuzz, type Report } from '../test/fuzz/engine/run.ts';
@@ -19,6 +22,8 @@ const { values } = parseArgs({
   },
 });
 
+/** Longer inputs go into a file. */
+const SHOWN_MAX = 2000;
 /** Of a finding's message. */
 const LINES_MAX = 12;
 
@@ -51,7 +56,13 @@ function tell({ target, kind, signature, message, input }: Finding): void {
   console.log(
     `FINDING ${target}: ${kind}, ${signature}\n${message.split('\n').slice(0, LINES_MAX).join('\n')}`,
   );
-  console.log(`input of ${input.length} bytes: ${input.toString('base64')}`);
+  const text = input.toString('base64');
+  if (text.length <= SHOWN_MAX) console.log(`input of ${input.length} bytes: ${text}`);
+  else {
+    const path = join(tmpdir(), `blockferry-fuzz-${target}-${kind}.b64`);
+    writeFileSync(path, `${text}\n`);
+    console.log(`input of ${input.length} bytes: ${path}`);
+  }
 }
 
 function line({ name, outcome, findings }: Report): string {

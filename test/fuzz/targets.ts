@@ -10,4 +10,29 @@ export const TARGETS: readonly TargetEntry[] = [
   { name: 'segment-plain', covers: ['src/journal/'], load: segment(false, false), inTests: 2000 },
   { name: 'segment-compressed', covers: ['src/journal/'], load: segment(true, false), inTests: 2000 },
   { name: 'segment-encrypted', covers: ['src/journal/'], load: segment(true, true), inTests: 2000 },
+  {
+    name: 'raw-segment',
+    covers: ['src/journal/', 'src/capture/recover.ts'],
+    load: async () => (await import('./targets/raw-segment.ts')).rawSegmentTarget(),
+    inTests: 2000,
+  },
+  {
+    name: 'status',
+    covers: ['src/journal/status', 'src/journal/ids.ts'],
+    load: async () => (await import('./targets/status.ts')).statusTarget(),
+    inTests: 2000,
+  },
+  {
+    name: 'state-files',
+    covers: [
+      'src/journal/source-files.ts',
+      'src/destage/state-file.ts',
+      'src/recovery/catalogue.ts',
+      'src/api/contract/',
+      'src/platform/atomic-file.ts',
+      'src/platform/two-copy-file.ts',
+    ],
+    load: async () => (await import('./targets/state-files.ts')).stateFilesTarget(),
+    inTests: 2000,
+  },
 ];

@@ -1,0 +1,88 @@
+/** The status file: `journal/status-codec.ts`. */
+import assert from 'node:assert/strict';
+import { lsn } from '../../../src/journal/ids.ts';
+import { decodeStatus, encodeStatus } from '../../../src/journal/status-codec.ts';
+import { STATUS_SIZE_MAX, type DestinationStatus } from '../../../src/journal/status.ts';
+import { seededRandom } from '../../support/random.ts';
+import type { FuzzTarget } from '../engine/target.ts';
+import { MIB, resultOrRefusal } from './expect.ts';
+import { mutateJson } from './json-mutation.ts';
+import { EPOCH, GROUP, TIME } from './samples.ts';
+
+const KEY = Buffer.alloc(32, 5);
+const REFUSALS = ['STATUS_DAMAGED', 'STATUS_FORGED'];
+/** First byte of an input. */
+const Mode = { plain: 0, sealed: 1, keyed: 2 } as const;
+
+export function statusTarget(): FuzzTarget {
+  return {
+    seeds: seeds(),
+    lengthMax: 16 * 1024,
+    memory: (input) => 4 * MIB + 512 * input.length,
+    mutate: (input, tools) => mutateJson(input, 1, tools) ?? Buffer.from(input),
+    run: (input) => {
+      const mode = (input[0] ?? 0) % 3;
+      const text = input.subarray(1);
+      if (mode === Mode.sealed) check(seal(text), KEY);
+      else check(text, mode === Mode.keyed ? KEY : undefined);
+    },
+  };
+}
+
+function seeds(): Buffer[] {
+  const range = { first: lsn(11), last: lsn(20) };
+  const status: DestinationStatus = {
+    version: 1,
+    groupId: GROUP.id,
+    sequence: 7,
+    writtenAt: TIME,
+    role: 'destination',
+    epoch: EPOCH,
+    received: lsn(10),
+    applied: lsn(9),
+    appliedTime: TIME,
+    missing: [range],
+    refused: [{ ...range, epoch: EPOCH.number, reason: 'DAMAGED: a checksum', at: TIME }],
+    full: false,
+    consistent: true,
+    waiting: { code: 'hole', message: 'records 11 to 20 are missing', since: TIME },
+  };
+  const empty: DestinationStatus = {
+    ...status,
+    groupId: '',
+    epoch: undefined,
+    missing: [],
+    refused: [],
+    waiting: undefined,
+  };
+  const random = seededRandom('status');
+  return [
+    ...[Mode.plain, Mode.sealed].flatMap((mode) =>
+      [status, empty].map((some) =>
+        Buffer.concat([Buffer.from([mode]), encodeStatus(some, undefined, GROUP.name, random)]),
+      ),
+    ),
+    Buffer.concat([Buffer.from([Mode.keyed]), encodeStatus(status, KEY, GROUP.name, random)]),
+    Buffer.concat([Buffer.from([Mode.plain]), encodeStatus(status, KEY, GROUP.name, random)]),
+  ];
+}
+
+/** Anything under the right key: what a destination that is not ours would send. Not JSON: as it is. */
+function seal(text: Buffer): Buffer {
+  let value: unknown;
+  try {
+    value = JSON.parse(text.toString('utf8'));
+  } catch {
+    return text;
+  }
+  return encodeStatus(value as DestinationStatus, KEY, GROUP.name, seededRandom('seal'));
+}
+
+function check(bytes: Buffer, key: Buffer | undefined): void {
+  const status = resultOrRefusal(() => decodeStatus(bytes, key, GROUP.name), REFUSALS);
+  if (status === undefined) return;
+  assert.ok(bytes.length <= STATUS_SIZE_MAX);
+  assert.ok(status.missing.length <= 1000 && status.refused.length <= 100);
+  const again = encodeStatus(status, key, GROUP.name, seededRandom('again'));
+  assert.deepEqual(decodeStatus(again, key, GROUP.name), status);
+}
