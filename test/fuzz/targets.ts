@@ -35,4 +35,16 @@ export const TARGETS: readonly TargetEntry[] = [
     load: async () => (await import('./targets/state-files.ts')).stateFilesTarget(),
     inTests: 2000,
   },
+  {
+    name: 'smb',
+    covers: ['src/smb/'],
+    load: async () => (await import('./targets/smb.ts')).smbTarget(),
+    inTests: 4000,
+  },
+  {
+    name: 'nbd',
+    covers: ['src/capture/nbd/'],
+    load: async () => (await import('./targets/nbd.ts')).nbdTarget(),
+    inTests: 300,
+  },
 ];
