@@ -10,6 +10,8 @@ export interface BufferFacts {
   readonly state: BufferState;
   /** Bytes of sealed segments. */
   readonly used: number;
+  /** Bytes that the file system has left. */
+  readonly free: number;
   readonly quota: number;
   /** The most that one more segment can take, bytes. */
   readonly segmentBytesMax: number;
@@ -27,7 +29,9 @@ export function bufferDecision(facts: BufferFacts): BufferState {
   const full = used + SEGMENTS_IN_FLIGHT * facts.segmentBytesMax > quota;
   if (state === 'open')
     return full ? (facts.whenFull === 'refuse-writes' ? 'refusing' : 'suspended') : 'open';
-  return !full && used < quota * (state === 'refusing' ? REFUSING_LEFT_AT : SUSPENDED_LEFT_AT)
+  // A disk that is full for another reason would end a new copy as it ended the journal.
+  const room = state === 'refusing' || facts.free >= SEGMENTS_IN_FLIGHT * facts.segmentBytesMax;
+  return room && !full && used < quota * (state === 'refusing' ? REFUSING_LEFT_AT : SUSPENDED_LEFT_AT)
     ? 'open'
     : state;
 }

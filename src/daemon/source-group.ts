@@ -22,7 +22,14 @@ const HOUSEKEEPING = 500;
 /** Milliseconds that a stop waits for sealing and destaging; what is left is in the journal, and is replayed at the next start. */
 const DRAIN_LIMIT = 30_000;
 
-export interface SourceGroupOptions extends Omit<SourceModeOptions, 'used'> {
+/** Hosts are not refused for these: they stand still once the journal has no open segment to go on in. */
+const VOLUME_WAITS: Readonly<Record<string, string>> = {
+  VOLUME_OFFLINE: 'volume-offline',
+  ENOSPC: 'volume-full',
+  EDQUOT: 'volume-full',
+};
+
+export interface SourceGroupOptions extends Omit<SourceModeOptions, 'used' | 'free'> {
   readonly group: GroupIdentity;
   readonly folder: string;
   /** What every destination has durably received; `LSN_NONE` while one has said nothing. Undefined: no destinations. */
@@ -60,7 +67,11 @@ export class SourceGroup {
     this.#sealed = [...opened.sealed];
     this.#checkpoint = opened.checkpoint;
     this.waits = new Waits(platform.clock);
-    this.#mode = new SourceMode(log, this.waits, threads.host, { ...options, used: () => this.bufferUsed });
+    this.#mode = new SourceMode(log, this.waits, threads.host, {
+      ...options,
+      used: () => this.bufferUsed,
+      free: () => platform.files.freeSpace(options.folder),
+    });
     this.#stages = new RawStages(platform.clock, {
       seal: (item) => this.#seal(item),
       destage: (item) => this.#destage(item),
@@ -176,8 +187,7 @@ export class SourceGroup {
 
   async #destage({ raw, generation }: QueuedRaw): Promise<void> {
     this.#checkpoint = await this.#back.apply(raw);
-    this.waits.clear('volume-offline');
-    this.waits.clear('destage-failed');
+    for (const wait of ['destage-failed', ...Object.values(VOLUME_WAITS)]) this.waits.clear(wait);
     await this.#host.destaged(generation);
     await this.#host.release(raw.path);
     await this.#free();
@@ -190,7 +200,7 @@ export class SourceGroup {
       this.#mode.diskFull(sentence).catch((failure: unknown) => this.#log.warn(describeError(failure)));
       return;
     }
-    const wait = code === 'VOLUME_OFFLINE' ? 'volume-offline' : `${stage}-failed`;
+    const wait = stage === 'destage' ? (VOLUME_WAITS[code] ?? 'destage-failed') : 'seal-failed';
     if (this.waits.raise(wait, describeError(error))) this.#log.error(describeError(error), { code });
   }
 

@@ -19,6 +19,8 @@ export interface SourceModeOptions {
   readonly onInitialized: (initialized: boolean) => void;
   /** Bytes of sealed segments. */
   readonly used: () => number;
+  /** Bytes that the buffer's file system has left. */
+  readonly free: () => number;
 }
 
 export class SourceMode {
@@ -86,7 +88,8 @@ export class SourceMode {
   async #govern(): Promise<void> {
     const { quota, whenFull, segmentBytesMax } = this.#options;
     const used = this.#options.used();
-    const decision = bufferDecision({ state: this.#state, used, quota, segmentBytesMax, whenFull });
+    const free = this.#options.free();
+    const decision = bufferDecision({ state: this.#state, used, free, quota, segmentBytesMax, whenFull });
     await this.#host.setCopyPaused(used > quota / 2);
     if (decision === this.#state) {
       if (decision !== 'suspended' && !this.#initialized) await this.#moveCopy();

@@ -59,6 +59,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
   try {
     return await chaos.run();
   } finally {
+    chaos.abandonHosts();
     await chaos.pair.stopAll();
     await server.stop();
   }
@@ -119,6 +120,10 @@ class Chaos {
     this.#wrong.push(...this.#victims.failures, ...this.#hosts.flatMap((host) => host.wrong));
     if (this.#wrong.length === 0) await this.#end();
     return this.#report((performance.now() - begun) / 1000);
+  }
+
+  abandonHosts(): void {
+    for (const host of this.#hosts) host.abandon();
   }
 
   /** In the order of the seed; ends early when something is wrong. */

@@ -29,6 +29,7 @@ export class RegionHost {
   readonly history: WriteHistory;
   readonly #random: Random;
   #stopping = false;
+  #abandoned = false;
   #ended: Promise<void> | undefined;
   flushes = 0;
   /** Connections made; each begins with a look at the whole region. */
@@ -55,6 +56,11 @@ export class RegionHost {
     await this.#ended;
   }
 
+  /** It comes back no more. */
+  abandon(): void {
+    this.#abandoned = true;
+  }
+
   /** What of `content`, a whole volume, is this host's. */
   regionOf(content: Buffer): Buffer {
     return content.subarray(this.options.start, this.options.start + this.options.length);
@@ -62,7 +68,7 @@ export class RegionHost {
 
   async #run(): Promise<void> {
     let done = false;
-    while (!done && this.wrong.length === 0) {
+    while (!done && !this.#abandoned && this.wrong.length === 0) {
       let client: NbdHostClient | undefined;
       try {
         client = await NbdHostClient.open(this.options.socket, this.options.volume);

@@ -22,6 +22,8 @@ export interface PairOptions {
   readonly quota?: string;
   readonly whenFull?: 'refuse-writes' | 'suspend-replication';
   readonly segment?: string;
+  /** Folders of the volumes, when not the sites' own. */
+  readonly sourceVolumes?: string;
   readonly destinationVolumes?: string;
 }
 
@@ -49,9 +51,9 @@ export class SitePair {
   }
 
   volume(site: Site, name: string): string {
-    return site === 'destination' && this.options.destinationVolumes !== undefined
-      ? join(this.options.destinationVolumes, `${name}.raw`)
-      : this.path(site, `${name}.raw`);
+    const { sourceVolumes, destinationVolumes } = this.options;
+    const folder = site === 'source' ? sourceVolumes : destinationVolumes;
+    return join(folder ?? this.path(site), `${name}.raw`);
   }
 
   groupFolder(site: Site): string {

@@ -1,0 +1,33 @@
+import assert from 'node:assert/strict';
+import { bufferDecision, type BufferFacts } from '../../src/daemon/buffer-policy.ts';
+
+describe('what a source does about its buffer', () => {
+  const decide = (facts: Partial<BufferFacts>): string =>
+    bufferDecision({
+      state: 'open',
+      used: 0,
+      free: 1000,
+      quota: 100,
+      segmentBytesMax: 10,
+      whenFull: 'suspend-replication',
+      ...facts,
+    });
+
+  it('is what was chosen once the segments under way might not fit into the quota', () => {
+    assert.equal(decide({ used: 80 }), 'open');
+    assert.equal(decide({ used: 81 }), 'suspended');
+    assert.equal(decide({ used: 81, whenFull: 'refuse-writes' }), 'refusing');
+  });
+
+  it('is taken back with room to spare, so that it is not taken back again at once', () => {
+    assert.equal(decide({ state: 'refusing', used: 80 }), 'refusing');
+    assert.equal(decide({ state: 'refusing', used: 79 }), 'open');
+    assert.equal(decide({ state: 'suspended', used: 50 }), 'suspended');
+    assert.equal(decide({ state: 'suspended', used: 49 }), 'open');
+  });
+
+  it('is no full copy onto a disk that has no room for its segments', () => {
+    assert.equal(decide({ state: 'suspended', free: 19 }), 'suspended');
+    assert.equal(decide({ state: 'suspended', free: 20 }), 'open');
+  });
+});
