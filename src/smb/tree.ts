@@ -122,11 +122,7 @@ export class SmbTree {
   /** Renames what nobody has open. `replace`: over a file that is there. */
   async rename(from: string, to: string, replace: boolean, signal?: AbortSignal): Promise<void> {
     const file = await this.open(from, { mode: 'write', disposition: 'open' }, signal);
-    try {
-      await file.rename(to, replace);
-    } finally {
-      await file.close();
-    }
+    await finish(file.rename(to, replace), () => file.close());
   }
 
   /** Deletes a file. @throws SmbError `NOT_FOUND` … */
@@ -138,11 +134,11 @@ export class SmbTree {
       options: OPTION_NO_FOLDER | OPTION_OPEN_REPARSE_POINT,
       signal,
     });
-    try {
-      await this.#share.expect({ command: 'setInfo', body: encodeDeleteRequest(fileId) }, `deleting ${path}`);
-    } finally {
-      await this.#close(fileId, path);
-    }
+    const marking = this.#share.expect(
+      { command: 'setInfo', body: encodeDeleteRequest(fileId) },
+      `deleting ${path}`,
+    );
+    await finish(marking, () => this.#close(fileId, path));
   }
 
   /** The names in a folder, in the server's order, a page at a time, without `.` and `..`. */
@@ -154,19 +150,7 @@ export class SmbTree {
       options: OPTION_FOLDER,
       signal: options.signal,
     });
-    try {
-      const files: ListedFile[] = [];
-      for (let restart = true; ; restart = false) {
-        const page = await this.#page({ fileId, path, restart, signal: options.signal });
-        if (page === undefined) return files;
-        files.push(...page.filter(({ name }) => name !== '.' && name !== '..').map(listed));
-        if (files.length > options.limit) {
-          throw new SmbError('TOO_LARGE', `listing ${path}: there are more than ${options.limit} names`);
-        }
-      }
-    } finally {
-      await this.#close(fileId, path);
-    }
+    return finish(this.#pages(fileId, path, options), () => this.#close(fileId, path));
   }
 
   /** Whether the folder is there. @throws SmbError for any other answer than yes and no */
@@ -222,6 +206,17 @@ export class SmbTree {
     return created;
   }
 
+  async #pages(fileId: Buffer, path: string, { limit, signal }: ListOptions): Promise<ListedFile[]> {
+    const files: ListedFile[] = [];
+    for (let restart = true; ; restart = false) {
+      const page = await this.#page({ fileId, path, restart, signal });
+      if (page === undefined) return files;
+      files.push(...page.filter(({ name }) => name !== '.' && name !== '..').map(listed));
+      if (files.length > limit)
+        throw new SmbError('TOO_LARGE', `listing ${path}: there are more than ${limit} names`);
+    }
+  }
+
   /** Undefined when there are no more names. */
   async #page(query: {
     readonly fileId: Buffer;
@@ -249,6 +244,19 @@ export class SmbTree {
   async #close(fileId: Buffer, path: string): Promise<void> {
     await this.#share.expect({ command: 'close', body: encodeHandleRequest(fileId) }, `closing ${path}`);
   }
+}
+
+/** What `work` comes to; the handle is closed either way, and of two errors the first counts. */
+async function finish<T>(work: Promise<T>, close: () => Promise<void>): Promise<T> {
+  let result;
+  try {
+    result = await work;
+  } catch (error) {
+    await close().catch(() => undefined);
+    throw error;
+  }
+  await close();
+  return result;
 }
 
 function listed({ name, size, attributes }: DirectoryEntry): ListedFile {

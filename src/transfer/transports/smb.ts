@@ -76,19 +76,22 @@ export class SmbTransport implements Transport {
       await this.#run(`sending ${name}`, signal, async (tree) => {
         if (folder !== undefined) await tree.makeFolder(this.#path(folder), signal);
         const input = await openLocalFile(source);
-        const part = await tree.open(
-          path + PART_SUFFIX,
-          { mode: 'write', disposition: 'openOrCreate' },
-          signal,
-        );
         try {
-          await writePart(part, { source, input, progress, pace: options.pace, signal });
-          signal.throwIfAborted();
-          options.signal.removeEventListener('abort', abort);
-          await replace(tree, part, path);
+          const part = await tree.open(
+            path + PART_SUFFIX,
+            { mode: 'write', disposition: 'openOrCreate' },
+            signal,
+          );
+          try {
+            await writePart(part, { source, input, progress, pace: options.pace, signal });
+            signal.throwIfAborted();
+            options.signal.removeEventListener('abort', abort);
+            await replace(tree, part, path);
+          } finally {
+            await closed(part);
+          }
         } finally {
           await input.close();
-          await part.close();
         }
       });
     } finally {
@@ -107,7 +110,7 @@ export class SmbTransport implements Transport {
           if (content.length > limit) throw tooLarge(`${this.description}: reading ${name}`, limit);
           return content;
         } finally {
-          await file.close();
+          await closed(file);
         }
       }),
     );
@@ -172,6 +175,11 @@ export class SmbTransport implements Transport {
       throw new SmbError('NOT_FOUND', `there is no folder ${this.#root}`, { cause: error });
     }
   }
+}
+
+/** What is to last was flushed before, and what went wrong has an error of its own. */
+async function closed(file: SmbFile): Promise<void> {
+  await file.close().catch(() => undefined);
 }
 
 /** The part holds the whole source, as durably as the server has it, when this resolves. */
