@@ -4,6 +4,8 @@
  * column, cause and fix of everything wrong with it.
  */
 import type { ReceiverOptions } from '../transfer/receiver/options.ts';
+import type { FolderTransportOptions } from '../transfer/transports/folder.ts';
+import type { FtpServerOptions } from '../transfer/transports/ftp-options.ts';
 
 export interface Config {
   /** Holds the API's endpoint file, the log and what the daemon must remember. */
@@ -87,27 +89,12 @@ export interface LinkConfig {
   readonly parallel: number;
 }
 
-export interface FolderTransportConfig {
+export interface FolderTransportConfig extends FolderTransportOptions {
   readonly kind: 'folder';
-  /** The group's folder as this side sees it: local, a mounted share, or a UNC path. */
-  readonly path: string;
 }
 
-export interface FtpTransportConfig {
+export interface FtpTransportConfig extends FtpServerOptions {
   readonly kind: 'ftp';
-  readonly host: string;
-  readonly port: number;
-  readonly user: string;
-  readonly password: string;
-  /** The group's folder as the server shows it, absolute. */
-  readonly path: string;
-  readonly tls: 'none' | 'explicit' | 'implicit';
-  /** PEM text of the authority that signed the server's certificate; undefined: the system's. */
-  readonly certificateAuthority: string | undefined;
-  /** SHA-256 of the server's certificate, 64 hexadecimal digits, trusted instead of its authority. */
-  readonly fingerprint: string | undefined;
-  /** Milliseconds without an answer. */
-  readonly timeout: number;
 }
 
 export interface DestinationGroupConfig extends GroupConfigBase {

@@ -1,13 +1,22 @@
-import { chownSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { errorCode } from '../../src/platform/errors.ts';
-import type { TransportBench } from './transport-suite.ts';
+import type { Owner } from '../servers/small-folder.ts';
+import type { TransportBench } from './transport-bench.ts';
+
+export type FolderView = Pick<TransportBench, 'peek' | 'size' | 'plant' | 'shorten' | 'names'>;
 
 /** A view of a group's folder that lies on this machine; what is planted belongs to `owner`. */
-export function folderView(
-  folder: string,
-  owner: { uid: number; gid: number },
-): Pick<TransportBench, 'peek' | 'size' | 'plant'> {
+export function folderView(folder: string, owner: Owner): FolderView {
   return {
     peek: (name) => {
       try {
@@ -27,5 +36,7 @@ export function folderView(
       writeFileSync(path, content);
       chownSync(path, owner.uid, owner.gid);
     },
+    shorten: (name, size) => truncateSync(join(folder, name), size),
+    names: (name) => readdirSync(join(folder, name)),
   };
 }

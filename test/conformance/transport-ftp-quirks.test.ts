@@ -7,11 +7,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { TransportError } from '../../src/transfer/transport.ts';
 import { FtpPool } from '../../src/transfer/transports/ftp-pool.ts';
 import { FtpSession } from '../../src/transfer/transports/ftp-session.ts';
-import { FtpTransport, type FtpTransportOptions } from '../../src/transfer/transports/ftp.ts';
+import { FtpTransport } from '../../src/transfer/transports/ftp.ts';
+import type { FtpTransportOptions } from '../../src/transfer/transports/ftp-options.ts';
 import { FtpServer } from '../servers/ftp-server.ts';
-import { SERVER_GID, SERVER_UID } from '../servers/settings.ts';
-import { folderView } from './folder-bench.ts';
-import { arrived, LocalFiles, MIB, never, rejectsWith, type TransportBench } from './transport-suite.ts';
+import { SERVER_OWNER } from '../servers/settings.ts';
+import { folderView, type FolderView } from './folder-bench.ts';
+import { arrived, LocalFiles, MIB, never, rejectsWith } from './transport-bench.ts';
 
 /** Tries again for a second what is refused as `Busy`. */
 async function eventually(work: () => Promise<unknown>): Promise<void> {
@@ -60,8 +61,7 @@ describe('transport: FTP servers with quirks', () => {
     transports.push(transport);
     return transport;
   };
-  const view = (of: FtpServer): Pick<TransportBench, 'peek' | 'size' | 'plant'> =>
-    folderView(of.groupFolder, { uid: SERVER_UID, gid: SERVER_GID });
+  const view = (of: FtpServer): FolderView => folderView(of.groupFolder, SERVER_OWNER);
 
   it('replaces a file at a server that refuses to rename over one', async () => {
     const strict = await start('proftpd', { configuration: ['AllowOverwrite off'] });
@@ -70,6 +70,17 @@ describe('transport: FTP servers with quirks', () => {
       await transport.put(local.make(Buffer.from(text)), 'inbox/a.seg', { signal: never });
       assert.equal(view(strict).peek('inbox/a.seg')?.toString(), text);
     }
+  });
+
+  it('refuses a listing that the server has cut short, sooner than take what is missing for absent', async () => {
+    const short = await start('pure-ftpd', { listedFiles: 10 });
+    const transport = open(short);
+    for (let index = 0; index < 7; index++) view(short).plant(`inbox/${index}.seg`, Buffer.alloc(0));
+    assert.equal((await transport.list('inbox', never)).length, 7);
+    for (let index = 7; index < 12; index++) view(short).plant(`inbox/${index}.seg`, Buffer.alloc(0));
+    const error = await rejectsWith('TooLarge', transport.list('inbox', never));
+    assert.match(error.remedy, /LimitRecursion/);
+    await transport.put(local.make(Buffer.from('x')), 'inbox/more.seg', { signal: never });
   });
 
   it('waits for its own connection where the server lets it have no more, and tells others Busy', async () => {

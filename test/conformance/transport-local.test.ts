@@ -1,43 +1,60 @@
 import assert from 'node:assert/strict';
 import { execFileSync, execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Transport } from '../../src/transfer/transport.ts';
 import { BoundedCalls } from '../../src/transfer/transports/bounded-calls.ts';
 import { FolderTransport } from '../../src/transfer/transports/folder.ts';
 import { FaultyTransport, type Fault } from '../support/faulty-transport.ts';
 import { MemoryTransport } from '../support/memory-transport.ts';
 import { folderView } from './folder-bench.ts';
-import { describeTransport, LocalFiles, MIB, never, rejectsWith } from './transport-suite.ts';
+import { LocalFiles, MIB, never, rejectsWith, type TransportBench } from './transport-bench.ts';
+import { describeStoredTransport, describeTransport } from './transport-suite.ts';
 
-describeTransport('memory', () => {
-  const { files } = new MemoryTransport();
-  return Promise.resolve({
-    open: () => new MemoryTransport(files),
-    peek: (name) => files.get(name),
-    size: (name) => files.get(name)?.length ?? 0,
-    plant: (name, content) => void files.set(name, content),
-    stop: () => Promise.resolve(),
-  });
-});
+/** In memory; what `decorate` makes of it is put to the suite. */
+function inMemory(decorate: (inner: MemoryTransport) => Transport): () => Promise<TransportBench> {
+  return () => {
+    const { files } = new MemoryTransport();
+    return Promise.resolve({
+      open: () => decorate(new MemoryTransport(files)),
+      peek: (name) => files.get(name),
+      size: (name) => files.get(name)?.length ?? 0,
+      plant: (name, content) => void files.set(name, content),
+      shorten: (name, size) => void files.set(name, files.get(name)!.subarray(0, size)),
+      names: (folder) =>
+        [...files.keys()]
+          .filter((name) => name.startsWith(`${folder}/`))
+          .map((name) => name.slice(folder.length + 1)),
+      stop: () => Promise.resolve(),
+    });
+  };
+}
 
-describeTransport('folder', () => {
-  const folder = mkdtempSync(join(tmpdir(), 'blockferry-folder-'));
+describeTransport(
+  'memory',
+  inMemory((inner) => inner),
+);
+describeTransport(
+  'memory behind faults that do not come',
+  inMemory((inner) => new FaultyTransport(inner, () => undefined)),
+);
+
+describeStoredTransport('folder', () => {
+  const parent = mkdtempSync(join(tmpdir(), 'blockferry-folder-'));
+  const owner = { uid: process.getuid!(), gid: process.getgid!() };
+  const folder = join(parent, 'group');
+  mkdirSync(folder);
   return Promise.resolve({
-    ...folderView(folder, { uid: process.getuid!(), gid: process.getgid!() }),
+    ...folderView(folder, owner),
+    folder,
+    owner,
     open: () => new FolderTransport({ path: folder }),
+    openBeside: (name) => new FolderTransport({ path: join(parent, name) }),
     stop: () => {
-      rmSync(folder, { recursive: true });
+      rmSync(parent, { recursive: true });
       return Promise.resolve();
     },
   });
@@ -46,54 +63,13 @@ describeTransport('folder', () => {
 describe('transport: folder, in trouble', () => {
   let folder: string;
   const local = new LocalFiles();
-  const mounts: string[] = [];
-  const mount = (name: string, options: string): string => {
-    const path = join(folder, name);
-    mkdirSync(path);
-    execFileSync('mount', ['-t', 'tmpfs', '-o', options, 'blockferry-test', path]);
-    mounts.push(path);
-    return path;
-  };
 
   before(() => {
     folder = mkdtempSync(join(tmpdir(), 'blockferry-folder-'));
   });
   after(() => {
-    for (const path of mounts) execFileSync('umount', [path]);
     rmSync(folder, { recursive: true });
     local.remove();
-  });
-
-  it('never makes the folder itself: a share that is not mounted is NotFound and stays so', async () => {
-    const path = join(folder, 'not-mounted', 'group');
-    const transport = new FolderTransport({ path });
-    const source = local.make(Buffer.from('x'));
-    const error = await rejectsWith('NotFound', transport.put(source, 'inbox/a.seg', { signal: never }));
-    assert.ok(error.message.includes(path) && error.remedy.includes(path));
-    await rejectsWith('NotFound', transport.list('inbox', never));
-    await rejectsWith('NotFound', transport.readSmall('status/a.json', 10, never));
-    await rejectsWith('NotFound', transport.remove('inbox/a.seg', never));
-    assert.equal(existsSync(join(folder, 'not-mounted')), false);
-  });
-
-  it('says NoSpace when the disk is full, publishes nothing, and goes on when there is room', async () => {
-    const path = mount('small', 'size=1m');
-    const transport = new FolderTransport({ path });
-    const content = randomBytes(3 * MIB);
-    const source = local.make(content);
-    const error = await rejectsWith('NoSpace', transport.put(source, 'inbox/a.seg', { signal: never }));
-    assert.ok(error.retryable && error.remedy.includes(path));
-    assert.equal(existsSync(join(path, 'inbox/a.seg')), false);
-    execFileSync('mount', ['-o', 'remount,size=8m', path]);
-    await transport.put(source, 'inbox/a.seg', { signal: never });
-    assert.ok(readFileSync(join(path, 'inbox/a.seg')).equals(content));
-  });
-
-  it('says Auth when it may not write there', async () => {
-    const path = mount('read-only', 'size=1m,ro');
-    const transport = new FolderTransport({ path });
-    const source = local.make(Buffer.from('x'));
-    await rejectsWith('Auth', transport.put(source, 'inbox/a.seg', { signal: never }));
   });
 
   it('does not trust a part whose content differs, even of the right size', async () => {

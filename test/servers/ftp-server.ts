@@ -2,21 +2,16 @@
  * Real FTP servers, each private to one test file: unpacked by tools/fetch-servers.sh, on a port and a folder of its own.
  * pure-ftpd needs root, and so does the mount of a small file system; the others run as root here for the same reason.
  */
-import { execFileSync } from 'node:child_process';
-import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { makeCertificate, type TestCertificate } from './certificate.ts';
-import { freePort, ServerProcess } from './processes.ts';
+import { freePort } from './processes.ts';
 import { proftpd } from './proftpd.ts';
 import { pureFtpd } from './pure-ftpd.ts';
-import {
-  SERVER_GID,
-  SERVER_UID,
-  type ServerCommand,
-  type ServerSettings,
-  type ServerTls,
-} from './settings.ts';
+import { ControlledServer } from './server.ts';
+import { SERVER_OWNER, type ServerCommand, type ServerSettings, type ServerTls } from './settings.ts';
+import { makeOwnedFolder } from './small-folder.ts';
 import { vsftpd } from './vsftpd.ts';
 
 export type FtpServerKind = 'vsftpd' | 'pure-ftpd' | 'proftpd';
@@ -33,19 +28,12 @@ export interface FtpServerOptions {
   readonly bytesPerSecond?: number;
   /** More lines of vsftpd's or proftpd's own configuration; they win over those that are there. */
   readonly configuration?: readonly string[];
-}
-
-/** A group's folder that fills up soon. */
-export interface SmallFolder {
-  readonly folder: string;
-  /** As clients see it. */
-  readonly path: string;
-  /** Bytes. */
-  readonly resize: (size: number) => void;
+  /** pure-ftpd's own limit. */
+  readonly listedFiles?: number;
 }
 
 /** A running server. `stop` ends it and removes all that it left. */
-export class FtpServer {
+export class FtpServer extends ControlledServer {
   readonly kind: FtpServerKind;
   readonly port: number;
   readonly user: string;
@@ -55,21 +43,21 @@ export class FtpServer {
   readonly groupFolder: string;
   readonly groupPath: string;
   readonly #folder: string;
-  readonly #command: ServerCommand;
-  readonly #mounts: string[] = [];
-  #process: ServerProcess | undefined;
+  readonly #visibleRoot: string;
 
   private constructor(kind: FtpServerKind, settings: ServerSettings) {
+    const command = COMMANDS[kind](settings);
+    super({ command, port: settings.port });
     this.kind = kind;
     this.port = settings.port;
     this.user = settings.user;
     this.password = settings.password;
     this.certificate = settings.certificate;
     this.#folder = settings.folder;
-    this.#command = COMMANDS[kind](settings);
+    this.#visibleRoot = command.visibleRoot;
     this.groupFolder = join(settings.root, 'group');
-    this.groupPath = `${this.#command.visibleRoot}/group`;
-    makeServedFolder(this.groupFolder);
+    this.groupPath = this.visiblePath('group');
+    makeOwnedFolder(this.groupFolder, SERVER_OWNER);
   }
 
   static async start(kind: FtpServerKind, options: FtpServerOptions = {}): Promise<FtpServer> {
@@ -84,48 +72,14 @@ export class FtpServer {
     }
   }
 
-  /** After {@link kill}: the same server again. */
-  async run(): Promise<void> {
-    this.#process = new ServerProcess(this.#command.argv, this.#command.environment);
-    await this.#process.listening(this.port);
-  }
-
-  async kill(): Promise<void> {
-    await this.#process?.kill();
-  }
-
-  /** Ends the connections that are open, not the server. */
-  killSessions(): void {
-    this.#process?.signalChildren('SIGKILL');
-  }
-
-  /** SIGSTOP: connections stay, nothing answers. */
-  freeze(): void {
-    this.#process?.signal('SIGSTOP');
-  }
-
-  thaw(): void {
-    this.#process?.signal('SIGCONT');
-  }
-
-  /** Another group's folder, on a file system of its own of `size` bytes. */
-  mountSmall(name: string, size: number): SmallFolder {
-    const folder = join(this.groupFolder, '..', name);
-    makeServedFolder(folder);
-    const options = `size=${size},mode=755,uid=${SERVER_UID},gid=${SERVER_GID}`;
-    execFileSync('mount', ['-t', 'tmpfs', '-o', options, 'blockferry-test', folder]);
-    this.#mounts.push(folder);
-    return {
-      folder,
-      path: `${this.#command.visibleRoot}/${name}`,
-      resize: (bytes) => void execFileSync('mount', ['-o', `remount,size=${bytes}`, folder]),
-    };
+  /** The path, as clients see it, of another group's folder beside this one. */
+  visiblePath(name: string): string {
+    return `${this.#visibleRoot}/${name}`;
   }
 
   async stop(): Promise<void> {
     this.thaw();
     await this.kill();
-    for (const folder of this.#mounts) execFileSync('umount', [folder]);
     rmSync(this.#folder, { recursive: true, force: true });
   }
 }
@@ -137,7 +91,7 @@ async function settingsFor(
 ): Promise<ServerSettings> {
   chmodSync(folder, 0o755);
   const root = join(folder, 'root');
-  makeServedFolder(root);
+  makeOwnedFolder(root, SERVER_OWNER);
   const first = 20_000 + Math.floor(Math.random() * 100) * 100;
   return {
     folder,
@@ -150,10 +104,6 @@ async function settingsFor(
     tls: options.tls ?? 'optional',
     bytesPerSecond: options.bytesPerSecond,
     configuration: options.configuration ?? [],
+    listedFiles: options.listedFiles ?? 50_000,
   };
-}
-
-function makeServedFolder(folder: string): void {
-  mkdirSync(folder);
-  chownSync(folder, SERVER_UID, SERVER_GID);
 }

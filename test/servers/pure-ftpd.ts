@@ -25,6 +25,7 @@ export function pureFtpd(settings: ServerSettings): ServerCommand {
       ...['-l', `puredb:${accounts}`, '-E', '-H', '-4', '-u', '1'],
       ...['-p', `${settings.passivePorts.first}:${settings.passivePorts.last}`],
       ...['-g', join(folder, 'pid'), '-C', '50', '-c', '50'],
+      ...['-L', `${settings.listedFiles}:8`],
       ...['-Y', settings.tls === 'none' ? '0' : '1', '-2', settings.certificate.bothFile],
       ...(kilobytes === 0 ? [] : ['-T', `${kilobytes}:`]),
     ],

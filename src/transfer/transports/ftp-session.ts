@@ -2,32 +2,17 @@
  * One FTP connection to a group's folder, doing one thing at a time. Every wait has a limit, and ending the session
  * rejects what waits. After a rejection other than a plain negative reply it is of no further use.
  */
-import { isIP } from 'node:net';
-import { finished, Readable, Writable } from 'node:stream';
+import { Readable, Writable } from 'node:stream';
 import { TLSSocket, type ConnectionOptions } from 'node:tls';
 import { Client, FileType, type FTPContext, type FTPResponse } from 'basic-ftp';
 import { TransportError, type Pace, type RemoteFile } from '../transport.ts';
 import { replyCode } from './ftp-errors.ts';
+import type { FtpServerOptions } from './ftp-options.ts';
+import { checkCertificate, secured, tlsOptions } from './ftp-tls.ts';
 import { isLegalPart, LIST_ENTRIES_MAX } from './names.ts';
 import { paced } from './paced.ts';
 import { tooLarge, tooMany } from './refusals.ts';
 import { withTimeLimit } from './time-limit.ts';
-
-export interface FtpServerOptions {
-  readonly host: string;
-  readonly port: number;
-  readonly user: string;
-  readonly password: string;
-  /** The group's folder as the server shows it, absolute. */
-  readonly path: string;
-  readonly tls: 'none' | 'explicit' | 'implicit';
-  /** PEM of the authority that signed the server's certificate; undefined: the system's. */
-  readonly certificateAuthority: string | undefined;
-  /** SHA-256 of the server's certificate, 64 hexadecimal digits, trusted instead of its authority. */
-  readonly fingerprint: string | undefined;
-  /** Milliseconds without an answer; some servers take 5 s to refuse a password, so 15 s or more. */
-  readonly timeout: number;
-}
 
 export interface UploadOptions {
   readonly command: 'STOR' | 'APPE';
@@ -37,6 +22,8 @@ export interface UploadOptions {
 
 /** Bytes of one listing, which is held in memory. */
 const LISTING_BYTES_MAX = 32 * 1024 * 1024;
+/** pure-ftpd: `226-Output truncated to 10000 matches`. */
+const LISTING_CUT = /^(?:< )?2\d\d.*truncated/im;
 /** Milliseconds that a reply may come behind the data connection's end. */
 const LATE_REPLY_LIMIT = 3_000;
 
@@ -52,6 +39,8 @@ export class FtpSession {
   /** Rejects what waits for the server. */
   #reject: ((reason: Error) => void) | undefined;
   readonly #folders = new Set<string>();
+  /** Whether the server said of the last listing that it left names out. */
+  #listing = { isCut: false };
 
   constructor(options: FtpServerOptions) {
     this.#options = options;
@@ -59,6 +48,8 @@ export class FtpSession {
       allowSeparateTransferHost: false,
       maxListingBytes: LISTING_BYTES_MAX,
     });
+    // basic-ftp tells the reply behind a listing to nobody else.
+    this.#client.ftp.log = (line) => void (this.#listing.isCut ||= LISTING_CUT.test(line));
     this.#watchDataConnections();
   }
 
@@ -81,10 +72,10 @@ export class FtpSession {
     else await this.#answer(this.#client.connect(host, port));
     if (tls === 'explicit') await this.#upgrade(secure);
     // Before the password goes out.
-    this.#checkCertificate(this.#client.ftp.socket);
+    checkCertificate(this.#client.ftp.socket, this.#options);
     await this.#login(user, this.#options.password);
     await this.#answer(this.#client.useDefaultSettings());
-    if (!(await this.#enter(path))) throw this.#rootIsAbsent();
+    if (!(await this.enter(path))) throw this.#rootIsAbsent();
     this.answered = false;
   }
 
@@ -107,7 +98,7 @@ export class FtpSession {
       await this.#answer(this.#client.send(`MKD ${path}`));
     } catch (error) {
       // Most servers say 550 both when it exists and when it cannot be made.
-      if (replyCode(error) === undefined || !(await this.#enter(path))) throw error;
+      if (replyCode(error) === undefined || !(await this.enter(path))) throw error;
     }
     this.#folders.add(path);
   }
@@ -137,12 +128,15 @@ export class FtpSession {
 
   /** The files in a folder; empty when there is no such folder. */
   async list(path: string): Promise<RemoteFile[]> {
-    if (!(await this.#enter(path))) {
-      if (!(await this.#enter(this.#options.path))) throw this.#rootIsAbsent();
+    if (!(await this.enter(path))) {
+      if (!(await this.enter(this.#options.path))) throw this.#rootIsAbsent();
       return [];
     }
+    const listing = { isCut: false };
+    this.#listing = listing;
     // Without a path: servers take one for a pattern, or for an option when it starts with a dash.
     const entries = await this.#answer(this.#client.list(), Infinity);
+    if (listing.isCut) throw listingCut(path);
     const files = entries.filter((entry) => entry.type === FileType.File && isLegalPart(entry.name));
     if (files.length > LIST_ENTRIES_MAX) throw tooMany(`listing ${path}`);
     return files.map(({ name, size }) => ({ name, size }));
@@ -202,8 +196,8 @@ export class FtpSession {
     }
   }
 
-  /** False when the server says that there is no such folder. */
-  async #enter(path: string): Promise<boolean> {
+  /** Goes into a folder. False when the server says that there is none. */
+  async enter(path: string): Promise<boolean> {
     try {
       await this.#answer(this.#client.send(`CWD ${path}`));
       return true;
@@ -288,7 +282,7 @@ export class FtpSession {
     if (socket instanceof TLSSocket) {
       try {
         await withTimeLimit(secured(socket), this.#options.timeout, () => this.#expire());
-        this.#checkCertificate(socket);
+        checkCertificate(socket, this.#options);
       } catch (error) {
         if (error instanceof TransportError) this.end(error);
         throw error;
@@ -296,41 +290,11 @@ export class FtpSession {
     }
     for await (const chunk of source as AsyncIterable<Buffer>) yield* paced(chunk, pace);
   }
-
-  /** With a pinned fingerprint this is the only check. A resumed session is that of the control connection. */
-  #checkCertificate(socket: unknown): void {
-    const { fingerprint, host } = this.#options;
-    if (fingerprint === undefined || !(socket instanceof TLSSocket) || socket.isSessionReused()) return;
-    const actual = plainFingerprint(socket.getPeerCertificate().fingerprint256);
-    if (actual === plainFingerprint(fingerprint)) return;
-    throw new TransportError(
-      'Integrity',
-      `the certificate of ${host} has the SHA-256 fingerprint ${actual}, not the one expected`,
-      {
-        remedy:
-          'if the server was given a new certificate, set that fingerprint; if not, something else answers in its place',
-      },
-    );
-  }
 }
 
-function plainFingerprint(text: string): string {
-  return text.replaceAll(':', '').toLowerCase();
-}
-
-function tlsOptions(options: FtpServerOptions): ConnectionOptions {
-  return {
-    host: options.host,
-    ...(isIP(options.host) === 0 ? { servername: options.host } : {}),
-    ...(options.certificateAuthority === undefined ? {} : { ca: options.certificateAuthority }),
-    rejectUnauthorized: options.fingerprint === undefined,
-  };
-}
-
-function secured(socket: TLSSocket): Promise<void> {
-  return new Promise((resolve, reject) => {
-    if (socket.getFinished() !== undefined) resolve();
-    socket.once('secureConnect', resolve);
-    finished(socket, (error) => reject(error ?? new Error('the data connection closed')));
+function listingCut(path: string): TransportError {
+  return new TransportError('TooLarge', `listing ${path}: the server leaves names out of it`, {
+    remedy:
+      'raise what the server lists at most (pure-ftpd: LimitRecursion, -L), or see what fills the folder',
   });
 }

@@ -13,18 +13,14 @@ import {
 } from '../transport.ts';
 import { fileError } from './file-errors.ts';
 import { ftpError, replyCode } from './ftp-errors.ts';
+import type { FtpTransportOptions } from './ftp-options.ts';
 import { FtpPool } from './ftp-pool.ts';
-import { FtpSession, type FtpServerOptions } from './ftp-session.ts';
+import { FtpSession } from './ftp-session.ts';
 import { changed, openLocalFile, READ_CHUNK } from './local-file.ts';
 import { checkFolder, parseName } from './names.ts';
 import { monotonicProgress, type ReportProgress } from './progress.ts';
 import { cancelled, tooLarge } from './refusals.ts';
 import { resumeOffset } from './resume.ts';
-
-export interface FtpTransportOptions extends FtpServerOptions {
-  /** At once, at most. */
-  readonly connections: number;
-}
 
 /** Milliseconds that a connection is kept unused; servers close idle ones after some minutes. */
 const IDLE_LIMIT = 60_000;
@@ -64,10 +60,14 @@ export class FtpTransport implements Transport {
     const progress = monotonicProgress(source.size, options.onProgress);
     await this.#run(`sending ${name}`, options.signal, async (session) => {
       if (folder !== undefined) await session.ensureFolder(this.#path(folder));
-      await this.#complete(session, { source, part, progress, pace: options.pace });
-      // From here on an abort would leave it open whether the file was published.
-      session.cancellable = false;
-      await replace(session, part, path);
+      try {
+        await this.#complete(session, { source, part, progress, pace: options.pace });
+        // From here on an abort would leave it open whether the file was published.
+        session.cancellable = false;
+        await replace(session, part, path);
+      } catch (error) {
+        throw (await obstacle(session, error, [part, path])) ?? error;
+      }
       const size = await session.size(path);
       // A receiver may have taken the file away already.
       if (size !== undefined && size !== source.size) throw arrivedWrong(path, size, source.size);
@@ -170,6 +170,21 @@ async function replace(session: FtpSession, part: string, path: string): Promise
     await session.remove(path);
     await session.rename(part, path);
   }
+}
+
+/** Of a refusal: that a folder lies where the file goes, which no two servers say in the same words. */
+async function obstacle(
+  session: FtpSession,
+  refusal: unknown,
+  paths: readonly string[],
+): Promise<TransportError | undefined> {
+  if (session.closed || replyCode(refusal) === undefined) return undefined;
+  for (const path of paths) {
+    if (!(await session.enter(path).catch(() => false))) continue;
+    const remedy = `move ${path} away at the server`;
+    return new TransportError('Exists', `${path} is a folder`, { remedy, cause: refusal });
+  }
+  return undefined;
 }
 
 function arrivedWrong(path: string, size: number, expected: number): TransportError {

@@ -1,0 +1,96 @@
+/** A server that is killed, frozen or restarted, and one that does not let this client in. */
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import type { Transport } from '../../src/transfer/transport.ts';
+import { arrived, MIB, never, rejectsWith, type ClientChanges, type ServerBench } from './transport-bench.ts';
+import type { Subject } from './transport-subject.ts';
+
+/** Milliseconds, where a frozen server is waited for. Shorter than is wise outside of tests. */
+const SHORT_TIMEOUT = 1_000;
+
+export function describeTroubles(subject: Subject<ServerBench>): void {
+  describe('with a server in trouble', () => {
+    const content = randomBytes(3 * MIB);
+    const opened: Transport[] = [];
+    const open = (changes: ClientChanges = {}): Transport => {
+      const transport = subject.bench.openWith(changes);
+      opened.push(transport);
+      return transport;
+    };
+    const put = (transport: Transport, name: string): Promise<void> =>
+      transport.put(subject.local.make(content), name, { signal: never });
+    afterEach(async () => {
+      subject.bench.server.thaw();
+      for (const transport of opened.splice(0)) await transport.close();
+    });
+
+    it('ConnectionLost: when the server is killed in mid-transfer; goes on from there when it is back', async () => {
+      const transport = open();
+      const refused = rejectsWith('ConnectionLost', put(transport, 'inbox/killed.seg'));
+      await arrived(subject.bench, 'inbox/killed.seg', MIB + 1);
+      await subject.bench.server.kill();
+      assert.ok((await refused).retryable);
+      await rejectsWith('ConnectionLost', transport.list('inbox', never));
+      assert.equal(subject.bench.peek('inbox/killed.seg'), undefined);
+      await subject.bench.server.run();
+      const told: number[] = [];
+      await transport.put(subject.local.make(content), 'inbox/killed.seg', {
+        signal: never,
+        onProgress: (taken) => void told.push(taken),
+      });
+      assert.ok((told.find((taken) => taken > 0) ?? 0) >= MIB, `it began again: ${told.join()}`);
+      assert.ok(subject.bench.peek('inbox/killed.seg')?.equals(content));
+    });
+
+    it('Timeout: when the server freezes in mid-transfer; works when it thaws', async () => {
+      const transport = open({ timeout: SHORT_TIMEOUT });
+      const refused = rejectsWith('Timeout', put(transport, 'inbox/frozen.seg'));
+      await arrived(subject.bench, 'inbox/frozen.seg', MIB / 4);
+      subject.bench.server.freeze();
+      assert.ok((await refused).retryable);
+      subject.bench.server.thaw();
+      await put(open(), 'inbox/frozen.seg');
+      assert.ok(subject.bench.peek('inbox/frozen.seg')?.equals(content));
+    });
+
+    it('Timeout: when the server is frozen before it is asked; works when it thaws', async () => {
+      const transport = open({ timeout: SHORT_TIMEOUT });
+      await transport.list('inbox', never);
+      subject.bench.server.freeze();
+      await rejectsWith('Timeout', transport.list('inbox', never));
+      subject.bench.server.thaw();
+      assert.ok(Array.isArray(await open().list('inbox', never)));
+    });
+
+    it('finds its kept connections dead after a restart and uses a fresh one', async () => {
+      const transport = open();
+      await Promise.all(['a', 'b', 'c'].map((name) => transport.readSmall(`status/${name}.json`, 10, never)));
+      await subject.bench.server.kill();
+      await subject.bench.server.run();
+      assert.equal(await transport.readSmall('status/none.json', 10, never), undefined);
+      await put(transport, 'inbox/restarted.seg');
+    });
+
+    it('uses a fresh connection when a kept one has died unnoticed', async () => {
+      const transport = open();
+      await transport.list('inbox', never);
+      subject.bench.server.killSessions();
+      // Asked at once, before this process can have seen the connection's end.
+      assert.ok(Array.isArray(await transport.list('inbox', never)));
+    });
+
+    it('Auth: for a wrong password, which it tells to nobody', async () => {
+      const wrong = open({ password: 'wr0ng-secret' });
+      const error = await rejectsWith('Auth', wrong.list('inbox', never));
+      assert.ok(!error.retryable);
+      const told = [error.message, error.remedy, String(error.cause), error.stack, wrong.description].join();
+      assert.ok(!told.includes('wr0ng-secret'), told);
+    });
+
+    it('ConnectionLost: when nothing listens there, and names the server', async () => {
+      const nobody = open({ port: 1 });
+      const error = await rejectsWith('ConnectionLost', nobody.list('inbox', never));
+      assert.ok(error.message.includes(nobody.description), error.message);
+    });
+  });
+}
