@@ -1,14 +1,16 @@
 #!/bin/sh
-# Fetches the FTP and SMB servers that the tests start, from Debian's own archive, into a cache folder.
+# Fetches the FTP, SMB and SSH servers that the tests start, from Debian's own archive, into a cache folder.
 #
-# Debian's vsftpd, pure-ftpd and proftpd packages conflict, and samba's starts a service, so they are never installed: each
-# package is downloaded and unpacked beside the others. With the cache there, nothing is asked of the network.
+# Debian's vsftpd, pure-ftpd and proftpd packages conflict, and samba's and sshd's start services, so they are never
+# installed: each package is downloaded and unpacked beside the others. With the cache there, nothing is asked of the
+# network.
 #
 # BLOCKFERRY_TEST_CACHE chooses the folder; otherwise $XDG_CACHE_HOME/blockferry-test or ~/.cache/blockferry-test.
 set -eu
 
 cache=${BLOCKFERRY_TEST_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/blockferry-test}
-servers='vsftpd pure-ftpd proftpd-core proftpd-mod-crypto samba samba-common-bin smbclient'
+# libnss-wrapper lets sshd have users of its own.
+servers='vsftpd pure-ftpd proftpd-core proftpd-mod-crypto samba samba-common-bin smbclient openssh-server libnss-wrapper'
 # What a minimal system lacks to run them.
 libraries='libhiredis0.14 libmemcached11 libmemcachedutil2 libhashkit2 libpcre2-posix3
   libwrap0 libnsl2 libtirpc3 libsodium23 libgssapi-krb5-2 libkrb5-3 libk5crypto3 libkrb5support0 libkeyutils1

@@ -82,8 +82,8 @@ export function describeBasics(subject: Subject): void {
 
   describe('resuming', () => {
     it('goes on from what the server has', async () => {
-      const content = randomBytes(3 * MIB);
-      subject.bench.plant('inbox/resumed.seg.part', content.subarray(0, 2 * MIB));
+      const content = randomBytes(6 * MIB);
+      subject.bench.plant('inbox/resumed.seg.part', content.subarray(0, 5 * MIB));
       const told: number[] = [];
       await subject.transport.put(subject.local.make(content), 'inbox/resumed.seg', {
         signal: never,

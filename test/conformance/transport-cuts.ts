@@ -8,7 +8,7 @@ import type { Subject } from './transport-subject.ts';
 
 /** Transfers under way when it is cut, and the longest of them, bytes. */
 const AT_ONCE = 3;
-const SIZE_MAX = 3 * MIB;
+const SIZE_MAX = 5 * MIB;
 /** Many transfers are over before the cut reaches them. */
 const ROUNDS_PER_CUT_MAX = 20;
 

@@ -1,12 +1,19 @@
 /** The transports' decisions, which need no server. */
 import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { open } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setImmediate as turn } from 'node:timers/promises';
 import fc from 'fast-check';
 import { TransportError, type TransportErrorCode } from '../../src/transfer/transport.ts';
 import { fileError } from '../../src/transfer/transports/file-errors.ts';
 import { ftpError } from '../../src/transfer/transports/ftp-errors.ts';
 import { isLegalPart, parseName } from '../../src/transfer/transports/names.ts';
 import { monotonicProgress } from '../../src/transfer/transports/progress.ts';
+import { sftpError } from '../../src/transfer/transports/sftp-errors.ts';
+import { uploadTo } from '../../src/transfer/transports/sftp-upload.ts';
 import { RESUME_MIN, resumeOffset } from '../../src/transfer/transports/resume.ts';
+import { temporaryFolder } from '../support/folder.ts';
 
 const failure = (message: string, code?: string | number): Error =>
   Object.assign(new Error(message), { code });
@@ -59,6 +66,65 @@ describe('what an FTP server answers', () => {
   it('leaves an error of ours as it is', () => {
     const ours = new TransportError('TooLarge', 'x', { remedy: 'y' });
     assert.equal(ftpError(ours, context), ours);
+  });
+});
+
+describe('what an SFTP server answers', () => {
+  const context = { server: 'sftp://u@h:22/g', action: 'sending inbox/a.seg' };
+  const cases: readonly (readonly [TransportErrorCode, string, (string | number)?])[] = [
+    ['NotFound', 'No such file', 2],
+    ['Auth', 'Permission denied', 3],
+    ['Protocol', 'Failure', 4],
+    ['Protocol', 'Operation unsupported', 8],
+    ['Exists', 'File already exists', 11],
+    ['NoSpace', 'No space', 14],
+    ['NoSpace', 'Quota', 15],
+    ['Busy', 'Lock', 17],
+    ['Auth', 'All configured authentication methods failed'],
+    ['Timeout', 'Timed out while waiting for handshake'],
+    ['Timeout', 'connect ETIMEDOUT 10.0.0.1:22', 'ETIMEDOUT'],
+    ['Timeout', 'Keepalive timeout'],
+    ['ConnectionLost', 'connect ECONNREFUSED 127.0.0.1:22', 'ECONNREFUSED'],
+    ['ConnectionLost', 'getaddrinfo ENOTFOUND nowhere', 'ENOTFOUND'],
+    ['ConnectionLost', 'read ECONNRESET', 'ECONNRESET'],
+    ['ConnectionLost', 'Connection lost before handshake'],
+    ['ConnectionLost', 'the connection was closed'],
+    ['ConnectionLost', 'No response from server'],
+    ['Protocol', 'Protocol version not supported'],
+  ];
+  for (const [expected, message, code] of cases) {
+    it(`${message} is ${expected}`, () => {
+      const error = sftpError(failure(message, code), context);
+      assert.equal(error.code, expected);
+      assert.ok(error.message.startsWith('sftp://u@h:22/g: sending inbox/a.seg: '));
+      assert.notEqual(error.remedy, '');
+    });
+  }
+});
+
+describe('an upload with many writes under way', () => {
+  it('leaves no hole behind when a write in the middle is refused, whatever the order of the answers', async () => {
+    const folder = temporaryFolder();
+    const path = join(folder, 'source');
+    writeFileSync(path, Buffer.alloc(3 << 20, 7));
+    for (let round = 0; round < 20; round++) {
+      const file = await open(path);
+      const refused = round * 4096 * 37;
+      let length = 0;
+      const told: number[] = [];
+      const upload = uploadTo({ file, size: 3 << 20, start: 0 }, (position) => void told.push(position), {
+        write: async (bytes, position) => {
+          for (let turns = (position / 32768) % 5; turns > 0; turns--) await turn();
+          if (position <= refused && refused < position + bytes.length) throw new Error('full');
+          length = Math.max(length, position + bytes.length);
+        },
+        truncate: (size) => Promise.resolve((length = Math.min(length, size))),
+        close: () => Promise.resolve(),
+      });
+      await assert.rejects(upload, /full/);
+      await file.close();
+      assert.ok(length <= refused && (told.at(-1) ?? 0) === length, `${length} bytes, refused at ${refused}`);
+    }
   });
 });
 

@@ -5,7 +5,7 @@ import { truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { TransportError } from '../../src/transfer/transport.ts';
-import { FtpPool } from '../../src/transfer/transports/ftp-pool.ts';
+import { SessionPool } from '../../src/transfer/transports/session-pool.ts';
 import { FtpSession } from '../../src/transfer/transports/ftp-session.ts';
 import { FtpTransport } from '../../src/transfer/transports/ftp.ts';
 import type { FtpTransportOptions } from '../../src/transfer/transports/ftp-options.ts';
@@ -127,7 +127,13 @@ describe('transport: FTP servers with quirks', () => {
       sessions.push(session);
       return session;
     };
-    const pool = new FtpPool({ connections: 2, create, server: 'test', idleLimit: 100 });
+    const pool = new SessionPool({
+      connections: 2,
+      create,
+      wasDead: () => false,
+      server: 'test',
+      idleLimit: 100,
+    });
     await pool.use(never, (session) => session.size('/none'));
     await pool.use(never, (session) => session.size('/none'));
     assert.deepEqual(

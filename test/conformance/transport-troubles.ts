@@ -10,7 +10,7 @@ const SHORT_TIMEOUT = 1_000;
 
 export function describeTroubles(subject: Subject<ServerBench>): void {
   describe('with a server in trouble', () => {
-    const content = randomBytes(3 * MIB);
+    const content = randomBytes(8 * MIB);
     const opened: Transport[] = [];
     const open = (changes: ClientChanges = {}): Transport => {
       const transport = subject.bench.openWith(changes);
@@ -27,7 +27,7 @@ export function describeTroubles(subject: Subject<ServerBench>): void {
     it('ConnectionLost: when the server is killed in mid-transfer; goes on from there when it is back', async () => {
       const transport = open();
       const refused = rejectsWith('ConnectionLost', put(transport, 'inbox/killed.seg'));
-      await arrived(subject.bench, 'inbox/killed.seg', MIB + 1);
+      await arrived(subject.bench, 'inbox/killed.seg', 4 * MIB);
       await subject.bench.server.kill();
       assert.ok((await refused).retryable);
       await rejectsWith('ConnectionLost', transport.list('inbox', never));

@@ -2,6 +2,9 @@ import { existsSync, readdirSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 
+/** Debian's folder of libraries, below `/usr` or `/`. */
+export const LIBRARIES = `lib/${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}-linux-gnu`;
+
 /** Where tools/fetch-servers.sh put the servers. */
 const cache =
   process.env.BLOCKFERRY_TEST_CACHE ??
@@ -18,10 +21,6 @@ export function fetched(packageName: string, path: string): string {
 export function libraryPath(): string {
   return readdirSync(cache)
     .filter((name) => name.startsWith('lib') && !name.includes('_'))
-    .flatMap((name) => ['usr/lib', 'lib'].map((folder) => join(cache, name, folder, libraryTriplet())))
+    .flatMap((name) => ['usr', '.'].map((folder) => join(cache, name, folder, LIBRARIES)))
     .join(':');
-}
-
-function libraryTriplet(): string {
-  return process.arch === 'arm64' ? 'aarch64-linux-gnu' : 'x86_64-linux-gnu';
 }

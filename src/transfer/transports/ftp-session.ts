@@ -12,6 +12,7 @@ import { checkCertificate, secured, tlsOptions } from './ftp-tls.ts';
 import { isLegalPart, LIST_ENTRIES_MAX } from './names.ts';
 import { paced } from './paced.ts';
 import { tooLarge, tooMany } from './refusals.ts';
+import type { PooledSession } from './session-pool.ts';
 import { withTimeLimit } from './time-limit.ts';
 
 export interface UploadOptions {
@@ -27,10 +28,8 @@ const LISTING_CUT = /^(?:< )?2\d\d.*truncated/im;
 /** Milliseconds that a reply may come behind the data connection's end. */
 const LATE_REPLY_LIMIT = 3_000;
 
-export class FtpSession {
-  /** Whether the server has answered anything since the session was last taken from the pool. */
+export class FtpSession implements PooledSession {
   answered = false;
-  /** False once a publication has begun that an abort could no longer take back. */
   cancellable = true;
   readonly #options: FtpServerOptions;
   readonly #client: Client;
@@ -57,7 +56,6 @@ export class FtpSession {
     return this.#client.closed;
   }
 
-  /** Rejects with `reason` whatever waits. */
   end(reason: Error): void {
     this.#ended ??= reason;
     this.#reject?.(reason);

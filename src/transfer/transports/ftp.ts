@@ -14,13 +14,13 @@ import {
 import { fileError } from './file-errors.ts';
 import { ftpError, replyCode } from './ftp-errors.ts';
 import type { FtpTransportOptions } from './ftp-options.ts';
-import { FtpPool } from './ftp-pool.ts';
 import { FtpSession } from './ftp-session.ts';
 import { changed, openLocalFile, READ_CHUNK } from './local-file.ts';
 import { checkFolder, parseName } from './names.ts';
 import { monotonicProgress, type ReportProgress } from './progress.ts';
 import { cancelled, tooLarge } from './refusals.ts';
 import { resumeOffset } from './resume.ts';
+import { SessionPool } from './session-pool.ts';
 
 /** Milliseconds that a connection is kept unused; servers close idle ones after some minutes. */
 const IDLE_LIMIT = 60_000;
@@ -36,7 +36,7 @@ interface PartUpload {
 export class FtpTransport implements Transport {
   readonly description: string;
   readonly #root: string;
-  readonly #pool: FtpPool;
+  readonly #pool: SessionPool<FtpSession>;
   #closing = new AbortController();
 
   constructor(options: FtpTransportOptions) {
@@ -45,9 +45,10 @@ export class FtpTransport implements Transport {
     this.#root = options.path.replace(/\/+$/, '');
     const path = this.#root === '' ? '/' : this.#root;
     this.description = `${scheme}://${encodeURIComponent(options.user)}@${host}:${options.port}${path}`;
-    this.#pool = new FtpPool({
+    this.#pool = new SessionPool({
       connections: options.connections,
       create: () => new FtpSession({ ...options, path }),
+      wasDead,
       server: this.description,
       idleLimit: IDLE_LIMIT,
     });
@@ -159,6 +160,12 @@ export class FtpTransport implements Transport {
     progress(source.size);
     return session.size(part);
   }
+}
+
+/** 421 is what a server says that was about to close an idle connection; anything that is no reply is a broken one. */
+function wasDead(error: unknown): boolean {
+  const code = replyCode(error);
+  return code === undefined || code === 421;
 }
 
 /** Some servers refuse to rename over a file that exists; then the old one goes first. */

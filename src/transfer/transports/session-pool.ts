@@ -1,12 +1,24 @@
 import { cancelled } from './refusals.ts';
-import { replyCode } from './ftp-errors.ts';
-import type { FtpSession } from './ftp-session.ts';
 
-export interface FtpPoolOptions {
+/** One connection to a server. */
+export interface PooledSession {
+  /** Whether the server has answered anything since the session was last taken from the pool. */
+  answered: boolean;
+  /** False once a publication has begun that an abort could no longer take back. */
+  cancellable: boolean;
+  readonly closed: boolean;
+  open(): Promise<void>;
+  /** Rejects with `reason` whatever waits. */
+  end(reason: Error): void;
+}
+
+export interface SessionPoolOptions<Session extends PooledSession> {
   /** At once, at most. */
   readonly connections: number;
   /** A session that is not open yet. */
-  readonly create: () => FtpSession;
+  readonly create: () => Session;
+  /** Whether an error may be a kept connection's end, of which this side had not heard. */
+  readonly wasDead: (error: unknown) => boolean;
   /** The server, for errors. */
   readonly server: string;
   /** Milliseconds that a connection is kept for the next use. */
@@ -17,19 +29,19 @@ export interface FtpPoolOptions {
  * Connections to one server, each lent to one user at a time. A connection is lent again only after work that went
  * well: behind a failed transfer the server's late replies would be taken for those to the next command.
  */
-export class FtpPool {
-  readonly #options: FtpPoolOptions;
-  readonly #open = new Set<FtpSession>();
-  readonly #idle: { readonly session: FtpSession; readonly timer: NodeJS.Timeout }[] = [];
+export class SessionPool<Session extends PooledSession> {
+  readonly #options: SessionPoolOptions<Session>;
+  readonly #open = new Set<Session>();
+  readonly #idle: { readonly session: Session; readonly timer: NodeJS.Timeout }[] = [];
   readonly #waiting: (() => void)[] = [];
   #lent = 0;
 
-  constructor(options: FtpPoolOptions) {
+  constructor(options: SessionPoolOptions<Session>) {
     this.#options = options;
   }
 
   /** Waits for a connection, and does `work` on it. */
-  async use<T>(signal: AbortSignal, work: (session: FtpSession) => Promise<T>): Promise<T> {
+  async use<T>(signal: AbortSignal, work: (session: Session) => Promise<T>): Promise<T> {
     await this.#wait(signal);
     try {
       const kept = this.#take();
@@ -38,7 +50,7 @@ export class FtpPool {
         return await this.#attempt(kept, signal, work);
       } catch (error) {
         // The server closed it meanwhile, or was restarted, and then the others are dead too.
-        if (kept.answered || signal.aborted || !wasDead(error)) throw error;
+        if (kept.answered || signal.aborted || !this.#options.wasDead(error)) throw error;
         this.#endIdle();
         return await this.#useFresh(signal, work);
       }
@@ -54,7 +66,7 @@ export class FtpPool {
     for (const session of this.#open) this.#end(session);
   }
 
-  #useFresh<T>(signal: AbortSignal, work: (session: FtpSession) => Promise<T>): Promise<T> {
+  #useFresh<T>(signal: AbortSignal, work: (session: Session) => Promise<T>): Promise<T> {
     const session = this.#options.create();
     this.#open.add(session);
     return this.#attempt(session, signal, async () => {
@@ -64,9 +76,9 @@ export class FtpPool {
   }
 
   async #attempt<T>(
-    session: FtpSession,
+    session: Session,
     signal: AbortSignal,
-    work: (session: FtpSession) => Promise<T>,
+    work: (session: Session) => Promise<T>,
   ): Promise<T> {
     const abort = (): void => {
       if (session.cancellable) this.#end(session);
@@ -105,7 +117,7 @@ export class FtpPool {
     this.#lent += 1;
   }
 
-  #take(): FtpSession | undefined {
+  #take(): Session | undefined {
     for (let kept = this.#idle.pop(); kept !== undefined; kept = this.#idle.pop()) {
       clearTimeout(kept.timer);
       if (!kept.session.closed) return kept.session;
@@ -114,7 +126,7 @@ export class FtpPool {
     return undefined;
   }
 
-  #keep(session: FtpSession): void {
+  #keep(session: Session): void {
     session.answered = false;
     session.cancellable = true;
     const timer = setTimeout(() => {
@@ -133,14 +145,8 @@ export class FtpPool {
     }
   }
 
-  #end(session: FtpSession): void {
+  #end(session: Session): void {
     this.#open.delete(session);
     session.end(cancelled(this.#options.server));
   }
-}
-
-/** 421 is what a server says that was about to close an idle connection; anything that is no reply is a broken one. */
-function wasDead(error: unknown): boolean {
-  const code = replyCode(error);
-  return code === undefined || code === 421;
 }

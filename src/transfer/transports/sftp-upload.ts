@@ -1,0 +1,130 @@
+/** Writes of one file, many under way at once: a request a round trip would leave the line idle most of the time. */
+import type { FileHandle } from 'node:fs/promises';
+import { READ_CHUNK } from './local-file.ts';
+
+/**
+ * Bytes written but not yet answered. OpenSSH's own window of a channel is as large, so that more would only wait here.
+ * A server that dies may have written any of them, so behind a cut a hole is nowhere but in the last so many bytes.
+ */
+export const WRITE_WINDOW = 2 << 20;
+/** Bytes of one write. Servers must take 32 KiB (draft-ietf-secsh-filexfer-02 section 3). */
+const WRITE_SIZE = 32 << 10;
+
+/** A file that is open at the server. */
+export interface RemoteWriter {
+  write(bytes: Buffer, position: number): Promise<unknown>;
+  truncate(size: number): Promise<unknown>;
+  close(): Promise<void>;
+}
+
+export interface UploadSource {
+  readonly file: FileHandle;
+  /** Bytes; what lies behind is not sent. */
+  readonly size: number;
+  /** Where sending begins. */
+  readonly start: number;
+}
+
+/**
+ * Returns the position that it got to, less than the size when the source is shorter. `onBytes` is told up to where all
+ * is written. Behind a write that was refused the file is cut to what was written before it, so that no hole stays.
+ */
+export async function uploadTo(
+  source: UploadSource,
+  onBytes: (position: number) => void,
+  target: RemoteWriter,
+): Promise<number> {
+  const upload = new Upload(source, onBytes, target);
+  try {
+    return await upload.run();
+  } catch (error) {
+    await upload.settle();
+    await target.truncate(upload.written).catch(() => undefined);
+    throw error;
+  } finally {
+    await target.close().catch(() => undefined);
+  }
+}
+
+interface PendingWrite {
+  readonly end: number;
+  done: boolean;
+  settled: Promise<void> | undefined;
+}
+
+class Upload {
+  readonly #source: UploadSource;
+  readonly #onBytes: (position: number) => void;
+  readonly #target: RemoteWriter;
+  /** Under way, in the order of their positions. */
+  readonly #pending: PendingWrite[] = [];
+  #refusal: { readonly reason: unknown } | undefined;
+  #written: number;
+
+  constructor(source: UploadSource, onBytes: (position: number) => void, target: RemoteWriter) {
+    this.#source = source;
+    this.#onBytes = onBytes;
+    this.#target = target;
+    this.#written = source.start;
+  }
+
+  /** All before it is written. */
+  get written(): number {
+    return this.#written;
+  }
+
+  async run(): Promise<number> {
+    const chunk = Buffer.allocUnsafe(READ_CHUNK);
+    const { file, size, start } = this.#source;
+    let position = start;
+    while (position < size) {
+      const { bytesRead } = await file.read(chunk, 0, Math.min(chunk.length, size - position), position);
+      if (bytesRead === 0) break;
+      for (let at = 0; at < bytesRead; at += WRITE_SIZE) {
+        await this.#room();
+        this.#write(chunk.subarray(at, Math.min(at + WRITE_SIZE, bytesRead)), position + at);
+      }
+      position += bytesRead;
+    }
+    await this.settle();
+    this.#check();
+    return position;
+  }
+
+  /** Resolves when nothing is under way. */
+  async settle(): Promise<void> {
+    while (this.#pending[0] !== undefined) await this.#pending[0].settled;
+  }
+
+  /** The bytes are copied before this returns. */
+  #write(bytes: Buffer, position: number): void {
+    const write: PendingWrite = { end: position + bytes.length, done: false, settled: undefined };
+    this.#pending.push(write);
+    write.settled = this.#target.write(bytes, position).then(
+      () => this.#answered(write),
+      (reason: unknown) => {
+        this.#refusal ??= { reason };
+        this.#answered(write);
+      },
+    );
+  }
+
+  #answered(write: PendingWrite): void {
+    write.done = true;
+    while (this.#pending[0]?.done === true) {
+      const { end } = this.#pending[0];
+      this.#pending.shift();
+      // A refused write holds the others up: what lies behind it does not count.
+      if (this.#refusal === undefined) this.#onBytes((this.#written = end));
+    }
+  }
+
+  async #room(): Promise<void> {
+    while (this.#pending.length >= WRITE_WINDOW / WRITE_SIZE) await this.#pending[0]?.settled;
+    this.#check();
+  }
+
+  #check(): void {
+    if (this.#refusal !== undefined) throw this.#refusal.reason;
+  }
+}
