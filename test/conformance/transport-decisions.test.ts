@@ -112,15 +112,19 @@ describe('an upload with many writes under way', () => {
       const refused = round * 4096 * 37;
       let length = 0;
       const told: number[] = [];
-      const upload = uploadTo({ file, size: 3 << 20, start: 0 }, (position) => void told.push(position), {
-        write: async (bytes, position) => {
-          for (let turns = (position / 32768) % 5; turns > 0; turns--) await turn();
-          if (position <= refused && refused < position + bytes.length) throw new Error('full');
-          length = Math.max(length, position + bytes.length);
+      const upload = uploadTo(
+        { file, size: 3 << 20, start: 0, pace: undefined },
+        (position) => void told.push(position),
+        {
+          write: async (bytes, position) => {
+            for (let turns = (position / 32768) % 5; turns > 0; turns--) await turn();
+            if (position <= refused && refused < position + bytes.length) throw new Error('full');
+            length = Math.max(length, position + bytes.length);
+          },
+          truncate: (size) => Promise.resolve((length = Math.min(length, size))),
+          close: () => Promise.resolve(),
         },
-        truncate: (size) => Promise.resolve((length = Math.min(length, size))),
-        close: () => Promise.resolve(),
-      });
+      );
       await assert.rejects(upload, /full/);
       await file.close();
       assert.ok(length <= refused && (told.at(-1) ?? 0) === length, `${length} bytes, refused at ${refused}`);

@@ -1,6 +1,8 @@
 /** Writes of one file, many under way at once: a request a round trip would leave the line idle most of the time. */
 import type { FileHandle } from 'node:fs/promises';
+import type { Pace } from '../transport.ts';
 import { READ_CHUNK } from './local-file.ts';
+import { paced } from './paced.ts';
 
 /**
  * Bytes written but not yet answered. OpenSSH's own window of a channel is as large, so that more would only wait here.
@@ -23,6 +25,7 @@ export interface UploadSource {
   readonly size: number;
   /** Where sending begins. */
   readonly start: number;
+  readonly pace: Pace | undefined;
 }
 
 /**
@@ -80,11 +83,13 @@ class Upload {
     while (position < size) {
       const { bytesRead } = await file.read(chunk, 0, Math.min(chunk.length, size - position), position);
       if (bytesRead === 0) break;
-      for (let at = 0; at < bytesRead; at += WRITE_SIZE) {
-        await this.#room();
-        this.#write(chunk.subarray(at, Math.min(at + WRITE_SIZE, bytesRead)), position + at);
+      for await (const piece of paced(chunk.subarray(0, bytesRead), this.#source.pace)) {
+        for (let at = 0; at < piece.length; at += WRITE_SIZE) {
+          await this.#room();
+          this.#write(piece.subarray(at, at + WRITE_SIZE), position + at);
+        }
+        position += piece.length;
       }
-      position += bytesRead;
     }
     await this.settle();
     this.#check();

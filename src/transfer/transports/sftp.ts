@@ -6,6 +6,7 @@ import { PART_SUFFIX } from '../../journal/names.ts';
 import {
   TransportError,
   type LocalFile,
+  type Pace,
   type RemoteFile,
   type TransferOptions,
   type Transport,
@@ -31,6 +32,7 @@ interface PartUpload {
   readonly folder: string | undefined;
   readonly part: string;
   readonly progress: ReportProgress;
+  readonly pace: Pace | undefined;
 }
 
 export class SftpTransport implements Transport {
@@ -62,7 +64,7 @@ export class SftpTransport implements Transport {
       // What is no ordinary file would be renamed into, or over, in the end.
       await session.size(path);
       const parent = folder === undefined ? undefined : this.#path(folder);
-      await this.#complete(session, { source, folder: parent, part, progress });
+      await this.#complete(session, { source, folder: parent, part, progress, pace: options.pace });
       // From here on an abort would leave it open whether the file was published.
       session.cancellable = false;
       await replace(session, part, path);
@@ -131,11 +133,11 @@ export class SftpTransport implements Transport {
   }
 
   async #upload(session: SftpSession, upload: PartUpload, start: number): Promise<void> {
-    const { source, folder, part, progress } = upload;
+    const { source, folder, part, progress, pace } = upload;
     progress(start);
     const file = await openLocalFile(source);
     try {
-      const what = { file, size: source.size, start };
+      const what = { file, size: source.size, start, pace };
       const onBytes = (position: number): void => progress(Math.min(position, source.size - 1));
       let end;
       try {
