@@ -185,7 +185,8 @@ export class Applier {
       return state;
     }
     const facts = { id: marker.id, name: marker.name, lsn: record.lsn, time: record.offset };
-    if (marker.kind === 'custom') return { ...state, pending: { ...facts, kind: 'custom', attempt: 0 } };
+    if (marker.kind === 'custom')
+      return { ...state, pending: { ...facts, kind: 'custom', attempt: 0, failures: 0 } };
     if (!state.consistent) {
       this.#log.warn(`snapshot marker ${marker.name} was passed over: the initial copy is not complete`, {
         lsn: record.lsn,

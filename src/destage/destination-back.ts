@@ -135,16 +135,29 @@ export class DestinationBack {
     return Promise.resolve(this.#facts());
   }
 
-  /** The pending marker's program is about to be started; durable on return, so that a repetition is known as one (I9). */
-  startMarker(): Promise<PendingMarker | undefined> {
-    const { pending } = this.#state;
-    if (pending !== undefined)
-      this.#move({ ...this.#state, pending: { ...pending, attempt: pending.attempt + 1 } });
-    return Promise.resolve(this.#state.pending);
+  /** The marker's program is about to be started; durable on return, so that a repetition is known as one (I9). */
+  startMarker(id: string): Promise<PendingMarker | undefined> {
+    return Promise.resolve(this.#changeMarker(id, (marker) => ({ ...marker, attempt: marker.attempt + 1 })));
   }
 
-  finishMarker(): Promise<DestinationFacts> {
-    this.#move({ ...this.#state, pending: undefined });
+  /** The marker's program ended, and failed. */
+  failMarker(id: string): Promise<PendingMarker | undefined> {
+    return Promise.resolve(
+      this.#changeMarker(id, (marker) => ({ ...marker, failures: marker.failures + 1 })),
+    );
+  }
+
+  /** The volumes go on behind the pending marker; its program is still to be run to its end. */
+  detachMarker(id: string): Promise<DestinationFacts> {
+    const { pending, background } = this.#state;
+    if (pending?.id === id)
+      this.#move({ ...this.#state, pending: undefined, background: [...background, pending] });
+    return Promise.resolve(this.#facts());
+  }
+
+  /** Nothing is left to be done for this marker. */
+  finishMarker(id: string): Promise<DestinationFacts> {
+    this.#changeMarker(id, () => undefined);
     return Promise.resolve(this.#facts());
   }
 
@@ -191,6 +204,25 @@ export class DestinationBack {
   #refuse(path: string, range: SegmentRange, code: string, reason: string): ReceiveResult {
     this.#setAside(path, `${code}: ${reason}`);
     return { kind: 'refused', range, code, reason };
+  }
+
+  /** Durable on return. */
+  #changeMarker(
+    id: string,
+    change: (marker: PendingMarker) => PendingMarker | undefined,
+  ): PendingMarker | undefined {
+    const { pending, background } = this.#state;
+    const find = (): PendingMarker | undefined =>
+      [this.#state.pending, ...this.#state.background].find((marker) => marker?.id === id);
+    if (find() === undefined) return undefined;
+    const changed = (marker: PendingMarker): PendingMarker | undefined =>
+      marker.id === id ? change(marker) : marker;
+    this.#move({
+      ...this.#state,
+      pending: pending && changed(pending),
+      background: background.flatMap((marker) => changed(marker) ?? []),
+    });
+    return find();
   }
 
   #setAside(path: string, reason: string): void {

@@ -1,20 +1,20 @@
 /**
- * The deciding half of a destination, on the main thread: notices what arrives, has it received and applied in order, runs
- * marker programs, and tells the source in the status file.
+ * The deciding half of a destination, on the main thread: notices what arrives, has it received and applied by turns, sees
+ * to the markers' programs, and tells the source in the status file.
  */
 import { join } from 'node:path';
-import { INBOX_FOLDER, type SegmentRange } from '../journal/names.ts';
-import type { RefusedSegment } from '../journal/status.ts';
+import { INBOX_FOLDER } from '../journal/names.ts';
+import { sleep } from '../platform/clock.ts';
 import { errorCode } from '../platform/errors.ts';
 import type { Log } from '../platform/log.ts';
-import { sleep } from '../platform/clock.ts';
 import type { Platform } from '../platform/platform.ts';
+import type { Wait } from '../platform/waits.ts';
 import type { DestinationFacts } from './destination-back.ts';
 import type { BackCalls, DestinationGroupOptions } from './group-options.ts';
-import type { Wait } from '../platform/waits.ts';
 import {
   applyReason,
   GroupWaits,
+  holeReason,
   receiveReason,
   tidyReason,
   unsentReason,
@@ -23,19 +23,19 @@ import {
   type Subject,
 } from './group-waits.ts';
 import { Inbox, RESCAN } from './inbox.ts';
-import type { InboxPlan, InboxStep } from './inbox-plan.ts';
-import { ATTEMPTS_MAX, runMarker } from './marker-runner.ts';
+import type { InboxPlan } from './inbox-plan.ts';
+import { Intake, REFUSED_MAX } from './intake.ts';
+import { MarkerPrograms } from './marker-programs.ts';
 import { countSetAside } from './set-aside.ts';
 import { HEARTBEAT, StatusPublisher, type StatusFacts } from './status-publisher.ts';
 import { Tidying } from './tidying.ts';
 
-/** Steps in the inbox between two batches of applying: a backlog must not be taken in before any of it is applied. */
-const RECEIVE_STEPS = 8;
 /** Milliseconds. */
 const RETRY = 2000;
+/** Milliseconds after which a step that has not ended is called stalled. */
+const STALLED = 30_000;
 /** Free bytes under which the source is asked to stop sending. */
 const FREE_MARGIN = 32 * 1024 * 1024;
-const REFUSED_MAX = 100;
 
 export interface DestinationReport {
   readonly facts: DestinationFacts;
@@ -53,19 +53,22 @@ export class DestinationGroup {
   readonly #back: BackCalls;
   readonly #options: DestinationGroupOptions;
   readonly #inbox: Inbox;
+  readonly #intake: Intake;
+  readonly #markers: MarkerPrograms;
   readonly #publisher: StatusPublisher;
   readonly #tidying: Tidying;
-  readonly #stop = new AbortController();
   readonly #waits: GroupWaits;
-  #waitsPublished = -1;
+  readonly #stop = new AbortController();
   #facts: DestinationFacts;
-  #refused: RefusedSegment[] = [];
-  #changed = true;
+  /** Of what the source is told: counts up with every change, and what it was when the source was told last. */
+  #changes = 0;
+  #told = '';
   #awake = false;
   #wakeUp: AbortController | undefined;
   #applyAfter = 0;
-  #marker: Promise<void> | undefined;
-  #loop: Promise<void> | undefined;
+  /** What is under way, and since when. */
+  #step = { doing: 'starting', since: 0 };
+  #loops: Promise<unknown> | undefined;
   #unwatch: (() => void) | undefined;
 
   constructor(
@@ -79,22 +82,36 @@ export class DestinationGroup {
     this.#log = log;
     this.#back = back;
     this.#facts = opened;
+    this.#options = options;
+    const waits = new GroupWaits(platform.clock);
+    this.#waits = waits;
+    this.#inbox = new Inbox(platform, join(options.folder, INBOX_FOLDER));
+    this.#intake = new Intake(this.#inbox, {
+      back,
+      log,
+      clock: platform.clock,
+      facts: () => this.#facts,
+      onFacts: (facts) => this.#setFacts(facts),
+      onStep: (doing) => this.#begin(doing),
+      isStopped: () => this.#stopped(),
+    });
+    const onFacts = (facts: DestinationFacts): void => {
+      this.#setFacts(facts);
+      this.wake();
+    };
+    this.#markers = new MarkerPrograms(platform, log, back, { ...options, waits, onFacts });
     this.#tidying = new Tidying(platform.clock, back, (error) => {
-      if (error === undefined) this.#waits.set('tidy', undefined);
+      if (error === undefined) waits.set('tidy', undefined);
       else this.#standStill('tidy', tidyReason(error), error);
     });
-    this.#waits = new GroupWaits(platform.clock);
-    this.#options = options;
-    this.#inbox = new Inbox(platform, join(options.folder, INBOX_FOLDER));
-    this.#publisher = new StatusPublisher(platform, {
-      ...options,
-      reserveSequence: (count) => back.reserveSequence(count),
-    });
+    const reserveSequence = (count: number): Promise<number> => back.reserveSequence(count);
+    this.#publisher = new StatusPublisher(platform, { ...options, reserveSequence });
   }
 
   start(): void {
     this.#unwatch = this.#options.watch(join(this.#options.folder, INBOX_FOLDER), () => this.wake());
-    this.#loop = this.#run();
+    this.#begin('starting');
+    this.#loops = Promise.all([this.#run(), this.#beat()]);
   }
 
   /** Something may have arrived. */
@@ -118,19 +135,19 @@ export class DestinationGroup {
 
   /** Durable on return; its room comes back in the background. @throws OperatorError `SNAPSHOT_NOT_FOUND`, `SNAPSHOT_IN_USE` */
   async deleteSnapshot(id: string): Promise<void> {
-    this.#facts = await this.#back.deleteSnapshot(id);
+    this.#setFacts(await this.#back.deleteSnapshot(id));
     this.#log.info('snapshot deleted', { snapshot: id });
     this.#tidying.note();
     this.wake();
   }
 
-  /** Ends after the step under way, which is durable. A marker program that runs is ended, and told so at the next start. */
+  /** Ends after the step under way, which is durable. Marker programs that run are ended, and started again next time. */
   async stop(): Promise<void> {
     this.#unwatch?.();
     this.#stop.abort();
     this.#wakeUp?.abort();
-    await this.#marker;
-    await this.#loop;
+    await this.#markers.stop();
+    await this.#loops;
   }
 
   get #used(): number {
@@ -146,8 +163,13 @@ export class DestinationGroup {
     return this.#awake;
   }
 
-  #markerRuns(): boolean {
-    return this.#marker !== undefined;
+  #setFacts(facts: DestinationFacts): void {
+    this.#facts = facts;
+    this.#changes += 1;
+  }
+
+  #begin(doing: string): void {
+    this.#step = { doing, since: this.#platform.clock.monotonic() };
   }
 
   async #run(): Promise<void> {
@@ -155,7 +177,7 @@ export class DestinationGroup {
       this.#awake = false;
       let moved = false;
       try {
-        moved = await this.#tryReceive();
+        moved = await this.#receive();
         moved = (await this.#apply()) || moved;
         moved = (await this.#tidying.step()) || moved;
         await this.#publish();
@@ -170,17 +192,37 @@ export class DestinationGroup {
   }
 
   async #rest(): Promise<void> {
+    this.#begin('resting');
     this.#wakeUp = new AbortController();
-    if (!this.#stopped()) await sleep(this.#platform.clock, Math.min(RESCAN, HEARTBEAT), this.#wakeUp.signal);
+    if (!this.#stopped()) await sleep(this.#platform.clock, RESCAN, this.#wakeUp.signal);
     this.#wakeUp = undefined;
   }
 
+  /** The other half may stand in a call that does not end, as when a disk hangs: the source hears of it all the same. */
+  async #beat(): Promise<void> {
+    const { clock } = this.#platform;
+    while (!this.#stopped()) {
+      await sleep(clock, HEARTBEAT, this.#stop.signal);
+      const { doing, since } = this.#step;
+      const isStalled = clock.monotonic() - since >= STALLED;
+      const message = `${doing} has taken more than ${STALLED / 1000} seconds: see whether the disks of the group's folder and volumes answer`;
+      this.#waits.set('stall', isStalled ? { code: 'destination-stalled', message } : undefined);
+      try {
+        if (!this.#stopped()) this.#tell();
+      } catch (error) {
+        this.#standStill('work', workReason(error), error);
+      }
+    }
+  }
+
   /** What cannot be received must not keep what is received from the volumes. */
-  async #tryReceive(): Promise<boolean> {
+  async #receive(): Promise<boolean> {
+    this.#begin('looking into the inbox');
     try {
-      const moved = await this.#receiveSome();
+      const moved = await this.#intake.takeSome();
       this.#waits.set('receive', undefined);
-      await this.#makeRoom();
+      await this.#intake.makeRoom(() => this.#room() > 0);
+      this.#waits.set('hole', holeReason(this.#intake.missing));
       return moved;
     } catch (error) {
       this.#inbox.note();
@@ -189,152 +231,29 @@ export class DestinationGroup {
     }
   }
 
-  /**
-   * Full of what waits behind a hole, the destination could never take what fills it. What is furthest behind is given
-   * up: it is not received, so the source still has it and sends it again.
-   */
-  async #makeRoom(): Promise<void> {
-    const { received, journalSegments } = this.#facts;
-    if (this.#inbox.missing.length === 0 || this.#inbox.step(received) !== undefined) return;
-    if (journalSegments > 0 || this.#room() > 0) return;
-    for (const { name } of this.#inbox.giveUp()) {
-      await this.#back.discard(name);
-      this.#log.warn('the buffer is full: a segment that came early is given up until there is room', {
-        segment: name,
-      });
-    }
-    this.#look();
-  }
-
-  /** A few steps: what is received is to be applied in between. */
-  async #receiveSome(): Promise<boolean> {
-    let steps = 0;
-    for (; steps < RECEIVE_STEPS && !this.#stopped(); steps += 1) {
-      if (this.#inbox.isDue(this.#facts.received)) this.#look();
-      const step = this.#inbox.step(this.#facts.received);
-      if (step === undefined) break;
-      await this.#take(step);
-      this.#inbox.taken(step);
-    }
-    return steps > 0;
-  }
-
-  async #take(step: InboxStep): Promise<void> {
-    const { name, range } = step.entry;
-    if (step.kind === 'discard') {
-      await this.#back.discard(name);
-      return;
-    }
-    this.#changed = true;
-    if (step.kind === 'refuse') {
-      await this.#back.refuse(name, `FOREIGN: ${step.reason}`);
-      this.#noteRefused(range, step.reason);
-      return;
-    }
-    const result = await this.#back.receive(name);
-    if (result.kind === 'refused') {
-      this.#noteRefused(range, `${result.code}: ${result.reason}`);
-      this.#log.error(`segment refused: ${result.reason}`, { code: result.code, segment: name });
-      return;
-    }
-    this.#facts = result.facts;
-    this.#refused = this.#refused.filter((refused) => refused.last > result.facts.received);
-  }
-
-  /** Events only tell when to look. */
-  #look(): void {
-    const { received, state } = this.#facts;
-    if (this.#inbox.look({ received, epoch: state.epoch?.number })) this.#changed = true;
-    const [hole] = this.#inbox.missing;
-    const message = hole && `records ${hole.first} to ${hole.last} have not arrived; what follows them waits`;
-    this.#waits.set('hole', message === undefined ? undefined : { code: 'hole', message });
-  }
-
   async #apply(): Promise<boolean> {
     const { clock } = this.#platform;
-    if (this.#markerRuns()) return false;
-    if (this.#facts.state.pending !== undefined) {
-      await this.#reachMarker();
-      return !this.#markerRuns();
-    }
-    if (this.#facts.journalSegments === 0 || clock.monotonic() < this.#applyAfter) return false;
+    this.#begin(`applying what follows record ${this.#facts.state.applied}`);
+    this.#markers.attend(this.#facts.state);
+    const { state, journalSegments } = this.#facts;
+    if (state.pending !== undefined || journalSegments === 0) return false;
+    if (clock.monotonic() < this.#applyAfter) return false;
     try {
-      this.#facts = await this.#back.applySome();
-      this.#changed = true;
+      this.#setFacts(await this.#back.applySome());
       this.#waits.set('apply', undefined);
       return true;
     } catch (error) {
       this.#applyAfter = clock.monotonic() + RETRY;
       // What follows a segment that was found damaged is back in the inbox.
       this.#inbox.note();
-      this.#facts = await this.#back.facts();
+      this.#setFacts(await this.#back.facts());
       this.#standStill('apply', applyReason(error), error);
       return false;
     }
   }
 
-  async #reachMarker(): Promise<void> {
-    const pending = await this.#back.startMarker();
-    const program = this.#options.markers.find((candidate) => candidate.name === pending?.name);
-    if (pending === undefined || program === undefined) {
-      this.#log.warn(`no program is configured for marker ${pending?.name ?? ''}: passed over`);
-      this.#facts = await this.#back.finishMarker();
-      return;
-    }
-    const { processes } = this.#platform;
-    const context = {
-      group: this.#options.name,
-      volumes: this.#options.paths,
-      processes,
-      log: this.#log,
-      signal: this.#stop.signal,
-    };
-    const running = runMarker(program, pending, context);
-    if (!program.wait) {
-      // It may be cut off by a stop and is then not started again: that is what `wait: false` asks for.
-      void running;
-      this.#facts = await this.#back.finishMarker();
-      return;
-    }
-    this.#waits.set('marker', {
-      code: 'marker-running',
-      message: `marker ${pending.name}: ${program.run[0]} is running (attempt ${pending.attempt}); the volumes stand still`,
-    });
-    this.#marker = running.then((failure) => this.#markerEnded(failure, pending.name, pending.attempt));
-  }
-
-  async #markerEnded(failure: string | undefined, name: string, attempt: number): Promise<void> {
-    this.#waits.set('marker', undefined);
-    if (this.#stopped()) return;
-    try {
-      const message =
-        failure && `marker ${name}: its program ${failure} (attempt ${attempt} of ${ATTEMPTS_MAX})`;
-      this.#waits.set(
-        'marker-failure',
-        message === undefined ? undefined : { code: 'marker-failed', message },
-      );
-      if (failure === undefined || attempt >= ATTEMPTS_MAX) this.#facts = await this.#back.finishMarker();
-      else await sleep(this.#platform.clock, RETRY * attempt, this.#stop.signal);
-    } catch (error) {
-      this.#standStill('work', workReason(error), error);
-    }
-    this.#marker = undefined;
-    this.wake();
-  }
-
   #standStill(subject: Subject, reason: Reason, error: unknown): void {
     if (this.#waits.set(subject, reason)) this.#log.error(reason.message, { code: errorCode(error) });
-  }
-
-  #noteRefused(range: SegmentRange, reason: string): void {
-    this.#refused = [
-      ...this.#refused,
-      { ...range, reason: reason.slice(0, 1000), at: this.#platform.clock.now() },
-    ];
-    this.#refused = this.#refused.slice(-REFUSED_MAX);
-    this.#changed = true;
-    // What overlapped it may now be a hole.
-    this.#inbox.note();
   }
 
   /** Bytes that may still come. */
@@ -344,17 +263,20 @@ export class DestinationGroup {
   }
 
   async #publish(force = false): Promise<void> {
-    const { folder, quota } = this.#options;
+    this.#begin('reserving status numbers');
+    await this.#publisher.prepare();
+    this.#tell(force);
+  }
+
+  #tell(force = false): void {
+    const { folder, quota, paths } = this.#options;
     const full = this.#room() === 0;
     const message = `there is no room left in ${folder} (quota ${quota} bytes): nothing more is received`;
     this.#waits.set('room', full ? { code: 'disk-full', message } : undefined);
-    this.#waits.set('volumes', unsentReason(this.#options.paths.keys(), this.#facts.state.volumes));
-    const changed = this.#changed || this.#waits.changes !== this.#waitsPublished;
-    if (!force && !changed && !this.#publisher.isDue) return;
-    const waits = this.#waits.changes;
-    await this.#publisher.publish(this.#status(full));
-    this.#changed = false;
-    this.#waitsPublished = waits;
+    this.#waits.set('volumes', unsentReason(paths.keys(), this.#facts.state.volumes));
+    const news = [this.#changes, this.#intake.changes, this.#waits.changes].join();
+    if (!force && news === this.#told && !this.#publisher.isDue) return;
+    if (this.#publisher.publish(this.#status(full))) this.#told = news;
   }
 
   #status(full: boolean): StatusFacts {
@@ -365,8 +287,8 @@ export class DestinationGroup {
       received,
       applied: state.applied,
       appliedTime: state.appliedTime,
-      missing: this.#inbox.missing,
-      refused: [...this.#refused, ...damaged].slice(-REFUSED_MAX),
+      missing: this.#intake.missing,
+      refused: [...this.#intake.refused, ...damaged].slice(-REFUSED_MAX),
       full,
       consistent: state.consistent,
       waiting: this.#waits.first(),

@@ -25,6 +25,8 @@ export type BackCalls = Pick<
   | 'discard'
   | 'applySome'
   | 'startMarker'
+  | 'failMarker'
+  | 'detachMarker'
   | 'finishMarker'
   | 'reserveSequence'
   | 'snapshots'

@@ -10,6 +10,7 @@ import { Waits, type Wait } from '../platform/waits.ts';
  * the first of these that there is.
  */
 const SUBJECTS = [
+  'stall',
   'work',
   'room',
   'receive',
@@ -91,6 +92,12 @@ export function unsentReason(
   if (unsent.length === 0) return undefined;
   const message = `configured here and not sent by the source: ${unsent.join(', ')}; add them to the group at the source, or remove them here`;
   return { code: 'volume-not-sent', message };
+}
+
+export function holeReason([hole]: DestinationStatus['missing']): Reason | undefined {
+  if (hole === undefined) return undefined;
+  const message = `records ${hole.first} to ${hole.last} have not arrived; what follows them waits`;
+  return { code: 'hole', message };
 }
 
 export function receiveReason(error: unknown): Reason {

@@ -4,9 +4,6 @@ import type { Log } from '../platform/log.ts';
 import type { CommandResult, Processes } from '../platform/processes.ts';
 import type { PendingMarker } from './state-file.ts';
 
-/** Times that a program is tried before replication goes on without it. */
-export const ATTEMPTS_MAX = 3;
-
 /** A program that the configuration gives to a custom marker's name. */
 export interface MarkerProgram {
   readonly name: string;
@@ -42,12 +39,15 @@ export function markerEnvironment(marker: PendingMarker, context: MarkerContext)
   return environment;
 }
 
-/** Undefined when it succeeded, otherwise why not, in words. */
+/** `aborted`: this process ends it, which is no failure of the program. `failed`: why, in words. */
+export type MarkerOutcome =
+  { readonly kind: 'succeeded' | 'aborted' } | { readonly kind: 'failed'; readonly failure: string };
+
 export async function runMarker(
   program: MarkerProgram,
   marker: PendingMarker,
   context: MarkerContext,
-): Promise<string | undefined> {
+): Promise<MarkerOutcome> {
   const fields = { marker: marker.name, lsn: marker.lsn, attempt: marker.attempt };
   context.log.info(`marker program ${program.run[0]} starts`, fields);
   const result = await context.processes
@@ -60,23 +60,28 @@ export async function runMarker(
     })
     // An argument list that is too long, for one: a program that fails, not an end of this one.
     .catch((error: unknown): CommandResult => ({ kind: 'not-started', reason: describeError(error) }));
-  const failure = failureOf(result, program);
-  if (failure === undefined) context.log.info(`marker program ${program.run[0]} succeeded`, fields);
-  else context.log.warn(`marker program ${program.run[0]} ${failure}`, fields);
-  return failure;
+  const outcome = outcomeOf(result, program);
+  if (outcome.kind === 'succeeded') context.log.info(`marker program ${program.run[0]} succeeded`, fields);
+  else if (outcome.kind === 'failed')
+    context.log.warn(`marker program ${program.run[0]} ${outcome.failure}`, fields);
+  else context.log.warn(`marker program ${program.run[0]} was ended: it is started again`, fields);
+  return outcome;
 }
 
-function failureOf(result: CommandResult, program: MarkerProgram): string | undefined {
+function outcomeOf(result: CommandResult, program: MarkerProgram): MarkerOutcome {
+  const failed = (failure: string): MarkerOutcome => ({ kind: 'failed', failure });
   switch (result.kind) {
     case 'exited':
-      return result.exitCode === 0 ? undefined : `ended with exit code ${result.exitCode}`;
+      return result.exitCode === 0
+        ? { kind: 'succeeded' }
+        : failed(`ended with exit code ${result.exitCode}`);
     case 'killed':
-      return `was killed by ${result.signal}`;
+      return failed(`was killed by ${result.signal}`);
     case 'timed-out':
-      return `did not end within ${program.timeLimit} ms`;
+      return failed(`did not end within ${program.timeLimit} ms`);
     case 'aborted':
-      return 'was ended because blockferry stops';
+      return { kind: 'aborted' };
     case 'not-started':
-      return `could not be started: ${result.reason}`;
+      return failed(`could not be started: ${result.reason}`);
   }
 }

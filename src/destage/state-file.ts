@@ -11,7 +11,10 @@ import { OperatorError } from '../platform/errors.ts';
 import type { Files } from '../platform/files.ts';
 import { readTwoCopies, writeTwoCopies } from '../platform/two-copy-file.ts';
 
-/** A marker that has been reached and is not yet done with. */
+/** Programs that may run while the volumes go on; a further one makes them stand still until one of these has ended. */
+export const BACKGROUND_MAX = 16;
+
+/** A custom marker that has been reached and whose program has not ended. */
 export interface PendingMarker {
   readonly id: string;
   readonly kind: 'snapshot' | 'custom';
@@ -21,6 +24,8 @@ export interface PendingMarker {
   readonly time: number;
   /** Times that its program has been started, or may have been. */
   readonly attempt: number;
+  /** Times that it ended, and failed. An end that this process brought about is none. */
+  readonly failures: number;
 }
 
 export interface DestinationState {
@@ -34,7 +39,10 @@ export interface DestinationState {
   readonly appliedTime: number;
   readonly volumes: readonly AttachedVolume[];
   readonly consistent: boolean;
+  /** The volumes stand still at this one. */
   readonly pending: PendingMarker | undefined;
+  /** Whose programs run, or are to run again, while the volumes go on. */
+  readonly background: readonly PendingMarker[];
   /** Status sequence numbers below this have perhaps been used. */
   readonly statusSequence: number;
 }
@@ -48,6 +56,7 @@ export const DESTINATION_START: DestinationState = {
   volumes: [],
   consistent: false,
   pending: undefined,
+  background: [],
   statusSequence: 0,
 };
 
@@ -55,6 +64,16 @@ const FILE = 'destination-state.json';
 const count = z.number().int().nonnegative();
 const lsnSchema = count.transform((value) => value as Lsn);
 const id = z.string().regex(/^[0-9a-f]{32}$/);
+
+const marker = z.strictObject({
+  id,
+  kind: z.enum(['snapshot', 'custom']),
+  name: z.string().max(255),
+  lsn: lsnSchema,
+  time: count,
+  attempt: count,
+  failures: count.default(0),
+});
 
 const schema = z.strictObject({
   version: z.literal(1),
@@ -75,16 +94,8 @@ const schema = z.strictObject({
     )
     .max(VOLUMES_PER_GROUP_MAX),
   consistent: z.boolean(),
-  pending: z
-    .strictObject({
-      id,
-      kind: z.enum(['snapshot', 'custom']),
-      name: z.string().max(255),
-      lsn: lsnSchema,
-      time: count,
-      attempt: count,
-    })
-    .optional(),
+  pending: marker.optional(),
+  background: z.array(marker).max(BACKGROUND_MAX).default([]),
   statusSequence: count,
 });
 

@@ -8,7 +8,7 @@ import { Reserve } from '../platform/reserve.ts';
 
 /** Milliseconds: the status file is never older, whatever happens or does not. */
 export const HEARTBEAT = 2000;
-/** Numbers that are reserved at once: each reservation is a durable write. */
+/** Numbers that are reserved at once: each reservation is a durable write. Half of them are hours of heartbeats. */
 const SEQUENCE_STEP = 10_000;
 
 export interface StatusPublisherOptions {
@@ -45,11 +45,17 @@ export class StatusPublisher {
     return this.#platform.clock.monotonic() - this.#publishedAt >= HEARTBEAT;
   }
 
-  async publish(facts: StatusFacts): Promise<void> {
-    if (this.#sequence === this.#sequenceEnd) {
-      this.#sequence = await this.#options.reserveSequence(SEQUENCE_STEP);
-      this.#sequenceEnd = this.#sequence + SEQUENCE_STEP;
-    }
+  /** So many numbers are at hand that none need be asked for while the other half of the destination does not answer. */
+  async prepare(): Promise<void> {
+    if (this.#sequenceEnd - this.#sequence > SEQUENCE_STEP / 2) return;
+    const first = await this.#options.reserveSequence(SEQUENCE_STEP);
+    this.#sequence = first;
+    this.#sequenceEnd = first + SEQUENCE_STEP;
+  }
+
+  /** False when no number is at hand. */
+  publish(facts: StatusFacts): boolean {
+    if (this.#sequence === this.#sequenceEnd) return false;
     const { clock, files } = this.#platform;
     this.#sequence += 1;
     const content = this.#options.encodeStatus({
@@ -61,5 +67,6 @@ export class StatusPublisher {
     });
     this.#reserve.spend(() => replaceFile(files, this.#path, content));
     this.#publishedAt = clock.monotonic();
+    return true;
   }
 }

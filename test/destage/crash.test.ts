@@ -58,8 +58,9 @@ describe('a destination that dies at any of its changes', function () {
     for (;;) {
       const facts = await back.applySome();
       if (facts.state.pending !== undefined) {
-        attempts.push((await back.startMarker())?.attempt ?? 0);
-        await back.finishMarker();
+        const { id } = facts.state.pending;
+        attempts.push((await back.startMarker(id))?.attempt ?? 0);
+        await back.finishMarker(id);
       } else if (facts.journalSegments === 0) return;
     }
   }

@@ -127,12 +127,12 @@ describe("a destination's working half", () => {
     for (const path of paths) await back.receive(site.deliver(path));
     await applyAll(back);
     assert.equal(site.content()[0]?.[0], 7);
-    assert.equal((await back.startMarker())?.attempt, 1);
+    assert.equal((await back.startMarker(ID))?.attempt, 1);
     await back.close();
     back = site.start();
-    assert.equal((await back.startMarker())?.attempt, 2);
+    assert.equal((await back.startMarker(ID))?.attempt, 2);
     assert.equal((await back.applySome()).state.applied, 6, 'nothing behind it is applied before its end');
-    await back.finishMarker();
+    await back.finishMarker(ID);
     await applyAll(back);
     assert.equal(site.content()[0]?.[0], 8);
     await back.close();

@@ -123,6 +123,7 @@ function seeds(): Buffer[] {
     lsn: lsn(9),
     time: TIME,
     attempt: 1,
+    failures: 0,
   } as const;
   writeDestinationState(files, FOLDER, {
     ...DESTINATION_START,

@@ -1,0 +1,121 @@
+/** Takes in what arrives, a few segments at a time, and remembers what was refused. */
+import type { SegmentRange } from '../journal/names.ts';
+import type { RefusedSegment } from '../journal/status.ts';
+import type { Clock } from '../platform/clock.ts';
+import type { Log } from '../platform/log.ts';
+import type { DestinationFacts } from './destination-back.ts';
+import type { BackCalls } from './group-options.ts';
+import type { Inbox } from './inbox.ts';
+import type { InboxPlan, InboxStep } from './inbox-plan.ts';
+
+/** Steps in the inbox between two batches of applying: a backlog must not be taken in before any of it is applied. */
+const STEPS = 8;
+/** What a status file names. */
+export const REFUSED_MAX = 100;
+
+export interface IntakeOptions {
+  readonly back: BackCalls;
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly facts: () => DestinationFacts;
+  readonly onFacts: (facts: DestinationFacts) => void;
+  /** Before each step: what is under way, for whoever waits for its end. */
+  readonly onStep: (doing: string) => void;
+  readonly isStopped: () => boolean;
+}
+
+export class Intake {
+  readonly #inbox: Inbox;
+  readonly #options: IntakeOptions;
+  #refused: RefusedSegment[] = [];
+  #changes = 0;
+
+  constructor(inbox: Inbox, options: IntakeOptions) {
+    this.#inbox = inbox;
+    this.#options = options;
+  }
+
+  /** Not received since. */
+  get refused(): readonly RefusedSegment[] {
+    return this.#refused;
+  }
+
+  get missing(): InboxPlan['missing'] {
+    return this.#inbox.missing;
+  }
+
+  /** Counts up with what the source should be told. */
+  get changes(): number {
+    return this.#changes;
+  }
+
+  /** Takes a few steps: what is received is to be applied in between. Whether there was any. */
+  async takeSome(): Promise<boolean> {
+    let steps = 0;
+    for (; steps < STEPS && !this.#options.isStopped(); steps += 1) {
+      const { received } = this.#options.facts();
+      if (this.#inbox.isDue(received)) this.#look();
+      const step = this.#inbox.step(received);
+      if (step === undefined) break;
+      this.#options.onStep(`taking in ${step.entry.name}`);
+      await this.#take(step);
+      this.#inbox.taken(step);
+    }
+    return steps > 0;
+  }
+
+  /**
+   * Full of what waits behind a hole, the destination could never take what fills it. What is furthest behind is given
+   * up: it is not received, so the source still has it and sends it again.
+   */
+  async makeRoom(hasRoom: () => boolean): Promise<void> {
+    const { received, journalSegments } = this.#options.facts();
+    if (this.missing.length === 0 || this.#inbox.step(received) !== undefined) return;
+    if (journalSegments > 0 || hasRoom()) return;
+    for (const { name } of this.#inbox.giveUp()) {
+      await this.#options.back.discard(name);
+      this.#options.log.warn(
+        'the buffer is full: a segment that came early is given up until there is room',
+        {
+          segment: name,
+        },
+      );
+    }
+    this.#look();
+  }
+
+  #look(): void {
+    const { received, state } = this.#options.facts();
+    if (this.#inbox.look({ received, epoch: state.epoch?.number })) this.#changes += 1;
+  }
+
+  async #take(step: InboxStep): Promise<void> {
+    const { back, log } = this.#options;
+    const { name, range } = step.entry;
+    if (step.kind === 'discard') {
+      await back.discard(name);
+      return;
+    }
+    this.#changes += 1;
+    if (step.kind === 'refuse') {
+      await back.refuse(name, `FOREIGN: ${step.reason}`);
+      this.#noteRefused(range, step.reason);
+      return;
+    }
+    const result = await back.receive(name);
+    if (result.kind === 'refused') {
+      this.#noteRefused(range, `${result.code}: ${result.reason}`);
+      log.error(`segment refused: ${result.reason}`, { code: result.code, segment: name });
+      return;
+    }
+    this.#options.onFacts(result.facts);
+    this.#refused = this.#refused.filter((refused) => refused.last > result.facts.received);
+  }
+
+  #noteRefused(range: SegmentRange, reason: string): void {
+    const refused = { ...range, reason: reason.slice(0, 1000), at: this.#options.clock.now() };
+    this.#refused = [...this.#refused, refused].slice(-REFUSED_MAX);
+    // What overlapped it may now be a hole.
+    this.#inbox.note();
+  }
+}
