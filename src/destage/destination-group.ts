@@ -173,6 +173,8 @@ export class DestinationGroup {
   }
 
   async #run(): Promise<void> {
+    // The source hears that this side is there before the first step, which may be long.
+    await this.#publish().catch((error: unknown) => this.#standStill('work', workReason(error), error));
     while (!this.#stopped()) {
       this.#awake = false;
       let moved = false;

@@ -4,6 +4,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DestinationGroup } from '../../src/destage/destination-group.ts';
 import type { DestinationBack } from '../../src/destage/destination-back.ts';
+import type { BackCalls } from '../../src/destage/group-options.ts';
 import type { MarkerProgram } from '../../src/destage/marker-runner.ts';
 import type { DestinationStatus } from '../../src/journal/status.ts';
 import type { Clock } from '../../src/platform/clock.ts';
@@ -37,6 +38,8 @@ export interface RunOptions {
   readonly processes?: Processes;
   /** Takes every status written. */
   readonly written?: DestinationStatus[];
+  /** Stands between the two halves. */
+  readonly between?: (back: BackCalls) => BackCalls;
   /** Of both halves. */
   readonly files?: Files;
   /** One whose intervals go by faster, unless given. */
@@ -52,7 +55,7 @@ export async function runGroup(site: Site, options: RunOptions = {}): Promise<Ru
     clock: options.clock ?? fastClock,
     ...(options.processes && { processes: options.processes }),
   };
-  const group = new DestinationGroup(platform, quiet, back, await back.facts(), {
+  const group = new DestinationGroup(platform, quiet, options.between?.(back) ?? back, await back.facts(), {
     name: 'g',
     folder: site.folder,
     quota: options.quota ?? 2 ** 30,
