@@ -63,6 +63,13 @@ export type ReceiveResult =
       readonly reason: string;
     };
 
+/** A microsecond each: no destination starts or speaks as often as that. */
+function sequenceAt(time: number): number {
+  const sequence = Math.floor(time * 1000);
+  // A clock that is centuries ahead must not use up what a number can hold.
+  return sequence < 2 ** 52 ? sequence : 0;
+}
+
 export class DestinationBack {
   readonly #files: Files;
   readonly #clock: Clock;
@@ -161,9 +168,12 @@ export class DestinationBack {
     return Promise.resolve(this.#facts());
   }
 
-  /** Status sequence numbers from the result on, `count` of them, are used by nobody else, ever. */
+  /**
+   * Status sequence numbers from the result on, `count` of them, are used by nobody else, ever. They leap to the clock: one
+   * that was restored from a backup does not know which it has used, and its source would take them for a replay (I12).
+   */
   reserveSequence(count: number): Promise<number> {
-    const first = this.#state.statusSequence;
+    const first = Math.max(this.#state.statusSequence, sequenceAt(this.#clock.now()));
     this.#move({ ...this.#state, statusSequence: first + count });
     return Promise.resolve(first);
   }

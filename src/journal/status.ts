@@ -10,7 +10,11 @@ export interface DestinationStatus {
   readonly version: 1;
   /** Group id; empty until the first segment told it. */
   readonly groupId: string;
-  /** Counts up with every status written, across restarts: an older one that is put back is told by it. */
+  /**
+   * Counts up with every status written, across restarts: an older one that is put back is told by it. It begins at the
+   * destination's clock in microseconds since 1970 where that is ahead, so that a destination restored from a backup does
+   * not repeat the numbers of the time after it.
+   */
   readonly sequence: number;
   /** The destination's wall clock, milliseconds since 1970. */
   readonly writtenAt: number;

@@ -1,8 +1,10 @@
+import type { DestinationStatus } from '../journal/status.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { LinkWait } from './link-troubles.ts';
+import type { LinkSegment } from './planner.ts';
 
 /** What stands in the way without the link having failed; of each kind there is one at a time, or none. */
-export type NoticeKind = 'schedule' | 'status' | 'room' | 'destination' | 'noting';
+export type NoticeKind = 'schedule' | 'status' | 'room' | 'destination' | 'gone' | 'noting';
 
 export interface Notice {
   readonly code: string;
@@ -10,6 +12,22 @@ export interface Notice {
   /** Milliseconds since 1970, when somebody else knows better. */
   readonly since?: number;
   readonly nextTryAt?: number | undefined;
+}
+
+/** What it waits for itself. */
+export function destinationNotice({ waiting }: DestinationStatus): Notice | undefined {
+  return waiting && { ...waiting, code: `destination: ${waiting.code}` };
+}
+
+/** A destination that was set back, or began later, lacks records that nobody keeps any more: sending cannot help it. */
+export function goneNotice(
+  segments: readonly LinkSegment[],
+  { received }: DestinationStatus,
+): Notice | undefined {
+  const [oldest] = segments;
+  if (oldest === undefined || oldest.range.first <= received + 1) return undefined;
+  const message = `the destination lacks records ${received + 1} to ${oldest.range.first - 1}, which are kept here no longer; restore it from a newer backup, or stop both sides and move the group's folder away on each, to begin again with a full copy`;
+  return { code: 'records-gone', message };
 }
 
 export class LinkNotices {

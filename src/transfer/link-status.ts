@@ -56,6 +56,7 @@ function judge(status: DestinationStatus, { groupId, known }: StatusExpected): S
   const newest = known()?.sequence ?? 0;
   if (status.sequence >= newest) return { kind: 'accepted', status };
   const what = `the destination's status file is older (number ${status.sequence}) than one already seen (${newest})`;
-  const todo = 'find out who put it back, or whether the destination itself was set back to an earlier state';
+  const todo =
+    'find out who put it back; or, if the destination was restored from a backup while its clock was behind, set that clock right and restart blockferry there';
   return { kind: 'refused', code: 'status-replayed', message: `${what}; ${todo}` };
 }

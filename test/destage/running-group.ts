@@ -13,7 +13,7 @@ import { nodeClock } from '../../src/platform/node/clock.ts';
 import { nodeFiles } from '../../src/platform/node/files.ts';
 import { nodePlatform } from '../../src/platform/node/platform.ts';
 import type { Processes } from '../../src/platform/processes.ts';
-import { quiet, type Site } from './stream.ts';
+import { KEY, quiet, type Site } from './stream.ts';
 
 const SPEED = 20;
 
@@ -48,11 +48,12 @@ export interface RunOptions {
 
 export async function runGroup(site: Site, options: RunOptions = {}): Promise<Running> {
   const files = options.files ?? nodeFiles;
-  const back = site.start(files);
+  const clock = options.clock ?? fastClock;
+  const back = site.start(files, KEY, clock);
   const platform = {
     ...nodePlatform,
     files,
-    clock: options.clock ?? fastClock,
+    clock,
     ...(options.processes && { processes: options.processes }),
   };
   const group = new DestinationGroup(platform, quiet, options.between?.(back) ?? back, await back.facts(), {

@@ -15,6 +15,7 @@ import { DIGEST_START } from '../../src/journal/segment/format.ts';
 import { openSegment } from '../../src/journal/segment/reader.ts';
 import { writeSegment } from '../../src/journal/segment/writer.ts';
 import { OperatorError } from '../../src/platform/errors.ts';
+import type { Clock } from '../../src/platform/clock.ts';
 import type { Files } from '../../src/platform/files.ts';
 import type { Log } from '../../src/platform/log.ts';
 import { nodeClock } from '../../src/platform/node/clock.ts';
@@ -197,8 +198,8 @@ export class Site {
     this.snapshots.paths = [...this.paths.values()];
   }
 
-  start(files: Files = nodeFiles, key: Buffer | undefined = KEY): DestinationBack {
-    return new DestinationBack(files, nodeClock, quiet, {
+  start(files: Files = nodeFiles, key: Buffer | undefined = KEY, clock: Clock = nodeClock): DestinationBack {
+    return new DestinationBack(files, clock, quiet, {
       groupName: 'g',
       folder: this.folder,
       paths: this.paths,

@@ -187,6 +187,23 @@ describe('link recovery', () => {
     });
   });
 
+  it('says that a destination which was set back lacks what is kept here no longer', async () => {
+    bench = new LinkBench({ journal: segments(4) });
+    await bench.started(10 * SECOND);
+    assert.equal(bench.link.received, 40);
+    bench.journal = [segment(5)];
+    bench.site.received = 20;
+    await bench.run(10 * SECOND);
+    assert.match(
+      bench.wait('records-gone')?.message ?? '',
+      /lacks records 21 to 40, which are kept here no longer/,
+    );
+    assert.equal(bench.link.received, 20, 'its own word is believed');
+    bench.site.received = 40;
+    await bench.run(40 * SECOND);
+    assert.deepEqual([bench.codes(), bench.link.received], [[], 50]);
+  });
+
   describe('with a status that is not to be trusted (I12)', () => {
     const older = (bytes: Buffer): DestinationStatus => decodeStatus(bytes, undefined, GROUP_NAME);
 
