@@ -41,6 +41,11 @@ describe('the pool of raw segments', () => {
     const made = pool(RAWS_MAX - 3);
     assert.equal(disk.stat(`${FOLDER}/spare-7.raw`), undefined);
     assert.equal(takeAll(made).length, 3);
+    const over = pool(RAWS_MAX + 2);
+    takeAll(over);
+    const names = disk.list(FOLDER).length;
+    over.give(`${FOLDER}/0.open`);
+    assert.equal(disk.list(FOLDER).length, names - 1, 'one too many is not kept');
   });
 
   it('uses a file again when it is given back, and removes one of another size', () => {
