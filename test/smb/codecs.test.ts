@@ -142,7 +142,8 @@ describe('SMB messages', () => {
     looped.writeUInt32LE(8, HEADER_LENGTH + 8);
     assert.throws(() => decodeQueryDirectoryResponse(looped), { code: 'MALFORMED' });
     const outside = listing(['a']);
-    outside.writeUInt32LE(outside.length, HEADER_LENGTH + 4);
+    // One byte more than there is.
+    outside.writeUInt32LE(outside.length - HEADER_LENGTH - 8 + 1, HEADER_LENGTH + 4);
     assert.throws(() => decodeQueryDirectoryResponse(outside), { code: 'MALFORMED' });
     const read = Buffer.alloc(HEADER_LENGTH + 16 + 101);
     read.writeUInt16LE(17, HEADER_LENGTH);

@@ -143,6 +143,21 @@ describe('SMB client and somebody in between', () => {
     });
   }
 
+  it('who lets the client in, in the server’s name, is found out before anything is asked', async () => {
+    let asked = 0;
+    tap.onRequest = (message, send) => {
+      if (commandOf(message) === COMMANDS.treeConnect) asked += 1;
+      send(message);
+    };
+    tap.onAnswer = (message, send) => {
+      const letIn = commandOf(message) === COMMANDS.sessionSetup && message.readUInt32LE(8) === 0;
+      if (letIn) message[HEADER_FIELDS.signature]! ^= 1;
+      send(message);
+    };
+    await refused('INTEGRITY', asking());
+    assert.equal(asked, 0);
+  });
+
   it('who takes the signature away is found out', async () => {
     tap.onAnswer = (message, send) => {
       if (isPlain(message) && commandOf(message) === COMMANDS.create) {
