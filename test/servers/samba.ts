@@ -1,22 +1,15 @@
 import { execFileSync } from 'node:child_process';
-import {
-  chmodSync,
-  chownSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fetched, libraryPath } from './cache.ts';
-import { freePort, ServerProcess } from './processes.ts';
+import { freePort } from './processes.ts';
+import { ControlledServer } from './server.ts';
+import { makeOwnedFolder, type Owner } from './small-folder.ts';
 
 /** Debian's user `backup`, by whom files are written; others of its system users have the other roles. */
 const WRITER = 'backup';
-export const SAMBA_OWNER = { uid: 34, gid: 34 };
+export const SAMBA_OWNER: Owner = { uid: 34, gid: 34 };
 /** May read, but not write. */
 const READER = 'games';
 /** Has a password that must be changed. */
@@ -28,7 +21,7 @@ const DISABLED = 'mail';
 let accounts: ReadonlyMap<string, Buffer> | undefined;
 
 /** A private Samba on loopback: its own configuration, users and state, none of them the machine's. */
-export class SambaServer {
+export class SambaServer extends ControlledServer {
   readonly port: number;
   readonly share = 'share';
   readonly password = 'correct-horse-battery';
@@ -39,20 +32,22 @@ export class SambaServer {
   readonly groupFolder: string;
   readonly groupPath = '/group';
   readonly #folder: string;
+  readonly #configuration: string;
   readonly #environment: Readonly<Record<string, string>>;
-  #process: ServerProcess | undefined;
 
   private constructor(folder: string, port: number, settings: readonly string[]) {
+    const environment = { LD_LIBRARY_PATH: `${sambaLibraries()}:${libraryPath()}` };
+    const configuration = join(folder, 'smb.conf');
+    const options = ['-s', configuration, '-F', '--no-process-group', '--debug-stdout'];
+    super({ command: { argv: [fetched('samba', 'usr/sbin/smbd'), ...options], environment }, port });
     this.port = port;
     this.#folder = folder;
-    this.#environment = { LD_LIBRARY_PATH: `${sambaLibraries()}:${libraryPath()}` };
+    this.#environment = environment;
+    this.#configuration = configuration;
     this.root = join(folder, 'root');
     this.groupFolder = join(this.root, 'group');
     chmodSync(folder, 0o755);
-    for (const path of [this.root, this.groupFolder]) {
-      mkdirSync(path);
-      chownSync(path, SAMBA_OWNER.uid, SAMBA_OWNER.gid);
-    }
+    for (const path of [this.root, this.groupFolder]) makeOwnedFolder(path, SAMBA_OWNER);
     this.#configure(settings);
   }
 
@@ -69,10 +64,6 @@ export class SambaServer {
     }
   }
 
-  get #configuration(): string {
-    return join(this.#folder, 'smb.conf');
-  }
-
   /** For `smbclient`: its arguments before the share's. */
   get clientCommand(): {
     readonly program: string;
@@ -84,32 +75,6 @@ export class SambaServer {
       arguments: ['-s', this.#configuration, '-p', String(this.port), '-U', `${WRITER}%${this.password}`],
       environment: { ...process.env, ...this.#environment },
     };
-  }
-
-  /** Also after {@link kill}: the same server again. */
-  async run(): Promise<void> {
-    const smbd = fetched('samba', 'usr/sbin/smbd');
-    const options = ['-s', this.#configuration, '-F', '--no-process-group', '--debug-stdout'];
-    this.#process = new ServerProcess([smbd, ...options], this.#environment);
-    await this.#process.listening(this.port);
-  }
-
-  async kill(): Promise<void> {
-    await this.#process?.kill();
-  }
-
-  /** Ends the connections that are open, not the server. */
-  killSessions(): void {
-    this.#process?.signalChildren('SIGKILL');
-  }
-
-  /** SIGSTOP: connections stay, nothing answers. */
-  freeze(): void {
-    this.#process?.signal('SIGSTOP');
-  }
-
-  thaw(): void {
-    this.#process?.signal('SIGCONT');
   }
 
   async stop(): Promise<void> {
