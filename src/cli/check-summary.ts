@@ -4,6 +4,7 @@ import type {
   Config,
   DestinationGroupConfig,
   FtpTransportConfig,
+  SftpTransportConfig,
   LinkConfig,
   ReceiverConfig,
   SourceGroupConfig,
@@ -72,8 +73,18 @@ function describeSource(group: SourceGroupConfig, notes: VolumeNotes): Section {
 
 function describeLink({ name, transport, parallel }: LinkConfig): string {
   const files = parallel === 1 ? '1 file' : `${parallel} files`;
-  const to = transport.kind === 'folder' ? `the folder ${transport.path}` : describeFtp(transport);
-  return `to ${name}: ${to}, ${files} at once`;
+  return `to ${name}: ${describeTransport(transport)}, ${files} at once`;
+}
+
+function describeTransport(transport: LinkConfig['transport']): string {
+  switch (transport.kind) {
+    case 'folder':
+      return `the folder ${transport.path}`;
+    case 'ftp':
+      return describeFtp(transport);
+    case 'sftp':
+      return describeSftp(transport);
+  }
 }
 
 function describeFtp(ftp: FtpTransportConfig): string {
@@ -83,6 +94,18 @@ function describeFtp(ftp: FtpTransportConfig): string {
     : 'without TLS: the password goes over the network readable';
   const protection = ftp.tls === 'none' ? plain : `${ftp.tls} TLS${trust}`;
   return `ftp://${ftp.user}@${formatAddress(ftp)}${ftp.path} (${protection})`;
+}
+
+function describeSftp(sftp: SftpTransportConfig): string {
+  const login = [
+    ...(sftp.privateKey === undefined ? [] : ['a key']),
+    ...(sftp.password === undefined ? [] : ['a password']),
+  ];
+  const trust =
+    sftp.hostKey === undefined
+      ? 'no host-key yet: it is refused, and says the one that it has'
+      : 'the server known by its key';
+  return `sftp://${sftp.user}@${formatAddress(sftp)}${sftp.path} (${login.join(' or ')}; ${trust})`;
 }
 
 function describeDestination(group: DestinationGroupConfig, notes: VolumeNotes): Section {

@@ -7,6 +7,7 @@ import type {
   FtpTransportConfig,
   LinkConfig,
   ReceiverConfig,
+  SftpTransportConfig,
   SourceGroupConfig,
 } from './config.ts';
 import { formatPath, type SettingPath } from './problems.ts';
@@ -88,10 +89,12 @@ function buildSource(name: string, group: SourceFile, parts: Parts): SourceGroup
 
 type LinkFile = SourceFile['destinations'][string];
 type FtpFile = NonNullable<LinkFile['ftp']>;
+type SftpFile = NonNullable<LinkFile['sftp']>;
 
 function buildLink(path: SettingPath, name: string, link: LinkFile, parts: Parts): LinkConfig {
-  const { ftp, folder, parallel } = link;
+  const { ftp, sftp, folder, parallel } = link;
   if (ftp !== undefined) return { name, parallel, transport: buildFtp([...path, 'ftp'], ftp, parts) };
+  if (sftp !== undefined) return { name, parallel, transport: buildSftp([...path, 'sftp'], sftp, parts) };
   assert(folder !== undefined, `${formatPath(path)} has a transport`);
   return { name, parallel, transport: { kind: 'folder', path: folder } };
 }
@@ -110,6 +113,22 @@ function buildFtp(path: SettingPath, ftp: FtpFile, { secrets }: Parts): FtpTrans
       authority === undefined ? undefined : found(secrets.certificates, [...path, 'certificate-authority']),
     fingerprint: ftp.fingerprint,
     timeout: ftp.timeout,
+  };
+}
+
+function buildSftp(path: SettingPath, sftp: SftpFile, { secrets }: Parts): SftpTransportConfig {
+  const { host, port, user, timeout } = sftp;
+  const privateKey = [...path, 'private-key'];
+  return {
+    kind: 'sftp',
+    host,
+    port,
+    user,
+    password: secrets.passwords.get(formatPath(path)),
+    privateKey: sftp['private-key'] === undefined ? undefined : found(secrets.privateKeys, privateKey),
+    hostKey: sftp['host-key'],
+    path: sftp.path,
+    timeout,
   };
 }
 

@@ -6,6 +6,7 @@
 import type { ReceiverOptions } from '../transfer/receiver/options.ts';
 import type { FolderTransportOptions } from '../transfer/transports/folder.ts';
 import type { FtpServerOptions } from '../transfer/transports/ftp-options.ts';
+import type { SftpServerOptions } from '../transfer/transports/sftp-options.ts';
 
 export interface Config {
   /** Holds the API's endpoint file, the log and what the daemon must remember. */
@@ -84,7 +85,7 @@ export interface NbdConfig {
 export interface LinkConfig {
   /** The destination's name, for people. */
   readonly name: string;
-  readonly transport: FolderTransportConfig | FtpTransportConfig;
+  readonly transport: FolderTransportConfig | FtpTransportConfig | SftpTransportConfig;
   /** Files under way at once. */
   readonly parallel: number;
 }
@@ -95,6 +96,10 @@ export interface FolderTransportConfig extends FolderTransportOptions {
 
 export interface FtpTransportConfig extends FtpServerOptions {
   readonly kind: 'ftp';
+}
+
+export interface SftpTransportConfig extends SftpServerOptions {
+  readonly kind: 'sftp';
 }
 
 export interface DestinationGroupConfig extends GroupConfigBase {

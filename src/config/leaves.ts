@@ -32,6 +32,7 @@ export interface PathContext {
 // eslint-disable-next-line no-control-regex -- these are what is looked for
 const UNWANTED_CHARACTER = /[\u0000-\u001f\u007f-\u00a0\u2028\u2029]/;
 const FINGERPRINT = /^(?:[0-9a-f]{2}:?){31}[0-9a-f]{2}$/i;
+const HOST_KEY = /^SHA256:[A-Za-z0-9+/]{43}$/;
 const ENVIRONMENT_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
 /** Names that Windows takes as they are: resolving them would add a separator. */
 const WINDOWS_DEVICE = /^\\\\[.?]\\/;
@@ -216,6 +217,15 @@ export function fingerprint(): Leaf<string> {
     if (!FINGERPRINT.test(value)) return { message: 'is not a SHA-256 fingerprint', fix };
     return { value: value.replaceAll(':', '').toLowerCase() };
   });
+}
+
+/** As `ssh-keygen -lf` shows a server's key. */
+export function hostKey(): Leaf<string> {
+  return matching(
+    HOST_KEY,
+    'is no SHA-256 fingerprint of a host key',
+    'write what ssh-keygen -lf shows of the server’s key: SHA256: and 43 characters',
+  );
 }
 
 export function environmentName(): Leaf<string> {

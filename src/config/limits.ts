@@ -43,7 +43,8 @@ export const SEGMENT_SIZE = { min: MIB, max: 64 * MIB } as const;
 export const SEGMENT_AGE = { min: 100, max: HOUR } as const;
 export const COMPRESSION = { min: 0, max: 19 } as const;
 export const PARALLEL = { min: 1, max: 16 } as const;
-export const FTP_TIMEOUT = { min: SECOND, max: 10 * 60 * SECOND } as const;
+/** Without an answer of a file server. */
+export const SERVER_TIMEOUT = { min: SECOND, max: 10 * 60 * SECOND } as const;
 export const MARKER_TIME_LIMIT = { min: SECOND, max: 7 * 24 * HOUR } as const;
 export const NBD_CONNECTIONS = { min: 1, max: 1024 } as const;
 export const RECEIVER_CONNECTIONS = { min: 1, max: 1024 } as const;

@@ -132,6 +132,7 @@ function sourceSchema(context: PathContext) {
 function linkSchema(context: PathContext) {
   return z.strictObject({
     ftp: ftpSchema(context).optional(),
+    sftp: sftpSchema(context).optional(),
     folder: leaves.path('write the folder’s path, local or on a mounted share', context).optional(),
     parallel: leaves.integer(limits.PARALLEL).default(2),
   });
@@ -147,7 +148,20 @@ function ftpSchema(context: PathContext) {
     tls: leaves.choice(TLS_MODES, 'write explicit (usual), implicit (port 990) or none').default('explicit'),
     'certificate-authority': leaves.path('write the path of the authority’s PEM file', context).optional(),
     fingerprint: leaves.fingerprint().optional(),
-    timeout: leaves.duration('30 s', limits.FTP_TIMEOUT).default(30_000),
+    timeout: leaves.duration('30 s', limits.SERVER_TIMEOUT).default(30_000),
+  });
+}
+
+function sftpSchema(context: PathContext) {
+  return z.strictObject({
+    host: leaves.host('write the server’s name or IP address: sftp.bern.example'),
+    port: leaves.integer({ min: 1, max: 65_535 }).default(22),
+    user: leaves.text('write the user that the server knows'),
+    'private-key': leaves.path('write the path of the private key', context).optional(),
+    ...passwordSettings(context),
+    'host-key': leaves.hostKey().optional(),
+    path: leaves.remotePath(),
+    timeout: leaves.duration('30 s', limits.SERVER_TIMEOUT).default(30_000),
   });
 }
 

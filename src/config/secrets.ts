@@ -3,6 +3,7 @@ import { createPrivateKey, X509Certificate } from 'node:crypto';
 import type { LenientFile } from './lenient.ts';
 import { KEY_LENGTH, PEM_FILE_MAX, SECRET_FILE_MAX } from './limits.ts';
 import { formatPath, quote, type Finding, type SettingPath } from './problems.ts';
+import { parseSshKey } from './ssh-key.ts';
 import type { ConfigWorld } from './world.ts';
 
 export interface SecretSources {
@@ -10,12 +11,14 @@ export interface SecretSources {
   readonly world: ConfigWorld;
 }
 
-/** By the place of the settings that name them: a group, a link's `ftp`, a `login`, `receiver.tls`. */
+/** By the place of the settings that name them: a group, a link's `ftp` or `sftp`, a `login`, `receiver.tls`. */
 export interface Secrets {
   readonly keys: ReadonlyMap<string, Buffer>;
   readonly passwords: ReadonlyMap<string, string>;
   /** PEM text, by the setting itself. */
   readonly certificates: ReadonlyMap<string, string>;
+  /** Text of SSH keys, by the setting itself. */
+  readonly privateKeys: ReadonlyMap<string, string>;
 }
 
 export function readSecrets(
@@ -31,10 +34,16 @@ export function readSecrets(
       reader.password([...path, 'login'], group.login);
     if (group.role !== 'source') continue;
     for (const [destination, link] of Object.entries(group.destinations ?? {})) {
-      if (link?.ftp === undefined) continue;
-      const at = [...path, 'destinations', destination, 'ftp'];
-      reader.password(at, link.ftp);
-      reader.authority([...at, 'certificate-authority'], link.ftp['certificate-authority']);
+      const at = [...path, 'destinations', destination];
+      if (link?.ftp !== undefined) {
+        const { ftp } = link;
+        reader.password([...at, 'ftp'], ftp);
+        reader.authority([...at, 'ftp', 'certificate-authority'], ftp['certificate-authority']);
+      }
+      if (link?.sftp !== undefined) {
+        reader.password([...at, 'sftp'], link.sftp);
+        reader.privateKey([...at, 'sftp', 'private-key'], link.sftp['private-key']);
+      }
     }
   }
   const tls = file.receiver?.tls;
@@ -59,6 +68,7 @@ class SecretReader implements Secrets {
   readonly keys = new Map<string, Buffer>();
   readonly passwords = new Map<string, string>();
   readonly certificates = new Map<string, string>();
+  readonly privateKeys = new Map<string, string>();
   readonly findings: Finding[] = [];
   readonly #sources: SecretSources;
 
@@ -113,6 +123,14 @@ class SecretReader implements Secrets {
     if (blocks.length > 0 && blocks.every((block) => parseCertificate(block) !== undefined)) {
       this.certificates.set(formatPath(path), pem);
     } else this.#refuse(path, `${file ?? ''} holds no readable certificate`, PEM_FIX);
+  }
+
+  privateKey(path: SettingPath, file: string | undefined): void {
+    const text = this.#privateFile(path, file, PEM_FILE_MAX)?.toString('utf8');
+    if (file === undefined || text === undefined) return;
+    const parsed = parseSshKey(text);
+    if ('value' in parsed) this.privateKeys.set(formatPath(path), parsed.value);
+    else this.#refuse(path, `${file} ${parsed.message}`, parsed.fix.replaceAll('<file>', shellWord(file)));
   }
 
   serverCertificate(

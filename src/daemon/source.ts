@@ -17,6 +17,7 @@ import { ThrottledTransport } from '../transfer/throttled-transport.ts';
 import type { Transport } from '../transfer/transport.ts';
 import { FolderTransport } from '../transfer/transports/folder.ts';
 import { FtpTransport } from '../transfer/transports/ftp.ts';
+import { SftpTransport } from '../transfer/transports/sftp.ts';
 import { Turns } from '../transfer/turns.ts';
 import { LinkMemory } from './link-memory.ts';
 import { logFromThread, type RunningGroup } from './running-group.ts';
@@ -287,9 +288,15 @@ function newIdentity(random: Platform['random']): GroupFile {
 
 export function transportOf({ transport, parallel }: LinkConfig): Transport {
   // One connection more than there are transfers, for the status.
-  return transport.kind === 'folder'
-    ? new FolderTransport(transport)
-    : new FtpTransport({ ...transport, connections: parallel + 1 });
+  const connections = parallel + 1;
+  switch (transport.kind) {
+    case 'folder':
+      return new FolderTransport(transport);
+    case 'ftp':
+      return new FtpTransport({ ...transport, connections });
+    case 'sftp':
+      return new SftpTransport({ ...transport, connections });
+  }
 }
 
 function streamStatus(config: LinkConfig, link: Link, last: number, clock: Platform['clock']): StreamStatus {
@@ -300,7 +307,7 @@ function streamStatus(config: LinkConfig, link: Link, last: number, clock: Platf
     link:
       config.transport.kind === 'folder'
         ? config.transport.path
-        : `ftp://${config.transport.host}:${config.transport.port}`,
+        : `${config.transport.kind}://${config.transport.host}:${config.transport.port}`,
     state: report.state,
     received: status?.received ?? 0,
     applied: status?.applied ?? 0,

@@ -102,6 +102,20 @@ receiver
       /to bern: ftp:\/\/u@h:21\/x \(without TLS: the password goes over the network readable\)/,
     );
     assert.doesNotMatch(result.text, /correct horse|a5a5/);
+    const sftp = check(
+      withGroup(
+        GOOD_SOURCE.replace(
+          'folder: share',
+          'sftp: { host: h, user: u, private-key: ssh-key, password-file: password, path: /x }',
+        ),
+      ),
+    );
+    assert.equal(sftp.exitCode, 0, sftp.text);
+    assert.match(
+      sftp.text,
+      /to bern: sftp:\/\/u@h:22\/x \(a key or a password; no host-key yet: it is refused/,
+    );
+    assert.doesNotMatch(sftp.text, /correct horse|PRIVATE KEY/);
   });
 
   it('says what is wrong with the file before it looks at the machine, and exits 5', () => {

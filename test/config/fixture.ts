@@ -38,6 +38,13 @@ export function makeFixture(): Fixture {
     stdio: 'pipe',
   });
   fs.chmodSync(join(folder, 'other-key.pem'), 0o600);
+  for (const [name, passphrase] of [
+    ['ssh-key', ''],
+    ['ssh-key-locked', 'passphrase'],
+  ] as const) {
+    execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', passphrase, '-f', join(folder, name)]);
+  }
+  write('public-key', fs.readFileSync(join(folder, 'ssh-key.pub')));
   execFileSync('mkfifo', ['-m', '600', join(folder, 'pipe')]);
   fs.mkdirSync(join(folder, 'images'));
   write('images/target.raw', Buffer.alloc(512));

@@ -47,7 +47,7 @@ describe('Loading a configuration:', () => {
       });
     });
 
-    it('has everything that was written, for a source that sends by FTP', () => {
+    it('has everything that was written, for a source that sends by FTP and SFTP', () => {
       const text = `role: source
 buffer: /buffer
 quota: 20 GiB
@@ -59,6 +59,7 @@ destinations:
   bern:
     parallel: 4
     ftp: { host: '::1', port: 2121, user: u, password-file: password, path: //a//b/, certificate-authority: cert.pem, timeout: 1 min }
+  bonn: { sftp: { host: bonn.example, user: u, private-key: ssh-key, host-key: 'SHA256:${'A'.repeat(43)}', path: /g } }
   rome: { ftp: { host: rome.example, user: u, password-env: PASSWORD, path: /, tls: implicit, fingerprint: '${'AB:'.repeat(31)}CD' } }
 `;
       const { config } = good(
@@ -91,6 +92,21 @@ destinations:
             certificateAuthority: fs.readFileSync(join(fixture.folder, 'cert.pem'), 'utf8'),
             fingerprint: undefined,
             timeout: 60_000,
+          },
+        },
+        {
+          name: 'bonn',
+          parallel: 2,
+          transport: {
+            kind: 'sftp',
+            host: 'bonn.example',
+            port: 22,
+            user: 'u',
+            password: undefined,
+            privateKey: fs.readFileSync(join(fixture.folder, 'ssh-key'), 'utf8'),
+            hostKey: `SHA256:${'A'.repeat(43)}`,
+            path: '/g',
+            timeout: 30_000,
           },
         },
         {

@@ -4,7 +4,7 @@ import type { Finding, SettingPath } from '../problems.ts';
 import type { RuleContext } from './context.ts';
 
 interface Alternatives {
-  readonly names: readonly [string, string];
+  readonly names: readonly string[];
   readonly needed: boolean;
   readonly both: boolean;
   /** What to add when none is there. */
@@ -19,10 +19,10 @@ const NBD: Alternatives = {
   fix: 'add socket: with a path, or listen: 127.0.0.1:10809',
 };
 const TRANSPORT: Alternatives = {
-  names: ['ftp', 'folder'],
+  names: ['ftp', 'sftp', 'folder'],
   needed: true,
   both: false,
-  fix: 'add ftp: with the server, or folder: with a local or mounted path',
+  fix: 'add ftp: or sftp: with the server, or folder: with a local or mounted path',
 };
 const PASSWORD: Alternatives = {
   names: ['password-file', 'password-env'],
@@ -30,6 +30,15 @@ const PASSWORD: Alternatives = {
   both: false,
   fix: 'add password-file: with a path, or password-env: with the name of an environment variable',
 };
+
+/** A key and a password may both be wanted. */
+const SFTP_LOGIN: Alternatives = {
+  names: ['private-key', 'password-file', 'password-env'],
+  needed: true,
+  both: true,
+  fix: 'add private-key: with a path, or password-file:, or password-env: with the name of an environment variable',
+};
+const SFTP_PASSWORD: Alternatives = { ...PASSWORD, needed: false };
 
 export function checkAlternatives(file: LenientFile, context: RuleContext): Finding[] {
   const check = (path: SettingPath, alternatives: Alternatives): Finding[] =>
@@ -47,6 +56,8 @@ export function checkAlternatives(file: LenientFile, context: RuleContext): Find
       const at = [...path, 'destinations', destination];
       findings.push(...check(at, TRANSPORT));
       if (link.ftp !== undefined) findings.push(...check([...at, 'ftp'], PASSWORD));
+      if (link.sftp === undefined) continue;
+      findings.push(...check([...at, 'sftp'], SFTP_LOGIN), ...check([...at, 'sftp'], SFTP_PASSWORD));
     }
   }
   return findings;
@@ -57,13 +68,20 @@ function choose(
   { names, needed, both, fix }: Alternatives,
   context: RuleContext,
 ): Finding[] {
-  const [first, second] = names;
-  const [hasFirst, hasSecond] = [context.written([...path, first]), context.written([...path, second])];
-  if (hasFirst && hasSecond && !both) {
-    return [
-      { path: [...path, second], at: 'key', message: `stands beside ${first}`, fix: 'keep one of the two' },
-    ];
+  const [first, ...others] = names.filter((name) => context.written([...path, name]));
+  if (first === undefined) {
+    const [one, two] = names;
+    const message =
+      names.length > 2 ? `has none of ${names.join(', ')}` : `has neither ${one ?? ''} nor ${two ?? ''}`;
+    return needed ? [{ path, at: 'key', message, fix }] : [];
   }
-  if (hasFirst || hasSecond || !needed) return [];
-  return [{ path, at: 'key', message: `has neither ${first} nor ${second}`, fix }];
+  if (both) return [];
+  return others.map((name) => {
+    return {
+      path: [...path, name],
+      at: 'key',
+      message: `stands beside ${first}`,
+      fix: 'keep one of the two',
+    };
+  });
 }

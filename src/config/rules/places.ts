@@ -65,11 +65,13 @@ function linkPlaces({ group, path }: GroupEntry, context: RuleContext): Place[] 
     const at = [...path, 'destinations', name];
     if (link?.folder !== undefined)
       return [{ path: [...at, 'folder'], place: pathForm(link.folder, context) }];
-    const ftp = link?.ftp;
-    if (ftp?.host === undefined || ftp.path === undefined) return [];
-    // The same folder may be another one to another user.
-    const server = `${ftp.user ?? ''}@${ftp.host.toLowerCase()}:${ftp.port ?? ''}`;
-    return [{ path: [...at, 'ftp', 'path'], place: `ftp://${server}${ftp.path}` }];
+    return (['ftp', 'sftp'] as const).flatMap((protocol): Place[] => {
+      const server = link?.[protocol];
+      if (server?.host === undefined || server.path === undefined) return [];
+      // The same folder may be another one to another user.
+      const address = `${server.user ?? ''}@${server.host.toLowerCase()}:${server.port ?? ''}`;
+      return [{ path: [...at, protocol, 'path'], place: `${protocol}://${address}${server.path}` }];
+    });
   });
 }
 
