@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { lsn } from '../../src/journal/ids.ts';
-import type { DestinationStatus } from '../../src/journal/status.ts';
+import { STATUS_SIZE_MAX, type DestinationStatus } from '../../src/journal/status.ts';
 import { decodeStatus } from '../../src/journal/status-codec.ts';
 import { LinkBench, MINUTE, said, SECOND, segment, segments } from './link-bench.ts';
 import { GROUP_ID, GROUP_NAME } from './simulated-site.ts';
@@ -255,7 +255,7 @@ describe('link recovery', () => {
       bench.site.stop();
       for (const [bytes, why] of [
         [Buffer.from('{"version":1'), /cannot be read/],
-        [Buffer.alloc(300 * 1024, 'x'), /TooLarge/],
+        [Buffer.alloc(STATUS_SIZE_MAX + 1, 'x'), /TooLarge/],
       ] as const) {
         bench.site.status = bytes;
         await bench.run(2 * SECOND);

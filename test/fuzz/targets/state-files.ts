@@ -131,6 +131,7 @@ function seeds(): Buffer[] {
     epoch: EPOCH,
     volumes,
     pending,
+    background: [{ ...pending, id: EPOCH.id }],
   });
   writeGroupFile(files, FOLDER, { id: GROUP.id, epoch: EPOCH, volumes, initialized: true });
   writeCheckpoint(files, FOLDER, { ...SEAL_START, applied: lsn(3) });
