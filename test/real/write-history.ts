@@ -104,6 +104,11 @@ export class WriteHistory {
     return undefined;
   }
 
+  /** Those of the moments in which the first `count` entries are. */
+  static notBefore({ base, entries }: Moments, count: number): Moments {
+    return { base: applied(base, entries.slice(0, count)), entries: entries.slice(count) };
+  }
+
   /** Which of the moments the content shows, the earliest if it is several. */
   momentOf(content: Buffer, { base, entries }: Moments): Moment | undefined {
     const expected = base.slice();
