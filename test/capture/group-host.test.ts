@@ -238,8 +238,11 @@ describe('a source group’s host path', function () {
     engine.destage();
     const placed = await placing;
     engine.files.fault = ({ kind, path }) =>
-      kind === 'sync' && path.endsWith('.open') ? { when: 'before', error: systemError('EIO') } : undefined;
-    await makeRoom(engine);
+      kind === 'sync' && path.startsWith('/group')
+        ? { when: 'before', error: systemError('EIO') }
+        : undefined;
+    engine.write('a', 0, Buffer.alloc(SECTOR, 1));
+    await assert.rejects(engine.volume('a').flush(), { code: 'EIO' });
     await assert.rejects(engine.host.placeMarker(MARKER), { code: 'JOURNAL_FAILED' });
     assert.ok(placed.lsn < LSN_MAX);
     engine.host.stop();
