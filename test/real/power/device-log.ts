@@ -33,7 +33,7 @@ const PAGE = 64 * 1024;
 export class Medium {
   readonly #log: readonly LogEntry[];
   readonly #content: Buffer;
-  /** Pages that hold, or have held, anything. */
+  /** Pages that hold, or have held, anything but zeros. */
   readonly #pages = new Set<number>();
   #durable = 0;
 
@@ -74,9 +74,10 @@ export class Medium {
   }
 
   #apply(entry: LogEntry | undefined): void {
-    if (entry?.kind === 'write') this.#content.set(entry.data, entry.offset);
-    else if (entry?.kind === 'zero') this.#content.fill(0, entry.offset, entry.offset + entry.length);
-    if (entry !== undefined) for (const page of pagesOf(entry)) this.#pages.add(page);
+    if (entry?.kind === 'zero') this.#content.fill(0, entry.offset, entry.offset + entry.length);
+    if (entry?.kind !== 'write') return;
+    this.#content.set(entry.data, entry.offset);
+    for (const page of pagesOf(entry)) this.#pages.add(page);
   }
 }
 
