@@ -112,4 +112,17 @@ describe('the model that tells what a host may find after a crash', () => {
     mark.end();
     assert.equal(history.momentOf(content, mark.moments)?.whole, 1);
   });
+
+  it('keeps in a marker that is placed all along what came before a crash and after it, and not what was lost', () => {
+    const { history, content, write } = prepare();
+    const mark = history.mark();
+    write(0, 8);
+    history.flushed();
+    write(4, 8);
+    history.write(40, 4);
+    assert.equal(history.recover(content, 'answered'), undefined);
+    write(6, 4);
+    assert.equal(mark.moments.entries.length, 3);
+    assert.equal(history.momentOf(content, mark.moments)?.whole, 3);
+  });
 });

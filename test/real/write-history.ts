@@ -37,7 +37,7 @@ export class WriteHistory {
   #entries: Entry[] = [];
   #answered = 0;
   #sequence = 0;
-  readonly #marks = new Set<{ entries: Entry[] }>();
+  readonly #marks = new Set<{ readonly entries: Entry[] }>();
 
   constructor(number: number, length: number) {
     this.#number = number;
@@ -97,7 +97,9 @@ export class WriteHistory {
     const found = rest.slice(0, moment.whole);
     const next = rest[moment.whole];
     if (next !== undefined && moment.part > 0) found.push({ ...next, sectors: moment.part });
-    for (const mark of this.#marks) mark.entries = found.slice(Math.max(0, this.#answered - from));
+    // What was in doubt ends every mark, however long ago that began.
+    for (const { entries } of this.#marks)
+      entries.splice(entries.length - rest.length, rest.length, ...found);
     this.#base = applied(base, found);
     this.#entries = [];
     this.#answered = 0;

@@ -125,6 +125,7 @@ class Run {
     for (let i = 0; i < MARKERS; i += 1) {
       await pause(this.#options.time / MARKERS);
       markers.push(await this.pair.marker('snapshot', `m${i}`));
+      if (i === 0) await this.#killBoth();
     }
     await Promise.all(this.#hosts.map(({ host }) => host.stop()));
     await this.pair.inStep();
@@ -135,6 +136,14 @@ class Run {
     if (wrong.length > 0) throw new Error(wrong.join('; '));
     const archive = new Archive(join(this.#depot, 'inbox'), KEY, Object.values(VOLUMES));
     return { hosts: this.#hosts, archive, markers };
+  }
+
+  /** What a killed process leaves to the operating system is not durable for its successor, who goes on from it. */
+  async #killBoth(): Promise<void> {
+    for (const site of ['source', 'destination'] as const) {
+      await this.pair.stop(site, 'SIGKILL');
+      await this.pair.start(site);
+    }
   }
 
   async #carry(carrying: { readonly on: boolean }): Promise<void> {
