@@ -64,7 +64,11 @@ function prepare(files: Files, path: string, volume: AttachedVolume, known: numb
       retryable: true,
     });
   }
-  if (stat !== undefined && stat.size >= volume.size) return;
+  if (stat !== undefined && stat.size >= volume.size) {
+    // Made by an attempt that failed half way, maybe.
+    if (known === undefined && stat.kind === 'file') makeDurable(files, path);
+    return;
+  }
   // A file that we made, or one that holds nothing yet, may be given its size; nobody else's data is touched.
   const ours = stat === undefined || (stat.kind === 'file' && (stat.size === 0 || stat.size === known));
   if (!ours) {
@@ -77,10 +81,19 @@ function prepare(files: Files, path: string, volume: AttachedVolume, known: numb
   const file = files.open(path, 'create');
   try {
     file.truncate(volume.size);
+  } finally {
+    file.close();
+  }
+  makeDurable(files, path);
+}
+
+/** Without its size and name a crash would take the volume away after it was checkpointed (I6). */
+function makeDurable(files: Files, path: string): void {
+  const file = files.open(path, 'write');
+  try {
     file.syncNow();
   } finally {
     file.close();
   }
-  // Without its name a crash would take the volume away after it was checkpointed (I6).
-  if (stat === undefined) files.syncDirectory(dirname(path));
+  files.syncDirectory(dirname(path));
 }

@@ -24,6 +24,8 @@ export interface ProgramOptions {
   readonly clones: boolean;
   readonly processes: Processes;
   readonly onDeath: (power: boolean) => void;
+  /** Something was thrown that nobody caught, which ends a process. */
+  readonly onUncaught: (error: unknown) => void;
 }
 
 export class Program {
@@ -61,7 +63,12 @@ export class Program {
 
   after(delay: number, then: () => void): Scheduled {
     return this.machine.loop.after(delay, () => {
-      if (this.#alive) then();
+      if (!this.#alive) return;
+      try {
+        then();
+      } catch (error) {
+        if (this.alive) this.#options.onUncaught(error);
+      }
     });
   }
 

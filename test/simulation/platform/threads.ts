@@ -1,6 +1,8 @@
 /** Worker threads without threads: calls and answers are messages that arrive in order, a little later, as copies. */
 import { OperatorError } from '../../../src/platform/errors.ts';
 import type { Events, Remote, RemoteThread } from '../../../src/platform/node/threads.ts';
+import type { Platform } from '../../../src/platform/platform.ts';
+import type { Scheduled } from './loop.ts';
 import type { Program } from './program.ts';
 
 type Methods = Record<string, (...args: readonly unknown[]) => unknown>;
@@ -8,6 +10,43 @@ export type Emit = (name: string, ...args: readonly unknown[]) => void;
 
 /** Milliseconds that a message takes at most. */
 const LATENCY = 0.5;
+
+/** One thread of a program: what it throws and nobody catches ends it, not the program. */
+export class Thread {
+  readonly program: Program;
+  readonly platform: Platform;
+  readonly #onEnd: (error: unknown) => void;
+  #alive = true;
+
+  constructor(program: Program, onEnd: (error: unknown) => void) {
+    this.program = program;
+    this.#onEnd = onEnd;
+    const clock = {
+      ...program.platform.clock,
+      after: (delay: number, then: () => void) => this.after(delay, then),
+    };
+    this.platform = { ...program.platform, clock };
+  }
+
+  get alive(): boolean {
+    return this.#alive && this.program.alive;
+  }
+
+  after(delay: number, then: () => void): Scheduled {
+    return this.program.after(delay, () => this.run(then));
+  }
+
+  run(then: () => void): void {
+    if (!this.alive) return;
+    try {
+      then();
+    } catch (error) {
+      if (!this.program.alive) return;
+      this.#alive = false;
+      this.#onEnd(error);
+    }
+  }
+}
 
 /** Messages of one direction, which never overtake each other. */
 class Line {
@@ -25,13 +64,24 @@ class Line {
   }
 }
 
+/** `onExit`: the thread ended without being asked to; calls under way are rejected with `THREAD_ENDED`. */
 export function startSimulatedThread<T extends object>(
   program: Program,
   events: Events,
-  build: (emit: Emit) => T,
+  onExit: (error: Error) => void,
+  build: (thread: Thread, emit: Emit) => T,
 ): RemoteThread<T> {
   const there = new Line(program);
   const back = new Line(program);
+  const pending = new Set<(error: Error) => void>();
+  const thread = new Thread(program, (cause) => {
+    const error = new OperatorError('THREAD_ENDED', `a simulated thread ended: ${String(cause)}`, { cause });
+    back.send(() => {
+      for (const reject of pending) reject(error);
+      pending.clear();
+      if (!terminated) onExit(error);
+    });
+  });
   let target: Methods | undefined;
   let failure: unknown;
   let terminated = false;
@@ -43,7 +93,7 @@ export function startSimulatedThread<T extends object>(
   };
   there.send(() => {
     try {
-      target = build(emit) as Methods;
+      target = build(thread, emit) as Methods;
     } catch (error) {
       failure = error;
     }
@@ -63,9 +113,16 @@ export function startSimulatedThread<T extends object>(
   const invoke = (method: string, args: readonly unknown[]): Promise<unknown> => {
     const copies = structuredClone(args);
     return new Promise((resolve, reject) => {
+      if (terminated || (!thread.alive && program.alive)) {
+        reject(new OperatorError('THREAD_ENDED', 'the simulated thread has ended'));
+        return;
+      }
+      pending.add(reject);
       there.send(() => {
+        if (!thread.alive) return;
         void answer(method, copies).then((result) => {
           back.send(() => {
+            pending.delete(reject);
             if (terminated) return;
             try {
               resolve(result());

@@ -1,0 +1,130 @@
+/** I9: markers in order, at the exact record, snapshots once, programs at least once and told which attempt it is. */
+import type { RunningGroup } from '../../../src/daemon/running-group.ts';
+import type { SnapshotStore, SnapshotVolume } from '../../../src/recovery/snapshot-store.ts';
+import type { MarkerRun, ProgramWatcher } from '../pair/marker-programs.ts';
+import { PROGRAM_NAMES } from '../scenario.ts';
+import { firstDifference, Kind } from './model.ts';
+import type { Oracle } from './oracle.ts';
+import { Violation } from './violation.ts';
+
+interface MarkerRecord {
+  readonly id: string;
+  readonly kind: 'snapshot' | 'custom';
+  readonly name: string;
+}
+
+export class Markers implements ProgramWatcher {
+  readonly #oracle: Oracle;
+  readonly #placed: { readonly id: string; readonly lsn: number }[] = [];
+  readonly #attempts = new Map<string, number>();
+  readonly #running = new Set<MarkerRun>();
+  #lastRun = 0;
+  runs = 0;
+  snapshots = 0;
+
+  constructor(oracle: Oracle) {
+    this.#oracle = oracle;
+  }
+
+  get running(): boolean {
+    return this.#running.size > 0;
+  }
+
+  /** By an operator; where it cannot be placed now, nothing is. */
+  place(group: RunningGroup | undefined, kind: 'snapshot' | 'custom', name: string): void {
+    group?.placeMarker({ kind, name }).then(
+      ({ id, lsn }) => {
+        this.#placed.push({ id, lsn });
+        this.#oracle.promised(lsn);
+      },
+      () => undefined,
+    );
+  }
+
+  began(run: MarkerRun): void {
+    this.runs += 1;
+    this.#running.add(run);
+    const { model, state } = this.#oracle;
+    const marker = this.#markerAt(run.lsn);
+    if (marker?.id !== run.id || marker.kind !== 'custom')
+      this.#fail(
+        'I9-marker',
+        `program of marker ${run.id} runs at LSN ${run.lsn}, where there is no such marker`,
+      );
+    if (state.applied === run.lsn) this.#oracle.destinationIs('I9-exact', run.lsn);
+    else
+      this.#fail(
+        'I9-exact',
+        `program of the marker at ${run.lsn} runs when the destination is at ${state.applied}`,
+      );
+    if (run.lsn < this.#lastRun)
+      this.#fail('I9-order', `marker ${run.lsn} fires after marker ${this.#lastRun}`);
+    this.#lastRun = run.lsn;
+    const before = this.#attempts.get(run.id) ?? 0;
+    if (run.attempt <= before || run.lsn > model.last)
+      this.#fail('I9-attempt', `marker ${run.id}: attempt ${run.attempt} after attempt ${before}`);
+    this.#attempts.set(run.id, run.attempt);
+  }
+
+  /** While a program runs that is waited for, the volumes stand still. */
+  ended(run: MarkerRun): void {
+    this.#running.delete(run);
+    if (
+      run.name === 'backup' &&
+      this.#attempts.get(run.id) === run.attempt &&
+      this.#oracle.state.applied !== run.lsn
+    ) {
+      this.#fail(
+        'I9-still',
+        `the volumes went on to ${this.#oracle.state.applied} while the marker at ${run.lsn} ran`,
+      );
+    }
+  }
+
+  /** When the pair is in step. */
+  check(store: SnapshotStore, volumes: readonly SnapshotVolume[]): void {
+    const { model } = this.#oracle;
+    const kept = store.list();
+    this.snapshots = kept.length;
+    for (const { id, lsn } of this.#placed) {
+      if (this.#markerAt(lsn)?.id !== id)
+        this.#fail('I9-lost', `marker ${id} was placed at ${lsn} and is not there`);
+    }
+    for (let lsn = 1; lsn <= model.last; lsn += 1) {
+      const marker = this.#markerAt(lsn);
+      if (marker?.kind === 'snapshot' && kept.filter(({ id }) => id === marker.id).length !== 1)
+        this.#fail('I9-snapshot', `marker ${marker.name} at ${lsn} has no snapshot, or more than one`);
+      const program = PROGRAM_NAMES.find((name) => name === marker?.name);
+      if (marker?.kind === 'custom' && program !== undefined && !this.#attempts.has(marker.id))
+        this.#fail('I9-program', `the program of marker ${marker.name} at ${lsn} was never started`);
+    }
+    const cursor = model.cursor();
+    for (const snapshot of kept) {
+      if (snapshot.name.startsWith('before-full-copy')) continue;
+      const wanted = cursor.at(snapshot.lsn);
+      for (const [index, volume] of volumes.entries()) {
+        const reader = store.open(snapshot.id, volume.name);
+        const content = Buffer.alloc(reader.size);
+        reader.read(0, content);
+        reader.close();
+        if (content.equals(wanted[index]!)) continue;
+        const at = firstDifference(content, wanted[index]!);
+        this.#fail(
+          'I7-snapshot',
+          `snapshot ${snapshot.name} at ${snapshot.lsn}: ${volume.name} is wrong at byte ${at}`,
+        );
+      }
+    }
+  }
+
+  #markerAt(lsn: number): MarkerRecord | undefined {
+    const record = this.#oracle.model.record(lsn);
+    return record?.kind === Kind.marker
+      ? (JSON.parse(record.payload.toString('utf8')) as MarkerRecord)
+      : undefined;
+  }
+
+  #fail(code: string, text: string): void {
+    this.#oracle.fail(new Violation(code, text));
+  }
+}

@@ -1,0 +1,130 @@
+/**
+ * What a group is, told independently of the code under test: what its volumes held at first, and an ordered list of
+ * writes, each known by its LSN. What the volumes hold at an LSN follows.
+ */
+export interface ModelRecord {
+  readonly lsn: number;
+  readonly kind: number;
+  readonly volume: number;
+  readonly flags: number;
+  readonly offset: number;
+  readonly length: number;
+  readonly payload: Buffer;
+}
+
+/** As in the journal's format (architecture, journal/record.ts), written down anew. */
+export const Kind = { write: 1, zero: 2, clock: 3, marker: 4, attach: 5, initBegin: 6, initEnd: 7 } as const;
+export const HEADER = 28;
+const FROM_VOLUME = 1;
+
+/** Records that lie one behind the other, as they are appended to a journal. */
+export function parseRecords(bytes: Uint8Array): ModelRecord[] {
+  const buffer = Buffer.from(bytes);
+  const records: ModelRecord[] = [];
+  for (let at = 0; at < buffer.length;) {
+    const kind = buffer.readUInt8(at + 4);
+    const length = buffer.readUInt32BE(at + 24);
+    const payloadLength = kind === Kind.zero || kind === Kind.clock ? 0 : length;
+    records.push({
+      lsn: Number(buffer.readBigUInt64BE(at + 8)),
+      kind,
+      volume: buffer.readUInt8(at + 5),
+      flags: buffer.readUInt16BE(at + 6),
+      offset: Number(buffer.readBigUInt64BE(at + 16)),
+      length,
+      payload: buffer.subarray(at + HEADER, at + HEADER + payloadLength),
+    });
+    at += HEADER + payloadLength;
+  }
+  return records;
+}
+
+export class Model {
+  readonly #initial: readonly Buffer[];
+  #records: ModelRecord[] = [];
+  /** At the last record. */
+  #current: Buffer[];
+
+  constructor(initial: readonly Buffer[]) {
+    this.#initial = initial.map((bytes) => Buffer.from(bytes));
+    this.#current = initial.map((bytes) => Buffer.from(bytes));
+  }
+
+  get last(): number {
+    return this.#records.length;
+  }
+
+  get volumes(): number {
+    return this.#initial.length;
+  }
+
+  /** What the volumes hold after the last record. */
+  get current(): readonly Buffer[] {
+    return this.#current;
+  }
+
+  record(lsn: number): ModelRecord | undefined {
+    return this.#records[lsn - 1];
+  }
+
+  /** First and last LSN, both included. */
+  records(first: number, last: number): readonly ModelRecord[] {
+    return this.#records.slice(Math.max(0, first - 1), last);
+  }
+
+  append(record: ModelRecord): void {
+    this.#records.push(record);
+    play(record, this.#current);
+  }
+
+  /** A crash took what lies behind this LSN. */
+  cutAfter(lsn: number): void {
+    if (lsn >= this.last) return;
+    this.#records.length = lsn;
+    this.#current = this.cursor()
+      .at(lsn)
+      .map((bytes) => Buffer.from(bytes));
+  }
+
+  cursor(): Cursor {
+    return new Cursor(this, this.#initial);
+  }
+}
+
+/** What the volumes held at one LSN after another; going on is cheap, going back begins anew. */
+export class Cursor {
+  readonly #model: Model;
+  readonly #initial: readonly Buffer[];
+  #content: Buffer[];
+  #at = 0;
+
+  constructor(model: Model, initial: readonly Buffer[]) {
+    this.#model = model;
+    this.#initial = initial;
+    this.#content = initial.map((bytes) => Buffer.from(bytes));
+  }
+
+  at(lsn: number): readonly Buffer[] {
+    if (lsn < this.#at) {
+      this.#content = this.#initial.map((bytes) => Buffer.from(bytes));
+      this.#at = 0;
+    }
+    for (const record of this.#model.records(this.#at + 1, lsn)) play(record, this.#content);
+    this.#at = lsn;
+    return this.#content;
+  }
+}
+
+function play(record: ModelRecord, volumes: readonly Buffer[]): void {
+  if ((record.flags & FROM_VOLUME) !== 0) return;
+  const content = volumes[record.volume];
+  if (record.kind === Kind.write) content?.set(record.payload, record.offset);
+  else if (record.kind === Kind.zero) content?.fill(0, record.offset, record.offset + record.length);
+}
+
+/** Where two contents of a volume first differ. */
+export function firstDifference(a: Uint8Array, b: Uint8Array): number {
+  const length = Math.min(a.length, b.length);
+  for (let at = 0; at < length; at += 1) if (a[at] !== b[at]) return at;
+  return length;
+}

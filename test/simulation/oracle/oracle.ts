@@ -1,0 +1,314 @@
+/** Watches both sites' files and compares them with the model at every step that counts (I1 to I9). */
+import type { HostVolume } from '../../../src/capture/front-end.ts';
+import { parseSealedName } from '../../../src/journal/names.ts';
+import type { DestinationStatus } from '../../../src/journal/status.ts';
+import type { RecorderOracle } from '../pair/recorder.ts';
+import type { Disk } from '../platform/disk.ts';
+import type { Machine } from '../platform/machine.ts';
+import { firstDifference, Kind, Model, parseRecords, type Cursor } from './model.ts';
+import { Violation } from './violation.ts';
+
+export interface OracleOptions {
+  readonly source: Machine;
+  readonly destination: Machine;
+  /** The groups' folders, and in the volumes' order their paths. */
+  readonly sourceFolder: string;
+  readonly destinationFolder: string;
+  readonly sourceVolumes: readonly string[];
+  readonly destinationVolumes: readonly string[];
+  readonly initial: readonly Buffer[];
+  readonly decodeStatus: (bytes: Buffer) => DestinationStatus;
+  readonly onStatus: (bytes: Buffer) => void;
+}
+
+interface CheckpointFile {
+  readonly applied: number;
+}
+
+/** What the destination remembers, as far as it is looked at. */
+export interface StateFile {
+  readonly applied: number;
+  readonly consistent: boolean;
+  readonly pending?: { readonly id: string; readonly lsn: number } | undefined;
+}
+
+const RAW_HEADER = 64;
+
+export class Oracle implements RecorderOracle {
+  readonly model: Model;
+  readonly #options: OracleOptions;
+  readonly #destinationCursor: Cursor;
+  /** The highest LSN that a host was told is durable. */
+  #promised = 0;
+  #sourceStarting = true;
+  state: StateFile = { applied: 0, consistent: false };
+  #sourceApplied = 0;
+  #violation: Violation | undefined;
+  /** The highest LSN that the destination ever said it has received. */
+  #acknowledged = 0;
+
+  constructor(options: OracleOptions) {
+    this.#options = options;
+    this.model = new Model(options.initial);
+    this.#destinationCursor = this.model.cursor();
+    options.source.watcher = {
+      wrote: (path, position, bytes) => this.#sourceWrote(path, position, bytes),
+      renamed: (_, to) => this.#sourceRenamed(to),
+      removing: (path) => this.#sourceRemoving(path),
+    };
+    options.destination.watcher = { renamed: (_, to) => this.#destinationRenamed(to) };
+  }
+
+  get acknowledged(): number {
+    return this.#acknowledged;
+  }
+
+  get promisedLast(): number {
+    return this.#promised;
+  }
+
+  get violation(): Violation | undefined {
+    return this.#violation;
+  }
+
+  /** Of the source's own checkpoint. */
+  get sourceApplied(): number {
+    return this.#sourceApplied;
+  }
+
+  fail(violation: Violation): void {
+    this.#violation ??= violation;
+    this.#options.source.loop.fail(violation);
+  }
+
+  promised(lsn: number): void {
+    this.#promised = Math.max(this.#promised, lsn);
+  }
+
+  /** The next new journal file may go back: a crash took what was not durable. */
+  sourceStarts(): void {
+    this.#sourceStarting = true;
+  }
+
+  /** What hosts read after a restart is what the journal says, to the byte. */
+  sourceServes(volumes: readonly HostVolume[]): void {
+    for (const [index, volume] of volumes.entries()) {
+      const content = Buffer.alloc(volume.size);
+      try {
+        volume.read(0, content);
+      } catch {
+        // A fault that was asked for; the next read tells.
+        continue;
+      }
+      this.#compare('I2-recovered', 'a source volume as hosts see it', index, content, this.model.current);
+    }
+  }
+
+  /** Compares the destination's volumes with what the group was at `lsn`. */
+  destinationIs(code: string, lsn: number): void {
+    if (lsn > this.model.last) {
+      this.fail(
+        new Violation(code, `the destination is at ${lsn}; the source's journal ends at ${this.model.last}`),
+      );
+      return;
+    }
+    const wanted = this.#destinationCursor.at(lsn);
+    for (const [index, path] of this.#options.destinationVolumes.entries()) {
+      const content = this.#options.destination.disk.find(path)?.content() ?? Buffer.alloc(0);
+      this.#compare(code, `a destination volume at LSN ${lsn}`, index, content, wanted);
+    }
+  }
+
+  /** The source's own volumes, once everything is destaged. */
+  sourceVolumesAre(lsn: number): void {
+    const wanted = this.model.cursor().at(lsn);
+    for (const [index, path] of this.#options.sourceVolumes.entries()) {
+      const content = this.#options.source.disk.find(path)?.content() ?? Buffer.alloc(0);
+      this.#compare('I2-destaged', `a source volume at LSN ${lsn}`, index, content, wanted);
+    }
+  }
+
+  #compare(code: string, what: string, index: number, content: Buffer, wanted: readonly Buffer[]): void {
+    const right = wanted[index]!;
+    if (right.equals(content)) return;
+    const at = firstDifference(right, content);
+    const text = `${what} (number ${index}, ${content.length} bytes) is not what was written: first at byte ${at}`;
+    this.fail(new Violation(code, text));
+  }
+
+  #sourceWrote(path: string, position: number, bytes: Uint8Array): void {
+    if (!path.startsWith(`${this.#options.sourceFolder}/journal/`)) return;
+    if (!path.endsWith('.raw') && !path.endsWith('.open')) return;
+    if (position === 0) this.#journalBegins(Number(Buffer.from(bytes).readBigUInt64BE(32)));
+    if (position < RAW_HEADER) return;
+    for (const record of parseRecords(bytes)) {
+      if (record.lsn !== this.model.last + 1) {
+        this.fail(new Violation('I3-lsn', `record ${record.lsn} follows record ${this.model.last}`));
+        return;
+      }
+      this.#checkCopy(record);
+      this.model.append(record);
+    }
+  }
+
+  /** What the initial copy says a volume holds is what it holds then. */
+  #checkCopy({
+    flags,
+    kind,
+    volume,
+    offset,
+    length,
+    payload,
+  }: ReturnType<typeof parseRecords>[number]): void {
+    if ((flags & 1) === 0 || (kind !== Kind.write && kind !== Kind.zero)) return;
+    const there = this.model.current[volume]!.subarray(offset, offset + length);
+    const right = kind === Kind.write ? there.equals(payload) : there.every((byte) => byte === 0);
+    if (right) return;
+    this.fail(
+      new Violation(
+        'I3-copy',
+        `the initial copy of ${length} bytes at ${offset} of volume ${volume} is wrong`,
+      ),
+    );
+  }
+
+  /** A new journal file begins at `first`: what lies behind it in the model is gone. */
+  #journalBegins(first: number): void {
+    const { model } = this;
+    const last = first - 1;
+    if (last === model.last) return;
+    if (last > model.last || !this.#sourceStarting) {
+      this.fail(
+        new Violation('I3-journal', `a journal file begins at ${first}; the last record is ${model.last}`),
+      );
+      return;
+    }
+    if (last < this.#promised) {
+      const text = `${this.#promised} records were promised to be durable; after a crash the journal ends at ${last}`;
+      this.fail(new Violation('I1-lost', text));
+    }
+    const ahead = Math.max(this.#acknowledged, this.state.applied);
+    if (last < ahead) {
+      this.fail(
+        new Violation(
+          'I2-ahead',
+          `the destination has ${ahead} records; after a crash the source has ${last}`,
+        ),
+      );
+    }
+    model.cutAfter(last);
+  }
+
+  #sourceRenamed(to: string): void {
+    if (to.endsWith('.open')) this.#sourceStarting = false;
+    if (!to.endsWith('/checkpoint.json')) return;
+    const { applied } = readJson(this.#options.source.disk, to) as CheckpointFile;
+    this.#volumesDurable('source', this.#sourceApplied, applied);
+    this.#sourceApplied = applied;
+  }
+
+  #destinationRenamed(to: string): void {
+    const { disk } = this.#options.destination;
+    if (to.endsWith('/destination-state.json')) this.#stateMoved(readJson(disk, to) as StateFile);
+    if (!to.endsWith('/status/destination.json')) return;
+    const bytes = disk.find(to)!.content();
+    this.#options.onStatus(bytes);
+    const { received } = this.#options.decodeStatus(bytes);
+    const held = this.destinationHolds();
+    if (received > held) {
+      const text = `${received} records are acknowledged as received; a power failure now would leave ${held}`;
+      this.fail(new Violation('I5-acknowledged', text));
+    }
+    this.#acknowledged = Math.max(this.#acknowledged, received);
+  }
+
+  #stateMoved(state: StateFile): void {
+    const { applied } = this.state;
+    this.state = state;
+    if (state.applied === applied) return;
+    if (state.applied < applied) {
+      this.fail(
+        new Violation(
+          'I3-back',
+          `the destination's checkpoint went back from ${applied} to ${state.applied}`,
+        ),
+      );
+      return;
+    }
+    this.#volumesDurable('destination', applied, state.applied);
+    if (state.consistent) this.destinationIs('I3-checkpoint', state.applied);
+  }
+
+  /** A checkpoint counts only once what it says is on the medium. */
+  #volumesDurable(site: 'source' | 'destination', before: number, applied: number): void {
+    const { disk } = this.#options[site];
+    const paths = site === 'source' ? this.#options.sourceVolumes : this.#options.destinationVolumes;
+    const touched = new Set(
+      this.model
+        .records(before + 1, applied)
+        .filter(
+          ({ kind, flags }) =>
+            (kind === Kind.write || kind === Kind.zero) && (site === 'destination' || (flags & 1) === 0),
+        )
+        .map(({ volume }) => volume),
+    );
+    for (const index of touched) {
+      const path = paths[index]!;
+      if (disk.find(path)?.isSynced === true && disk.findDurable(path) !== undefined) continue;
+      this.fail(
+        new Violation('I6-checkpoint', `the ${site}'s checkpoint is at ${applied}; ${path} is not durable`),
+      );
+    }
+  }
+
+  /** The last LSN that the destination would have after a power failure that keeps nothing unsynced. */
+  destinationHolds(): number {
+    const { disk } = this.#options.destination;
+    const folder = this.#options.destinationFolder;
+    const state = disk.findDurable(`${folder}/destination-state.json`);
+    let last =
+      state === undefined ? 0 : (JSON.parse(state.durableContent().toString('utf8')) as StateFile).applied;
+    const ranges = disk
+      .listDurable(`${folder}/journal`)
+      .flatMap((name) => {
+        const range = parseSealedName(name);
+        return range !== undefined && disk.findDurable(`${folder}/journal/${name}`)?.isSynced === true
+          ? [range]
+          : [];
+      })
+      .sort((a, b) => a.first - b.first);
+    for (const { first, last: end } of ranges) if (first === last + 1) last = end;
+    return last;
+  }
+
+  /** I5: a segment goes only when it is destaged here and held there, whatever happens next. */
+  #sourceRemoving(path: string): void {
+    const range = path.startsWith(`${this.#options.sourceFolder}/journal/`)
+      ? parseSealedName(path.slice(path.lastIndexOf('/') + 1))
+      : undefined;
+    if (range === undefined) return;
+    const held = this.destinationHolds();
+    if (range.last > held) {
+      this.fail(
+        new Violation('I5-freed', `the source frees up to ${range.last}; the destination holds ${held}`),
+      );
+    }
+    const checkpoint = this.#options.source.disk.findDurable(`${this.#options.sourceFolder}/checkpoint.json`);
+    const applied =
+      checkpoint === undefined
+        ? 0
+        : (JSON.parse(checkpoint.durableContent().toString('utf8')) as CheckpointFile).applied;
+    if (range.last > applied) {
+      this.fail(
+        new Violation(
+          'I5-freed',
+          `the source frees up to ${range.last}; its own checkpoint is at ${applied}`,
+        ),
+      );
+    }
+  }
+}
+
+function readJson(disk: Disk, path: string): unknown {
+  return JSON.parse(disk.find(path)!.content().toString('utf8'));
+}

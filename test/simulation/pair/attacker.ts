@@ -1,0 +1,113 @@
+/** Someone who can do with the files on the server what he likes, but has no key (I12). */
+import { encodeStatus } from '../../../src/journal/status-codec.ts';
+import type { DestinationStatus } from '../../../src/journal/status.ts';
+import { lsn } from '../../../src/journal/ids.ts';
+import type { Dice } from '../platform/dice.ts';
+import type { Inode } from '../platform/inode.ts';
+import type { Attack } from '../scenario.ts';
+import type { FileServer } from './server.ts';
+
+/** Milliseconds that a status file stays forged. */
+const FORGED_FOR = 3000;
+
+export class Attacker {
+  readonly #server: FileServer;
+  readonly #dice: Dice;
+
+  constructor(server: FileServer, dice: Dice) {
+    this.#server = server;
+    this.#dice = dice;
+  }
+
+  attack(how: Attack): void {
+    const inbox = this.#inbox();
+    const old = this.#server.oldFiles;
+    switch (how) {
+      case 'swap':
+        if (inbox.length >= 2) this.#swap(this.#dice.pick(inbox), this.#dice.pick(inbox));
+        return;
+      case 'replay':
+        if (old.length > 0) this.#server.appear(this.#dice.pick(old).name, this.#dice.pick(old).bytes);
+        return;
+      case 'cut':
+        if (inbox.length > 0) this.#change((inode) => inode.resize(this.#dice.below(inode.size + 1)));
+        return;
+      case 'flip':
+        if (inbox.length > 0)
+          this.#change((inode) => inode.flipBit(this.#dice.below(inode.size), this.#dice.below(8)));
+        return;
+      case 'remove':
+        if (inbox.length > 0) this.#server.machine.disk.remove(this.#dice.pick(inbox));
+        return;
+      case 'forge-segment':
+        this.#forgeSegment();
+        return;
+      case 'forge-status':
+        this.#forgeStatus();
+        return;
+      case 'replay-status':
+        if (this.#server.oldStatus.length > 0) this.#putStatus(this.#dice.pick(this.#server.oldStatus));
+    }
+  }
+
+  #inbox(): string[] {
+    const { disk } = this.#server.machine;
+    const folder = this.#server.path('inbox');
+    return disk.stat(folder) === undefined ? [] : disk.list(folder).map((name) => `${folder}/${name}`);
+  }
+
+  #swap(one: string, other: string): void {
+    const { disk } = this.#server.machine;
+    const bytes = disk.find(one)!.content();
+    disk.find(one)!.resize(0);
+    disk.find(one)!.write(disk.find(other)!.content(), 0);
+    disk.find(other)!.resize(0);
+    disk.find(other)!.write(bytes, 0);
+  }
+
+  #change(change: (inode: Inode) => void): void {
+    const inode = this.#server.machine.disk.find(this.#dice.pick(this.#inbox()));
+    if (inode !== undefined && inode.size > 0) change(inode);
+  }
+
+  /** An earlier segment's bytes under the name of what comes next. */
+  #forgeSegment(): void {
+    const old = this.#server.oldFiles;
+    if (old.length === 0) return;
+    const { name, bytes } = this.#dice.pick(old);
+    const number = Number.parseInt(name.slice(-20, -4), 16);
+    const hex = (value: number): string => value.toString(16).padStart(16, '0');
+    const next = `inbox/00000001-${hex(number + 1)}-${hex(number + this.#dice.between(1, 20))}.seg`;
+    const forged = Buffer.from(bytes);
+    if (this.#dice.chance(0.5)) forged[this.#dice.below(forged.length)]! ^= 0x40;
+    this.#server.appear(next, forged);
+  }
+
+  /** Says that everything was received: a source that believed it would free what nobody has. */
+  #forgeStatus(): void {
+    const status: DestinationStatus = {
+      version: 1,
+      groupId: '',
+      sequence: 1_000_000_000,
+      writtenAt: 0,
+      role: 'destination',
+      epoch: undefined,
+      received: lsn(1_000_000),
+      applied: lsn(1_000_000),
+      appliedTime: 0,
+      missing: [],
+      refused: [],
+      full: this.#dice.chance(0.5),
+      consistent: true,
+      waiting: undefined,
+    };
+    const key = this.#dice.chance(0.5) ? undefined : Buffer.alloc(32, 99);
+    const bytes = encodeStatus(status, key, 'g', this.#dice);
+    if (this.#dice.chance(0.3)) bytes[this.#dice.below(bytes.length)]! ^= 0x20;
+    this.#putStatus(bytes);
+  }
+
+  #putStatus(bytes: Buffer): void {
+    this.#server.forgedStatus = { bytes, until: this.#server.machine.loop.now + FORGED_FOR };
+  }
+}

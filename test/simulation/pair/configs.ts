@@ -1,0 +1,49 @@
+/** A scenario as the two daemons' configurations. */
+import type { DestinationGroupConfig, SourceGroupConfig, VolumeConfig } from '../../../src/config/config.ts';
+import { PROGRAM_NAMES, type Scenario } from '../scenario.ts';
+
+export const GROUP = 'g';
+/** The group's folder, on either site. */
+export const FOLDER = '/buffer/g';
+export const SNAPSHOTS = '/snapshots/g';
+const KEY = Buffer.alloc(32, 7);
+
+export const volumePath = (index: number): string => `/volumes/v${index}.img`;
+
+export function keyOf({ keyed }: Scenario): Buffer | undefined {
+  return keyed ? KEY : undefined;
+}
+
+function volumesOf({ volumes }: Scenario): VolumeConfig[] {
+  return volumes.map((size, index) => ({ name: `v${index}`, path: volumePath(index), size }));
+}
+
+export function sourceConfig(scenario: Scenario): SourceGroupConfig {
+  const { segmentSize, segmentAge, compression, dropOverwritten, whenFull, sourceQuota, parallel } = scenario;
+  return {
+    role: 'source',
+    name: GROUP,
+    folder: FOLDER,
+    quota: sourceQuota,
+    key: keyOf(scenario),
+    volumes: volumesOf(scenario),
+    segment: { size: segmentSize, age: segmentAge, compression, dropOverwritten },
+    whenFull,
+    nbd: { socket: '/simulated', tcp: undefined, connections: 16 },
+    destinations: [{ name: 'there', transport: { kind: 'folder', path: FOLDER }, parallel }],
+  };
+}
+
+export function destinationConfig(scenario: Scenario): DestinationGroupConfig {
+  return {
+    role: 'destination',
+    name: GROUP,
+    folder: FOLDER,
+    quota: scenario.destinationQuota,
+    key: keyOf(scenario),
+    volumes: volumesOf(scenario),
+    snapshotFolder: SNAPSHOTS,
+    markers: PROGRAM_NAMES.map((name) => ({ name, run: [name], timeLimit: 1500, wait: name === 'backup' })),
+    login: undefined,
+  };
+}

@@ -1,0 +1,301 @@
+/** What happens in one run: how the pair is set up, and a list of things that are done to it, each at its time. */
+import type { HostAction } from './pair/host.ts';
+import { FAIR, type Weather } from './pair/server.ts';
+import { Dice } from './platform/dice.ts';
+import type { CallKind } from './platform/machine.ts';
+
+export type SiteName = 'source' | 'destination';
+
+export type Attack =
+  'swap' | 'replay' | 'cut' | 'forge-segment' | 'flip' | 'forge-status' | 'replay-status' | 'remove';
+
+export type Step = { readonly at: number } & (
+  | { readonly kind: 'host'; readonly connection: number; readonly action: HostAction }
+  | { readonly kind: 'marker'; readonly type: 'snapshot' | 'custom'; readonly name: string }
+  /** Dies at the so-manyeth call from then on; with 0 at once. */
+  | {
+      readonly kind: 'death';
+      readonly site: SiteName;
+      readonly calls: number;
+      readonly before: boolean;
+      readonly power: boolean;
+    }
+  | { readonly kind: 'restart'; readonly site: SiteName }
+  /** The so-manyeth call of this kind from then on fails, and `count` - 1 after it. */
+  | {
+      readonly kind: 'io-error';
+      readonly site: SiteName;
+      readonly call: CallKind;
+      readonly code: 'EIO' | 'ENOSPC';
+      readonly skip: number;
+      readonly count: number;
+    }
+  /** The file system under this folder has so much room left, for so long. */
+  | {
+      readonly kind: 'room';
+      readonly site: SiteName;
+      readonly mount: string;
+      readonly bytes: number;
+      readonly time: number;
+    }
+  | { readonly kind: 'clock'; readonly site: SiteName; readonly by: number }
+  | { readonly kind: 'weather'; readonly weather: Weather; readonly time: number }
+  | { readonly kind: 'freeze'; readonly time: number }
+  | { readonly kind: 'attack'; readonly attack: Attack }
+);
+
+export interface Scenario {
+  readonly seed: string;
+  /** Bytes of each volume. */
+  readonly volumes: readonly number[];
+  /** Whether the source's volumes are there before, with something in them; otherwise they are made. */
+  readonly filled: boolean;
+  readonly connections: number;
+  readonly segmentSize: number;
+  readonly segmentAge: number;
+  readonly sourceQuota: number;
+  readonly destinationQuota: number;
+  readonly whenFull: 'refuse-writes' | 'suspend-replication';
+  readonly keyed: boolean;
+  /** Whether the destination's file system shares blocks. */
+  readonly clones: boolean;
+  readonly parallel: number;
+  readonly compression: number;
+  readonly dropOverwritten: boolean;
+  readonly programTrouble: number;
+  /** The wall clocks when it begins, milliseconds since 1970. */
+  readonly wallStart: number;
+  /** Milliseconds after which nothing more is done to the pair. */
+  readonly length: number;
+  readonly steps: readonly Step[];
+}
+
+/** Kinds of trouble that a scenario may have; the more, the wilder. */
+export interface Mix {
+  readonly deaths: number;
+  readonly ioErrors: number;
+  readonly rooms: number;
+  readonly clocks: number;
+  readonly weathers: number;
+  readonly attacks: number;
+}
+
+const SECTOR = 512;
+const KIB = 1024;
+const RAW_MARGIN = 1280 * KIB;
+
+export const PROGRAM_NAMES = ['backup', 'check'] as const;
+
+export function makeScenario(seed: string): Scenario {
+  const dice = new Dice(`${seed}/scenario`);
+  const volumes = Array.from({ length: dice.between(1, 3) }, () => dice.pick([64, 100, 192, 256]) * KIB);
+  const connections = volumes.length + dice.below(3);
+  const length = dice.between(1500, 9000);
+  const keyed = dice.chance(0.7);
+  const segmentSize = dice.pick([4, 16, 48]) * KIB;
+  const whenFull = dice.pick(['refuse-writes', 'suspend-replication'] as const);
+  const calm = dice.chance(0.1);
+  const some = (most: number): number => (calm || dice.chance(0.4) ? 0 : dice.below(most + 1));
+  const mix: Mix = {
+    deaths: some(4),
+    ioErrors: some(3),
+    rooms: some(2),
+    clocks: some(3),
+    weathers: some(3),
+    attacks: keyed ? some(5) : 0,
+  };
+  const steps: Step[] = [
+    ...hostSteps(dice.fork('hosts'), { volumes, connections, length }),
+    ...markerSteps(dice.fork('markers'), length),
+    ...troubles(dice.fork('troubles'), mix, length),
+  ];
+  return {
+    seed,
+    volumes,
+    filled: dice.chance(0.7),
+    connections,
+    segmentSize,
+    segmentAge: dice.pick([100, 300, 1000]),
+    sourceQuota: dice.chance(0.2)
+      ? 2 * (RAW_MARGIN + segmentSize) +
+        (whenFull === 'refuse-writes' ? 0 : 1.5 * volumes.reduce((sum, size) => sum + size, 0)) +
+        dice.between(40, 200) * KIB
+      : 64 * 1024 * KIB,
+    destinationQuota: dice.chance(0.15) ? dice.between(60, 300) * KIB : 64 * 1024 * KIB,
+    whenFull,
+    keyed,
+    clones: dice.chance(0.3),
+    parallel: dice.between(1, 4),
+    compression: dice.below(2),
+    dropOverwritten: dice.chance(0.5),
+    programTrouble: dice.pick([0, 0.3, 0.8]),
+    wallStart: dice.pick(WALL_STARTS) - dice.below(8000),
+    length,
+    steps: steps.sort((a, b) => a.at - b.at),
+  };
+}
+
+/** Just before midnight, a leap day, the end of a year, and both changes of daylight saving in Europe in 2026. */
+const WALL_STARTS = [
+  Date.UTC(2026, 10, 21),
+  Date.UTC(2028, 1, 29),
+  Date.UTC(2027, 0, 1),
+  Date.UTC(2026, 2, 29, 1),
+  Date.UTC(2026, 9, 25, 1),
+];
+
+function hostSteps(
+  dice: Dice,
+  { volumes, connections, length }: { volumes: readonly number[]; connections: number; length: number },
+): Step[] {
+  const count = dice.between(20, 140);
+  return Array.from({ length: count }, () => {
+    const connection = dice.below(connections);
+    const size = volumes[connection % volumes.length]!;
+    return { at: dice.fraction() * length, kind: 'host', connection, action: hostAction(dice, size) };
+  });
+}
+
+function hostAction(dice: Dice, size: number): HostAction {
+  const most = dice.chance(0.05) ? size : dice.pick([SECTOR, 4 * KIB, 16 * KIB]);
+  const length = SECTOR * dice.between(1, Math.floor(most / SECTOR));
+  // Often the same places, so that writes overlap.
+  const offset =
+    SECTOR *
+    dice.below((dice.chance(0.5) ? Math.min(size, length + 16 * KIB) : size) / SECTOR - length / SECTOR + 1);
+  const fua = dice.chance(0.15);
+  const throwOf = dice.fraction();
+  if (throwOf < 0.6)
+    return {
+      kind: 'write',
+      offset,
+      length,
+      fua,
+      fill: dice.pick(['stamp', 'stamp', 'stamp', 'zeros', 'sparse']),
+    };
+  if (throwOf < 0.75) return { kind: 'flush' };
+  if (throwOf < 0.8) return { kind: 'trim', offset, length, fua };
+  if (throwOf < 0.86) return { kind: 'zero', offset, length, fua };
+  if (throwOf < 0.94) return { kind: 'read', offset, length };
+  if (throwOf < 0.97) return { kind: 'extents', offset, length };
+  return { kind: 'leave', midway: dice.chance(0.6) };
+}
+
+function markerSteps(dice: Dice, length: number): Step[] {
+  return Array.from({ length: dice.below(7) }, (_, number) => {
+    const type = dice.chance(0.6) ? 'snapshot' : 'custom';
+    const name = type === 'snapshot' ? `snap-${number}` : dice.pick([...PROGRAM_NAMES, 'unknown']);
+    return { at: dice.fraction() * length, kind: 'marker', type, name };
+  });
+}
+
+const CALLS: readonly CallKind[] = [
+  'open',
+  'read',
+  'write',
+  'sync',
+  'resize',
+  'punch',
+  'stat',
+  'list',
+  'rename',
+  'remove',
+  'sync-directory',
+  'clone',
+];
+/** Calls that a full disk can fail. */
+const NEEDS_ROOM: ReadonlySet<CallKind> = new Set<CallKind>([
+  'open',
+  'write',
+  'sync',
+  'resize',
+  'rename',
+  'clone',
+]);
+const MOUNTS = ['buffer', 'volumes', 'snapshots'];
+
+function troubles(dice: Dice, mix: Mix, length: number): Step[] {
+  const steps: Step[] = [];
+  const add = (count: number, make: () => Step): void => {
+    for (let i = 0; i < count; i += 1) steps.push(make());
+  };
+  const at = (): number => dice.fraction() * length;
+  const site = (): SiteName => dice.pick(['source', 'destination']);
+  add(mix.deaths, () =>
+    dice.chance(0.15)
+      ? { at: at(), kind: 'restart', site: site() }
+      : {
+          at: at(),
+          kind: 'death',
+          site: site(),
+          calls: dice.chance(0.2) ? 0 : dice.between(1, 120),
+          before: dice.chance(0.5),
+          power: dice.chance(0.6),
+        },
+  );
+  add(mix.ioErrors, () => {
+    const call = dice.pick(CALLS);
+    return {
+      at: at(),
+      kind: 'io-error',
+      site: site(),
+      call,
+      code: NEEDS_ROOM.has(call) && dice.chance(0.5) ? 'ENOSPC' : 'EIO',
+      skip: dice.below(12),
+      count: dice.chance(0.7) ? 1 : dice.between(2, 12),
+    };
+  });
+  add(mix.rooms, () => ({
+    at: at(),
+    kind: 'room',
+    site: site(),
+    mount: dice.pick(MOUNTS),
+    bytes: dice.chance(0.5) ? 0 : dice.below(128 * KIB),
+    time: dice.between(300, 4000),
+  }));
+  add(mix.clocks, () => ({
+    at: at(),
+    kind: 'clock',
+    site: site(),
+    by: dice.pick([-3_600_000, 3_600_000, -86_400_000, 40_000_000_000, -1500, 700]),
+  }));
+  add(mix.weathers, () =>
+    dice.chance(0.2)
+      ? { at: at(), kind: 'freeze', time: dice.between(200, 20_000) }
+      : { at: at(), kind: 'weather', weather: weather(dice), time: dice.between(300, 4000) },
+  );
+  add(mix.attacks, () => ({
+    at: at(),
+    kind: 'attack',
+    attack: dice.pick([
+      'swap',
+      'replay',
+      'cut',
+      'forge-segment',
+      'flip',
+      'forge-status',
+      'replay-status',
+      'remove',
+    ]),
+  }));
+  return steps;
+}
+
+function weather(dice: Dice): Weather {
+  const rate = (most: number): number => (dice.chance(0.6) ? 0 : dice.fraction() * most);
+  return {
+    ...FAIR,
+    latency: dice.pick([1, 20, 200]),
+    speed: dice.pick([10, 100, 2000]),
+    cut: rate(0.4),
+    lateAnswer: rate(0.5),
+    loss: rate(0.5),
+    truncation: rate(0.5),
+    corruption: rate(0.5),
+    duplication: rate(0.5),
+    nameFirst: rate(0.7),
+    delay: rate(0.7),
+    stale: rate(0.7),
+    full: rate(0.2),
+  };
+}
