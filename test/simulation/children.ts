@@ -1,0 +1,76 @@
+/** Runs seeds in child processes, as many at once as there are to be jobs. */
+import { spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import type { SeedsReport } from './seeds.ts';
+
+const CHILD = fileURLToPath(new URL('./seeds.ts', import.meta.url));
+
+export interface SeedsOptions {
+  readonly from: number;
+  readonly seeds: number;
+  readonly jobs: number;
+  /** A module that is loaded before anything else, to break what is under test. */
+  readonly preload?: string;
+  /** Each child ends with the first seed that fails. */
+  readonly first?: boolean;
+  readonly onReport?: (report: SeedsReport) => void;
+}
+
+export interface SeedsSummary extends Omit<SeedsReport, 'failed'> {
+  readonly failed: readonly NonNullable<SeedsReport['failed']>[];
+  /** Of real time. */
+  readonly seconds: number;
+}
+
+export async function runSeeds(options: SeedsOptions): Promise<SeedsSummary> {
+  const begun = performance.now();
+  const jobs = Math.min(options.jobs, options.seeds);
+  const children = await Promise.all(Array.from({ length: jobs }, (_, job) => runChild(options, job, jobs)));
+  const sum = (key: Exclude<keyof SeedsReport, 'failed'>): number =>
+    children.reduce((total, { last }) => total + last[key], 0);
+  return {
+    seeds: sum('seeds'),
+    records: sum('records'),
+    snapshots: sum('snapshots'),
+    markerRuns: sum('markerRuns'),
+    calls: sum('calls'),
+    time: sum('time'),
+    failed: children.flatMap(({ failed }) => failed),
+    seconds: (performance.now() - begun) / 1000,
+  };
+}
+
+/** Job 0 of 2 runs the first, the third, the fifth… */
+async function runChild(
+  { from, seeds, preload, first, onReport }: SeedsOptions,
+  job: number,
+  jobs: number,
+): Promise<{ last: SeedsReport; failed: NonNullable<SeedsReport['failed']>[] }> {
+  const count = Math.ceil((seeds - job) / jobs);
+  const args = ['--from', String(from + job), '--seeds', String(count), '--stride', String(jobs)];
+  const child = spawn(
+    process.execPath,
+    [
+      ...(preload === undefined ? [] : ['--import', preload]),
+      // Most of what a run makes is dead when it ends: a large nursery saves moving it about.
+      '--max-semi-space-size=64',
+      CHILD,
+      ...args,
+      ...(first === true ? ['--first'] : []),
+    ],
+    { stdio: ['ignore', 'pipe', 'inherit'] },
+  );
+  let last: SeedsReport | undefined;
+  const failed: NonNullable<SeedsReport['failed']>[] = [];
+  const ended = new Promise<number | null>((resolve) => child.on('exit', resolve));
+  for await (const line of createInterface({ input: child.stdout })) {
+    last = JSON.parse(line) as SeedsReport;
+    if (last.failed !== undefined) failed.push(last.failed);
+    onReport?.(last);
+  }
+  const code = await ended;
+  if (code !== 0 || last === undefined)
+    throw new Error(`a child of the simulation ended with code ${String(code)}`);
+  return { last, failed };
+}

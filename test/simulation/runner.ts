@@ -1,0 +1,26 @@
+/** Runs scenarios one after the other, and takes a rejection that nobody handled for what it is: the end of a daemon. */
+import { setImmediate as turn } from 'node:timers/promises';
+import { Violation } from './oracle/violation.ts';
+import { DEATH } from './platform/program.ts';
+import type { Scenario } from './scenario.ts';
+import { runScenario, type RunResult } from './simulation.ts';
+
+let rejections: unknown[] | undefined;
+
+/** What is left of a program that was killed in the middle of a call rejects, and nobody is there to hear it. */
+function ofTheDead(error: unknown): boolean {
+  return error instanceof Error && (error.message.includes(DEATH) || ofTheDead(error.cause));
+}
+
+export async function run(scenario: Scenario): Promise<RunResult> {
+  if (rejections === undefined) {
+    const list: unknown[] = (rejections = []);
+    process.on('unhandledRejection', (error) => list.push(error));
+  }
+  const result = await runScenario(scenario);
+  // Node tells of them between two turns of its own loop, of which a run takes none.
+  await turn();
+  const stray = rejections.splice(0).find((error) => !ofTheDead(error));
+  if (stray === undefined || result.violation !== undefined) return result;
+  return { ...result, violation: new Violation('unhandled', String((stray as Error).stack)) };
+}
