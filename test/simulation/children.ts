@@ -6,12 +6,16 @@ import type { SeedsReport } from './seeds.ts';
 
 const CHILD = fileURLToPath(new URL('./seeds.ts', import.meta.url));
 
+const PRELOAD = new URL('./planted/preload.ts', import.meta.url).href;
+
 export interface SeedsOptions {
   readonly from: number;
   readonly seeds: number;
   readonly jobs: number;
-  /** A module that is loaded before anything else, to break what is under test. */
-  readonly preload?: string;
+  /** Number of a deliberate break in what is under test: `planted/plants.ts`. */
+  readonly plant?: number;
+  /** The numbers are not seeds but those of crash points. */
+  readonly crashPoints?: boolean;
   /** Each child ends with the first seed that fails. */
   readonly first?: boolean;
   readonly onReport?: (report: SeedsReport) => void;
@@ -43,7 +47,7 @@ export async function runSeeds(options: SeedsOptions): Promise<SeedsSummary> {
 
 /** Job 0 of 2 runs the first, the third, the fifth… */
 async function runChild(
-  { from, seeds, preload, first, onReport }: SeedsOptions,
+  { from, seeds, plant, first, crashPoints, onReport }: SeedsOptions,
   job: number,
   jobs: number,
 ): Promise<{ last: SeedsReport; failed: NonNullable<SeedsReport['failed']>[] }> {
@@ -52,14 +56,18 @@ async function runChild(
   const child = spawn(
     process.execPath,
     [
-      ...(preload === undefined ? [] : ['--import', preload]),
+      ...(plant === undefined ? [] : ['--import', PRELOAD]),
       // Most of what a run makes is dead when it ends: a large nursery saves moving it about.
       '--max-semi-space-size=64',
       CHILD,
       ...args,
       ...(first === true ? ['--first'] : []),
+      ...(crashPoints === true ? ['--crash-points'] : []),
     ],
-    { stdio: ['ignore', 'pipe', 'inherit'] },
+    {
+      stdio: ['ignore', 'pipe', 'inherit'],
+      env: { ...process.env, ...(plant === undefined ? {} : { SIMULATION_PLANT: String(plant) }) },
+    },
   );
   let last: SeedsReport | undefined;
   const failed: NonNullable<SeedsReport['failed']>[] = [];

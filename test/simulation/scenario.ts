@@ -221,18 +221,7 @@ function troubles(dice: Dice, mix: Mix, length: number): Step[] {
   };
   const at = (): number => dice.fraction() * length;
   const site = (): SiteName => dice.pick(['source', 'destination']);
-  add(mix.deaths, () =>
-    dice.chance(0.15)
-      ? { at: at(), kind: 'restart', site: site() }
-      : {
-          at: at(),
-          kind: 'death',
-          site: site(),
-          calls: dice.chance(0.2) ? 0 : dice.between(1, 120),
-          before: dice.chance(0.5),
-          power: dice.chance(0.6),
-        },
-  );
+  for (let i = 0; i < mix.deaths; i += 1) steps.push(...deaths(dice, at(), site()));
   add(mix.ioErrors, () => {
     const call = dice.pick(CALLS);
     return {
@@ -279,6 +268,28 @@ function troubles(dice: Dice, mix: Mix, length: number): Step[] {
     ]),
   }));
   return steps;
+}
+
+/** Now and then another before the program is on its feet again. */
+function deaths(dice: Dice, at: number, site: SiteName): Step[] {
+  if (dice.chance(0.15)) return [{ at, kind: 'restart', site }];
+  const calls = dice.chance(0.2) ? 0 : dice.between(1, 120);
+  const first = {
+    at,
+    kind: 'death',
+    site,
+    calls,
+    before: dice.chance(0.5),
+    power: dice.chance(0.6),
+  } as const;
+  if (dice.chance(0.6)) return [first];
+  const again = {
+    ...first,
+    at: at + dice.between(100, 600),
+    calls: dice.between(1, 150),
+    power: dice.chance(0.7),
+  };
+  return [first, again];
 }
 
 function weather(dice: Dice): Weather {

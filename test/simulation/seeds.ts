@@ -3,6 +3,7 @@
  * fails, from time to time how far it is, and at the end.
  */
 import { parseArgs } from 'node:util';
+import { crashPoint } from './crash-points.ts';
 import { makeScenario } from './scenario.ts';
 import { run } from './runner.ts';
 
@@ -23,6 +24,8 @@ const { values } = parseArgs({
     from: { type: 'string', default: '1' },
     seeds: { type: 'string', default: '1' },
     stride: { type: 'string', default: '1' },
+    /** The numbers are not seeds but those of crash points. */
+    'crash-points': { type: 'boolean', default: false },
     /** Ends with the first that fails. */
     first: { type: 'boolean', default: false },
   },
@@ -38,7 +41,9 @@ const [from, stride] = [Number(values.from), Number(values.stride)];
 const end = from + Number(values.seeds) * stride;
 for (let number = from; number < end; number += stride) {
   const seed = String(number);
-  const { violation, records, snapshots, markerRuns, calls, time } = await run(makeScenario(seed));
+  const { violation, records, snapshots, markerRuns, calls, time } = await run(
+    values['crash-points'] ? crashPoint(number) : makeScenario(seed),
+  );
   totals.seeds += 1;
   totals.records += records;
   totals.snapshots += snapshots;

@@ -158,7 +158,10 @@ class Simulation {
       onDeath: (power) => {
         if (name === 'source') for (const host of this.#hosts) host.cutOff();
         if (name === 'source') this.#frontEnd = undefined;
-        if (name === 'destination' && power) this.#server.powerLost();
+        if (name === 'destination' && power) {
+          this.#server.powerLost();
+          this.#oracle.destinationLost();
+        }
         if (name === 'destination') this.#loop.after(10, () => (this.#server.up = true));
       },
       onUncaught: (error) => this.#crashed(error),

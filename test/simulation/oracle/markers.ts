@@ -7,6 +7,9 @@ import { firstDifference, Kind } from './model.ts';
 import type { Oracle } from './oracle.ts';
 import { Violation } from './violation.ts';
 
+/** Of the snapshots that a destination takes by itself. */
+const BEFORE_COPY = 'before-full-copy';
+
 interface MarkerRecord {
   readonly id: string;
   readonly kind: 'snapshot' | 'custom';
@@ -100,20 +103,39 @@ export class Markers implements ProgramWatcher {
     }
     const cursor = model.cursor();
     for (const snapshot of kept) {
-      if (snapshot.name.startsWith('before-full-copy')) continue;
+      if (snapshot.name.startsWith(BEFORE_COPY)) continue;
       const wanted = cursor.at(snapshot.lsn);
-      for (const [index, volume] of volumes.entries()) {
-        const reader = store.open(snapshot.id, volume.name);
-        const content = Buffer.alloc(reader.size);
-        reader.read(0, content);
-        reader.close();
+      for (const [index, content] of contentOf(store, snapshot.id, volumes).entries()) {
         if (content.equals(wanted[index]!)) continue;
         const at = firstDifference(content, wanted[index]!);
         this.#fail(
           'I7-snapshot',
-          `snapshot ${snapshot.name} at ${snapshot.lsn}: ${volume.name} is wrong at byte ${at}`,
+          `snapshot ${snapshot.name} at ${snapshot.lsn}: volume ${index} is wrong at byte ${at}`,
         );
       }
+    }
+    this.#checkBeforeCopies(store, volumes);
+  }
+
+  /** I10: a replica that a full copy went over is kept as it was. */
+  #checkBeforeCopies(store: SnapshotStore, volumes: readonly SnapshotVolume[]): void {
+    const kept = store
+      .list()
+      .filter(({ name }) => name.startsWith(BEFORE_COPY))
+      .map(({ id, lsn }) => ({ lsn, contents: contentOf(store, id, volumes) }));
+    const cursor = this.#oracle.model.cursor();
+    for (const from of [...this.#oracle.overwritten].sort((a, b) => a - b)) {
+      // The checkpoint may be some records behind what the volumes held.
+      const end = Math.max(from, ...kept.map(({ lsn }) => lsn));
+      let found = false;
+      for (let lsn = from; lsn <= end && !found; lsn += 1) {
+        const wanted = cursor.at(lsn);
+        found = kept.some(({ contents }) =>
+          contents.every((content, index) => content.equals(wanted[index]!)),
+        );
+      }
+      if (!found)
+        this.#fail('I10-kept', `a full copy went over the replica at ${from}; no snapshot holds what it was`);
     }
   }
 
@@ -127,4 +149,14 @@ export class Markers implements ProgramWatcher {
   #fail(code: string, text: string): void {
     this.#oracle.fail(new Violation(code, text));
   }
+}
+
+function contentOf(store: SnapshotStore, id: string, volumes: readonly SnapshotVolume[]): Buffer[] {
+  return volumes.map(({ name }) => {
+    const reader = store.open(id, name);
+    const content = Buffer.alloc(reader.size);
+    reader.read(0, content);
+    reader.close();
+    return content;
+  });
 }

@@ -4,6 +4,7 @@ import { parseSealedName } from '../../../src/journal/names.ts';
 import type { DestinationStatus } from '../../../src/journal/status.ts';
 import type { RecorderOracle } from '../pair/recorder.ts';
 import type { Disk } from '../platform/disk.ts';
+import type { Inode } from '../platform/inode.ts';
 import type { Machine } from '../platform/machine.ts';
 import { firstDifference, Kind, Model, parseRecords, type Cursor } from './model.ts';
 import { Violation } from './violation.ts';
@@ -44,6 +45,11 @@ export class Oracle implements RecorderOracle {
   state: StateFile = { applied: 0, consistent: false };
   #sourceApplied = 0;
   #violation: Violation | undefined;
+  readonly #overwritten = new Set<number>();
+  /** Name of a sealed segment → its bytes; more than one when it was sealed again after a crash. */
+  readonly #sealedForms = new Map<string, Buffer[]>();
+  /** Files that were compared with these, and how often they had been changed then. */
+  readonly #intact = new WeakMap<Inode, number>();
   /** The highest LSN that the destination ever said it has received. */
   #acknowledged = 0;
 
@@ -63,8 +69,9 @@ export class Oracle implements RecorderOracle {
     return this.#acknowledged;
   }
 
-  get promisedLast(): number {
-    return this.#promised;
+  /** LSNs at which a consistent replica began to be copied over. */
+  get overwritten(): ReadonlySet<number> {
+    return this.#overwritten;
   }
 
   get violation(): Violation | undefined {
@@ -88,6 +95,14 @@ export class Oracle implements RecorderOracle {
   /** The next new journal file may go back: a crash took what was not durable. */
   sourceStarts(): void {
     this.#sourceStarting = true;
+  }
+
+  /** The power failed there: what was renamed and not synced may be what it was before. */
+  destinationLost(): void {
+    const { disk } = this.#options.destination;
+    const path = `${this.#options.destinationFolder}/destination-state.json`;
+    this.state =
+      disk.find(path) === undefined ? { applied: 0, consistent: false } : (readJson(disk, path) as StateFile);
   }
 
   /** What hosts read after a restart is what the journal says, to the byte. */
@@ -201,10 +216,29 @@ export class Oracle implements RecorderOracle {
 
   #sourceRenamed(to: string): void {
     if (to.endsWith('.open')) this.#sourceStarting = false;
+    if (to.endsWith('.seg')) this.#sealed(to);
     if (!to.endsWith('/checkpoint.json')) return;
     const { applied } = readJson(this.#options.source.disk, to) as CheckpointFile;
     this.#volumesDurable('source', this.#sourceApplied, applied);
     this.#sourceApplied = applied;
+  }
+
+  #sealed(path: string): void {
+    const name = path.slice(path.lastIndexOf('/') + 1);
+    const forms = this.#sealedForms.get(name) ?? [];
+    forms.push(this.#options.source.disk.find(path)!.content());
+    this.#sealedForms.set(name, forms);
+  }
+
+  /** Whether it is what the source sealed, to the byte, and on the medium. */
+  #isHeld(path: string, name: string): boolean {
+    const inode = this.#options.destination.disk.findDurable(path);
+    if (inode?.isSynced !== true) return false;
+    if (this.#intact.get(inode) === inode.made) return true;
+    const content = inode.content();
+    const intact = this.#sealedForms.get(name)?.some((form) => form.equals(content)) === true;
+    if (intact) this.#intact.set(inode, inode.made);
+    return intact;
   }
 
   #destinationRenamed(to: string): void {
@@ -223,8 +257,9 @@ export class Oracle implements RecorderOracle {
   }
 
   #stateMoved(state: StateFile): void {
-    const { applied } = this.state;
+    const { applied, consistent } = this.state;
     this.state = state;
+    if (consistent && !state.consistent) this.#overwritten.add(applied);
     if (state.applied === applied) return;
     if (state.applied < applied) {
       this.fail(
@@ -272,9 +307,7 @@ export class Oracle implements RecorderOracle {
       .listDurable(`${folder}/journal`)
       .flatMap((name) => {
         const range = parseSealedName(name);
-        return range !== undefined && disk.findDurable(`${folder}/journal/${name}`)?.isSynced === true
-          ? [range]
-          : [];
+        return range !== undefined && this.#isHeld(`${folder}/journal/${name}`, name) ? [range] : [];
       })
       .sort((a, b) => a.first - b.first);
     for (const { first, last: end } of ranges) if (first === last + 1) last = end;

@@ -1,7 +1,12 @@
 /** Someone who can do with the files on the server what he likes, but has no key (I12). */
 import { encodeStatus } from '../../../src/journal/status-codec.ts';
 import type { DestinationStatus } from '../../../src/journal/status.ts';
-import { lsn } from '../../../src/journal/ids.ts';
+import { lsn, type VolumeIndex } from '../../../src/journal/ids.ts';
+import { sealedName } from '../../../src/journal/names.ts';
+import { encodeRecord, RecordKind } from '../../../src/journal/record.ts';
+import { decodeHeader } from '../../../src/journal/segment/format.ts';
+import { writeSegment, type SegmentOptions } from '../../../src/journal/segment/writer.ts';
+import type { Files, OpenFile } from '../../../src/platform/files.ts';
 import type { Dice } from '../platform/dice.ts';
 import type { Inode } from '../platform/inode.ts';
 import type { Attack } from '../scenario.ts';
@@ -70,17 +75,21 @@ export class Attacker {
     if (inode !== undefined && inode.size > 0) change(inode);
   }
 
-  /** An earlier segment's bytes under the name of what comes next. */
+  /** What comes next, with contents of his own: he can read the headers, so that it joins up, and write segments. */
   #forgeSegment(): void {
     const old = this.#server.oldFiles;
     if (old.length === 0) return;
-    const { name, bytes } = this.#dice.pick(old);
-    const number = Number.parseInt(name.slice(-20, -4), 16);
-    const hex = (value: number): string => value.toString(16).padStart(16, '0');
-    const next = `inbox/00000001-${hex(number + 1)}-${hex(number + this.#dice.between(1, 20))}.seg`;
-    const forged = Buffer.from(bytes);
-    if (this.#dice.chance(0.5)) forged[this.#dice.below(forged.length)]! ^= 0x40;
-    this.#server.appear(next, forged);
+    const { name, bytes } = this.#dice.pick(old.slice(-2));
+    const { header } = decodeHeader(bytes, name);
+    const first = lsn(header.last + 1);
+    const last = lsn(header.last + this.#dice.between(1, 20));
+    const volume = 0 as VolumeIndex;
+    const write = { kind: RecordKind.write, flags: 0, volume, lsn: first, offset: 0 };
+    const record = encodeRecord(write, Buffer.alloc(4096, 0xee), header.recordSeed);
+    const facts = { ...header, first, last, digestBefore: header.digestAfter, digestAfter: 'ee'.repeat(32) };
+    const key = this.#dice.chance(0.5) ? undefined : Buffer.alloc(32, 99);
+    const target = `inbox/${sealedName({ epoch: header.epoch.number, first, last })}`;
+    this.#server.appear(target, sealedBytes(facts, record, { key, compression: 0, random: this.#dice }));
   }
 
   /** Says that everything was received: a source that believed it would free what nobody has. */
@@ -110,4 +119,19 @@ export class Attacker {
   #putStatus(bytes: Buffer): void {
     this.#server.forgedStatus = { bytes, until: this.#server.machine.loop.now + FORGED_FOR };
   }
+}
+
+type Facts = Parameters<typeof writeSegment>[2];
+
+/** A segment of one record, as the product would write it. */
+function sealedBytes(facts: Facts, record: Buffer, options: SegmentOptions): Buffer {
+  const parts: Buffer[] = [];
+  const file: Partial<OpenFile> = {
+    write: (bytes) => void parts.push(Buffer.from(bytes)),
+    syncNow: () => undefined,
+    close: () => undefined,
+  };
+  const files: Partial<Files> = { open: () => file as OpenFile };
+  writeSegment(files as Files, '/forged', facts, [record], 4096, options);
+  return Buffer.concat(parts);
 }

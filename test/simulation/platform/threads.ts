@@ -8,8 +8,8 @@ import type { Program } from './program.ts';
 type Methods = Record<string, (...args: readonly unknown[]) => unknown>;
 export type Emit = (name: string, ...args: readonly unknown[]) => void;
 
-/** Milliseconds that a message takes at most. */
-const LATENCY = 0.5;
+/** Milliseconds that a message takes at most: of a thread that has nothing else to do, or that is kept busy. */
+const LATENCIES = [0.5, 0.5, 0.5, 8, 80];
 
 /** One thread of a program: what it throws and nobody catches ends it, not the program. */
 export class Thread {
@@ -51,15 +51,17 @@ export class Thread {
 /** Messages of one direction, which never overtake each other. */
 class Line {
   readonly #program: Program;
+  readonly #latency: number;
   #last = 0;
 
-  constructor(program: Program) {
+  constructor(program: Program, latency: number) {
     this.#program = program;
+    this.#latency = latency;
   }
 
   send(deliver: () => void): void {
     const { now } = this.#program.machine.loop;
-    this.#last = Math.max(this.#last, now + this.#program.dice.fraction() * LATENCY);
+    this.#last = Math.max(this.#last, now + this.#program.dice.fraction() * this.#latency);
     this.#program.after(this.#last - now, deliver);
   }
 }
@@ -71,8 +73,9 @@ export function startSimulatedThread<T extends object>(
   onExit: (error: Error) => void,
   build: (thread: Thread, emit: Emit) => T,
 ): RemoteThread<T> {
-  const there = new Line(program);
-  const back = new Line(program);
+  const latency = program.dice.pick(LATENCIES);
+  const there = new Line(program, latency);
+  const back = new Line(program, latency);
   const pending = new Set<(error: Error) => void>();
   const thread = new Thread(program, (cause) => {
     const error = new OperatorError('THREAD_ENDED', `a simulated thread ended: ${String(cause)}`, { cause });

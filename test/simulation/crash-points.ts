@@ -1,0 +1,73 @@
+/** A short run in which, one after the other, every call of either site into its platform is the last before it dies. */
+import type { Scenario, SiteName, Step } from './scenario.ts';
+
+const KIB = 1024;
+
+const write = (at: number, connection: number, offset: number, fua = false): Step => ({
+  at,
+  kind: 'host',
+  connection,
+  action: { kind: 'write', offset: offset * KIB, length: 3 * KIB, fua, fill: 'stamp' },
+});
+
+/** Attach, initial copy, overlapping writes over both snapshot and custom markers, trims and flushes. */
+const SHORT: Scenario = {
+  seed: 'crash points',
+  volumes: [64 * KIB, 64 * KIB],
+  filled: false,
+  connections: 2,
+  segmentSize: 8 * KIB,
+  segmentAge: 60,
+  sourceQuota: 64 * 1024 * KIB,
+  destinationQuota: 64 * 1024 * KIB,
+  whenFull: 'refuse-writes',
+  keyed: true,
+  clones: false,
+  parallel: 2,
+  compression: 1,
+  dropOverwritten: true,
+  programTrouble: 0,
+  wallStart: Date.UTC(2026, 10, 21),
+  length: 1500,
+  steps: [
+    write(300, 0, 0),
+    write(310, 1, 40, true),
+    write(620, 0, 1),
+    { at: 625, kind: 'host', connection: 0, action: { kind: 'flush' } },
+    { at: 640, kind: 'marker', type: 'snapshot', name: 'first' },
+    write(700, 0, 2),
+    write(701, 1, 41),
+    {
+      at: 720,
+      kind: 'host',
+      connection: 1,
+      action: { kind: 'trim', offset: 40 * KIB, length: 8 * KIB, fua: true },
+    },
+    { at: 760, kind: 'marker', type: 'custom', name: 'backup' },
+    write(820, 0, 3, true),
+    { at: 860, kind: 'marker', type: 'snapshot', name: 'second' },
+    write(900, 1, 42),
+    write(901, 0, 4),
+    { at: 905, kind: 'host', connection: 0, action: { kind: 'flush' } },
+  ],
+};
+
+/** Ways to die at each call: either site, alone or with the power. */
+const WAYS = 4;
+
+/** The `number`th of them, from 0 on. */
+export function crashPoint(number: number): Scenario {
+  const site: SiteName = number % 2 === 0 ? 'source' : 'destination';
+  const power = Math.floor(number / 2) % 2 === 1;
+  const calls = Math.floor(number / WAYS) + 1;
+  // Before the call: to die after it is to die before the next.
+  const death: Step = { at: 0, kind: 'death', site, calls, before: true, power };
+  return { ...SHORT, seed: `${SHORT.seed} ${number}`, steps: [death, ...SHORT.steps] };
+}
+
+export const undisturbed: Scenario = SHORT;
+
+/** For so many calls of the busier site. */
+export function crashPoints(calls: number): number {
+  return WAYS * calls;
+}

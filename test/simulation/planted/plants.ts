@@ -1,0 +1,265 @@
+/**
+ * Deliberate breaks of the code that upholds the invariants, each of which the simulation must catch. They are made to a
+ * module's text as it is loaded, in a child process of the tests alone.
+ */
+export interface Plant {
+  readonly name: string;
+  /** What it takes away. */
+  readonly invariant: string;
+  readonly edits: readonly Edit[];
+  /** Caught within so many seeds from 1 on. */
+  readonly seeds: number;
+}
+
+export interface Edit {
+  /** Below `src`. */
+  readonly module: string;
+  /** Stands there once. */
+  readonly find: string;
+  readonly replace: string;
+}
+
+const plant = (invariant: string, name: string, seeds: number, ...edits: readonly Edit[]): Plant => ({
+  name,
+  invariant,
+  seeds,
+  edits,
+});
+const edit = (module: string, find: string, replace = ''): Edit => ({ module, find, replace });
+
+export const PLANTS: readonly Plant[] = [
+  plant(
+    'I1',
+    'a flush does not sync the open segment',
+    40,
+    edit('capture/journal-writer.ts', 'if (target >= current.header.first) await current.file.sync();'),
+  ),
+  plant(
+    'I1',
+    'a closed segment is not synced',
+    200,
+    edit('capture/journal-writer.ts', 'for (const { open } of closing) await open.file.sync();'),
+  ),
+  plant(
+    'I1',
+    'the names of journal files are not synced',
+    100,
+    edit(
+      'capture/journal-writer.ts',
+      'if (entries) await this.#options.files.syncDirectoryLater(this.#options.folder);',
+    ),
+  ),
+  plant(
+    'I1',
+    'a write whose append failed is acknowledged',
+    200,
+    edit(
+      'capture/captured-volume.ts',
+      'throw toHostError(error, `cannot journal a write to volume ${this.name}`);',
+    ),
+  ),
+  plant(
+    'I2',
+    'what is recovered is handed on without a sync',
+    400,
+    edit('capture/group-host.ts', 'file.syncNow();'),
+  ),
+  plant(
+    'I2',
+    'a trim is not seen by reads',
+    20,
+    edit('capture/captured-volume.ts', 'this.index.addZero(offset, length, this.#group.writer.generation);'),
+  ),
+  plant(
+    'I2',
+    'the index is not filled again after a restart',
+    100,
+    edit('capture/group-host.ts', 'this.#reindex(raw, generation);'),
+  ),
+  plant(
+    'I2',
+    'the source moves its checkpoint before its volumes are synced',
+    20,
+    edit('daemon/source-back.ts', 'this.#volumes.sync();'),
+  ),
+  plant(
+    'I3',
+    'segments are applied past a hole, and the digest is ignored',
+    100,
+    edit(
+      'destage/inbox-plan.ts',
+      'ahead[0]?.range.first === received + 1 ? ahead[0] : undefined',
+      'ahead[0]',
+    ),
+    edit('destage/received-journal.ts', 'if (header.digestBefore === expected.digest) return;', 'return;'),
+  ),
+  plant(
+    'I3',
+    'a write that is overwritten in part only is dropped',
+    100,
+    edit(
+      'journal/seal.ts',
+      'if (coverage.contains(record.offset, end)) continue;',
+      'if (coverage.contains(record.offset, record.offset + 1)) continue;',
+    ),
+  ),
+  plant(
+    'I3',
+    'records are applied in no order',
+    100,
+    edit('volume/volume-set.ts', 'for (const record of data) {', 'for (const record of data.toReversed()) {'),
+  ),
+  plant(
+    'I4',
+    'what arrives is not checked',
+    100,
+    edit('destage/received-journal.ts', 'if (whole) reader.verify();'),
+  ),
+  plant(
+    'I4',
+    'the CRCs of frames and records are not looked at',
+    200,
+    edit(
+      'journal/record.ts',
+      'if (crc32(buffer.subarray(at + 4, end), seed) !== buffer.readUInt32BE(at)) return undefined;',
+    ),
+    edit(
+      'journal/segment/format.ts',
+      'crc32(bytes.subarray(FRAME_HEADER_SIZE), crc32(bytes.subarray(0, 28))) !== bytes.readUInt32BE(28)',
+      'false',
+    ),
+  ),
+  plant(
+    'I5',
+    'a segment is acknowledged before it is synced',
+    20,
+    edit('destage/received-journal.ts', 'file.syncNow();'),
+  ),
+  plant(
+    'I5',
+    'a segment is acknowledged before its name is synced',
+    20,
+    edit('destage/received-journal.ts', 'this.#files.syncDirectory(this.#folder);'),
+  ),
+  plant(
+    'I5',
+    'segments are freed once they are destaged',
+    20,
+    edit(
+      'daemon/source-group.ts',
+      'const limit = Math.min(received, this.#checkpoint.applied);',
+      'const limit = Math.max(received * 0, this.#checkpoint.applied);',
+    ),
+  ),
+  plant(
+    'I6',
+    'the destination moves its checkpoint before its volumes are synced',
+    20,
+    edit(
+      'destage/destination-back.ts',
+      'this.#volumes?.sync();\n    this.#move(state);',
+      'this.#move(state);',
+    ),
+  ),
+  plant(
+    'I6',
+    'a state file is renamed before it is synced',
+    200,
+    edit('platform/atomic-file.ts', 'file.syncNow();'),
+  ),
+  plant(
+    'I6',
+    'the directory of a state file is not synced',
+    200,
+    edit('platform/atomic-file.ts', 'files.syncDirectory(dirname(path));'),
+  ),
+  plant(
+    'I7',
+    'what is kept for a snapshot is not synced before the overwrite',
+    400,
+    edit(
+      'recovery/chunk-file.ts',
+      'appended = this.#append(appending, keys, how);\n      appending.file.syncNow();',
+      'appended = this.#append(appending, keys, how);',
+    ),
+  ),
+  plant(
+    'I7',
+    'what a snapshot needs is kept after the overwrite',
+    40,
+    edit('volume/volume-set.ts', 'options.preserve?.(', 'const late = () => options.preserve?.('),
+    edit(
+      'volume/volume-set.ts',
+      '        else zero(file, record);\n      });\n    }',
+      '        else zero(file, record);\n      });\n    }\n    late();',
+    ),
+  ),
+  plant(
+    'I8',
+    'a segment that could not be written is passed over',
+    200,
+    edit(
+      'daemon/source-group.ts',
+      'this.#onWorkError(error);\n      return false;',
+      'this.#onWorkError(error);\n      return true;',
+    ),
+  ),
+  plant(
+    'I9',
+    'the journal is applied past a marker whose program is to run',
+    40,
+    edit('destage/destination-back.ts', 'if (state.pending !== undefined || done', 'if (done'),
+  ),
+  plant(
+    'I9',
+    'the attempt of a marker program is not noted before it is started',
+    200,
+    edit(
+      'destage/destination-back.ts',
+      'this.#move({ ...this.#state, pending: { ...pending, attempt: pending.attempt + 1 } });\n    return Promise.resolve(this.#state.pending);',
+      'return Promise.resolve({ ...pending, attempt: pending.attempt + 1 });\n    return Promise.resolve(undefined);',
+    ),
+  ),
+  plant(
+    'I9',
+    'a marker is not the last record of its segment',
+    40,
+    edit(
+      'capture/group-host.ts',
+      'this.#writer.close();\n    await this.#writer.durable();\n    return { lsn, time };',
+      'await this.#writer.durable();\n    return { lsn, time };',
+    ),
+  ),
+  plant(
+    'I9',
+    'a snapshot is made again when its marker is applied again',
+    400,
+    edit('recovery/copy-on-write-store.ts', 'if (this.#catalogue.has(info.id)) return;'),
+  ),
+  plant(
+    'I10',
+    'a full copy overwrites a replica that nothing was kept of',
+    400,
+    edit('destage/destination-back.ts', 'if (state.consistent) this.#keepBefore(record, state);'),
+  ),
+  plant(
+    'I12',
+    'a status file that is not authentic is believed',
+    200,
+    edit(
+      'journal/status-codec.ts',
+      "if (!envelope.success) throw forged('it is not encrypted, but this group has a key');",
+      'if (!envelope.success) return parseStatus(json);',
+    ),
+  ),
+  plant(
+    'I12',
+    'a segment that is not encrypted is taken though there is a key',
+    200,
+    edit(
+      'journal/segment/reader.ts',
+      'if (!header.encrypted && key === undefined) return undefined;',
+      'if (!header.encrypted) return undefined;',
+    ),
+  ),
+];
