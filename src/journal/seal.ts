@@ -130,7 +130,10 @@ function toShippedForm(
   return { records: shipped, dataBytes };
 }
 
-/** Leaves out every write and zero that later ones of the same segment cover whole. */
+/**
+ * Leaves out every write and zero that later ones of the same segment cover whole. Not across the beginning of a full
+ * copy: the destination keeps the volumes as they are just before it (I10).
+ */
 function withoutOverwritten(records: readonly JournalRecord[]): JournalRecord[] {
   const covered = new Map<number, Coverage>();
   const kept: JournalRecord[] = [];
@@ -141,7 +144,7 @@ function withoutOverwritten(records: readonly JournalRecord[]): JournalRecord[] 
       const end = record.offset + record.length;
       if (coverage.contains(record.offset, end)) continue;
       coverage.add(record.offset, end);
-    }
+    } else if (record.kind === RecordKind.initBegin) covered.clear();
     kept.push(record);
   }
   return kept.reverse();

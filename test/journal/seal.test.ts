@@ -151,4 +151,22 @@ describe('sealing', () => {
       [6, 7],
     );
   });
+
+  it('keeps what a full copy in the same segment overwrites: the destination keeps the volumes as they were before it (I10)', () => {
+    const write = (at: number): JournalRecord =>
+      record(RecordKind.write, at, 0, 4096, Buffer.alloc(4096, at));
+    const records = [
+      write(1),
+      write(2),
+      record(RecordKind.initBegin, 3, 0, 0, Buffer.from('{}')),
+      write(4),
+      write(5),
+    ];
+    const raw = { header: { ...rawOf([]).header, first: lsn(1) }, records, end: 0 };
+    const { segment } = planSeal(raw, SEAL_START, { ship: true, dropOverwritten: true });
+    assert.deepEqual(
+      segment?.records.map((bytes) => Number(decodeRecord(bytes, 0, SEED)?.lsn)),
+      [2, 3, 5],
+    );
+  });
 });

@@ -44,6 +44,7 @@ export class Oracle implements RecorderOracle {
   #sourceStarting = true;
   state: StateFile = { applied: 0, consistent: false };
   #sourceApplied = 0;
+  #appliedMost = 0;
   #violation: Violation | undefined;
   readonly #overwritten = new Set<number>();
   /** Name of a sealed segment → its bytes; more than one when it was sealed again after a crash. */
@@ -261,17 +262,19 @@ export class Oracle implements RecorderOracle {
     this.state = state;
     if (consistent && !state.consistent) this.#overwritten.add(applied);
     if (state.applied === applied) return;
-    if (state.applied < applied) {
+    // One that was renamed and whose directory could not be synced does not count, whatever is seen of it.
+    const before = this.#durableState()?.applied ?? 0;
+    if (state.applied < before) {
       this.fail(
-        new Violation(
-          'I3-back',
-          `the destination's checkpoint went back from ${applied} to ${state.applied}`,
-        ),
+        new Violation('I3-back', `the destination's checkpoint goes back from ${before} to ${state.applied}`),
       );
       return;
     }
     this.#volumesDurable('destination', applied, state.applied);
-    if (state.consistent) this.destinationIs('I3-checkpoint', state.applied);
+    // One that was taken back is behind the volumes, until what follows it is applied again.
+    if (state.consistent && state.applied >= this.#appliedMost)
+      this.destinationIs('I3-checkpoint', state.applied);
+    this.#appliedMost = Math.max(this.#appliedMost, state.applied);
   }
 
   /** A checkpoint counts only once what it says is on the medium. */
@@ -296,13 +299,19 @@ export class Oracle implements RecorderOracle {
     }
   }
 
+  #durableState(): StateFile | undefined {
+    const { disk } = this.#options.destination;
+    const inode = disk.findDurable(`${this.#options.destinationFolder}/destination-state.json`);
+    return inode === undefined
+      ? undefined
+      : (JSON.parse(inode.durableContent().toString('utf8')) as StateFile);
+  }
+
   /** The last LSN that the destination would have after a power failure that keeps nothing unsynced. */
   destinationHolds(): number {
     const { disk } = this.#options.destination;
     const folder = this.#options.destinationFolder;
-    const state = disk.findDurable(`${folder}/destination-state.json`);
-    let last =
-      state === undefined ? 0 : (JSON.parse(state.durableContent().toString('utf8')) as StateFile).applied;
+    let last = this.#durableState()?.applied ?? 0;
     const ranges = disk
       .listDurable(`${folder}/journal`)
       .flatMap((name) => {
