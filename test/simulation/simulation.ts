@@ -15,6 +15,7 @@ import type { Events, RemoteThread } from '../../src/platform/node/threads.ts';
 import { openSnapshotStore } from '../../src/recovery/open-store.ts';
 import { Markers } from './oracle/markers.ts';
 import { Oracle } from './oracle/oracle.ts';
+import { Reasons } from './oracle/reasons.ts';
 import { Violation } from './oracle/violation.ts';
 import { Attacker } from './pair/attacker.ts';
 import {
@@ -135,6 +136,7 @@ class Simulation {
     this.#sites.source.start();
     this.#sites.destination.start();
     this.#operate();
+    new Reasons(this.#loop, this.#oracle, Object.values(this.#sites));
     this.#hosts = Array.from({ length: this.#scenario.connections }, (_, number) => this.#host(number));
     for (const step of this.#scenario.steps) this.#loop.after(step.at, () => this.#do(step));
     await this.#loop.run(() => false, this.#scenario.length);
@@ -293,23 +295,16 @@ class Simulation {
 
   #inStep(): boolean {
     const { source, destination } = this.#sites;
-    const { model, state } = this.#oracle;
     if (source.group === undefined || destination.group === undefined || this.#frontEnd?.accepts !== true)
       return false;
-    if (state.applied !== model.last || !state.consistent || state.pending !== undefined) return false;
-    if (this.#oracle.sourceApplied !== model.last) return false;
-    return this.#hosts.every((host) => host.outstanding === 0) && !this.#markers.running;
+    if (!this.#oracle.isSettled || this.#markers.running) return false;
+    return this.#hosts.every((host) => host.outstanding === 0);
   }
 
   #stuck(): Violation {
-    const { state, model } = this.#oracle;
-    const errors = [this.#sites.source.startError, this.#sites.destination.startError].filter(
-      (e) => e !== undefined,
-    );
+    const errors = Object.values(this.#sites).flatMap(({ startError }) => startError ?? []);
     const outstanding = this.#hosts.reduce((sum, host) => sum + host.outstanding, 0);
-    const text =
-      `${SETTLE_LIMIT} ms after all trouble ended the destination is at ${state.applied}${state.consistent ? '' : ', not consistent'}, ` +
-      `the source's volumes are at ${this.#oracle.sourceApplied} of ${model.last}; ${outstanding} requests wait; ${errors.join('; ')}`;
+    const text = `${SETTLE_LIMIT} ms after all trouble ended ${this.#oracle.standing}; ${outstanding} requests wait; ${errors.join('; ')}`;
     return new Violation('liveness', text);
   }
 

@@ -3,10 +3,10 @@ import type { HostVolume } from '../../../src/capture/front-end.ts';
 import { parseSealedName } from '../../../src/journal/names.ts';
 import type { DestinationStatus } from '../../../src/journal/status.ts';
 import type { RecorderOracle } from '../pair/recorder.ts';
-import type { Disk } from '../platform/disk.ts';
 import type { Inode } from '../platform/inode.ts';
 import type { Machine } from '../platform/machine.ts';
 import { firstDifference, Kind, Model, parseRecords, type Cursor } from './model.ts';
+import { COPY_SIZE, newestCopy } from './two-copies.ts';
 import { Violation } from './violation.ts';
 
 export interface OracleOptions {
@@ -31,6 +31,8 @@ export interface StateFile {
   readonly applied: number;
   readonly consistent: boolean;
   readonly pending?: { readonly id: string; readonly lsn: number } | undefined;
+  /** Markers whose programs the volumes do not wait for. */
+  readonly background?: readonly unknown[];
 }
 
 const RAW_HEADER = 64;
@@ -44,7 +46,6 @@ export class Oracle implements RecorderOracle {
   #sourceStarting = true;
   state: StateFile = { applied: 0, consistent: false };
   #sourceApplied = 0;
-  #appliedMost = 0;
   #violation: Violation | undefined;
   readonly #overwritten = new Set<number>();
   /** Name of a sealed segment → its bytes; more than one when it was sealed again after a crash. */
@@ -63,7 +64,13 @@ export class Oracle implements RecorderOracle {
       renamed: (_, to) => this.#sourceRenamed(to),
       removing: (path) => this.#sourceRemoving(path),
     };
-    options.destination.watcher = { renamed: (_, to) => this.#destinationRenamed(to) };
+    options.destination.watcher = {
+      wrote: (path, position, bytes) => {
+        if (path.endsWith('/destination-state.json') && position === COPY_SIZE)
+          this.#stateMoved(newestCopy(Buffer.from(bytes)) as StateFile);
+      },
+      renamed: (_, to) => this.#destinationRenamed(to),
+    };
   }
 
   get acknowledged(): number {
@@ -77,6 +84,20 @@ export class Oracle implements RecorderOracle {
 
   get violation(): Violation | undefined {
     return this.#violation;
+  }
+
+  /** Everything that was ever written is in the volumes of both sites, and nothing is left to be run. */
+  get isSettled(): boolean {
+    const { applied, consistent, pending, background } = this.state;
+    const done = applied === this.model.last && this.#sourceApplied === applied;
+    return done && consistent && pending === undefined && (background ?? []).length === 0;
+  }
+
+  /** How far both sites are, in words. */
+  get standing(): string {
+    const { applied, consistent } = this.state;
+    const half = consistent ? '' : ', not consistent';
+    return `the destination is at ${applied}${half}, the source's volumes at ${this.#sourceApplied} of ${this.model.last}`;
   }
 
   /** Of the source's own checkpoint. */
@@ -100,10 +121,7 @@ export class Oracle implements RecorderOracle {
 
   /** The power failed there: what was renamed and not synced may be what it was before. */
   destinationLost(): void {
-    const { disk } = this.#options.destination;
-    const path = `${this.#options.destinationFolder}/destination-state.json`;
-    this.state =
-      disk.find(path) === undefined ? { applied: 0, consistent: false } : (readJson(disk, path) as StateFile);
+    this.state = this.#durableState() ?? { applied: 0, consistent: false };
   }
 
   /** What hosts read after a restart is what the journal says, to the byte. */
@@ -153,6 +171,7 @@ export class Oracle implements RecorderOracle {
   }
 
   #sourceWrote(path: string, position: number, bytes: Uint8Array): void {
+    if (path.endsWith('/checkpoint.json') && position === COPY_SIZE) this.#checkpointMoved(bytes);
     if (!path.startsWith(`${this.#options.sourceFolder}/journal/`)) return;
     if (!path.endsWith('.raw') && !path.endsWith('.open')) return;
     if (position === 0) this.#journalBegins(Number(Buffer.from(bytes).readBigUInt64BE(32)));
@@ -218,8 +237,11 @@ export class Oracle implements RecorderOracle {
   #sourceRenamed(to: string): void {
     if (to.endsWith('.open')) this.#sourceStarting = false;
     if (to.endsWith('.seg')) this.#sealed(to);
-    if (!to.endsWith('/checkpoint.json')) return;
-    const { applied } = readJson(this.#options.source.disk, to) as CheckpointFile;
+  }
+
+  /** The first copy is durable when the second is written. */
+  #checkpointMoved(bytes: Uint8Array): void {
+    const { applied } = newestCopy(Buffer.from(bytes)) as CheckpointFile;
     this.#volumesDurable('source', this.#sourceApplied, applied);
     this.#sourceApplied = applied;
   }
@@ -244,7 +266,8 @@ export class Oracle implements RecorderOracle {
 
   #destinationRenamed(to: string): void {
     const { disk } = this.#options.destination;
-    if (to.endsWith('/destination-state.json')) this.#stateMoved(readJson(disk, to) as StateFile);
+    if (to.endsWith('/destination-state.json'))
+      this.#stateMoved(newestCopy(disk.find(to)!.content()) as StateFile);
     if (!to.endsWith('/status/destination.json')) return;
     const bytes = disk.find(to)!.content();
     this.#options.onStatus(bytes);
@@ -262,19 +285,13 @@ export class Oracle implements RecorderOracle {
     this.state = state;
     if (consistent && !state.consistent) this.#overwritten.add(applied);
     if (state.applied === applied) return;
-    // One that was renamed and whose directory could not be synced does not count, whatever is seen of it.
-    const before = this.#durableState()?.applied ?? 0;
-    if (state.applied < before) {
-      this.fail(
-        new Violation('I3-back', `the destination's checkpoint goes back from ${before} to ${state.applied}`),
-      );
+    if (state.applied < applied) {
+      const text = `the destination's checkpoint goes back from ${applied} to ${state.applied}`;
+      this.fail(new Violation('I3-back', text));
       return;
     }
     this.#volumesDurable('destination', applied, state.applied);
-    // One that was taken back is behind the volumes, until what follows it is applied again.
-    if (state.consistent && state.applied >= this.#appliedMost)
-      this.destinationIs('I3-checkpoint', state.applied);
-    this.#appliedMost = Math.max(this.#appliedMost, state.applied);
+    if (state.consistent) this.destinationIs('I3-checkpoint', state.applied);
   }
 
   /** A checkpoint counts only once what it says is on the medium. */
@@ -302,9 +319,7 @@ export class Oracle implements RecorderOracle {
   #durableState(): StateFile | undefined {
     const { disk } = this.#options.destination;
     const inode = disk.findDurable(`${this.#options.destinationFolder}/destination-state.json`);
-    return inode === undefined
-      ? undefined
-      : (JSON.parse(inode.durableContent().toString('utf8')) as StateFile);
+    return inode && (newestCopy(inode.durableContent()) as StateFile | undefined);
   }
 
   /** The last LSN that the destination would have after a power failure that keeps nothing unsynced. */
@@ -337,9 +352,7 @@ export class Oracle implements RecorderOracle {
     }
     const checkpoint = this.#options.source.disk.findDurable(`${this.#options.sourceFolder}/checkpoint.json`);
     const applied =
-      checkpoint === undefined
-        ? 0
-        : (JSON.parse(checkpoint.durableContent().toString('utf8')) as CheckpointFile).applied;
+      (checkpoint && (newestCopy(checkpoint.durableContent()) as CheckpointFile | undefined)?.applied) ?? 0;
     if (range.last > applied) {
       this.fail(
         new Violation(
@@ -349,8 +362,4 @@ export class Oracle implements RecorderOracle {
       );
     }
   }
-}
-
-function readJson(disk: Disk, path: string): unknown {
-  return JSON.parse(disk.find(path)!.content().toString('utf8'));
 }

@@ -63,7 +63,7 @@ export class Line {
   readonly #onGone: () => void;
   /** Sent by the host and not yet read. */
   #waiting: Buffer[] = [];
-  #blocked = false;
+  #full = false;
   #paused = false;
   #open = true;
   #arrives = 0;
@@ -78,9 +78,10 @@ export class Line {
       send: (bytes) => this.#reply(Buffer.from(bytes)),
       drained: () => undefined,
       onEnd: () => this.end(),
-      onBlocked: (blocked) => {
-        this.#blocked = blocked;
-        if (!blocked) this.#pump();
+      failed: () => undefined,
+      onFull: (full) => {
+        this.#full = full;
+        if (!full) this.#pump();
       },
     });
   }
@@ -131,7 +132,7 @@ export class Line {
   }
 
   #pump(): void {
-    while (this.#open && !this.#blocked && !this.#paused) {
+    while (this.#open && !this.#full && !this.#paused) {
       const bytes = this.#waiting.shift();
       if (bytes === undefined) return;
       this.#session.receive(bytes);

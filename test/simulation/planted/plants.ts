@@ -88,8 +88,8 @@ export const PLANTS: readonly Plant[] = [
     100,
     edit(
       'destage/inbox-plan.ts',
-      'ahead[0]?.range.first === received + 1 ? ahead[0] : undefined',
-      'ahead[0]',
+      'if (first > received) return undefined;',
+      "if (first > received) return { kind: 'receive', entry };",
     ),
     edit('destage/received-journal.ts', 'if (header.digestBefore === expected.digest) return;', 'return;'),
   ),
@@ -157,7 +157,7 @@ export const PLANTS: readonly Plant[] = [
     20,
     edit(
       'destage/destination-back.ts',
-      'this.#volumes?.sync();\n    this.#move(state);',
+      'this.#applier.sync();\n        this.#move(state);',
       'this.#move(state);',
     ),
   ),
@@ -199,9 +199,9 @@ export const PLANTS: readonly Plant[] = [
     'a segment that could not be written is passed over',
     200,
     edit(
-      'daemon/source-group.ts',
-      'this.#onWorkError(error);\n      return false;',
-      'this.#onWorkError(error);\n      return true;',
+      'daemon/raw-stages.ts',
+      'this.#steps.onFailed(stage, error);',
+      'this.#steps.onFailed(stage, error);\n      this.#queues[stage].shift();',
     ),
   ),
   plant(
@@ -216,8 +216,8 @@ export const PLANTS: readonly Plant[] = [
     200,
     edit(
       'destage/destination-back.ts',
-      'this.#move({ ...this.#state, pending: { ...pending, attempt: pending.attempt + 1 } });\n    return Promise.resolve(this.#state.pending);',
-      'return Promise.resolve({ ...pending, attempt: pending.attempt + 1 });\n    return Promise.resolve(undefined);',
+      'return Promise.resolve(this.#changeMarker(id, (marker) => ({ ...marker, attempt: marker.attempt + 1 })));',
+      'const found = [this.#state.pending, ...this.#state.background].find((marker) => marker?.id === id);\n    return Promise.resolve(found && { ...found, attempt: found.attempt + 1 });',
     ),
   ),
   plant(
@@ -240,7 +240,7 @@ export const PLANTS: readonly Plant[] = [
     'I10',
     'a full copy overwrites a replica that nothing was kept of',
     400,
-    edit('destage/destination-back.ts', 'if (state.consistent) this.#keepBefore(record, state);'),
+    edit('destage/applier.ts', 'if (state.consistent) this.#keepBefore(record, state);'),
   ),
   plant(
     'I12',

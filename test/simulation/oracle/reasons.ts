@@ -1,0 +1,61 @@
+/** Liveness in the small: where nothing moves for long though there is something to do, somebody says why. */
+import type { Loop } from '../platform/loop.ts';
+import type { Site } from '../pair/site.ts';
+import type { Oracle } from './oracle.ts';
+import { Violation } from './violation.ts';
+
+/** Milliseconds; what was lost on the way is missed after thirty seconds. */
+const PATIENCE = 45_000;
+const LOOK_EVERY = 5000;
+
+export class Reasons {
+  readonly #loop: Loop;
+  readonly #oracle: Oracle;
+  readonly #sites: readonly Site[];
+  #seen = '';
+  #since = 0;
+
+  constructor(loop: Loop, oracle: Oracle, sites: readonly Site[]) {
+    this.#loop = loop;
+    this.#oracle = oracle;
+    this.#sites = sites;
+    this.#look();
+  }
+
+  #look(): void {
+    this.#loop.after(LOOK_EVERY, () => {
+      const { state, sourceApplied, acknowledged, model, isSettled } = this.#oracle;
+      const seen = [
+        state.applied,
+        sourceApplied,
+        acknowledged,
+        model.last,
+        this.#sites.every(({ group }) => group),
+      ].join();
+      if (seen !== this.#seen || isSettled) {
+        this.#seen = seen;
+        this.#since = this.#loop.now;
+      } else if (this.#loop.now - this.#since > PATIENCE) void this.#ask(seen);
+      this.#look();
+    });
+  }
+
+  async #ask(seen: string): Promise<void> {
+    const reasons: unknown[] = [];
+    for (const { group, startError } of this.#sites) {
+      // A site that is not there says nothing; why it cannot start, it did.
+      if (group === undefined) reasons.push(startError ?? 'starting');
+      else {
+        const status = await group.status();
+        reasons.push(
+          ...status.waits,
+          ...(status.role === 'source' ? status.streams.flatMap(({ waits }) => waits) : []),
+        );
+      }
+    }
+    if (reasons.length > 0 || seen !== this.#seen || this.#oracle.isSettled) return;
+    this.#oracle.fail(
+      new Violation('no-reason', `nothing has moved for ${PATIENCE} ms, and nobody says why`),
+    );
+  }
+}
