@@ -47,4 +47,26 @@ export const TARGETS: readonly TargetEntry[] = [
     load: async () => (await import('./targets/nbd.ts')).nbdTarget(),
     inTests: 300,
   },
+  {
+    name: 'text',
+    covers: [
+      'src/journal/names.ts',
+      'src/config/address.ts',
+      'src/config/units.ts',
+      'src/config/problems.ts',
+      'src/destage/inbox-plan.ts',
+      'src/transfer/receiver/addresses.ts',
+      'src/transfer/receiver/command.ts',
+      'src/transfer/receiver/tree.ts',
+      'src/transfer/transports/names.ts',
+    ],
+    load: async () => (await import('./targets/text.ts')).textTarget(),
+    inTests: 4000,
+  },
+  {
+    name: 'listing',
+    covers: ['node_modules/basic-ftp/dist/parse'],
+    load: async () => (await import('./targets/listing.ts')).listingTarget(),
+    inTests: 2000,
+  },
 ];

@@ -4,7 +4,7 @@
  */
 import { Readable, Writable } from 'node:stream';
 import { TLSSocket, type ConnectionOptions } from 'node:tls';
-import { Client, FileType, type FTPContext, type FTPResponse } from 'basic-ftp';
+import { Client, FileType, type FileInfo, type FTPContext, type FTPResponse } from 'basic-ftp';
 import { TransportError, type Pace, type RemoteFile } from '../transport.ts';
 import { replyCode } from './ftp-errors.ts';
 import type { FtpServerOptions } from './ftp-options.ts';
@@ -135,9 +135,9 @@ export class FtpSession implements PooledSession {
     // Without a path: servers take one for a pattern, or for an option when it starts with a dash.
     const entries = await this.#answer(this.#client.list(), Infinity);
     if (listing.isCut) throw listingCut(path);
-    const files = entries.filter((entry) => entry.type === FileType.File && isLegalPart(entry.name));
+    const files = listedFiles(entries);
     if (files.length > LIST_ENTRIES_MAX) throw tooMany(`listing ${path}`);
-    return files.map(({ name, size }) => ({ name, size }));
+    return files;
   }
 
   /**
@@ -288,6 +288,14 @@ export class FtpSession implements PooledSession {
     }
     for await (const chunk of source as AsyncIterable<Buffer>) yield* paced(chunk, pace);
   }
+}
+
+/** Of what a server lists, the files that may be ours. A size that is none is that of a file of which nothing is known. */
+export function listedFiles(entries: readonly Pick<FileInfo, 'type' | 'name' | 'size'>[]): RemoteFile[] {
+  return entries.flatMap(({ type, name, size }) => {
+    const isOurs = type === FileType.File && isLegalPart(name) && Number.isSafeInteger(size) && size >= 0;
+    return isOurs ? [{ name, size }] : [];
+  });
 }
 
 function listingCut(path: string): TransportError {
