@@ -69,4 +69,10 @@ export const TARGETS: readonly TargetEntry[] = [
     load: async () => (await import('./targets/listing.ts')).listingTarget(),
     inTests: 2000,
   },
+  {
+    name: 'config',
+    covers: ['src/config/', 'node_modules/yaml/'],
+    load: async () => (await import('./targets/config.ts')).configTarget(),
+    inTests: 200,
+  },
 ];
