@@ -75,4 +75,10 @@ export const TARGETS: readonly TargetEntry[] = [
     load: async () => (await import('./targets/config.ts')).configTarget(),
     inTests: 200,
   },
+  {
+    name: 'ftp-session',
+    covers: ['src/transfer/receiver/'],
+    load: async () => (await import('./targets/ftp-session.ts')).ftpSessionTarget(),
+    inTests: 100,
+  },
 ];
