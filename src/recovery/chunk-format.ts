@@ -30,6 +30,8 @@ import { assert } from '../platform/errors.ts';
 
 export const CHUNK_SIZE = 64 * 1024;
 export const BLOCK_SIZE = 4096;
+/** Volumes up to 2^53 bytes. */
+export const CHUNKS_PER_VOLUME_MAX = 2 ** 37;
 /** Chunks in a run at most, zero or not; their table fits the header block. */
 export const RUN_CHUNKS_MAX = 160;
 /** Bytes of data in a run at most. */
@@ -88,11 +90,11 @@ export function decodeRunHeader(block: Buffer, position: number, seed: number): 
   const chunks: KeptChunk[] = [];
   let end = position + (count === 0 ? 0 : BLOCK_SIZE);
   for (let at = RUN_HEADER_SIZE; at < tableEnd; at += CHUNK_ENTRY_SIZE) {
-    const length = block.readUInt32BE(at + 12);
-    if (length > CHUNK_SIZE) return undefined;
+    const [chunk, length] = [readUInt64(block, at), block.readUInt32BE(at + 12)];
+    if (length > CHUNK_SIZE || chunk >= CHUNKS_PER_VOLUME_MAX) return undefined;
     chunks.push({
       volume: block.readUInt8(at + 16),
-      chunk: readUInt64(block, at),
+      chunk,
       crc: block.readUInt32BE(at + 8),
       length,
       position: end,

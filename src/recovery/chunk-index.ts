@@ -4,12 +4,11 @@
  * much again for a moment while it grows. Pure.
  */
 import { assert } from '../platform/errors.ts';
-import { BLOCK_SIZE } from './chunk-format.ts';
+import { BLOCK_SIZE, CHUNKS_PER_VOLUME_MAX } from './chunk-format.ts';
 
-/** A volume's number and a chunk's, as one number: volumes up to 2^53 bytes have 2^37 chunks. */
+/** A volume's number and a chunk's, as one number. */
 export type ChunkKey = number & { readonly __brand: 'ChunkKey' };
 
-const CHUNKS_PER_VOLUME_MAX = 2 ** 37;
 const SLOTS_MIN = 1024;
 const FREE = -1;
 /** In place of a position: all zeros. The block number of data is never 0. */

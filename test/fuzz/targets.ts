@@ -81,4 +81,10 @@ export const TARGETS: readonly TargetEntry[] = [
     load: async () => (await import('./targets/ftp-session.ts')).ftpSessionTarget(),
     inTests: 100,
   },
+  {
+    name: 'snapshot-store',
+    covers: ['src/recovery/'],
+    load: async () => (await import('./targets/snapshot-store.ts')).snapshotStoreTarget(),
+    inTests: 100,
+  },
 ];

@@ -1,5 +1,6 @@
 /** The inputs that did something new, and which of them are worth mutating. */
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Feature } from './coverage.ts';
 import type { Prng } from './prng.ts';
@@ -80,9 +81,9 @@ export function readInputs(shelf: Shelf, target: string): Buffer[] {
 }
 
 export function writeCorpus(target: string, inputs: readonly Buffer[]): void {
-  const lines = inputs.map((input) => input.toString('base64')).sort();
-  writeFileSync(
-    pathOf('corpus', target),
-    `${[...new Set(lines)].filter((line) => line !== '').join('\n')}\n`,
-  );
+  const lines = new Set(inputs.map((input) => input.toString('base64')).sort());
+  lines.delete('');
+  const path = pathOf('corpus', target);
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(path, `${[...lines].join('\n')}\n`);
 }
