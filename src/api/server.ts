@@ -1,5 +1,5 @@
 /** The daemon's API: HTTP on a unix socket or a loopback port, for its CLI on the same machine. */
-import { fastify, type FastifyInstance } from 'fastify';
+import { fastify, type FastifyInstance, type FastifyReply } from 'fastify';
 import type { ApiConfig } from '../config/config.ts';
 import { describeError } from '../platform/errors.ts';
 import type { Log } from '../platform/log.ts';
@@ -73,12 +73,18 @@ function tokenRefused(): RequestRefused {
   );
 }
 
-function createApp(token: string, log: Log): FastifyInstance {
+export function createApp(token: string, log: Log): FastifyInstance {
   const app = fastify({
     bodyLimit: REQUEST_BODY_SIZE_MAX,
     requestTimeout: REQUEST_TIME_MAX,
     exposeHeadRoutes: false,
     http: { maxHeaderSize: REQUEST_HEADER_SIZE_MAX },
+    // An address that cannot be decoded comes to no hook and no handler.
+    frameworkErrors: (error, _request, reply) => {
+      const { status, body } = answerTo(error);
+      // Its type knows of no answer that every route could give.
+      (reply as unknown as FastifyReply).code(status).send(body);
+    },
   });
   // Before the body is read, and for addresses that do not exist too.
   app.addHook('onRequest', (request, _reply, done) => {

@@ -1,0 +1,100 @@
+/** Requests to the daemon's API: addresses and bodies, with the right token. */
+import assert from 'node:assert/strict';
+import { apiErrorSchema } from '../../../src/api/contract/error.ts';
+import { REQUEST_BODY_SIZE_MAX } from '../../../src/api/contract/limits.ts';
+import { NAME_PATTERN } from '../../../src/api/contract/names.ts';
+import type { DaemonControl } from '../../../src/api/control.ts';
+import { addRoutes } from '../../../src/api/routes.ts';
+import { createApp } from '../../../src/api/server.ts';
+import { lsn } from '../../../src/journal/ids.ts';
+import type { FuzzTarget, MutationTools } from '../engine/target.ts';
+import { MIB } from './expect.ts';
+import { mutateJson } from './json-mutation.ts';
+import { GROUP, TIME } from './samples.ts';
+
+const TOKEN = '0'.repeat(64);
+const TYPES = ['application/json', 'text/plain', 'application/x-www-form-urlencoded', ''];
+const METHODS = ['POST', 'GET', 'PUT', 'DELETE'] as const;
+
+/** An input: method, content type, the address's length, the address, and the body. */
+export async function apiTarget(): Promise<FuzzTarget> {
+  const errors: string[] = [];
+  const none = (): void => undefined;
+  const app = createApp(TOKEN, {
+    debug: none,
+    info: none,
+    warn: none,
+    error: (message, fields) => errors.push(`${message} ${JSON.stringify(fields)}`),
+  });
+  addRoutes(app, control());
+  await app.ready();
+  return {
+    seeds: seeds(),
+    dictionary: [
+      '/groups/',
+      '/markers',
+      '/snapshots',
+      '/status',
+      '%2e',
+      '%00',
+      '"__proto__":',
+      '"kind":"custom"',
+    ].map((word) => Buffer.from(word)),
+    lengthMax: 20 * 1024,
+    memory: (input) => 4 * MIB + 512 * input.length,
+    mutate: mutateBody,
+    close: () => app.close(),
+    async run(input) {
+      errors.length = 0;
+      const [method = 0, type = 0, length = 0] = input;
+      const payload = input.subarray(3 + length);
+      const url = `/${input.toString('latin1', 3, 3 + length).replaceAll(/[^!-~]/g, '')}`;
+      // A client that is none of Node's may say anything; this one asks for an address.
+      if (!URL.canParse(url, 'http://localhost')) return;
+      const response = await app.inject({
+        method: METHODS[method % METHODS.length] ?? 'POST',
+        url,
+        headers: { authorization: `Bearer ${TOKEN}`, 'content-type': TYPES[type % TYPES.length] ?? '' },
+        payload,
+      });
+      assert.deepEqual(errors, []);
+      assert.ok(response.statusCode >= 200 && response.statusCode < 500, `status ${response.statusCode}`);
+      if (response.statusCode >= 400) assert.notEqual(apiErrorSchema.parse(response.json()).message, '');
+      if (payload.length > REQUEST_BODY_SIZE_MAX) assert.notEqual(response.statusCode, 201);
+    },
+  };
+}
+
+function seeds(): Buffer[] {
+  const ask = (method: number, url: string, body = ''): Buffer =>
+    Buffer.concat([Buffer.from([method, 0, url.length]), Buffer.from(url + body)]);
+  return [
+    ask(0, 'groups/oracle/markers', '{"kind":"snapshot"}'),
+    ask(0, 'groups/oracle/markers', '{"kind":"snapshot","name":"noon"}'),
+    ask(0, 'groups/oracle/markers', '{"kind":"custom","name":"nightly"}'),
+    ...['status', 'groups/oracle/status', 'groups/oracle/snapshots', 'groups/%2e%2e/status', 'nowhere'].map(
+      (url) => ask(1, url),
+    ),
+  ];
+}
+
+function mutateBody(input: Buffer, tools: MutationTools): Buffer {
+  return mutateJson(input, Math.min(3 + (input[2] ?? 0), input.length), tools) ?? Buffer.from(input);
+}
+
+/** Only legal names reach the daemon. */
+function control(): DaemonControl {
+  return {
+    status: () => ({ version: '0.1.0', startedAt: TIME, now: TIME, groups: [] }),
+    placeMarker(group, { kind, name }) {
+      assert.match(group, NAME_PATTERN);
+      assert.match(name, NAME_PATTERN);
+      assert.ok(['snapshot', 'custom'].includes(kind));
+      return Promise.resolve({ id: GROUP.id, lsn: lsn(1), time: TIME, name });
+    },
+    snapshots(group) {
+      assert.match(group, NAME_PATTERN);
+      return Promise.resolve([]);
+    },
+  };
+}
