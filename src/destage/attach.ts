@@ -3,7 +3,7 @@ import { dirname } from 'node:path';
 import { z } from 'zod';
 import { VOLUMES_PER_GROUP_MAX, type AttachedVolume, type VolumeIndex } from '../journal/ids.ts';
 import type { JournalRecord } from '../journal/record.ts';
-import { OperatorError } from '../platform/errors.ts';
+import { describeError, OperatorError } from '../platform/errors.ts';
 import type { Files } from '../platform/files.ts';
 
 const SECTOR = 512;
@@ -22,13 +22,21 @@ const attachSchema = z.object({
       }),
     )
     .min(1)
-    .max(VOLUMES_PER_GROUP_MAX),
+    .max(VOLUMES_PER_GROUP_MAX)
+    .refine(
+      (volumes) =>
+        [volumes.map(({ index }) => index), volumes.map(({ name }) => name)].every(
+          (list) => new Set<unknown>(list).size === list.length,
+        ),
+      'two volumes have one number or name',
+    ),
 });
 
 /**
  * @param paths volume name → where it is kept here, by the configuration
  * @param before what was attached until now: what is new may be made, what was there must be there
- * @throws OperatorError `VOLUME_UNKNOWN` the configuration has no place for it; `VOLUME_SIZE` the place is too small
+ * @throws OperatorError `VOLUME_UNKNOWN` the configuration has no place for it; `VOLUME_SIZE` the place is too small;
+ *   `ATTACH_INVALID` the record makes no sense
  */
 export function attach(
   files: Files,
@@ -36,13 +44,26 @@ export function attach(
   paths: ReadonlyMap<string, string>,
   before: readonly AttachedVolume[],
 ): AttachedVolume[] {
-  const { volumes } = attachSchema.parse(JSON.parse(record.payload.toString('utf8')));
+  const volumes = decode(record);
   for (const volume of volumes) {
     const path = paths.get(volume.name);
     if (path === undefined) throw volumeUnknown(volume.name);
     prepare(files, path, volume, before.find((candidate) => candidate.name === volume.name)?.size);
   }
   return volumes;
+}
+
+function decode(record: JournalRecord): AttachedVolume[] {
+  try {
+    return attachSchema.parse(JSON.parse(record.payload.toString('utf8'))).volumes;
+  } catch (cause) {
+    const why = cause instanceof z.ZodError ? z.prettifyError(cause) : describeError(cause);
+    throw new OperatorError('ATTACH_INVALID', `record ${record.lsn} names no volumes that can be: ${why}`, {
+      remedy:
+        'find out who can write to the file server; if nobody else does, report it as an error in blockferry',
+      cause,
+    });
+  }
 }
 
 export function volumeUnknown(name: string): OperatorError {

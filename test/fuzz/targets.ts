@@ -7,20 +7,20 @@ const segment =
     (await import('./targets/segment.ts')).segmentTarget({ compressed, encrypted });
 
 export const TARGETS: readonly TargetEntry[] = [
-  { name: 'segment-plain', covers: ['src/journal/'], load: segment(false, false), inTests: 2000 },
-  { name: 'segment-compressed', covers: ['src/journal/'], load: segment(true, false), inTests: 2000 },
-  { name: 'segment-encrypted', covers: ['src/journal/'], load: segment(true, true), inTests: 2000 },
+  { name: 'segment-plain', covers: ['src/journal/'], load: segment(false, false), inTests: 800 },
+  { name: 'segment-compressed', covers: ['src/journal/'], load: segment(true, false), inTests: 800 },
+  { name: 'segment-encrypted', covers: ['src/journal/'], load: segment(true, true), inTests: 500 },
   {
     name: 'raw-segment',
     covers: ['src/journal/', 'src/capture/recover.ts'],
     load: async () => (await import('./targets/raw-segment.ts')).rawSegmentTarget(),
-    inTests: 2000,
+    inTests: 800,
   },
   {
     name: 'status',
     covers: ['src/journal/status', 'src/journal/ids.ts'],
     load: async () => (await import('./targets/status.ts')).statusTarget(),
-    inTests: 2000,
+    inTests: 800,
   },
   {
     name: 'state-files',
@@ -33,19 +33,19 @@ export const TARGETS: readonly TargetEntry[] = [
       'src/platform/two-copy-file.ts',
     ],
     load: async () => (await import('./targets/state-files.ts')).stateFilesTarget(),
-    inTests: 2000,
+    inTests: 200,
   },
   {
     name: 'smb',
     covers: ['src/smb/'],
     load: async () => (await import('./targets/smb.ts')).smbTarget(),
-    inTests: 4000,
+    inTests: 1500,
   },
   {
     name: 'nbd',
     covers: ['src/capture/nbd/'],
     load: async () => (await import('./targets/nbd.ts')).nbdTarget(),
-    inTests: 300,
+    inTests: 120,
   },
   {
     name: 'text',
@@ -61,30 +61,48 @@ export const TARGETS: readonly TargetEntry[] = [
       'src/transfer/transports/names.ts',
     ],
     load: async () => (await import('./targets/text.ts')).textTarget(),
-    inTests: 4000,
+    inTests: 2000,
   },
   {
     name: 'listing',
     covers: ['node_modules/basic-ftp/dist/parse'],
     load: async () => (await import('./targets/listing.ts')).listingTarget(),
-    inTests: 2000,
+    inTests: 800,
   },
   {
     name: 'config',
     covers: ['src/config/', 'node_modules/yaml/'],
     load: async () => (await import('./targets/config.ts')).configTarget(),
-    inTests: 200,
+    inTests: 60,
   },
   {
     name: 'ftp-session',
     covers: ['src/transfer/receiver/'],
     load: async () => (await import('./targets/ftp-session.ts')).ftpSessionTarget(),
-    inTests: 100,
+    inTests: 40,
   },
   {
     name: 'snapshot-store',
     covers: ['src/recovery/'],
     load: async () => (await import('./targets/snapshot-store.ts')).snapshotStoreTarget(),
+    inTests: 40,
+  },
+  {
+    name: 'destination',
+    covers: ['src/destage/', 'src/volume/', 'src/journal/'],
+    load: async () => (await import('./targets/destination.ts')).destinationTarget(),
+    inTests: 80,
+  },
+  {
+    name: 'api',
+    covers: ['src/api/'],
+    load: async () => (await import('./targets/api.ts')).apiTarget(),
+    inTests: 150,
+  },
+  {
+    name: 'schedule',
+    covers: ['src/transfer/schedule/'],
+    load: async () => (await import('./targets/schedule.ts')).scheduleTarget(),
     inTests: 100,
   },
 ];
