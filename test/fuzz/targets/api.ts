@@ -72,6 +72,7 @@ function seeds(): Buffer[] {
     ask(0, 'groups/oracle/markers', '{"kind":"snapshot"}'),
     ask(0, 'groups/oracle/markers', '{"kind":"snapshot","name":"noon"}'),
     ask(0, 'groups/oracle/markers', '{"kind":"custom","name":"nightly"}'),
+    ask(3, `groups/oracle/snapshots/${GROUP.id}`),
     ...['status', 'groups/oracle/status', 'groups/oracle/snapshots', 'groups/%2e%2e/status', 'nowhere'].map(
       (url) => ask(1, url),
     ),
@@ -95,6 +96,11 @@ function control(): DaemonControl {
     snapshots(group) {
       assert.match(group, NAME_PATTERN);
       return Promise.resolve([]);
+    },
+    deleteSnapshot(group, id) {
+      assert.match(group, NAME_PATTERN);
+      assert.match(id, /^[0-9a-f]{32}$/);
+      return Promise.resolve();
     },
   };
 }

@@ -61,8 +61,12 @@ async function receiveAll(input: Buffer): Promise<void> {
   for (const name of names) {
     await orRefused(() => back.receive(name));
     await orRefused(() => back.applySome());
-    await orRefused(() => back.startMarker());
-    await orRefused(() => back.finishMarker());
+    const { pending } = (await back.facts()).state;
+    if (pending === undefined) continue;
+    await orRefused(() => back.startMarker(pending.id));
+    await orRefused(() => back.detachMarker(pending.id));
+    await orRefused(() => back.applySome());
+    await orRefused(() => back.finishMarker(pending.id));
   }
   const before = await back.facts();
   await back.close();
