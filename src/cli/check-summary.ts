@@ -1,4 +1,5 @@
 /** What the daemon would do with a configuration, for people. Never a secret. Pure. */
+import type { Window } from '../transfer/schedule/schedule.ts';
 import { formatAddress, isLoopback } from '../config/address.ts';
 import type {
   Config,
@@ -7,9 +8,11 @@ import type {
   SftpTransportConfig,
   LinkConfig,
   ReceiverConfig,
+  SharedLinkConfig,
   SourceGroupConfig,
   VolumeConfig,
 } from '../config/config.ts';
+import { limitText } from './limit-text.ts';
 import { formatDuration, formatSize } from '../config/units.ts';
 
 type VolumeNotes = ReadonlyMap<VolumeConfig, string>;
@@ -17,6 +20,7 @@ type VolumeNotes = ReadonlyMap<VolumeConfig, string>;
 export function describeConfig(config: Config, volumes: VolumeNotes): string {
   const sections = [
     describeDaemon(config),
+    ...config.links.map(describeSharedLink),
     ...config.groups.map((group) => {
       return group.role === 'source' ? describeSource(group, volumes) : describeDestination(group, volumes);
     }),
@@ -38,6 +42,27 @@ function describeDaemon({ stateFolder, log, api }: Config): Section {
     `log (${log.level}) on the terminal${log.file === undefined ? '' : ` and in ${kept}`}`,
     `answers its command line on ${port ?? (api.kind === 'tcp' ? formatAddress(api) : api.path)}`,
   ];
+}
+
+function describeSharedLink({ name, week, files, copyShare }: SharedLinkConfig): Section {
+  const shares = `${files} files at once; initial copies keep ${Math.round(copyShare * 100)} % while live writes wait`;
+  if (week === undefined) return [`link ${name}`, shares, 'always open, without a limit'];
+  return [
+    `link ${name}`,
+    shares,
+    ...week.windows.map((window) => `${windowText(window)}: ${limitText(window.limit)}`),
+    `otherwise: ${limitText(week.outside)}`,
+    `by the clock of ${week.timeZone}; where windows overlap, the last of them holds`,
+  ];
+}
+
+const DAY_NAMES = ['Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat', 'Sun'] as const;
+
+function windowText({ days, from, to }: Window): string {
+  const clock = (minute: number): string =>
+    `${String(Math.floor(minute / 60)).padStart(2, '0')}:${String(minute % 60).padStart(2, '0')}`;
+  const named = days.length === 7 ? 'every day' : days.map((day) => DAY_NAMES[day]).join(', ');
+  return `${named} ${clock(from)} to ${clock(to)}${to < from ? ' of the next day' : ''}`;
 }
 
 function describeVolumes(group: SourceGroupConfig | DestinationGroupConfig, notes: VolumeNotes): string[] {
@@ -71,9 +96,10 @@ function describeSource(group: SourceGroupConfig, notes: VolumeNotes): Section {
   ];
 }
 
-function describeLink({ name, transport, parallel }: LinkConfig): string {
+function describeLink({ name, transport, parallel, link, weight }: LinkConfig): string {
   const files = parallel === 1 ? '1 file' : `${parallel} files`;
-  return `to ${name}: ${describeTransport(transport)}, ${files} at once`;
+  const shared = link === undefined ? '' : `, over link ${link} with weight ${weight}`;
+  return `to ${name}: ${describeTransport(transport)}, ${files} at once${shared}`;
 }
 
 function describeTransport(transport: LinkConfig['transport']): string {

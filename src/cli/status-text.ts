@@ -9,6 +9,7 @@ import type {
   VolumeStatus,
   Wait,
 } from '../api/contract/status.ts';
+import { limitText } from './limit-text.ts';
 import { bytesText, columns, countText, durationText, printable, timeText, type Paint } from './text.ts';
 
 /** Ranges of missing records that are named one by one. */
@@ -37,6 +38,7 @@ function sourceLines(group: SourceStatus, now: number, paint: Paint): string[] {
       columns([
         ...group.streams.flatMap((stream) => [
           ['link', linkText(stream)],
+          ...limitRow(stream),
           ['remote', answerText(stream)],
         ]),
         ['journal', journalText(group)],
@@ -115,6 +117,18 @@ function streamRow(stream: StreamStatus, paint: Paint): string[] {
 function linkText(stream: StreamStatus): string {
   const sent = `${countText(stream.segmentsSent, 'segment')} (${bytesText(stream.bytesSent)}) sent`;
   return `${printable(stream.link)}, ${sent}`;
+}
+
+/** Nothing where there is no schedule. */
+function limitRow({ limit }: StreamStatus): string[][] {
+  if (limit.kind === 'unlimited' && limit.until === undefined) return [];
+  const burst = limit.burst === undefined ? '' : `, bursts of at most ${bytesText(limit.burst)}`;
+  const until = limit.until === undefined ? '' : ` until ${timeText(limit.until)}`;
+  const opens =
+    limit.kind !== 'closed' || limit.opensAt === limit.until
+      ? ''
+      : `; opens ${limit.opensAt === undefined ? 'never' : `at ${timeText(limit.opensAt)}`}`;
+  return [['limit', `${limitText(limit)}${until}${burst}${opens}`]];
 }
 
 /** What the destination last said of itself. */

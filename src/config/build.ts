@@ -8,6 +8,7 @@ import type {
   LinkConfig,
   ReceiverConfig,
   SftpTransportConfig,
+  SharedLinkConfig,
   SourceGroupConfig,
 } from './config.ts';
 import { formatPath, type SettingPath } from './problems.ts';
@@ -30,6 +31,8 @@ export function buildConfig(file: ConfigFile, parts: Parts): Config {
     log: { level: file.log.level, file: file.log.file, size: file.log.size, files: file.log.files },
     api: buildApi(file, parts),
     receiver: buildReceiver(file, parts),
+    transfers: file.transfers,
+    links: Object.entries(file.links).map(([name, link]) => buildSharedLink(name, link)),
     groups: Object.entries(file.groups).map(([name, group]) => {
       return group.role === 'source' ? buildSource(name, group, parts) : buildDestination(name, group, parts);
     }),
@@ -56,6 +59,15 @@ function buildReceiver({ receiver }: ConfigFile, parts: Parts): ReceiverConfig |
     allowPlain: receiver['allow-plain'],
     connections: receiver.connections,
   };
+}
+
+function buildSharedLink(name: string, link: ConfigFile['links'][string]): SharedLinkConfig {
+  const { files, copies, schedule } = link;
+  const week =
+    schedule === undefined
+      ? undefined
+      : { timeZone: schedule['time-zone'], windows: schedule.windows, outside: schedule.outside };
+  return { name, files, copyShare: copies, week };
 }
 
 function buildBase(name: string, group: GroupFile, { secrets, platform }: Parts) {
@@ -92,11 +104,12 @@ type FtpFile = NonNullable<LinkFile['ftp']>;
 type SftpFile = NonNullable<LinkFile['sftp']>;
 
 function buildLink(path: SettingPath, name: string, link: LinkFile, parts: Parts): LinkConfig {
-  const { ftp, sftp, folder, parallel } = link;
-  if (ftp !== undefined) return { name, parallel, transport: buildFtp([...path, 'ftp'], ftp, parts) };
-  if (sftp !== undefined) return { name, parallel, transport: buildSftp([...path, 'sftp'], sftp, parts) };
+  const { ftp, sftp, folder, parallel, weight } = link;
+  const common = { name, parallel, link: link.link, weight };
+  if (ftp !== undefined) return { ...common, transport: buildFtp([...path, 'ftp'], ftp, parts) };
+  if (sftp !== undefined) return { ...common, transport: buildSftp([...path, 'sftp'], sftp, parts) };
   assert(folder !== undefined, `${formatPath(path)} has a transport`);
-  return { name, parallel, transport: { kind: 'folder', path: folder } };
+  return { ...common, transport: { kind: 'folder', path: folder } };
 }
 
 function buildFtp(path: SettingPath, ftp: FtpFile, { secrets }: Parts): FtpTransportConfig {

@@ -3,6 +3,7 @@
  * milliseconds, rates in bytes per second, secrets read from their files. `load.ts` makes it from a file, or says line,
  * column, cause and fix of everything wrong with it.
  */
+import type { Week } from '../transfer/schedule/schedule.ts';
 import type { ReceiverOptions } from '../transfer/receiver/options.ts';
 import type { FolderTransportOptions } from '../transfer/transports/folder.ts';
 import type { FtpServerOptions } from '../transfer/transports/ftp-options.ts';
@@ -14,6 +15,9 @@ export interface Config {
   readonly log: LogConfig;
   readonly api: ApiConfig;
   readonly receiver: ReceiverConfig | undefined;
+  /** Files under way at once, over all links. */
+  readonly transfers: number;
+  readonly links: readonly SharedLinkConfig[];
   readonly groups: readonly (SourceGroupConfig | DestinationGroupConfig)[];
 }
 
@@ -31,6 +35,17 @@ export interface LogConfig {
 export type ApiConfig =
   | { readonly kind: 'socket'; readonly path: string }
   | { readonly kind: 'tcp'; readonly host: '127.0.0.1' | '::1'; readonly port: number };
+
+/** A line that several streams may share. */
+export interface SharedLinkConfig {
+  readonly name: string;
+  /** Undefined: always open, without a limit. */
+  readonly week: Week | undefined;
+  /** Files under way at once, of all its streams together. */
+  readonly files: number;
+  /** 0 to 1: what initial copies and resync keep of it while live writes wait. */
+  readonly copyShare: number;
+}
 
 interface GroupConfigBase {
   readonly name: string;
@@ -88,6 +103,10 @@ export interface LinkConfig {
   readonly transport: FolderTransportConfig | FtpTransportConfig | SftpTransportConfig;
   /** Files under way at once. */
   readonly parallel: number;
+  /** The shared link's name; undefined: one of its own, always open, without a limit. */
+  readonly link: string | undefined;
+  /** Of the shared link, relative to its other streams. */
+  readonly weight: number;
 }
 
 export interface FolderTransportConfig extends FolderTransportOptions {

@@ -38,7 +38,7 @@ const ENVIRONMENT_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
 const WINDOWS_DEVICE = /^\\\\[.?]\\/;
 
 /** `fix` says what a right value looks like. */
-function leaf<T>(fix: string, parse: (value: unknown) => Parsed<T>): Leaf<T> {
+export function leaf<T>(fix: string, parse: (value: unknown) => Parsed<T>): Leaf<T> {
   return z.transform((input: unknown, context): T => {
     const parsed = parseSomething(input, fix, parse);
     if ('value' in parsed) return parsed.value;
@@ -80,7 +80,7 @@ export function text(fix: string): Leaf<string> {
 }
 
 /** Text that `parse` makes something of; its messages are put behind the quoted text. */
-function textual<T>(fix: string, parse: (value: string) => Parsed<T>): Leaf<T> {
+export function textual<T>(fix: string, parse: (value: string) => Parsed<T>): Leaf<T> {
   return leaf(fix, (value) => {
     const plain = parseText(value, fix);
     if (!('value' in plain)) return plain;

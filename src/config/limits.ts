@@ -26,6 +26,8 @@ export const PATH_LENGTH_MAX = 4096;
 export const SOCKET_PATH_MAX = 103;
 
 export const GROUPS_MAX = 64;
+export const LINKS_MAX = 64;
+export const WINDOWS_PER_SCHEDULE_MAX = 128;
 export const VOLUMES_PER_GROUP_MAX = 64;
 export const DESTINATIONS_PER_GROUP_MAX = 16;
 export const MARKERS_PER_GROUP_MAX = 64;
@@ -45,6 +47,15 @@ export const COMPRESSION = { min: 0, max: 19 } as const;
 export const PARALLEL = { min: 1, max: 16 } as const;
 /** Without an answer of a file server. */
 export const SERVER_TIMEOUT = { min: SECOND, max: 10 * 60 * SECOND } as const;
+/** Files under way at once: over one link, and over all. */
+export const LINK_FILES = { min: 1, max: 256 } as const;
+export const TRANSFERS = { min: 1, max: 1024 } as const;
+export const WEIGHT = { min: 1, max: 1000 } as const;
+/** Percent: neither side may starve the other. */
+export const COPY_SHARE = { min: 1, max: 99 } as const;
+/** Bytes a second: 8 kbit/s to 1 Tbit/s. */
+export const RATE = { min: 1000, max: 125e9 } as const;
+export const FILE_DELAY = { min: 100, max: 24 * HOUR } as const;
 export const MARKER_TIME_LIMIT = { min: SECOND, max: 7 * 24 * HOUR } as const;
 export const NBD_CONNECTIONS = { min: 1, max: 1024 } as const;
 export const RECEIVER_CONNECTIONS = { min: 1, max: 1024 } as const;

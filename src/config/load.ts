@@ -15,6 +15,7 @@ import {
 } from './problems.ts';
 import { checkAlternatives } from './rules/alternatives.ts';
 import { PATH_RULES, type RuleContext } from './rules/context.ts';
+import { checkLinks } from './rules/links.ts';
 import { checkNames } from './rules/names.ts';
 import { checkNetwork } from './rules/network.ts';
 import { checkPlaces } from './rules/places.ts';
@@ -85,6 +86,7 @@ function check(file: string, text: string, sources: SecretSources): LoadResult {
     ...checkSettings(lenient, context),
     ...checkPlaces(lenient, context),
     ...checkNetwork(lenient, context),
+    ...checkLinks(lenient, context),
     ...findings,
   ].map(place);
   // A value that cannot be read at all is not missing as well.

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import * as leaves from './leaves.ts';
 import type { PathContext } from './leaves.ts';
 import * as limits from './limits.ts';
+import * as schedule from './schedule-leaves.ts';
 
 const MIB = 1024 * 1024;
 
@@ -34,6 +35,8 @@ export function fileSchema(context: PathContext) {
       })
       .prefault({}),
     receiver: receiverSchema(context).optional(),
+    transfers: leaves.integer(limits.TRANSFERS).default(32),
+    links: z.record(z.string(), sharedLinkSchema()).prefault({}),
     groups: z.record(
       z.string(),
       z.discriminatedUnion('role', [sourceSchema(context), destinationSchema(context)]),
@@ -129,12 +132,34 @@ function sourceSchema(context: PathContext) {
   });
 }
 
+function sharedLinkSchema() {
+  const window = z.strictObject({
+    days: schedule.days().default([0, 1, 2, 3, 4, 5, 6]),
+    from: schedule.timeOfDay(1439).default(0),
+    to: schedule.timeOfDay(1440).default(1440),
+    limit: schedule.limit(),
+  });
+  return z.strictObject({
+    files: leaves.integer(limits.LINK_FILES).default(4),
+    copies: schedule.percentage().default(0.5),
+    schedule: z
+      .strictObject({
+        'time-zone': schedule.timeZone(),
+        outside: schedule.limit().default({ kind: 'unlimited' }),
+        windows: z.array(window),
+      })
+      .optional(),
+  });
+}
+
 function linkSchema(context: PathContext) {
   return z.strictObject({
     ftp: ftpSchema(context).optional(),
     sftp: sftpSchema(context).optional(),
     folder: leaves.path('write the folder’s path, local or on a mounted share', context).optional(),
     parallel: leaves.integer(limits.PARALLEL).default(2),
+    link: leaves.text('write the name of one of the links').optional(),
+    weight: leaves.integer(limits.WEIGHT).default(1),
   });
 }
 

@@ -67,6 +67,12 @@ export function parseDuration(text: string): Parsed<number> {
   return { message: 'has a unit that is not known', fix: TIME_FIX };
 }
 
+/** A number with a unit, times the unit's factor; undefined when it is none. The unit itself is not looked at. */
+export function parseAmount(text: string, factor: number): number | undefined {
+  const match = NUMBER_AND_UNIT.exec(text.trim());
+  return match === null ? undefined : Number(`${match[1] ?? ''}.${match[2] ?? '0'}`) * factor;
+}
+
 /** Exact where the result is: 1.5 KiB is 1536 bytes, 1.0001 KiB is refused. */
 function multiply(
   match: RegExpExecArray,

@@ -13,6 +13,7 @@ const LISTED_MAX = 12;
 const SECTION_FIXES: Readonly<Record<string, string>> = {
   groups: 'add groups: with a name below it for each consistency group',
   volumes: 'add volumes: with a line such as data: /dev/sdb for each volume',
+  windows: 'write a list with a line for each: - { days: mon-fri, from: 08:00, to: 18:00, limit: closed }',
   destinations: 'add destinations: with a name below it for each site that gets a copy',
   nbd: 'add nbd: with a socket: or listen: that hosts reach the volumes by',
   role: 'add role: source (hosts write to it here) or role: destination (it gets a copy here)',
@@ -64,11 +65,9 @@ function sectionFinding(path: SettingPath, found: unknown): Finding {
   if (found === undefined) return { path, message: 'is missing', fix: SECTION_FIXES[name] ?? `add ${name}:` };
   const fix = SECTION_FIXES[name] ?? 'write its settings below it, indented, as name: value';
   if (found === null) return { path, message: 'has nothing below it', fix };
-  return {
-    path,
-    message: `is a ${Array.isArray(found) ? 'list' : 'value'} where a group of settings belongs`,
-    fix,
-  };
+  const here = Array.isArray(found) ? 'list' : typeof found === 'object' ? 'group of settings' : 'value';
+  const wanted = name === 'windows' ? 'list' : 'group of settings';
+  return { path, message: `is a ${here} where a ${wanted} belongs`, fix };
 }
 
 function unknownSetting(schema: FileSchema, root: unknown, path: SettingPath): Finding {
@@ -134,6 +133,7 @@ function unwrap(schema: z.core.$ZodType | undefined, value: unknown): z.core.$Zo
 
 function child(schema: z.core.$ZodType | undefined, part: string | number): z.core.$ZodType | undefined {
   if (schema instanceof z.ZodRecord) return schema.valueType;
+  if (schema instanceof z.ZodArray) return schema.element;
   return schema instanceof z.ZodObject ? (schema.shape as z.core.$ZodShape)[part] : undefined;
 }
 

@@ -9,6 +9,7 @@ import { nodeFiles } from '../platform/node/files.ts';
 import { nodePlatform } from '../platform/node/platform.ts';
 import { Receiver } from '../transfer/receiver/receiver.ts';
 import { startDestination } from './destination.ts';
+import { Links } from './links.ts';
 import { nodeWorld } from './node-world.ts';
 import type { RunningGroup } from './running-group.ts';
 import { startSource } from './source.ts';
@@ -25,10 +26,12 @@ export interface Daemon {
 export async function startDaemon(config: Config, log: Log, child: (part: string) => Log): Promise<Daemon> {
   const groups: RunningGroup[] = [];
   const closers: (() => Promise<void>)[] = [];
+  const links = new Links(nodePlatform.clock, config);
   const stop = async (): Promise<void> => {
     for (const close of closers.splice(0).reverse()) await close();
     const stopped = await Promise.allSettled(groups.splice(0).map((group) => group.stop()));
     const failed = stopped.find((result) => result.status === 'rejected');
+    links.stop();
     if (failed !== undefined) throw failed.reason;
   };
   try {
@@ -36,7 +39,7 @@ export async function startDaemon(config: Config, log: Log, child: (part: string
     for (const group of config.groups) {
       groups.push(
         group.role === 'source'
-          ? await startSource(group, child(group.name), nodeWorld)
+          ? await startSource(group, child(group.name), nodeWorld, links)
           : await startDestination(group, child(group.name), nodeWorld),
       );
     }

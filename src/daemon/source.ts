@@ -1,6 +1,6 @@
 /** Builds a source group from its configuration and runs it: two threads, its links, its status. */
 import type { MarkerToPlace } from '../api/control.ts';
-import type { SourceStatus, StreamStatus } from '../api/contract/status.ts';
+import type { SourceStatus } from '../api/contract/status.ts';
 import { RAW_MARGIN } from '../capture/journal-writer.ts';
 import type { LinkConfig, SourceGroupConfig } from '../config/config.ts';
 import type { AttachedVolume, Lsn } from '../journal/ids.ts';
@@ -11,27 +11,29 @@ import { describeError, OperatorError } from '../platform/errors.ts';
 import type { Log } from '../platform/log.ts';
 import type { RemoteThread } from '../platform/node/threads.ts';
 import type { Platform } from '../platform/platform.ts';
-import { Link, type LinkReport } from '../transfer/link.ts';
-import { SharedLink } from '../transfer/shared-link.ts';
-import { ThrottledTransport } from '../transfer/throttled-transport.ts';
 import type { Transport } from '../transfer/transport.ts';
 import { FolderTransport } from '../transfer/transports/folder.ts';
 import { FtpTransport } from '../transfer/transports/ftp.ts';
 import { SftpTransport } from '../transfer/transports/sftp.ts';
-import { Turns } from '../transfer/turns.ts';
-import { LinkMemory } from './link-memory.ts';
+import type { Links } from './links.ts';
 import { logFromThread, type RunningGroup } from './running-group.ts';
 import type { SourceBack, SourceBackOptions } from './source-back.ts';
 import { receivedByAll, SourceGroup } from './source-group.ts';
 import type { SourceHost, SourceHostOptions } from './source-host.ts';
 import { placeVolumes, type PlacedVolume } from './source-volumes.ts';
+import { Stream } from './stream.ts';
 import type { World } from './world.ts';
 
-export async function startSource(config: SourceGroupConfig, log: Log, world: World): Promise<RunningGroup> {
+export async function startSource(
+  config: SourceGroupConfig,
+  log: Log,
+  world: World,
+  links: Links,
+): Promise<RunningGroup> {
   const lock = world.lockGroup(config.name, config.folder);
   let source: Source | undefined;
   try {
-    source = new Source(config, log, world, lock);
+    source = new Source(config, log, { world, links, lock });
     await source.start();
     return source;
   } catch (error) {
@@ -41,6 +43,12 @@ export async function startSource(config: SourceGroupConfig, log: Log, world: Wo
   }
 }
 
+interface Surroundings {
+  readonly world: World;
+  readonly links: Links;
+  readonly lock: { release(): void };
+}
+
 class Source implements RunningGroup {
   readonly name: string;
   readonly #config: SourceGroupConfig;
@@ -48,18 +56,20 @@ class Source implements RunningGroup {
   readonly #world: World;
   readonly #lock: { release(): void };
   readonly #volumes: readonly PlacedVolume[];
-  readonly #links: { readonly config: LinkConfig; readonly link: Link; readonly memory: LinkMemory }[] = [];
+  readonly #links: Links;
+  #streams: readonly Stream[] = [];
   #identity: GroupFile;
   #back: RemoteThread<SourceBack> | undefined;
   #host: RemoteThread<SourceHost> | undefined;
   #group: SourceGroup | undefined;
 
-  constructor(config: SourceGroupConfig, log: Log, world: World, lock: { release(): void }) {
+  constructor(config: SourceGroupConfig, log: Log, { world, links, lock }: Surroundings) {
     const { files, random } = world.platform;
     this.name = config.name;
     this.#config = config;
     this.#log = log;
     this.#world = world;
+    this.#links = links;
     this.#lock = lock;
     this.#identity = readGroupFile(files, config.folder) ?? newIdentity(random);
     this.#volumes = placeVolumes(files, config.volumes, this.#identity.volumes);
@@ -93,19 +103,19 @@ class Source implements RunningGroup {
         whenFull,
         segmentBytesMax: segment.size + RAW_MARGIN,
         initialized: this.#identity.initialized && !this.#mustAttach(),
-        received: () => receivedByAll(this.#links.map(({ link }) => link.received)),
+        received: () => receivedByAll(this.#streams.map(({ received }) => received)),
         onSealed: () => {
-          for (const { link } of this.#links) link.wake();
+          for (const stream of this.#streams) stream.wake();
         },
         onInitialized: (initialized) => this.#note({ initialized }),
       },
     ));
-    for (const link of this.#config.destinations) this.#addLink(link);
+    this.#streams = this.#config.destinations.map((link) => this.#stream(link));
     for (const args of early) group.closed(...args);
     if (this.#mustAttach()) await this.#attach(host);
     await host.call.listen();
     group.start();
-    for (const { link } of this.#links) link.start();
+    for (const stream of this.#streams) stream.start();
   }
 
   async placeMarker({
@@ -127,7 +137,7 @@ class Source implements RunningGroup {
   }
 
   wake(): void {
-    for (const { link } of this.#links) link.wake();
+    for (const stream of this.#streams) stream.wake();
   }
 
   async status(): Promise<SourceStatus> {
@@ -153,9 +163,7 @@ class Source implements RunningGroup {
       ...(host?.copy === undefined ? {} : { initialized: host.copy.done / Math.max(1, host.copy.total) }),
       hosts: host?.connections ?? 0,
       waits: group.waits.list(),
-      streams: this.#links.map(({ config, link }) =>
-        streamStatus(config, link, last, this.#world.platform.clock),
-      ),
+      streams: this.#streams.map((stream) => stream.status(last)),
     };
   }
 
@@ -163,8 +171,7 @@ class Source implements RunningGroup {
     try {
       await this.#group?.stop();
     } finally {
-      await Promise.all(this.#links.map(({ link }) => link.stop()));
-      for (const { memory } of this.#links) this.#flush(memory);
+      await Promise.all(this.#streams.map((stream) => stream.stop()));
       await this.end();
       this.#lock.release();
     }
@@ -178,15 +185,6 @@ class Source implements RunningGroup {
     }
     await this.#host?.terminate();
     await this.#back?.terminate();
-  }
-
-  /** Without it, an older status of a destination may be taken for the newest after a restart, until that writes again. */
-  #flush(memory: LinkMemory): void {
-    try {
-      memory.flush();
-    } catch (error) {
-      this.#log.warn(`a destination's status cannot be noted: ${describeError(error)}`);
-    }
   }
 
   get #running(): SourceGroup {
@@ -252,32 +250,17 @@ class Source implements RunningGroup {
     writeGroupFile(this.#world.platform.files, this.#config.folder, this.#identity);
   }
 
-  #addLink(config: LinkConfig): void {
-    const { platform } = this.#world;
-    const memory = new LinkMemory(platform, this.#config.folder, config.name);
-    const shared = new SharedLink(platform.clock, new Turns(Infinity, 0.5), {
-      week: undefined,
-      files: config.parallel,
-      copyShare: 0.5,
-      burstMax: this.#config.segment.size,
-    });
-    const party = { stream: `${this.name} → ${config.name}`, weight: 1, copying: false };
-    const link = new Link(platform, this.#log, {
-      name: config.name,
-      transport: new ThrottledTransport(this.#world.transport(config), shared, () => party),
-      hours: shared,
-      parallel: config.parallel,
+  #stream(config: LinkConfig): Stream {
+    const { folder, key, segment } = this.#config;
+    return new Stream(config, this.#log, {
+      world: this.#world,
+      link: this.#links.of(config, segment.size),
+      group: { name: this.name, id: this.#identity.id, folder },
       segments: () => this.#running.sealed,
-      groupId: this.#identity.id,
-      decode: (bytes) => decodeStatus(bytes, this.#config.key, this.name),
-      initial: memory.last,
-      onStatus: (status) => {
-        // What is received is freed first: on a full disk that makes the room to note it.
-        this.#group?.wake();
-        memory.remember(status);
-      },
+      copying: () => this.#group?.mode !== 'journal',
+      decode: (bytes) => decodeStatus(bytes, key, this.name),
+      onStatus: () => this.#group?.wake(),
     });
-    this.#links.push({ config, link, memory });
   }
 }
 
@@ -297,41 +280,6 @@ export function transportOf({ transport, parallel }: LinkConfig): Transport {
     case 'sftp':
       return new SftpTransport({ ...transport, connections });
   }
-}
-
-function streamStatus(config: LinkConfig, link: Link, last: number, clock: Platform['clock']): StreamStatus {
-  const report = link.report();
-  const { status } = report;
-  return {
-    destination: config.name,
-    link:
-      config.transport.kind === 'folder'
-        ? config.transport.path
-        : `${config.transport.kind}://${config.transport.host}:${config.transport.port}`,
-    state: report.state,
-    received: status?.received ?? 0,
-    applied: status?.applied ?? 0,
-    ...lagOf(report, last, clock),
-    lagBytes: report.backlogBytes,
-    backlogSegments: report.backlogSegments,
-    rate: report.rate,
-    ...(report.rate > 0 && report.backlogBytes > 0
-      ? { timeLeftSeconds: report.backlogBytes / report.rate }
-      : {}),
-    segmentsSent: report.segmentsSent,
-    bytesSent: report.bytesSent,
-    ...(status === undefined ? {} : { lastStatusAt: status.writtenAt }),
-    waits: report.waits,
-  };
-}
-
-/** The age of the newest write that the destination has applied, by the source's own clock; not the absence of errors. */
-function lagOf({ status }: LinkReport, last: number, clock: Platform['clock']): { lagSeconds?: number } {
-  if (status === undefined) return {};
-  if (status.applied >= last) return { lagSeconds: 0 };
-  return status.appliedTime === 0
-    ? {}
-    : { lagSeconds: Math.max(0, (clock.now() - status.appliedTime) / 1000) };
 }
 
 function noSnapshotsHere(group: string): OperatorError {

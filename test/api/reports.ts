@@ -22,6 +22,7 @@ const buffer: BufferStatus = {
 const stream: StreamStatus = {
   destination: 'dr-site',
   link: 'ftp://ferry@10.1.0.9:2121/oracle',
+  limit: { kind: 'unlimited' },
   state: 'idle',
   received: 48_210,
   applied: 48_210,
@@ -177,6 +178,7 @@ export const REPORTS = {
         {
           destination: 'dr-site',
           link: stream.link,
+          limit: stream.limit,
           state: 'sending',
           received: 0,
           applied: 0,
@@ -206,6 +208,37 @@ export const REPORTS = {
       waits: [],
     },
   ),
+
+  scheduled: report({
+    ...source,
+    streams: [
+      {
+        ...stream,
+        limit: { kind: 'rate', bytesPerSecond: 250_000, burst: 62_500, until: NOW + seconds(13_560) },
+      },
+      {
+        ...stream,
+        destination: 'lab',
+        limit: { kind: 'delay', milliseconds: 30_000, until: NOW + seconds(960) },
+      },
+      {
+        ...stream,
+        destination: 'attic',
+        state: 'waiting',
+        limit: { kind: 'closed', until: NOW + seconds(3600), opensAt: NOW + seconds(3600) },
+        lagBytes: 34 * MIB,
+        backlogSegments: 5,
+        waits: [
+          {
+            code: 'schedule-closed',
+            message: 'the schedule has the link closed until 2026-11-21 04:14 (Europe/Zurich)',
+            since: NOW - seconds(60),
+            nextTryAt: NOW + seconds(3600),
+          },
+        ],
+      },
+    ],
+  }),
 
   'no-groups': report(),
 } as const satisfies Record<string, StatusReport>;

@@ -28,6 +28,8 @@ describe('Loading a configuration:', () => {
         log: { level: 'info', file: undefined, size: 10_485_760, files: 5 },
         api: { kind: 'socket', path: join(folder, 'state', 'api.sock') },
         receiver: undefined,
+        transfers: 32,
+        links: [],
         groups: [
           {
             role: 'source',
@@ -40,7 +42,13 @@ describe('Loading a configuration:', () => {
             segment: { size: 8_388_608, age: 2000, compression: 1, dropOverwritten: false },
             nbd: { socket: join(folder, 'nbd.sock'), tcp: undefined, connections: 64 },
             destinations: [
-              { name: 'bern', parallel: 2, transport: { kind: 'folder', path: join(folder, 'share') } },
+              {
+                name: 'bern',
+                parallel: 2,
+                link: undefined,
+                weight: 1,
+                transport: { kind: 'folder', path: join(folder, 'share') },
+              },
             ],
           },
         ],
@@ -81,6 +89,8 @@ destinations:
         {
           name: 'bern',
           parallel: 4,
+          link: undefined,
+          weight: 1,
           transport: {
             kind: 'ftp',
             host: '::1',
@@ -112,6 +122,8 @@ destinations:
         {
           name: 'rome',
           parallel: 2,
+          link: undefined,
+          weight: 1,
           transport: {
             kind: 'ftp',
             host: 'rome.example',

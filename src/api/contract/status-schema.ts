@@ -17,9 +17,18 @@ const volumeSchema = z.object({ name: z.string(), size: amount });
 
 const bufferSchema = z.object({ folder: z.string(), used: amount, quota: amount, room: amount });
 
+const edges = { burst: amount.exactOptional(), until: time.exactOptional(), opensAt: time.exactOptional() };
+const limitSchema = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('closed'), ...edges }),
+  z.object({ kind: z.literal('unlimited'), ...edges }),
+  z.object({ kind: z.literal('rate'), bytesPerSecond: amount, ...edges }),
+  z.object({ kind: z.literal('delay'), milliseconds: amount, ...edges }),
+]);
+
 const streamSchema = z.object({
   destination: z.string(),
   link: z.string(),
+  limit: limitSchema,
   state: z.enum(['idle', 'sending', 'waiting', 'failed']),
   received: amount,
   applied: amount,

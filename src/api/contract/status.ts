@@ -52,9 +52,27 @@ export interface BufferStatus {
   readonly room: number;
 }
 
+/**
+ * What a link's schedule lets through now. `rate`: bytes a second, all its streams together, and at once at most the burst.
+ * `delay`: one file at a time, with a pause of so many milliseconds between two.
+ */
+export type LinkLimit = (
+  | { readonly kind: 'closed' }
+  | { readonly kind: 'unlimited' }
+  | { readonly kind: 'rate'; readonly bytesPerSecond: number }
+  | { readonly kind: 'delay'; readonly milliseconds: number }
+) & {
+  readonly burst?: number;
+  /** When another limit holds; undefined: this one holds for ever. */
+  readonly until?: number;
+  /** While it is closed: when it opens; undefined: never. */
+  readonly opensAt?: number;
+};
+
 export interface StreamStatus {
   readonly destination: string;
   readonly link: string;
+  readonly limit: LinkLimit;
   readonly state: 'idle' | 'sending' | 'waiting' | 'failed';
   readonly received: number;
   readonly applied: number;

@@ -86,6 +86,8 @@ export async function sourceConfig(
       {
         name: 'second-site',
         parallel: 2,
+        link: undefined,
+        weight: 1,
         transport: {
           kind: 'ftp',
           host: '127.0.0.1',
@@ -104,10 +106,15 @@ export async function sourceConfig(
   return { ...common(site, await freePort()), receiver: undefined, groups: [group] };
 }
 
-function common(site: string, apiPort: number): Pick<Config, 'stateFolder' | 'log' | 'api'> {
+function common(
+  site: string,
+  apiPort: number,
+): Pick<Config, 'stateFolder' | 'log' | 'api' | 'transfers' | 'links'> {
   const file = join(site, 'blockferry.log');
   return {
     stateFolder: join(site, 'state'),
+    transfers: 8,
+    links: [],
     log: { level: 'info', file, size: 10 * 1024 * 1024, files: 2 },
     api: { kind: 'tcp', host: '127.0.0.1', port: apiPort },
   };

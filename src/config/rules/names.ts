@@ -11,6 +11,7 @@ const RULE = `use 1 to ${limits.NAME_LENGTH_MAX} lower-case letters, digits, dot
 export function checkNames(file: LenientFile): Finding[] {
   const groups = file.groups ?? {};
   return [
+    ...checkSet(['links'], file.links, { what: 'link', max: limits.LINKS_MAX, min: 0 }),
     ...checkSet(['groups'], file.groups, { what: 'consistency group', max: limits.GROUPS_MAX, min: 1 }),
     ...Object.entries(groups).flatMap(([name, group]) =>
       group === undefined ? [] : checkGroup(name, group),

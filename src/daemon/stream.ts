@@ -1,0 +1,140 @@
+/** One group on its way to one destination: its transport, its link, what it remembers of the other side, its status. */
+import type { StreamStatus } from '../api/contract/status.ts';
+import type { LinkConfig } from '../config/config.ts';
+import type { Lsn } from '../journal/ids.ts';
+import type { DestinationStatus } from '../journal/status.ts';
+import type { Clock } from '../platform/clock.ts';
+import { describeError } from '../platform/errors.ts';
+import type { Log } from '../platform/log.ts';
+import { Link, type LinkOptions, type LinkReport } from '../transfer/link.ts';
+import type { SharedLink } from '../transfer/shared-link.ts';
+import { ThrottledTransport } from '../transfer/throttled-transport.ts';
+import type { Transport } from '../transfer/transport.ts';
+import { LinkMemory } from './link-memory.ts';
+import type { World } from './world.ts';
+
+export interface StreamOptions extends Pick<LinkOptions, 'segments' | 'decode'> {
+  readonly world: World;
+  readonly link: SharedLink;
+  readonly group: { readonly name: string; readonly id: string; readonly folder: string };
+  /** Whether existing data is being brought over. */
+  readonly copying: () => boolean;
+  /** The destination has said something new. */
+  readonly onStatus: () => void;
+}
+
+export class Stream {
+  readonly name: string;
+  readonly #clock: Clock;
+  readonly #log: Log;
+  readonly #shared: SharedLink;
+  readonly #transport: Transport;
+  readonly #memory: LinkMemory;
+  readonly #link: Link;
+  #weight: number;
+
+  constructor(config: LinkConfig, log: Log, options: StreamOptions) {
+    const { world, link, group, segments, decode } = options;
+    this.name = config.name;
+    this.#clock = world.platform.clock;
+    this.#log = log;
+    this.#shared = link;
+    this.#weight = config.weight;
+    const memory = (this.#memory = new LinkMemory(world.platform, group.folder, config.name));
+    this.#transport = new ThrottledTransport(world.transport(config), link, () => ({
+      stream: `${group.name} → ${config.name}`,
+      weight: this.#weight,
+      copying: options.copying(),
+    }));
+    this.#link = new Link(world.platform, log, {
+      name: config.name,
+      transport: this.#transport,
+      hours: link,
+      parallel: config.parallel,
+      segments,
+      groupId: group.id,
+      decode,
+      initial: memory.last,
+      onStatus: (status: DestinationStatus) => {
+        // What is received is freed first: on a full disk that makes the room to note it.
+        options.onStatus();
+        memory.remember(status);
+      },
+    });
+  }
+
+  /** I5: what may be freed as far as this destination is concerned. */
+  get received(): Lsn {
+    return this.#link.received;
+  }
+
+  start(): void {
+    this.#link.start();
+  }
+
+  /** A segment was sealed. */
+  wake(): void {
+    this.#link.wake();
+  }
+
+  /** From now on; for the files that are begun from now on. */
+  configure({ weight }: LinkConfig): void {
+    this.#weight = weight;
+  }
+
+  /** `last`: the newest LSN of the group. */
+  status(last: number): StreamStatus {
+    const report = this.#link.report();
+    const { status } = report;
+    return {
+      destination: this.name,
+      link: this.#transport.description,
+      ...limitOf(this.#shared),
+      state: report.state,
+      received: status?.received ?? 0,
+      applied: status?.applied ?? 0,
+      ...lagOf(report, last, this.#clock),
+      lagBytes: report.backlogBytes,
+      backlogSegments: report.backlogSegments,
+      rate: report.rate,
+      ...(report.rate > 0 && report.backlogBytes > 0
+        ? { timeLeftSeconds: report.backlogBytes / report.rate }
+        : {}),
+      segmentsSent: report.segmentsSent,
+      bytesSent: report.bytesSent,
+      ...(status === undefined ? {} : { lastStatusAt: status.writtenAt }),
+      waits: report.waits,
+    };
+  }
+
+  async stop(): Promise<void> {
+    await this.#link.stop();
+    // Without it, an older status of a destination may be taken for the newest after a restart, until that writes again.
+    try {
+      this.#memory.flush();
+    } catch (error) {
+      this.#log.warn(`a destination's status cannot be noted: ${describeError(error)}`);
+    }
+  }
+}
+
+function limitOf(link: SharedLink): Pick<StreamStatus, 'limit'> {
+  const { limit, burst, until, opensAt } = link.report();
+  return {
+    limit: {
+      ...limit,
+      ...(burst === undefined ? {} : { burst }),
+      ...(until === undefined ? {} : { until }),
+      ...(opensAt === undefined ? {} : { opensAt }),
+    },
+  };
+}
+
+/** The age of the newest write that the destination has applied, by the source's own clock; not the absence of errors. */
+function lagOf({ status }: LinkReport, last: number, clock: Clock): { lagSeconds?: number } {
+  if (status === undefined) return {};
+  if (status.applied >= last) return { lagSeconds: 0 };
+  return status.appliedTime === 0
+    ? {}
+    : { lagSeconds: Math.max(0, (clock.now() - status.appliedTime) / 1000) };
+}
