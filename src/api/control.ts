@@ -10,6 +10,11 @@ export interface DaemonControl {
    * @throws OperatorError `GROUP_UNKNOWN`; any other code when the group cannot take a marker (now)
    */
   placeMarker(group: string, marker: MarkerToPlace): Promise<PlacedMarker>;
+  /**
+   * Reads the configuration again and takes over what can be changed while it runs; answers which settings those are.
+   * @throws OperatorError `CONFIG_INVALID`, `RESTART_NEEDED`: nothing was changed
+   */
+  reload(): readonly string[];
   /** Oldest LSN first. @throws OperatorError `GROUP_UNKNOWN`, or why they cannot be listed */
   snapshots(group: string): Promise<readonly SnapshotEntry[]>;
   /** Durable when this resolves. @throws OperatorError `GROUP_UNKNOWN`, `SNAPSHOT_NOT_FOUND`, `SNAPSHOT_IN_USE` */

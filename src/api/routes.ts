@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import { markerRequestSchema, type PlacedMarker } from './contract/markers.ts';
 import { NAME_PATTERN, NAME_RULE } from './contract/names.ts';
+import type { ReloadAnswer } from './contract/reload.ts';
 import { SNAPSHOT_ID_PATTERN, type SnapshotDeleted, type SnapshotList } from './contract/snapshots.ts';
 import type { StatusReport } from './contract/status.ts';
 import type { DaemonControl } from './control.ts';
@@ -43,6 +44,8 @@ export function addRoutes(app: FastifyInstance, control: DaemonControl): void {
     reply.code(201);
     return placed;
   });
+
+  app.post('/reload', (): ReloadAnswer => ({ changed: [...control.reload()] }));
 
   app.get<GroupRoute>('/groups/:name/snapshots', async (request): Promise<SnapshotList> => {
     const snapshots = await control.snapshots(checkedGroup(request.params.name));

@@ -131,6 +131,7 @@ function refusal(status: number, text: string, stateFolder: string): CommandErro
       'run this again; if that does not help, another daemon uses the same address: give each its own under api',
     );
   }
+  if (code === 'CONFIG_INVALID') return new CommandError(ExitCode.invalid, code, message, remedy);
   if (code === 'GROUP_UNKNOWN') return new CommandError(ExitCode.groupUnknown, code, message, remedy);
   return new CommandError(status === 409 ? ExitCode.declined : ExitCode.failure, code, message, remedy);
 }

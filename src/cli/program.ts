@@ -47,6 +47,7 @@ function createProgram(finish: Finish): Command {
     .showHelpAfterError('(see --help)')
     .addHelpText('afterAll', EXIT_CODES_HELP);
   addDaemonCommands(program, finish);
+  addReload(program, finish);
   addStatus(program, finish);
   addMarker(program, finish);
   addSnapshot(program, finish);
@@ -86,6 +87,20 @@ function addDaemonCommands(program: Command, finish: Finish): void {
     .action(async (options: { json: boolean }) => {
       const { demo } = await import('./demo.ts');
       finish(await demo(options));
+    });
+}
+
+function addReload(program: Command, finish: Finish): void {
+  program
+    .command('reload')
+    .description(
+      'the running daemon reads its configuration again: schedules, rates, weights; as SIGHUP does',
+    )
+    .addOption(stateOption())
+    .addHelpText('after', example('blockferry reload'))
+    .action(async (options: { state: string }) => {
+      const { reload } = await import('./reload.ts');
+      finish(await reload(options));
     });
 }
 

@@ -1,6 +1,9 @@
 import { loadConfig } from '../config/load.ts';
+import { ReloadableConfig } from '../config/reload.ts';
 import { startDaemon } from '../daemon/daemon.ts';
 import { createLog } from '../daemon/log.ts';
+import { describeError, errorCode } from '../platform/errors.ts';
+import type { Log } from '../platform/log.ts';
 import { collectDeadBuffersRegularly } from '../platform/node/garbage.ts';
 import { returnFreedMemory } from '../platform/node/native.ts';
 import { ExitCode } from './exit-codes.ts';
@@ -17,9 +20,21 @@ export async function serve(options: { readonly config: string }): Promise<numbe
   collectDeadBuffersRegularly();
   const daemonLog = createLog(loaded.config.log);
   const { log } = daemonLog;
+  // Before it runs there is nothing to change: it has just read its configuration.
+  let hangUp = (): void => undefined;
+  process.on('SIGHUP', () => hangUp());
   const stopped = signalled(['SIGTERM', 'SIGINT']);
   try {
-    const daemon = await startDaemon(loaded.config, log, (part) => daemonLog.child(part));
+    const reloadable = new ReloadableConfig(loaded, () => loadConfig(options.config));
+    const child = (part: string): Log => daemonLog.child(part);
+    const daemon = await startDaemon(loaded.config, log, child, () => reloadable.reload());
+    hangUp = () => {
+      try {
+        daemon.control.reload();
+      } catch (error) {
+        log.error(describeError(error), { code: errorCode(error) });
+      }
+    };
     log.info('blockferry is running', { groups: loaded.config.groups.length });
     const signal = await stopped;
     log.info(`${signal}: stopping`);

@@ -20,8 +20,8 @@ import { checkNames } from './rules/names.ts';
 import { checkNetwork } from './rules/network.ts';
 import { checkPlaces } from './rules/places.ts';
 import { checkSettings } from './rules/settings.ts';
-import { fileSchema } from './schema.ts';
-import { readSecrets, type SecretSources } from './secrets.ts';
+import { fileSchema, type ConfigFile } from './schema.ts';
+import { readSecrets, type Secrets, type SecretSources } from './secrets.ts';
 import { schemaFindings, valueAt } from './wording.ts';
 import { nodeConfigWorld } from './world.ts';
 
@@ -29,6 +29,9 @@ export type LoadResult = LoadedConfig | { readonly problems: readonly Problem[] 
 
 export interface LoadedConfig {
   readonly config: Config;
+  /** The settings that it was made from, with their defaults, and the secrets. */
+  readonly file: ConfigFile;
+  readonly secrets: Secrets;
   /** A problem that only came to light behind the file, at its setting. */
   readonly place: (finding: Finding) => Problem;
 }
@@ -93,7 +96,8 @@ function check(file: string, text: string, sources: SecretSources): LoadResult {
   const told = new Set(inText.map((problem) => problem.path));
   const problems = [...inText, ...ofSettings.filter((problem) => !told.has(problem.path))];
   if (problems.length > 0) return { problems: inOrder(problems) };
-  return { config: buildConfig(schema.parse(document.value), { secrets, platform }), place };
+  const settings = schema.parse(document.value);
+  return { config: buildConfig(settings, { secrets, platform }), file: settings, secrets, place };
 }
 
 function placeFinding(file: string, document: ConfigDocument, finding: Finding): Problem {

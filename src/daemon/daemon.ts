@@ -3,6 +3,7 @@ import manifest from '../../package.json' with { type: 'json' };
 import type { DaemonControl } from '../api/control.ts';
 import { startApi } from '../api/server.ts';
 import type { Config, ReceiverConfig } from '../config/config.ts';
+import type { Reload } from '../config/reload.ts';
 import { OperatorError } from '../platform/errors.ts';
 import type { Log } from '../platform/log.ts';
 import { nodeFiles } from '../platform/node/files.ts';
@@ -23,7 +24,12 @@ export interface Daemon {
 }
 
 /** @throws OperatorError what cannot be had; everything that was started is stopped again */
-export async function startDaemon(config: Config, log: Log, child: (part: string) => Log): Promise<Daemon> {
+export async function startDaemon(
+  config: Config,
+  log: Log,
+  child: (part: string) => Log,
+  readAgain: () => Reload = fromNoFile,
+): Promise<Daemon> {
   const groups: RunningGroup[] = [];
   const closers: (() => Promise<void>)[] = [];
   const links = new Links(nodePlatform.clock, config);
@@ -43,7 +49,14 @@ export async function startDaemon(config: Config, log: Log, child: (part: string
           : await startDestination(group, child(group.name), nodeWorld),
       );
     }
-    const control = controlOf(groups);
+    const reload = (): readonly string[] => {
+      const { config: wanted, changed } = readAgain();
+      links.configure(wanted);
+      for (const group of wanted.groups) groups.find(({ name }) => name === group.name)?.configure(group);
+      log.info('configuration read again', { changed: changed.join(', ') });
+      return changed;
+    };
+    const control = { ...controlOf(groups), reload };
     let receiver;
     if (config.receiver !== undefined) {
       const server = receiverOf(config, config.receiver, groups, child('receiver'));
@@ -59,7 +72,13 @@ export async function startDaemon(config: Config, log: Log, child: (part: string
   }
 }
 
-function controlOf(groups: readonly RunningGroup[]): DaemonControl {
+function fromNoFile(): never {
+  throw new OperatorError('NO_CONFIG_FILE', 'this daemon has no configuration file', {
+    remedy: 'start it with `blockferry serve`',
+  });
+}
+
+function controlOf(groups: readonly RunningGroup[]): Omit<DaemonControl, 'reload'> {
   const startedAt = nodePlatform.clock.now();
   const find = (name: string): RunningGroup => {
     const group = groups.find((candidate) => candidate.name === name);

@@ -71,6 +71,8 @@ function runningDestination(
           },
         ),
       ),
+    // All that a destination has is read when it starts.
+    configure: () => undefined,
     wake: () => group.wake(),
     async stop() {
       await group.stop();

@@ -33,10 +33,20 @@ export class Links {
     return own;
   }
 
-  /** Of the same links, by their names. */
+  /** Those that are there are changed as they are; no stream uses the ones that come and go. */
   configure(config: LinksConfig): void {
     this.#turns.configure(config.transfers, EVEN);
-    for (const [name, settings] of settingsOf(config)) this.#shared.get(name)?.configure(settings);
+    const wanted = settingsOf(config);
+    for (const [name, link] of this.#shared) {
+      if (wanted.has(name)) continue;
+      link.stop();
+      this.#shared.delete(name);
+    }
+    for (const [name, settings] of wanted) {
+      const link = this.#shared.get(name);
+      if (link === undefined) this.#shared.set(name, new SharedLink(this.#clock, this.#turns, settings));
+      else link.configure(settings);
+    }
   }
 
   stop(): void {

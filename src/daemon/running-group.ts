@@ -3,6 +3,7 @@ import type { PlacedMarker } from '../api/contract/markers.ts';
 import type { SnapshotEntry } from '../api/contract/snapshots.ts';
 import type { DestinationGroupStatus, SourceStatus } from '../api/contract/status.ts';
 import { join } from 'node:path';
+import type { Config } from '../config/config.ts';
 import { OperatorError } from '../platform/errors.ts';
 import { lockFile } from '../platform/node/lock.ts';
 import { nodeFiles } from '../platform/node/files.ts';
@@ -16,6 +17,8 @@ export interface RunningGroup {
   snapshots(): Promise<readonly SnapshotEntry[]>;
   /** Durable when this resolves. @throws OperatorError `SNAPSHOT_NOT_FOUND`, `SNAPSHOT_IN_USE` */
   deleteSnapshot(id: string): Promise<void>;
+  /** Takes over what can be changed while it runs. */
+  configure(config: Config['groups'][number]): void;
   /** Its inbox got something. */
   wake(): void;
   /** What is under way is finished and durable. */

@@ -2,7 +2,7 @@
 import type { MarkerToPlace } from '../api/control.ts';
 import type { SourceStatus } from '../api/contract/status.ts';
 import { RAW_MARGIN } from '../capture/journal-writer.ts';
-import type { LinkConfig, SourceGroupConfig } from '../config/config.ts';
+import type { Config, LinkConfig, SourceGroupConfig } from '../config/config.ts';
 import type { AttachedVolume, Lsn } from '../journal/ids.ts';
 import { epoch, lsn } from '../journal/ids.ts';
 import { readGroupFile, writeGroupFile, type GroupFile } from '../journal/source-files.ts';
@@ -134,6 +134,14 @@ class Source implements RunningGroup {
 
   deleteSnapshot(): Promise<never> {
     return Promise.reject(noSnapshotsHere(this.name));
+  }
+
+  configure(config: Config['groups'][number]): void {
+    if (config.role !== 'source') return;
+    for (const stream of this.#streams) {
+      const link = config.destinations.find(({ name }) => name === stream.name);
+      if (link !== undefined) stream.configure(link);
+    }
   }
 
   wake(): void {

@@ -21,10 +21,17 @@ export const MARKER_TIME = Date.UTC(2026, 10, 21, 1, 46, 0);
 /** Has the groups of its report; takes markers for sources, lists two snapshots for destinations. */
 export class PretendedDaemon implements DaemonControl {
   report: StatusReport = REPORTS.healthy;
-  /** Thrown by `placeMarker` when set. */
+  /** What the next reload changes. */
+  changed: readonly string[] = [];
+  /** Thrown by `placeMarker` and `reload` when set. */
   failure: Error | undefined;
   readonly deleted: string[] = [];
   readonly placed: (MarkerToPlace & { readonly group: string })[] = [];
+
+  reload(): readonly string[] {
+    if (this.failure !== undefined) throw this.failure;
+    return this.changed;
+  }
 
   status(): StatusReport {
     return this.report;

@@ -107,6 +107,8 @@ destinations:
         {
           name: 'bonn',
           parallel: 2,
+          link: undefined,
+          weight: 1,
           transport: {
             kind: 'sftp',
             host: 'bonn.example',
