@@ -114,12 +114,17 @@ export class CapturedVolume implements HostVolume {
       else extents.push({ length: bytes, kind });
       return true;
     };
-    for (const piece of this.index.lookup(offset, length)) {
-      const whole =
-        piece.kind === 'volume'
-          ? this.#volumeExtents(piece.start, piece.end, add)
-          : add(piece.end - piece.start, piece.kind === 'zero' ? 'hole' : 'data');
-      if (!whole) break;
+    try {
+      for (const piece of this.index.lookup(offset, length)) {
+        const whole =
+          piece.kind === 'volume'
+            ? this.#volumeExtents(piece.start, piece.end, add)
+            : add(piece.end - piece.start, piece.kind === 'zero' ? 'hole' : 'data');
+        if (!whole) break;
+      }
+    } catch (error) {
+      this.close();
+      throw toHostError(error, `cannot see what volume ${this.name} holds`);
     }
     return extents;
   }

@@ -32,6 +32,8 @@ export interface GroupHostEvents {
   readonly onClosed: (raw: ClosedRaw, generation: number) => void;
   /** Every volume has been brought over, durably in the journal. */
   readonly onCopied: () => void;
+  /** The copy stands still and says why; undefined: it goes on. */
+  readonly onCopyTrouble: (message: string | undefined) => void;
   readonly onFailed: (message: string, remedy: string) => void;
 }
 
@@ -118,20 +120,18 @@ export class GroupHost {
   /** What the volumes hold is brought over through the journal, in step with what hosts write; begun again if it runs. */
   async beginCopy(): Promise<void> {
     this.#copy?.stop();
+    this.#copy = undefined;
     await this.#appendControl(RecordKind.initBegin, {});
-    this.#copy = new InitialCopy({
+    const copy = (this.#copy = new InitialCopy({
       clock: this.#platform.clock,
       volumes: this.#captured,
       writer: this.#writer,
       paused: () => this.#copyPaused,
-      onDone: () => this.#endCopy(),
-      onError: (error) =>
-        this.#events.onFailed(
-          `the initial copy stopped: ${describeError(error)}`,
-          'see to the volume, then restart blockferry: the copy begins again',
-        ),
-    });
-    this.#copy.start();
+      onDone: () => void this.#endCopy(copy),
+      onTrouble: (error) =>
+        this.#events.onCopyTrouble(error === undefined ? undefined : describeError(error)),
+    }));
+    copy.start();
   }
 
   setCopyPaused(paused: boolean): void {
@@ -183,9 +183,10 @@ export class GroupHost {
     for (const volume of this.#captured) volume.close();
   }
 
-  async #appendControl(kind: RecordKind, payload: object): Promise<void> {
+  /** `wanted`: asked again when it comes to the record. */
+  async #appendControl(kind: RecordKind, payload: object, wanted = (): boolean => true): Promise<void> {
     for (let room = this.#writer.room(); room !== undefined; room = this.#writer.room()) await room;
-    this.#control(kind, payload, 0);
+    if (wanted()) this.#control(kind, payload, 0);
   }
 
   #control(kind: RecordKind, payload: object, offset: number): Lsn {
@@ -198,14 +199,17 @@ export class GroupHost {
     });
   }
 
-  #endCopy(): void {
-    void this.#appendControl(RecordKind.initEnd, {})
-      .then(() => this.#writer.durable())
-      .then(() => {
-        this.#copy = undefined;
-        this.#events.onCopied();
-      })
-      .catch(() => undefined); // The journal failed, which has been reported.
+  /** One that was begun again in the meantime is not at its end. */
+  async #endCopy(copy: InitialCopy): Promise<void> {
+    try {
+      await this.#appendControl(RecordKind.initEnd, {}, () => this.#copy === copy);
+      await this.#writer.durable();
+    } catch {
+      return; // The journal failed, which has been reported.
+    }
+    if (this.#copy !== copy) return;
+    this.#copy = undefined;
+    this.#events.onCopied();
   }
 
   #recover(folder: string): { readonly raws: readonly ClosedRaw[]; readonly last: Lsn } {

@@ -17,6 +17,8 @@ const STEP_EXTENTS = 64;
 const LOOK_BYTES = 1024 * 1024 * 1024;
 /** Milliseconds between looks at whether a pause is over. */
 const PAUSE = 100;
+/** Milliseconds until a step that failed is tried again. */
+const RETRY = 2000;
 
 export interface CopyProgress {
   readonly done: number;
@@ -29,7 +31,8 @@ export interface InitialCopyOptions {
   readonly writer: JournalWriter;
   readonly paused: () => boolean;
   readonly onDone: () => void;
-  readonly onError: (error: unknown) => void;
+  /** A step failed and is tried again until it succeeds; undefined when it has. */
+  readonly onTrouble: (error: unknown) => void;
 }
 
 export class InitialCopy {
@@ -41,6 +44,7 @@ export class InitialCopy {
   #offset = 0;
   #timer: Timer | undefined;
   #stopped = false;
+  #troubled = false;
 
   constructor(options: InitialCopyOptions) {
     this.#options = options;
@@ -85,10 +89,16 @@ export class InitialCopy {
           return;
         }
         data += this.#copyNext(volume);
+        if (this.#troubled) this.#options.onTrouble(undefined);
+        this.#troubled = false;
       }
       this.#later(0);
     } catch (error) {
-      this.#options.onError(error);
+      // A journal that failed says so itself, and nothing can be appended to it.
+      if (this.#options.writer.failure !== undefined) return;
+      this.#troubled = true;
+      this.#options.onTrouble(error);
+      this.#later(RETRY);
     }
   }
 

@@ -109,6 +109,13 @@ export class SourceGroup {
     this.#mode.copied();
   }
 
+  /** The initial copy stands still and says why; undefined: it goes on. */
+  copyTrouble(message: string | undefined): void {
+    if (message === undefined) this.waits.clear('copy-failed');
+    else if (this.waits.raise('copy-failed', `the initial copy waits: ${message}`))
+      this.#log.error(`the initial copy waits: ${message}`);
+  }
+
   failed(message: string, remedy: string): void {
     this.#failed = message;
     this.waits.raise('journal-failed', `${message}; ${remedy}`);

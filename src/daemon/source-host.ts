@@ -40,6 +40,7 @@ export class SourceHost {
     this.#host = new GroupHost(platform, options.group, {
       onClosed: (raw, generation) => emit('closed', raw, generation),
       onCopied: () => emit('copied'),
+      onCopyTrouble: (message) => emit('copyTrouble', message),
       onFailed: (message, remedy) => emit('failed', message, remedy),
     });
     this.#server = serve(this.#host.volumes);

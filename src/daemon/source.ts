@@ -89,6 +89,7 @@ class Source implements RunningGroup {
         else this.#group.closed(...args);
       },
       copied: () => this.#group?.copied(),
+      copyTrouble: (message: string | undefined) => this.#group?.copyTrouble(message),
       failed: (message: string, remedy: string) => this.#group?.failed(message, remedy),
     }));
     const group = (this.#group = new SourceGroup(

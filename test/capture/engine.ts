@@ -43,6 +43,7 @@ export class Engine {
   readonly closed: { readonly raw: ClosedRaw; readonly generation: number }[] = [];
   readonly failures: string[] = [];
   copied = 0;
+  readonly troubles: (string | undefined)[] = [];
   readonly #volumes = NAMES.map((name, i) => ({
     index: i as VolumeIndex,
     name,
@@ -74,6 +75,7 @@ export class Engine {
       {
         onClosed: (raw, generation) => this.closed.push({ raw, generation }),
         onCopied: () => (this.copied += 1),
+        onCopyTrouble: (message) => this.troubles.push(message),
         onFailed: (message) => this.failures.push(message),
       },
     );

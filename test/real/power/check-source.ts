@@ -62,6 +62,7 @@ class RecoveredSource {
       {
         onClosed: (raw, generation) => this.#closed.push({ raw, generation }),
         onCopied: () => undefined,
+        onCopyTrouble: () => undefined,
         onFailed: (message) => {
           throw new Error(message);
         },
