@@ -14,7 +14,8 @@ import { SimulatedClock } from '../transfer/simulated-clock.ts';
 import { EPOCH } from './journal.ts';
 
 const HEADROOM = 28;
-export const VOLUME_SIZE = 128 * 1024;
+/** More than the journal takes in one record. */
+export const VOLUME_SIZE = 320 * 1024;
 const NAMES = ['a', 'b'];
 
 /** What lasts when a process dies: the disk, and how far it was destaged. */

@@ -13,6 +13,12 @@ class Replica {
   readonly content = new Map(NAMES.map((name) => [name, Buffer.alloc(VOLUME_SIZE, 0x77)]));
   complete = false;
 
+  /** What it has from before counts for nothing. */
+  #begin(): void {
+    this.complete = false;
+    for (const content of this.content.values()) content.fill(0x77);
+  }
+
   /** Takes in what is closed, and lets the source destage it. */
   async follow(engine: Engine): Promise<void> {
     await settle();
@@ -21,7 +27,7 @@ class Replica {
         const content = this.content.get(NAMES[volume] ?? 'a');
         if (kind === RecordKind.write) payload.copy(content!, offset);
         if (kind === RecordKind.zero) content!.fill(0, offset, offset + length);
-        if (kind === RecordKind.initBegin) this.complete = false;
+        if (kind === RecordKind.initBegin) this.#begin();
         if (kind === RecordKind.initEnd) this.complete = true;
       }
       engine.destage();
