@@ -95,7 +95,7 @@ describe('the initial copy', () => {
     await engine.host.beginCopy();
     await run(engine, replica);
     await end(engine, replica);
-    assert.deepEqual(replica.content.get('a'), Buffer.alloc(VOLUME_SIZE));
+    assert.ok(replica.content.get('a')!.equals(Buffer.alloc(VOLUME_SIZE)));
   });
 
   it('marks what it copies, so that the source does not write it into its own volumes again', async () => {
