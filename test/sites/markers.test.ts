@@ -34,6 +34,10 @@ describe('a marker program of a daemon that is killed', function () {
         }
         await pair.until('the last start', () => Promise.resolve(starts().length === 5));
         writeFileSync(join(folder, 'go'), '');
+        const log = (): string => readFileSync(pair.path('destination', 'log.jsonl'), 'utf8');
+        await pair.until('its end', () =>
+          Promise.resolve(log().includes('marker program /bin/sh succeeded')),
+        );
         await pair.until('going on', async () => {
           const { applied, waits } = await pair.destination();
           return applied >= lsn && waits.length === 0;
