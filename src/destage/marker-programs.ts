@@ -86,10 +86,7 @@ export class MarkerPrograms {
     if (program === undefined) {
       this.#log.warn(`no program is configured for marker ${marker.name}: passed over`);
     } else {
-      for (let ended = false; !ended;) {
-        ended = await this.#runOnce(program, marker.id);
-        if (this.#stopped()) return;
-      }
+      while (!(await this.#runOnce(program, marker.id))) if (this.#stopped()) return;
     }
     const facts = await this.#back.finishMarker(marker.id);
     if (program?.wait !== false) this.#options.waits.set('marker', undefined);

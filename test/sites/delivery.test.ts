@@ -125,6 +125,11 @@ describe('segments that are delivered by hand', function () {
         readFileSync(join(pair.groupFolder('destination'), 'set-aside', aside ?? ''), 'utf8'),
         /DAMAGED/,
       );
+      const kept = readdirSync(join(pair.groupFolder('destination'), 'set-aside')).find((name) =>
+        name.endsWith(broken),
+      );
+      const refused = readFileSync(join(pair.groupFolder('destination'), 'set-aside', kept ?? ''));
+      assert.ok(refused.equals(bad), 'it is kept as it came');
       const status = readFileSync(join(pair.groupFolder('destination'), 'status/destination.json'), 'utf8');
       assert.match(status, /"blockferry":"status"/, 'the status file is encrypted, as the group has a key');
       writeFileSync(path, good);
