@@ -1,7 +1,6 @@
 /** Builds everything from the configuration, and takes it down again. */
 import manifest from '../../package.json' with { type: 'json' };
 import type { DaemonControl } from '../api/control.ts';
-import { startApi } from '../api/server.ts';
 import type { Config, ReceiverConfig } from '../config/config.ts';
 import type { Reload } from '../config/reload.ts';
 import { OperatorError } from '../platform/errors.ts';
@@ -12,6 +11,7 @@ import { Receiver } from '../transfer/receiver/receiver.ts';
 import { startDestination } from './destination.ts';
 import { Links } from './links.ts';
 import { nodeWorld } from './node-world.ts';
+import { openApi } from './open-api.ts';
 import type { RunningGroup } from './running-group.ts';
 import { startSource } from './source.ts';
 
@@ -63,7 +63,8 @@ export async function startDaemon(
       receiver = await server.listen();
       closers.push(() => server.close());
     }
-    const api = await startApi({ address: config.api, stateFolder: config.stateFolder, control, log });
+    const { api: address, stateFolder } = config;
+    const api = await openApi({ address, stateFolder, control, log }, nodePlatform.clock);
     closers.push(() => api.close());
     return { control, receiver, stop };
   } catch (error) {

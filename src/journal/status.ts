@@ -47,8 +47,8 @@ export interface RefusedSegment extends SegmentRange {
 
 /**
  * Stable codes: `disk-full` (receiving stops), `receive-failed`; `volume-full`, `volume-offline`, `volume-unknown`,
- * `volume-size`, `snapshot-limit`, `apply-failed`; `hole`, `marker-running`, `marker-failed`, `volume-not-sent`,
- * `destination-failed`.
+ * `volume-size`, `snapshot-limit`, `apply-failed`; `hole`, `marker-running`, `markers-crowded`,
+ * `marker-stuck`, `marker-failed`, `volume-not-sent`, `snapshots-untidy`, `destination-failed`, `destination-stalled`.
  */
 export interface DestinationWait {
   readonly code: string;
