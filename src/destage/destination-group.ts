@@ -181,6 +181,7 @@ export class DestinationGroup {
       try {
         moved = await this.#receive();
         moved = (await this.#apply()) || moved;
+        this.#begin('removing what deleted snapshots left');
         moved = (await this.#tidying.step()) || moved;
         await this.#publish();
         this.#waits.set('work', undefined);
