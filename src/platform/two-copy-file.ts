@@ -6,6 +6,7 @@
  * - A crash leaves one of them whole: the new content, or the old while nobody was told of the new (I6).
  * - Copies that are equal are both durable; others are made equal before anybody relies on what was read.
  * - One copy that rots is mended from the other.
+ * - Its name is made durable again before anybody relies on what was read: who made it may have died before that.
  */
 import { crc32 } from 'node:zlib';
 import { dirname } from 'node:path';
@@ -52,6 +53,7 @@ export function readTwoCopies(files: Files, path: string): Buffer | undefined {
     if (copies.some((copy) => copy?.number !== newest.number)) {
       overwrite(file, encode(newest.number, newest.content));
     }
+    files.syncDirectory(dirname(path));
     return newest.content;
   } finally {
     file.close();

@@ -33,6 +33,13 @@ describe('a small file of two copies', () => {
     assert.equal(readTwoCopies(nodeFiles, `${path}2`), undefined);
   });
 
+  it('has these bytes', () => {
+    const copy = `{"number":1,"length":27,"crc":4154334875}\n${OLD.toString()}`;
+    const expected = Buffer.alloc(2 * SECOND_COPY);
+    for (const at of [0, SECOND_COPY]) expected.write(copy, at);
+    assert.ok(readFileSync(path).equals(expected));
+  });
+
   it('is written where it lies, so that a full disk does not refuse it (I8)', () => {
     const before = statSync(path);
     for (let i = 0; i < 20; i += 1) writeTwoCopies(nodeFiles, path, Buffer.alloc(60_000, 32));
@@ -68,6 +75,7 @@ describe('a small file of two copies', () => {
     const calls: string[] = [];
     const files: Files = {
       ...nodeFiles,
+      syncDirectory: () => void calls.push('sync folder'),
       open: (name, mode) => {
         const file = nodeFiles.open(name, mode);
         return {
@@ -91,10 +99,18 @@ describe('a small file of two copies', () => {
     writeTwoCopies(files, path, NEW);
     assert.deepEqual(calls.splice(0), both);
     readTwoCopies(files, path);
-    assert.deepEqual(calls, [], 'equal copies are both durable');
+    assert.deepEqual(
+      calls.splice(0),
+      ['sync folder'],
+      'equal copies are both durable, and then their name is',
+    );
     spoil(SECOND_COPY + 60);
     readTwoCopies(files, path);
-    assert.deepEqual(calls, both, 'copies that differ are made equal before they are relied on');
+    assert.deepEqual(
+      calls,
+      [...both, 'sync folder'],
+      'copies that differ are made equal before they are relied on',
+    );
   });
 
   it('survives the rot of either copy, and is empty when both have rotted', () => {

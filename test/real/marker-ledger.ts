@@ -66,16 +66,19 @@ export class MarkerLedger {
     const marks = hosts.map(({ history }) => history.mark());
     const moments = marks.map((mark) => mark.moments);
     const name = kind === 'custom' ? 'copy' : `s${this.#markers.length}`;
+    const end = (): void => {
+      for (const mark of marks) mark.end();
+    };
     try {
       const placed = await pair.marker(kind, name);
+      end();
       this.#markers.push({ kind, name, placed, moments });
       return true;
     } catch (error) {
-      if (refused(error)) return false;
-      this.#markers.push({ kind, name, placed: undefined, moments });
+      // A frozen source may place it whenever it is thawed.
+      if (!String(error).includes('no answer')) end();
+      if (!refused(error)) this.#markers.push({ kind, name, placed: undefined, moments });
       return false;
-    } finally {
-      for (const mark of marks) mark.end();
     }
   }
 
