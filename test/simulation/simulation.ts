@@ -5,6 +5,7 @@
  */
 import { buildDestinationBack, buildSourceBack } from '../../src/daemon/build-threads.ts';
 import { startDestination } from '../../src/daemon/destination.ts';
+import { Links } from '../../src/daemon/links.ts';
 import { startSource } from '../../src/daemon/source.ts';
 import { SourceHost } from '../../src/daemon/source-host.ts';
 import type { World } from '../../src/daemon/world.ts';
@@ -154,7 +155,8 @@ class Simulation {
       start: (world, log) => {
         if (name === 'destination') return startDestination(destinationConfig(this.#scenario), log, world);
         this.#oracle.sourceStarts();
-        return startSource(sourceConfig(this.#scenario), log, world);
+        const links = new Links(world.platform.clock, { links: [], groups: [], transfers: 16 });
+        return startSource(sourceConfig(this.#scenario), log, world, links);
       },
       world: (program) => this.#world(name, program),
       onDeath: (power) => {

@@ -93,6 +93,7 @@ function control(): DaemonControl {
       assert.ok(['snapshot', 'custom'].includes(kind));
       return Promise.resolve({ id: GROUP.id, lsn: lsn(1), time: TIME, name });
     },
+    reload: () => [],
     snapshots(group) {
       assert.match(group, NAME_PATTERN);
       return Promise.resolve([]);

@@ -30,7 +30,9 @@ export function sourceConfig(scenario: Scenario): SourceGroupConfig {
     segment: { size: segmentSize, age: segmentAge, compression, dropOverwritten },
     whenFull,
     nbd: { socket: '/simulated', tcp: undefined, connections: 16 },
-    destinations: [{ name: 'there', transport: { kind: 'folder', path: FOLDER }, parallel }],
+    destinations: [
+      { name: 'there', transport: { kind: 'folder', path: FOLDER }, parallel, link: undefined, weight: 1 },
+    ],
   };
 }
 
