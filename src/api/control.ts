@@ -1,5 +1,5 @@
 import type { PlacedMarker } from './contract/markers.ts';
-import type { SnapshotEntry } from './contract/snapshots.ts';
+import type { RetentionReport, SnapshotEntry } from './contract/snapshots.ts';
 import type { StatusReport } from './contract/status.ts';
 
 /** What the API asks of the daemon, and all it knows of it. */
@@ -17,6 +17,8 @@ export interface DaemonControl {
   reload(): readonly string[];
   /** Oldest LSN first. @throws OperatorError `GROUP_UNKNOWN`, or why they cannot be listed */
   snapshots(group: string): Promise<readonly SnapshotEntry[]>;
+  /** Newest first. @throws OperatorError `GROUP_UNKNOWN`, `NO_RETENTION`, or why they cannot be listed */
+  retention(group: string): Promise<RetentionReport>;
   /** Durable when this resolves. @throws OperatorError `GROUP_UNKNOWN`, `SNAPSHOT_NOT_FOUND`, `SNAPSHOT_IN_USE` */
   deleteSnapshot(group: string, id: string): Promise<void>;
 }

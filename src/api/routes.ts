@@ -3,7 +3,12 @@ import { z } from 'zod';
 import { markerRequestSchema, type PlacedMarker } from './contract/markers.ts';
 import { NAME_PATTERN, NAME_RULE } from './contract/names.ts';
 import type { ReloadAnswer } from './contract/reload.ts';
-import { SNAPSHOT_ID_PATTERN, type SnapshotDeleted, type SnapshotList } from './contract/snapshots.ts';
+import {
+  SNAPSHOT_ID_PATTERN,
+  type RetentionReport,
+  type SnapshotDeleted,
+  type SnapshotList,
+} from './contract/snapshots.ts';
 import type { StatusReport } from './contract/status.ts';
 import type { DaemonControl } from './control.ts';
 import { groupUnknown, RequestRefused } from './refusals.ts';
@@ -51,6 +56,10 @@ export function addRoutes(app: FastifyInstance, control: DaemonControl): void {
     const snapshots = await control.snapshots(checkedGroup(request.params.name));
     return { snapshots: [...snapshots] };
   });
+
+  app.get<GroupRoute>('/groups/:name/retention', (request): Promise<RetentionReport> =>
+    control.retention(checkedGroup(request.params.name)),
+  );
 
   app.delete<SnapshotRoute>('/groups/:name/snapshots/:id', async (request): Promise<SnapshotDeleted> => {
     const group = checkedGroup(request.params.name);

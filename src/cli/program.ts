@@ -169,6 +169,21 @@ function addSnapshot(program: Command, finish: Finish): void {
       finish(await listSnapshots({ ...options, group }));
     });
   snapshot
+    .command('prune')
+    .description(
+      'delete what the group’s retention does not want, at once; the daemon does so by itself every minute',
+    )
+    .argument('<group>', 'a group that this daemon is a destination of', name)
+    .addOption(stateOption())
+    .option('--yes', 'do not ask', false)
+    .option('--dry-run', 'say what would go and what would stay, and why; change nothing', false)
+    .option('--json', 'as one line of JSON', false)
+    .addHelpText('after', example('blockferry snapshot prune oracle --dry-run'))
+    .action(async (group: string, options: DeleteOptions) => {
+      const { pruneSnapshots } = await import('./snapshot-prune.ts');
+      finish(await pruneSnapshots({ ...options, group }));
+    });
+  snapshot
     .command('delete')
     .description('one recovery point that this side holds; all others stay what they are')
     .argument('<group>', 'a group that this daemon is a destination of', name)

@@ -4,6 +4,7 @@ import type {
   ApiConfig,
   Config,
   DestinationGroupConfig,
+  RetentionConfig,
   FtpTransportConfig,
   LinkConfig,
   ReceiverConfig,
@@ -156,6 +157,7 @@ function buildDestination(name: string, group: DestinationFile, parts: Parts): D
       size: undefined,
     })),
     snapshotFolder: snapshotFolder({ name, buffer, snapshots }, parts.platform),
+    retention: group.retention && buildRetention(group.retention),
     markers: Object.entries(group.markers).map(([marker, { run, 'time-limit': timeLimit, wait }]) => {
       return { name: marker, run, timeLimit, wait };
     }),
@@ -164,6 +166,15 @@ function buildDestination(name: string, group: DestinationFile, parts: Parts): D
         ? undefined
         : { user: login.user, password: found(parts.secrets.passwords, ['groups', name, 'login']) },
   };
+}
+
+function buildRetention({
+  'time-zone': timeZone,
+  maximum,
+  ...rules
+}: NonNullable<DestinationFile['retention']>): RetentionConfig {
+  const { last = 0, hourly = 0, daily = 0, weekly = 0, monthly = 0, yearly = 0 } = rules;
+  return { last, hourly, daily, weekly, monthly, yearly, maximum, timeZone };
 }
 
 function found<T>(secrets: ReadonlyMap<string, T>, path: SettingPath): T {

@@ -4,6 +4,7 @@
  * column, cause and fix of everything wrong with it.
  */
 import type { Week } from '../transfer/schedule/schedule.ts';
+import type { RetentionPolicy } from '../recovery/retention.ts';
 import type { ReceiverOptions } from '../transfer/receiver/options.ts';
 import type { FolderTransportOptions } from '../transfer/transports/folder.ts';
 import type { FtpServerOptions } from '../transfer/transports/ftp-options.ts';
@@ -125,9 +126,16 @@ export interface DestinationGroupConfig extends GroupConfigBase {
   readonly role: 'destination';
   /** Where snapshots are kept when the volumes' file system cannot share blocks. */
   readonly snapshotFolder: string;
+  /** Which snapshots are kept; undefined: all. */
+  readonly retention: RetentionConfig | undefined;
   readonly markers: readonly MarkerProgramConfig[];
   /** The receiver's login for this group; undefined: another server fills the inbox. */
   readonly login: { readonly user: string; readonly password: string } | undefined;
+}
+
+export interface RetentionConfig extends RetentionPolicy {
+  /** Its wall clock tells hours, days, weeks, months and years apart. */
+  readonly timeZone: string;
 }
 
 export interface MarkerProgramConfig {

@@ -56,6 +56,8 @@ export const COPY_SHARE = { min: 1, max: 99 } as const;
 /** Bytes a second: 8 kbit/s to 1 Tbit/s. */
 export const RATE = { min: 1000, max: 125e9 } as const;
 export const FILE_DELAY = { min: 100, max: 24 * HOUR } as const;
+/** Snapshots that a rule of retention keeps; a store holds 4,096. */
+export const RETENTION = { min: 1, max: 4096 } as const;
 export const MARKER_TIME_LIMIT = { min: SECOND, max: 7 * 24 * HOUR } as const;
 export const NBD_CONNECTIONS = { min: 1, max: 1024 } as const;
 export const RECEIVER_CONNECTIONS = { min: 1, max: 1024 } as const;

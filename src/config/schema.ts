@@ -190,6 +190,20 @@ function sftpSchema(context: PathContext) {
   });
 }
 
+function retentionSchema() {
+  const count = leaves.integer(limits.RETENTION).optional();
+  return z.strictObject({
+    last: count,
+    hourly: count,
+    daily: count,
+    weekly: count,
+    monthly: count,
+    yearly: count,
+    maximum: count,
+    'time-zone': schedule.timeZone().default('UTC'),
+  });
+}
+
 function destinationSchema(context: PathContext) {
   const marker = z.strictObject({
     run: leaves.program(),
@@ -200,6 +214,7 @@ function destinationSchema(context: PathContext) {
     role: z.literal('destination'),
     ...commonSettings(context),
     snapshots: leaves.path('write the folder that holds the group’s folder of snapshots', context).optional(),
+    retention: retentionSchema().optional(),
     volumes: z.record(z.string(), shorthand(z.strictObject({ path: leaves.path(VOLUME_FIX, context) }))),
     markers: z.record(z.string(), marker).prefault({}),
     login: z

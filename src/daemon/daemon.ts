@@ -95,6 +95,7 @@ function controlOf(groups: readonly RunningGroup[]): Omit<DaemonControl, 'reload
     },
     placeMarker: async (group, marker) => find(group).placeMarker(marker),
     snapshots: async (group) => find(group).snapshots(),
+    retention: async (group) => find(group).retention(),
     deleteSnapshot: async (group, id) => find(group).deleteSnapshot(id),
   };
 }

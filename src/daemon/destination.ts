@@ -4,12 +4,14 @@ import type { SnapshotEntry } from '../api/contract/snapshots.ts';
 import type { DestinationGroupConfig } from '../config/config.ts';
 import type { DestinationBack } from '../destage/destination-back.ts';
 import { DestinationGroup } from '../destage/destination-group.ts';
+import type { SnapshotFacts } from '../destage/snapshots.ts';
 import { encodeStatus } from '../journal/status-codec.ts';
 import type { Clock } from '../platform/clock.ts';
 import { OperatorError } from '../platform/errors.ts';
 import type { Log } from '../platform/log.ts';
 import type { RemoteThread } from '../platform/node/threads.ts';
 import { logFromThread, type RunningGroup } from './running-group.ts';
+import { SnapshotKeeper } from './snapshot-keeper.ts';
 import type { World } from './world.ts';
 
 export async function startDestination(
@@ -38,8 +40,10 @@ export async function startDestination(
       encodeStatus: (status) => encodeStatus(status, key, name, platform.random),
       watch: (watched, onChange) => world.watch(watched, onChange),
     });
+    const keeper = keeperOf(config, { group, back, clock: platform.clock, log });
     group.start();
-    return runningDestination(config, group, back, { clock: platform.clock, lock });
+    keeper?.start();
+    return runningDestination(config, { group, back, keeper, clock: platform.clock, lock });
   } catch (error) {
     await back.terminate();
     lock.release();
@@ -47,19 +51,40 @@ export async function startDestination(
   }
 }
 
+interface Parts {
+  readonly group: DestinationGroup;
+  readonly back: RemoteThread<DestinationBack>;
+  readonly clock: Clock;
+}
+
+function keeperOf(
+  { retention }: DestinationGroupConfig,
+  { group, back, clock, log }: Parts & { readonly log: Log },
+): SnapshotKeeper | undefined {
+  if (retention === undefined) return undefined;
+  const snapshots = { list: () => back.call.snapshots(), delete: (id: string) => group.deleteSnapshot(id) };
+  return new SnapshotKeeper(clock, log, snapshots, retention);
+}
+
 function runningDestination(
   config: DestinationGroupConfig,
-  group: DestinationGroup,
-  back: RemoteThread<DestinationBack>,
-  { clock, lock }: { readonly clock: Clock; readonly lock: { release(): void } },
+  {
+    group,
+    back,
+    keeper,
+    clock,
+    lock,
+  }: Parts & { readonly keeper: SnapshotKeeper | undefined; readonly lock: { release(): void } },
 ): RunningGroup {
   return {
     name: config.name,
     status: () => Promise.resolve(statusOf(config, group, clock.now())),
-    snapshots: (): Promise<readonly SnapshotEntry[]> =>
-      back.call
-        .snapshots()
-        .then((entries) => entries.map(({ id, name, lsn, time, kind }) => ({ id, name, lsn, time, kind }))),
+    snapshots: async () => (await back.call.snapshots()).map(entryOf),
+    async retention() {
+      if (keeper === undefined) throw noRetention(config.name);
+      const verdicts = await keeper.judge();
+      return { verdicts: verdicts.map((verdict) => ({ ...verdict, snapshot: entryOf(verdict.snapshot) })) };
+    },
     deleteSnapshot: (id) => group.deleteSnapshot(id),
     placeMarker: () =>
       Promise.reject(
@@ -75,12 +100,23 @@ function runningDestination(
     configure: () => undefined,
     wake: () => group.wake(),
     async stop() {
+      await keeper?.stop();
       await group.stop();
       await back.call.close();
       await back.terminate();
       lock.release();
     },
   };
+}
+
+function entryOf({ id, name, lsn, time, kind }: SnapshotFacts): SnapshotEntry {
+  return { id, name, lsn, time, kind };
+}
+
+function noRetention(group: string): OperatorError {
+  return new OperatorError('NO_RETENTION', `group ${group} keeps all its snapshots: it has no retention`, {
+    remedy: 'give it one in the configuration, or delete snapshots one by one',
+  });
 }
 
 function statusOf(

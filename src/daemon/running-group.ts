@@ -1,6 +1,6 @@
 import type { MarkerToPlace } from '../api/control.ts';
 import type { PlacedMarker } from '../api/contract/markers.ts';
-import type { SnapshotEntry } from '../api/contract/snapshots.ts';
+import type { RetentionReport, SnapshotEntry } from '../api/contract/snapshots.ts';
 import type { DestinationGroupStatus, SourceStatus } from '../api/contract/status.ts';
 import { join } from 'node:path';
 import type { Config } from '../config/config.ts';
@@ -15,6 +15,8 @@ export interface RunningGroup {
   status(): Promise<SourceStatus | DestinationGroupStatus>;
   placeMarker(marker: MarkerToPlace): Promise<PlacedMarker>;
   snapshots(): Promise<readonly SnapshotEntry[]>;
+  /** @throws OperatorError `NO_RETENTION` */
+  retention(): Promise<RetentionReport>;
   /** Durable when this resolves. @throws OperatorError `SNAPSHOT_NOT_FOUND`, `SNAPSHOT_IN_USE` */
   deleteSnapshot(id: string): Promise<void>;
   /** Takes over what can be changed while it runs. */

@@ -133,6 +133,10 @@ class Source implements RunningGroup {
     return Promise.reject(noSnapshotsHere(this.name));
   }
 
+  retention(): Promise<never> {
+    return Promise.reject(noSnapshotsHere(this.name));
+  }
+
   deleteSnapshot(): Promise<never> {
     return Promise.reject(noSnapshotsHere(this.name));
   }

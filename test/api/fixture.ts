@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { endpointSchema, type Endpoint } from '../../src/api/contract/endpoint.ts';
 import type { PlacedMarker } from '../../src/api/contract/markers.ts';
-import type { SnapshotEntry } from '../../src/api/contract/snapshots.ts';
+import type { RetentionReport, SnapshotEntry } from '../../src/api/contract/snapshots.ts';
 import type { StatusReport } from '../../src/api/contract/status.ts';
 import type { DaemonControl, MarkerToPlace } from '../../src/api/control.ts';
 import { startApi, type Api } from '../../src/api/server.ts';
@@ -57,6 +57,19 @@ export class PretendedDaemon implements DaemonControl {
         kind: 'copy-on-write',
       },
     ]);
+  }
+
+  async retention(group: string): Promise<RetentionReport> {
+    const [older, newer] = await this.snapshots(group);
+    if (older === undefined || newer === undefined) {
+      throw new OperatorError('NO_RETENTION', `group ${group} keeps all its snapshots`);
+    }
+    return {
+      verdicts: [
+        { snapshot: newer, keep: true, why: 'the newest' },
+        { snapshot: older, keep: false, why: 'no rule wants it' },
+      ],
+    };
   }
 
   async deleteSnapshot(group: string, id: string): Promise<void> {

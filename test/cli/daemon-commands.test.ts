@@ -101,6 +101,18 @@ describe('blockferry marker and snapshot', () => {
     assert.deepEqual(site.daemon.deleted, []);
   });
 
+  it('prune by the group’s retention, having said what goes and why', async () => {
+    const dry = await run('snapshot', 'prune', 'mail', '--dry-run');
+    assert.match(dry.out, /goes +before-upgrade +8000 .* no rule wants it\n1 of 2 would go/);
+    assert.deepEqual(site.daemon.deleted, []);
+    const unasked = await run('snapshot', 'prune', 'mail');
+    assert.equal(unasked.exitCode, 2);
+    assert.match(unasked.error, /1 recovery points of group mail will be gone: before-upgrade \(LSN 8000\)/);
+    assert.match((await run('snapshot', 'prune', 'mail', '--yes')).out, /1 of 2 are gone/);
+    assert.deepEqual(site.daemon.deleted, [MARKER_ID]);
+    assert.equal((await run('snapshot', 'prune', 'oracle', '--yes')).exitCode, 6);
+  });
+
   it('list snapshots as a table, as JSON, and say when there are none', async () => {
     const table = await run('snapshot', 'list', 'mail');
     assert.equal(table.exitCode, 0);

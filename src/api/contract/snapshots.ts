@@ -19,6 +19,12 @@ export const snapshotListSchema = z.object({ snapshots: z.array(snapshotEntrySch
 export type SnapshotEntry = z.infer<typeof snapshotEntrySchema>;
 export type SnapshotList = z.infer<typeof snapshotListSchema>;
 
+/** `GET /groups/:name/retention`: of every snapshot, newest first, whether the group's retention keeps it, and why. */
+export const retentionSchema = z.object({
+  verdicts: z.array(z.object({ snapshot: snapshotEntrySchema, keep: z.boolean(), why: z.string() })),
+});
+export type RetentionReport = z.infer<typeof retentionSchema>;
+
 /** What a deletion is answered with. */
 export const snapshotDeletedSchema = z.object({ id: z.string().regex(SNAPSHOT_ID_PATTERN) });
 export type SnapshotDeleted = z.infer<typeof snapshotDeletedSchema>;

@@ -34,6 +34,7 @@ export async function destinationConfig(places: DemoPlaces): Promise<Config> {
       path: volumePath(places, 'destination', name),
       size: undefined,
     })),
+    retention: undefined,
     snapshotFolder: snapshotFolder(places),
     markers: [
       {

@@ -98,6 +98,10 @@ function control(): DaemonControl {
       assert.match(group, NAME_PATTERN);
       return Promise.resolve([]);
     },
+    retention(group) {
+      assert.match(group, NAME_PATTERN);
+      return Promise.resolve({ verdicts: [] });
+    },
     deleteSnapshot(group, id) {
       assert.match(group, NAME_PATTERN);
       assert.match(id, /^[0-9a-f]{32}$/);

@@ -46,6 +46,7 @@ export function destinationConfig(scenario: Scenario): DestinationGroupConfig {
     volumes: volumesOf(scenario),
     snapshotFolder: SNAPSHOTS,
     markers: PROGRAM_NAMES.map((name) => ({ name, run: [name], timeLimit: 1500, wait: name === 'backup' })),
+    retention: undefined,
     login: undefined,
   };
 }
