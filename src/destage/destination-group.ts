@@ -13,6 +13,7 @@ import type { DestinationFacts } from './destination-back.ts';
 import type { BackCalls, DestinationGroupOptions } from './group-options.ts';
 import {
   applyReason,
+  crowdReason,
   GroupWaits,
   holeReason,
   receiveReason,
@@ -226,6 +227,7 @@ export class DestinationGroup {
       this.#waits.set('receive', undefined);
       await this.#intake.makeRoom(() => this.#room() > 0);
       this.#waits.set('hole', holeReason(this.#intake.missing));
+      this.#waits.set('crowd', crowdReason(this.#intake.crowd));
       return moved;
     } catch (error) {
       this.#inbox.note();

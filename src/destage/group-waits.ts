@@ -4,6 +4,7 @@ import type { Clock } from '../platform/clock.ts';
 import { describeError, errorCode } from '../platform/errors.ts';
 import { isNoRoom } from '../platform/reserve.ts';
 import { Waits, type Wait } from '../platform/waits.ts';
+import { NAMES_MAX } from './inbox.ts';
 
 /**
  * What can stand still, each for one reason at a time and with codes of its own. A status file has room for one reason:
@@ -17,6 +18,7 @@ const SUBJECTS = [
   'apply',
   'marker',
   'hole',
+  'crowd',
   'marker-failure',
   'volumes',
   'tidy',
@@ -98,6 +100,12 @@ export function holeReason([hole]: DestinationStatus['missing']): Reason | undef
   if (hole === undefined) return undefined;
   const message = `records ${hole.first} to ${hole.last} have not arrived; what follows them waits`;
   return { code: 'hole', message };
+}
+
+export function crowdReason(names: number | undefined): Reason | undefined {
+  if (names === undefined) return undefined;
+  const message = `${names} files lie in the inbox: the first ${NAMES_MAX} are looked at until they are fewer; see who puts them there`;
+  return { code: 'inbox-crowded', message };
 }
 
 export function receiveReason(error: unknown): Reason {

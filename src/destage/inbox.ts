@@ -13,6 +13,9 @@ export const RESCAN = 2000;
 /** Where more names wait behind a hole than this, an event alone is no reason to list them all again. */
 const LISTED_FREELY = 1000;
 
+/** Names that are looked at: the first of them in the journal's order, which what is next is always among. */
+export const NAMES_MAX = 100_000;
+
 interface KnownFile {
   readonly range: SegmentRange;
   readonly bytes: number;
@@ -37,6 +40,7 @@ export class Inbox {
   #missing: InboxPlan['missing'] = [];
   #lookedAt = Number.NEGATIVE_INFINITY;
   #hasNews = true;
+  #listed = 0;
 
   constructor(platform: Pick<Platform, 'clock' | 'files'>, folder: string) {
     this.#platform = platform;
@@ -58,6 +62,11 @@ export class Inbox {
     return this.#missing;
   }
 
+  /** How many names there are, when they are more than are looked at. */
+  get crowd(): number | undefined {
+    return this.#listed > NAMES_MAX ? this.#listed : undefined;
+  }
+
   /** Something may have arrived, or is not as it was believed to be. */
   note(): void {
     this.#hasNews = true;
@@ -72,7 +81,10 @@ export class Inbox {
   look({ received, epoch }: InboxPosition): boolean {
     this.#hasNews = false;
     this.#lookedAt = this.#platform.clock.monotonic();
-    this.#learn(this.#platform.files.list(this.#folder));
+    const names = this.#platform.files.list(this.#folder);
+    this.#listed = names.length;
+    // Epoch and LSN have a fixed width in a name: by name is by the journal's order.
+    this.#learn(names.length > NAMES_MAX ? names.sort().slice(0, NAMES_MAX) : names);
     const entries = [...this.#known].map(([name, { range }]) => ({ name, range }));
     const plan = planInbox(entries, received, epoch);
     const before = JSON.stringify(this.#missing);

@@ -44,6 +44,11 @@ export class Intake {
     return this.#inbox.missing;
   }
 
+  /** How many files lie in the inbox, when they are more than are looked at. */
+  get crowd(): number | undefined {
+    return this.#inbox.crowd;
+  }
+
   /** Counts up with what the source should be told. */
   get changes(): number {
     return this.#changes;

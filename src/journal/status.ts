@@ -47,7 +47,7 @@ export interface RefusedSegment extends SegmentRange {
 
 /**
  * Stable codes: `disk-full` (receiving stops), `receive-failed`; `volume-full`, `volume-offline`, `volume-unknown`,
- * `volume-size`, `snapshot-limit`, `apply-failed`; `hole`, `marker-running`, `markers-crowded`,
+ * `volume-size`, `snapshot-limit`, `apply-failed`; `hole`, `inbox-crowded`, `marker-running`, `markers-crowded`,
  * `marker-stuck`, `marker-failed`, `volume-not-sent`, `snapshots-untidy`, `destination-failed`, `destination-stalled`.
  */
 export interface DestinationWait {
