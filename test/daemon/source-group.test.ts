@@ -1,0 +1,209 @@
+import assert from 'node:assert/strict';
+import { RAWS_MAX } from '../../src/capture/raw-pool.ts';
+import { lsn } from '../../src/journal/ids.ts';
+import { isSettled } from '../capture/journal.ts';
+import { systemError } from '../support/tampered-files.ts';
+import { SEGMENT_BYTES_MAX, SourceSite } from './source-site.ts';
+
+describe('a source group', function () {
+  this.timeout(20_000);
+
+  it('seals and destages what hosts write, and frees it when every destination has it (I5)', async () => {
+    const site = await SourceSite.start();
+    assert.equal(await site.fill(6), 'taken');
+    assert.ok(site.segments().length >= 6);
+    for (const name of ['a', 'b']) assert.ok(site.content(name).equals(site.seen(name)), name);
+    const first = site.group.sealed[0]!;
+    site.received = lsn(first.range.last - 1);
+    await site.clock.pass(1000);
+    assert.ok(site.segments().includes(first.name), 'not before it is received whole');
+    site.confirm();
+    await site.clock.pass(0);
+    assert.deepEqual([site.segments(), site.group.sealed, site.group.bufferUsed], [[], [], 0]);
+    await site.group.stop();
+  });
+
+  it('goes on sealing and shipping while a volume is offline, frees nothing that is not destaged, and says why', async () => {
+    const site = await SourceSite.start();
+    assert.equal(await site.fill(1), 'taken');
+    const { applied } = site.group.checkpoint;
+    site.disk.rename('/volumes/b', '/volumes/away');
+    assert.equal(await site.fill(20), 'no room', 'until no open segment is left');
+    assert.ok(site.group.sealed.length >= RAWS_MAX - 1, `${site.group.sealed.length} segments to ship`);
+    assert.deepEqual(site.waiting(), ['volume-offline']);
+    const kept = site.group.sealed.filter(({ range }) => range.last > applied).length;
+    site.confirm();
+    await site.clock.pass(1000);
+    assert.equal(site.segments().length, kept);
+    site.disk.rename('/volumes/away', '/volumes/b');
+    await site.clock.pass(2500);
+    site.confirm();
+    await site.clock.pass(0);
+    assert.deepEqual([site.waiting(), site.segments()], [[], []]);
+    assert.equal(await site.fill(4), 'taken');
+    for (const name of ['a', 'b']) assert.ok(site.content(name).equals(site.seen(name)), name);
+    await site.group.stop();
+  });
+
+  it('refuses writes at its quota, says so, and takes them again when the destinations have caught up', async () => {
+    const site = await SourceSite.start({ quota: 4 * SEGMENT_BYTES_MAX });
+    assert.equal(await site.fill(200), 'refused');
+    assert.ok(site.group.bufferUsed <= 4 * SEGMENT_BYTES_MAX, 'the quota holds');
+    assert.deepEqual([site.waiting(), site.group.mode], [['buffer-full'], 'journal']);
+    site.confirm();
+    await site.clock.pass(1000);
+    assert.deepEqual(site.waiting(), []);
+    assert.equal(await site.fill(2), 'taken');
+    await site.group.stop();
+  });
+
+  it('answers a host that waits for room when the disk is full and writes begin to be refused (I8)', async () => {
+    const site = await SourceSite.start();
+    site.files.fault = ({ kind, path }) =>
+      (kind === 'write' && path.endsWith('.part')) || kind === 'allocate'
+        ? { when: 'before', error: systemError('ENOSPC') }
+        : undefined;
+    for (let i = 0; site.volume('a').room() === undefined && i < 100; i += 1) site.write('a');
+    const waiting = site.volume('a').room();
+    assert.ok(waiting !== undefined, 'a host waits');
+    await site.clock.pass(100);
+    assert.ok(await isSettled(waiting), 'it is woken');
+    assert.equal(site.volume('a').room(), undefined);
+    assert.throws(() => site.write('a'), { code: 'ENOSPC' });
+    assert.deepEqual(site.waiting(), ['buffer-disk-full']);
+    site.files.fault = () => undefined;
+    await site.clock.pass(5000);
+    assert.deepEqual(site.waiting(), []);
+    assert.equal(await site.fill(4), 'taken');
+    await site.group.stop();
+  });
+
+  describe('that suspends replication when it is full', () => {
+    const options = { whenFull: 'suspend-replication', quota: 4 * SEGMENT_BYTES_MAX } as const;
+
+    it('refuses no host, ships nothing meanwhile, and begins again with a full copy when there is room (I8)', async () => {
+      const site = await SourceSite.start(options);
+      assert.equal(await site.fill(120), 'taken');
+      assert.deepEqual([site.group.mode, site.notes], ['suspended', [false]]);
+      const sealed = site.group.sealed.length;
+      assert.equal(await site.fill(10), 'taken');
+      assert.equal(site.group.sealed.length, sealed);
+      for (let i = 0; i < 20 && site.group.mode !== 'journal'; i += 1) {
+        site.confirm();
+        await site.clock.pass(1000);
+      }
+      assert.deepEqual([site.group.mode, site.notes], ['journal', [false, true]]);
+      assert.deepEqual(site.waiting(), []);
+      await site.group.stop();
+    });
+
+    it('stays as it is until that can be noted, and is not brought down by it', async () => {
+      const site = await SourceSite.start(options);
+      site.noteFails = systemError('ENOSPC');
+      assert.equal(await site.fill(120), 'no room', 'hosts wait: nothing is left out that nobody noted');
+      assert.equal(site.group.mode, 'journal');
+      site.noteFails = undefined;
+      await site.clock.pass(3000);
+      assert.deepEqual([site.group.mode, site.notes], ['suspended', [false]]);
+      assert.equal(await site.fill(10), 'taken');
+      await site.group.stop();
+    });
+
+    it('takes no copy for complete that a suspension has overtaken', async () => {
+      const site = await SourceSite.start({ ...options, initialized: false });
+      for (let i = 0; i < 20 && site.group.mode !== 'journal'; i += 1) await site.clock.pass(1000);
+      assert.equal(site.group.mode, 'journal');
+      assert.equal(await site.fill(120), 'taken');
+      assert.equal(site.group.mode, 'suspended');
+      site.group.copied();
+      await site.clock.pass(3000);
+      assert.equal(site.group.mode, 'suspended');
+      site.confirm();
+      await site.clock.pass(500);
+      assert.equal(site.group.mode, 'initializing');
+      await site.group.stop();
+    });
+  });
+
+  it('notes that the copy is complete as soon as that can be noted, and says so only then', async () => {
+    const site = await SourceSite.start({ initialized: false });
+    site.noteFails = systemError('EIO');
+    for (let i = 0; i < 5; i += 1) await site.clock.pass(1000);
+    assert.equal(site.group.mode, 'initializing');
+    await assert.rejects(site.group.placeMarker({ id: 'ab'.repeat(16), kind: 'snapshot', name: 'noon' }), {
+      code: 'GROUP_NOT_CONSISTENT',
+    });
+    site.noteFails = undefined;
+    await site.clock.pass(1000);
+    assert.deepEqual([site.group.mode, site.notes], ['journal', [true]]);
+    const begun = site.lines.filter(({ message }) => message === 'initial copy begins').length;
+    assert.equal(begun, 1, 'one copy is enough');
+    await site.group.stop();
+  });
+
+  it('tries a removal again that failed, and keeps the order of what is left', async () => {
+    const site = await SourceSite.start();
+    assert.equal(await site.fill(4), 'taken');
+    const names = site.group.sealed.map(({ name }) => name);
+    let failures = 0;
+    site.files.fault = ({ kind, path }) => {
+      if (kind !== 'remove' || !path.endsWith(names[1]!) || failures > 0) return undefined;
+      failures += 1;
+      return { when: 'before', error: systemError('EIO') };
+    };
+    site.confirm();
+    const left = site.segments();
+    await site.clock.pass(0);
+    assert.equal(failures, 1);
+    assert.deepEqual(
+      site.group.sealed.map(({ name }) => name),
+      names.slice(1),
+    );
+    assert.ok(left.length > 0);
+    await site.clock.pass(1000);
+    assert.deepEqual(site.segments(), []);
+    await site.group.stop();
+  });
+
+  describe('that is stopped', () => {
+    it('seals and destages what is in the journal first', async () => {
+      const site = await SourceSite.start();
+      site.write('a');
+      site.write('b');
+      const seen = ['a', 'b'].map((name) => site.seen(name));
+      await site.group.stop();
+      assert.ok(['a', 'b'].every((name, i) => site.content(name).equals(seen[i]!)));
+      assert.equal(site.segments().length, 1);
+    });
+
+    it('ends at once when a volume is offline, saying what is left to the journal, and has it after a restart', async () => {
+      const site = await SourceSite.start();
+      site.disk.rename('/volumes/b', '/volumes/away');
+      site.write('b');
+      await site.group.stop();
+      const last = site.lines.at(-1)!;
+      assert.equal(last.level, 'warn');
+      assert.deepEqual([last.fields?.['seal'], last.fields?.['destage']], [0, 1]);
+      assert.match(String(last.fields?.['why']), /volume b/);
+      await site.host.stop();
+      site.disk.rename('/volumes/away', '/volumes/b');
+      const { checkpoint } = await site.back.open();
+      const again = await SourceSite.start({}, { disk: site.disk, done: checkpoint.applied });
+      await again.clock.pass(100);
+      assert.ok(again.content('b').some((byte) => byte !== 0));
+      await again.group.stop();
+    });
+
+    it('waits no longer than its limit for a disk that does not answer', async () => {
+      const site = await SourceSite.start();
+      site.write('a');
+      site.back.apply = () => new Promise(() => undefined);
+      const stopping = site.group.stop();
+      await site.clock.pass(29_000);
+      assert.equal(await isSettled(stopping), false);
+      await site.clock.pass(1000);
+      await stopping;
+      assert.match(String(site.lines.at(-1)?.fields?.['why']), /30 s/);
+    });
+  });
+});
