@@ -77,9 +77,9 @@ export function addRoutes(app: FastifyInstance, control: DaemonControl): void {
   });
 }
 
-/** `20261121T014600.123Z`: what a snapshot marker without a name is called; a legal name, and sorted as text by time. */
+/** `20261121t014600.123z`: what a snapshot marker without a name is called; a legal name, and sorted as text by time. */
 export function nameAt(time: number): string {
-  return new Date(time).toISOString().replaceAll(/[-:]/g, '');
+  return new Date(time).toISOString().replaceAll(/[-:]/g, '').toLowerCase();
 }
 
 function checkedGroup(name: string): string {

@@ -51,7 +51,7 @@ export class PretendedDaemon implements DaemonControl {
       { id: MARKER_ID, name: 'before-upgrade', lsn: 8000, time: MARKER_TIME, kind: 'reflink' },
       {
         id: 'f'.repeat(32),
-        name: '20261121T014600.123Z',
+        name: '20261121t014600.123z',
         lsn: 9000,
         time: MARKER_TIME + 123,
         kind: 'copy-on-write',

@@ -81,7 +81,7 @@ for (const kind of ['socket', 'tcp'] as const) {
       assert.equal(placedMarkerSchema.parse(named.body).name, 'nightly-backup');
       const { name } = placedMarkerSchema.parse(unnamed.body);
       assert.match(name, NAME_PATTERN);
-      const time = name.replace(/^(....)(..)(..T..)(..)/, '$1-$2-$3:$4:');
+      const time = name.replace(/^(....)(..)(..t..)(..)/, '$1-$2-$3:$4:');
       assert.ok(Date.parse(time) >= before && Date.parse(time) <= Date.now(), name);
       assert.deepEqual(site.daemon.placed, [
         { group: 'oracle', kind: 'custom', name: 'nightly-backup' },
@@ -100,8 +100,18 @@ for (const kind of ['socket', 'tcp'] as const) {
       const { snapshots } = snapshotListSchema.parse((await get('/groups/mail/snapshots')).body);
       assert.deepEqual(
         snapshots.map(({ name }) => name),
-        ['before-upgrade', '20261121T014600.123Z'],
+        ['before-upgrade', '20261121t014600.123z'],
       );
+    });
+
+    it('takes no name that a configuration could not have', async () => {
+      for (const name of ['Oracle', 'oracle.', 'con', 'con.x', '-oracle', 'o'.repeat(64)]) {
+        assert.equal((await get(`/groups/${name}/status`)).status, 400, name);
+        const body = JSON.stringify({ kind: 'custom', name });
+        assert.equal((await post('/groups/oracle/markers', body)).status, 400, name);
+      }
+      for (const name of ['o', 'oracle-2_b.c', 'console', 'o'.repeat(63)])
+        assert.equal((await get(`/groups/${name}/status`)).status, 404, name);
     });
 
     it('knows no other group and no other address', async () => {

@@ -39,10 +39,12 @@ describe('blockferry marker and snapshot', () => {
     assert.deepEqual(site.daemon.placed, [{ group: 'oracle', kind: 'custom', name: 'nightly-backup' }]);
   });
 
-  it('exit 2 for a name that could be a path, and ask the daemon nothing', async () => {
+  it('exit 2 for a name that could be a path or that no configuration could have, and ask the daemon nothing', async () => {
     for (const args of [
       ['marker', 'snapshot', 'oracle', '../x'],
       ['marker', 'custom', '../x', 'nightly'],
+      ['marker', 'custom', 'Oracle', 'nightly'],
+      ['marker', 'custom', 'oracle', 'Nightly'],
       ['marker', 'custom', 'oracle'],
       ['snapshot', 'list', '..'],
       ['status', 'a/b'],

@@ -1,12 +1,13 @@
 /** What may be called what, and how many there may be. Pure. */
+import { NAME_PATTERN, NAME_RULE } from '../../api/contract/names.ts';
 import * as limits from '../limits.ts';
 import type { LenientFile, LenientGroup } from '../lenient.ts';
 import { quote, type Finding, type SettingPath } from '../problems.ts';
 
-const LEGAL = /^[a-z0-9][a-z0-9._-]*$/;
+const LETTERS = /^[a-z0-9][a-z0-9._-]*$/;
 /** Windows opens a device by these names, whatever is behind a dot. */
 const WINDOWS_DEVICES = /^(?:con|prn|aux|nul|conin\$|conout\$|com\d|lpt\d)(?:\.|$)/;
-const RULE = `use 1 to ${limits.NAME_LENGTH_MAX} lower-case letters, digits, dots, underscores and hyphens, beginning with a letter or digit`;
+const RULE = `use ${NAME_RULE}`;
 
 export function checkNames(file: LenientFile): Finding[] {
   const groups = file.groups ?? {};
@@ -63,20 +64,18 @@ function checkName(path: SettingPath, name: string, what: string): Finding[] {
   ];
 }
 
+/** Why {@link NAME_PATTERN} does not take it. */
 function whatIsWrong(name: string): { cause: string; fix: string } | undefined {
+  if (NAME_PATTERN.test(name)) return undefined;
   if (name.length > limits.NAME_LENGTH_MAX) return { cause: `has ${name.length} characters`, fix: RULE };
   if (name === '') return { cause: 'is empty', fix: RULE };
   if (WINDOWS_DEVICES.test(name.toLowerCase())) {
     return { cause: 'is a device on Windows and could not be a folder there', fix: 'choose another name' };
   }
-  if (LEGAL.test(name)) {
-    return name.endsWith('.')
-      ? { cause: 'ends with a dot, which Windows drops', fix: 'leave the dot out' }
-      : undefined;
-  }
-  if (LEGAL.test(name.toLowerCase())) {
+  if (NAME_PATTERN.test(name.toLowerCase())) {
     return { cause: 'has upper-case letters', fix: `write ${name.toLowerCase()}` };
   }
+  if (LETTERS.test(name)) return { cause: 'ends with a dot, which Windows drops', fix: 'leave the dot out' };
   return { cause: 'has characters that a folder’s name cannot have everywhere', fix: RULE };
 }
 
