@@ -9,17 +9,18 @@ import { readGroupFile, writeGroupFile, type GroupFile } from '../journal/source
 import { decodeStatus } from '../journal/status-codec.ts';
 import { describeError, OperatorError } from '../platform/errors.ts';
 import type { Log } from '../platform/log.ts';
-import type { RemoteThread } from '../platform/node/threads.ts';
+import type { Events, Remote } from '../platform/node/threads.ts';
 import type { Platform } from '../platform/platform.ts';
 import type { Transport } from '../transfer/transport.ts';
 import { FolderTransport } from '../transfer/transports/folder.ts';
 import { FtpTransport } from '../transfer/transports/ftp.ts';
 import { SftpTransport } from '../transfer/transports/sftp.ts';
 import type { Links } from './links.ts';
-import { logFromThread, type RunningGroup } from './running-group.ts';
-import type { SourceBack, SourceBackOptions } from './source-back.ts';
+import type { RunningGroup } from './running-group.ts';
+import type { SourceBack } from './source-back.ts';
 import { receivedByAll, SourceGroup } from './source-group.ts';
 import type { SourceHost, SourceHostOptions } from './source-host.ts';
+import { SourceThreads } from './source-threads.ts';
 import { placeVolumes, type PlacedVolume } from './source-volumes.ts';
 import { Stream } from './stream.ts';
 import type { World } from './world.ts';
@@ -37,7 +38,7 @@ export async function startSource(
     await source.start();
     return source;
   } catch (error) {
-    await source?.end();
+    await source?.endThreads();
     lock.release();
     throw error;
   }
@@ -59,8 +60,7 @@ class Source implements RunningGroup {
   readonly #links: Links;
   #streams: readonly Stream[] = [];
   #identity: GroupFile;
-  #back: RemoteThread<SourceBack> | undefined;
-  #host: RemoteThread<SourceHost> | undefined;
+  readonly #threads: SourceThreads;
   #group: SourceGroup | undefined;
 
   constructor(config: SourceGroupConfig, log: Log, { world, links, lock }: Surroundings) {
@@ -73,17 +73,18 @@ class Source implements RunningGroup {
     this.#lock = lock;
     this.#identity = readGroupFile(files, config.folder) ?? newIdentity(random);
     this.#volumes = placeVolumes(files, config.volumes, this.#identity.volumes);
+    this.#threads = new SourceThreads(world, log, (error) => this.#threadEnded(error));
   }
 
   async start(): Promise<void> {
     const { folder, quota, whenFull, segment } = this.#config;
     writeGroupFile(this.#world.platform.files, folder, this.#identity);
-    const back = (this.#back = this.#startBack());
-    const opened = await back.call.open();
+    const back = this.#startBack();
+    const opened = await back.open();
     const done = lsn(Math.min(opened.checkpoint.applied, opened.checkpoint.digested));
     // What a crash left is handed over before there is a group to take it.
     const early: Parameters<SourceGroup['closed']>[] = [];
-    const host = (this.#host = this.#startHost(done, {
+    const host = this.#startHost(done, {
       closed: (...args: Parameters<SourceGroup['closed']>) => {
         if (this.#group === undefined) early.push(args);
         else this.#group.closed(...args);
@@ -91,30 +92,24 @@ class Source implements RunningGroup {
       copied: () => this.#group?.copied(),
       copyTrouble: (message: string | undefined) => this.#group?.copyTrouble(message),
       failed: (message: string, remedy: string) => this.#group?.failed(message, remedy),
-    }));
-    const group = (this.#group = new SourceGroup(
-      this.#world.platform,
-      this.#log,
-      { host: host.call, back: back.call },
-      opened,
-      {
-        group: { name: this.name, id: this.#identity.id },
-        folder,
-        quota,
-        whenFull,
-        segmentBytesMax: segment.size + RAW_MARGIN,
-        initialized: this.#identity.initialized && !this.#mustAttach(),
-        received: () => receivedByAll(this.#streams.map(({ received }) => received)),
-        onSealed: () => {
-          for (const stream of this.#streams) stream.wake();
-        },
-        onInitialized: (initialized) => this.#note({ initialized }),
+    });
+    const group = (this.#group = new SourceGroup(this.#world.platform, this.#log, { host, back }, opened, {
+      group: { name: this.name, id: this.#identity.id },
+      folder,
+      quota,
+      whenFull,
+      segmentBytesMax: segment.size + RAW_MARGIN,
+      initialized: this.#identity.initialized && !this.#mustAttach(),
+      received: () => receivedByAll(this.#streams.map(({ received }) => received)),
+      onSealed: () => {
+        for (const stream of this.#streams) stream.wake();
       },
-    ));
+      onInitialized: (initialized) => this.#note({ initialized }),
+    }));
     this.#streams = this.#config.destinations.map((link) => this.#stream(link));
     for (const args of early) group.closed(...args);
     if (this.#mustAttach()) await this.#attach(host);
-    await host.call.listen();
+    await host.listen();
     group.start();
     for (const stream of this.#streams) stream.start();
   }
@@ -155,9 +150,8 @@ class Source implements RunningGroup {
 
   async status(): Promise<SourceStatus> {
     const group = this.#running;
-    const host = await this.#host?.call.status();
+    const host = await this.#threads.hostStatus();
     const used = group.bufferUsed;
-    const free = this.#world.platform.files.freeSpace(this.#config.folder);
     const last = host?.lsn ?? group.checkpoint.digested;
     return {
       role: 'source',
@@ -171,7 +165,7 @@ class Source implements RunningGroup {
         folder: this.#config.folder,
         used,
         quota: this.#config.quota,
-        room: Math.max(0, Math.min(this.#config.quota - used, free)),
+        room: Math.max(0, Math.min(this.#config.quota - used, this.#freeSpace())),
       },
       ...(host?.copy === undefined ? {} : { initialized: host.copy.done / Math.max(1, host.copy.total) }),
       hosts: host?.connections ?? 0,
@@ -185,19 +179,13 @@ class Source implements RunningGroup {
       await this.#group?.stop();
     } finally {
       await Promise.all(this.#streams.map((stream) => stream.stop()));
-      await this.end();
+      await this.#threads.end();
       this.#lock.release();
     }
   }
 
-  /** Both threads, whatever state they are in. */
-  async end(): Promise<void> {
-    for (const close of [() => this.#host?.call.stop(), () => this.#back?.call.close()]) {
-      // A thread that has ended by itself has been reported.
-      await close()?.catch((error: unknown) => this.#log.debug(describeError(error)));
-    }
-    await this.#host?.terminate();
-    await this.#back?.terminate();
+  endThreads(): Promise<void> {
+    return this.#threads.end();
   }
 
   get #running(): SourceGroup {
@@ -206,20 +194,28 @@ class Source implements RunningGroup {
     return this.#group;
   }
 
-  #startBack(): RemoteThread<SourceBack> {
+  /** None where the folder is not there: a status is given all the same, and says so. */
+  #freeSpace(): number {
+    try {
+      return this.#world.platform.files.freeSpace(this.#config.folder);
+    } catch {
+      return 0;
+    }
+  }
+
+  #startBack(): Remote<SourceBack> {
     const { folder, key, segment } = this.#config;
-    const options: SourceBackOptions = {
+    return this.#threads.startBack({
       folder,
       group: { name: this.name, id: this.#identity.id },
       key,
       compression: segment.compression,
       dropOverwritten: segment.dropOverwritten,
       volumes: this.#volumes,
-    };
-    return this.#world.threads.sourceBack(options, (error) => this.#threadEnded(error));
+    });
   }
 
-  #startHost(done: Lsn, events: Record<string, (...args: never[]) => void>): RemoteThread<SourceHost> {
+  #startHost(done: Lsn, events: Events): Remote<SourceHost> {
     const { name, folder, segment, nbd } = this.#config;
     const options: SourceHostOptions = {
       group: {
@@ -233,8 +229,7 @@ class Source implements RunningGroup {
       },
       nbd,
     };
-    const all = { ...events, log: logFromThread(this.#log) };
-    return this.#world.threads.sourceHost(options, all, (error) => this.#threadEnded(error));
+    return this.#threads.startHost(options, events);
   }
 
   #threadEnded(error: Error): void {
@@ -253,8 +248,8 @@ class Source implements RunningGroup {
   }
 
   /** Only once the record is durable does the group file say so: until then it is done again. */
-  async #attach(host: RemoteThread<SourceHost>): Promise<void> {
-    await host.call.attach();
+  async #attach(host: Remote<SourceHost>): Promise<void> {
+    await host.attach();
     this.#note({ volumes: this.#attached(), initialized: false });
   }
 

@@ -1,0 +1,54 @@
+/** The two threads of a source group: its hosts', and the one that seals and destages behind it. */
+import { describeError } from '../platform/errors.ts';
+import type { Log } from '../platform/log.ts';
+import type { Events, Remote, RemoteThread } from '../platform/node/threads.ts';
+import { logFromThread } from './running-group.ts';
+import type { SourceBack, SourceBackOptions } from './source-back.ts';
+import type { SourceHost, SourceHostOptions } from './source-host.ts';
+import type { World } from './world.ts';
+
+export class SourceThreads {
+  readonly #world: World;
+  readonly #log: Log;
+  /** A thread ended without being asked to. */
+  readonly #onEnded: (error: Error) => void;
+  #back: RemoteThread<SourceBack> | undefined;
+  #host: RemoteThread<SourceHost> | undefined;
+
+  constructor(world: World, log: Log, onEnded: (error: Error) => void) {
+    this.#world = world;
+    this.#log = log;
+    this.#onEnded = onEnded;
+  }
+
+  startBack(options: SourceBackOptions): Remote<SourceBack> {
+    this.#back = this.#world.threads.sourceBack(options, this.#onEnded);
+    return this.#back.call;
+  }
+
+  startHost(options: SourceHostOptions, events: Events): Remote<SourceHost> {
+    const all = { ...events, log: logFromThread(this.#log) };
+    this.#host = this.#world.threads.sourceHost(options, all, this.#onEnded);
+    return this.#host.call;
+  }
+
+  /** Undefined before there is a host's thread, and after it has ended: a status is given all the same. */
+  async hostStatus(): Promise<Awaited<ReturnType<SourceHost['status']>> | undefined> {
+    try {
+      return await this.#host?.call.status();
+    } catch (error) {
+      this.#log.debug(describeError(error));
+      return undefined;
+    }
+  }
+
+  /** Whatever state they are in. */
+  async end(): Promise<void> {
+    for (const close of [() => this.#host?.call.stop(), () => this.#back?.call.close()]) {
+      // A thread that has ended by itself has been reported.
+      await close()?.catch((error: unknown) => this.#log.debug(describeError(error)));
+    }
+    await this.#host?.terminate();
+    await this.#back?.terminate();
+  }
+}

@@ -1,0 +1,82 @@
+import assert from 'node:assert/strict';
+import type { VolumeConfig } from '../../src/config/config.ts';
+import { placeVolumes } from '../../src/daemon/source-volumes.ts';
+import type { AttachedVolume, VolumeIndex } from '../../src/journal/ids.ts';
+import { MemoryDisk } from '../recovery/memory-disk.ts';
+import { Crash, TamperedFiles } from '../support/tampered-files.ts';
+
+const SIZE = 64 * 1024;
+const known = (index: number, name: string): AttachedVolume => ({
+  index: index as VolumeIndex,
+  name,
+  size: SIZE,
+});
+const wanted = (name: string): VolumeConfig => ({ name, path: `/volumes/${name}`, size: SIZE });
+const unsized = (name: string): VolumeConfig => ({ ...wanted(name), size: undefined });
+
+describe('a source’s volumes', () => {
+  let disk: MemoryDisk;
+  beforeEach(() => {
+    disk = new MemoryDisk({ clones: false });
+    disk.makeDirectory('/volumes');
+  });
+  const make = (name: string, size = SIZE): void => disk.open(`/volumes/${name}`, 'create').truncate(size);
+
+  it('keep the index they once got, whatever their order; an index is never given to another', () => {
+    for (const name of ['a', 'b', 'c']) make(name);
+    const placed = placeVolumes(
+      disk,
+      ['c', 'b', 'a'].map((name) => wanted(name)),
+      [known(0, 'a'), known(4, 'gone')],
+    );
+    assert.deepEqual(
+      placed.map(({ name, index }) => [name, index]),
+      [
+        ['c', 5],
+        ['b', 6],
+        ['a', 0],
+      ],
+    );
+  });
+
+  it('are made, sparse, when they are not there yet and their size is known, for good (I6)', () => {
+    const [placed] = placeVolumes(disk, [wanted('a')], []);
+    assert.equal(placed?.size, SIZE);
+    disk.cutPower(() => false);
+    assert.equal(disk.stat('/volumes/a')?.size, SIZE);
+  });
+
+  it('are made whole by the next start wherever the one that made them died', () => {
+    for (let n = 1, dead = true; dead; n += 1) {
+      disk.remove('/volumes/a');
+      const files = new TamperedFiles(disk);
+      files.dieAt(n, 'after');
+      try {
+        placeVolumes(files, [wanted('a')], []);
+        dead = false;
+      } catch (error) {
+        assert.ok(error instanceof Crash);
+      }
+      assert.equal(placeVolumes(disk, [wanted('a')], [])[0]?.size, SIZE, `died at call ${n}`);
+    }
+  });
+
+  it('are not made anew when they held data: a missing one is refused, with what to do', () => {
+    assert.throws(() => placeVolumes(disk, [wanted('a')], [known(0, 'a')]), {
+      code: 'VOLUME_MISSING',
+      message: 'volume a (/volumes/a) is not there, and it held data',
+    });
+    assert.deepEqual(disk.list('/volumes'), []);
+    make('a', 0);
+    assert.throws(() => placeVolumes(disk, [wanted('a')], [known(0, 'a')]), { code: 'VOLUME_SIZE' });
+  });
+
+  it('are refused when their size is not what the configuration says, not whole sectors, or unknown', () => {
+    make('a', SIZE + 512);
+    assert.throws(() => placeVolumes(disk, [wanted('a')], []), { code: 'VOLUME_SIZE' });
+    assert.equal(placeVolumes(disk, [unsized('a')], []).length, 1);
+    make('b', SIZE + 100);
+    assert.throws(() => placeVolumes(disk, [unsized('b')], []), { code: 'VOLUME_SIZE' });
+    assert.throws(() => placeVolumes(disk, [unsized('c')], []), { code: 'VOLUME_SIZE' });
+  });
+});

@@ -1,0 +1,132 @@
+import assert from 'node:assert/strict';
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { NbdClient } from '../../src/cli/demo/nbd-client.ts';
+import type { SourceGroupConfig } from '../../src/config/config.ts';
+import { Links } from '../../src/daemon/links.ts';
+import { nodeWorld } from '../../src/daemon/node-world.ts';
+import type { RunningGroup } from '../../src/daemon/running-group.ts';
+import { startSource } from '../../src/daemon/source.ts';
+import type { World } from '../../src/daemon/world.ts';
+import type { Log } from '../../src/platform/log.ts';
+import type { RemoteThread } from '../../src/platform/node/threads.ts';
+import { temporaryFolder } from '../support/folder.ts';
+
+const MIB = 1024 * 1024;
+
+describe('a source on real threads and files', function () {
+  this.timeout(60_000);
+
+  let folder: string;
+  let lines: string[];
+  let running: number;
+  let threads: { terminate(): Promise<void> }[];
+  const started: RunningGroup[] = [];
+  beforeEach(() => {
+    folder = temporaryFolder();
+    lines = [];
+    running = 0;
+    threads = [];
+  });
+  afterEach(async () => {
+    for (const group of started.splice(0)) await group.stop();
+  });
+
+  /** Node's, with its threads counted. */
+  function world(): World {
+    function counted<T>(thread: RemoteThread<T>): RemoteThread<T> {
+      let counts = 1;
+      running += 1;
+      const terminate = async (): Promise<void> => {
+        await thread.terminate();
+        running -= counts;
+        counts = 0;
+      };
+      const made = { call: thread.call, terminate };
+      threads.push(made);
+      return made;
+    }
+    const node = nodeWorld.threads;
+    return {
+      ...nodeWorld,
+      threads: {
+        ...node,
+        sourceBack: (...args) => counted(node.sourceBack(...args)),
+        sourceHost: (...args) => counted(node.sourceHost(...args)),
+      },
+    };
+  }
+
+  function config(): SourceGroupConfig {
+    return {
+      role: 'source',
+      name: 'g',
+      folder: join(folder, 'g'),
+      quota: 64 * MIB,
+      key: undefined,
+      volumes: [{ name: 'disk', path: join(folder, 'disk.raw'), size: 4 * MIB }],
+      segment: { size: MIB, age: 200, compression: 1, dropOverwritten: false },
+      whenFull: 'refuse-writes',
+      nbd: { socket: join(folder, 'nbd.sock'), tcp: undefined, connections: 4 },
+      destinations: [],
+    };
+  }
+
+  async function start(): Promise<RunningGroup> {
+    const line = (message: string): void => void lines.push(message);
+    const log: Log = { debug: line, info: line, warn: line, error: line };
+    const links = new Links(nodeWorld.platform.clock, { transfers: 4, links: [], groups: [] });
+    const group = await startSource(config(), log, world(), links);
+    started.push(group);
+    return group;
+  }
+
+  async function write(byte: number): Promise<void> {
+    const client = await NbdClient.open({ path: join(folder, 'nbd.sock') }, 'disk');
+    await client.write(0, Buffer.alloc(MIB, byte));
+    await client.flush();
+    client.close();
+  }
+
+  it('ends its threads and lets its folder go when it cannot start, and starts when what was in the way is gone', async () => {
+    writeFileSync(join(folder, 'nbd.sock'), 'no socket');
+    await assert.rejects(start(), { code: 'NBD_ADDRESS' });
+    assert.equal(running, 0);
+    rmSync(join(folder, 'nbd.sock'));
+    await start();
+    await write(7);
+    await started.pop()?.stop();
+    assert.equal(running, 0);
+    assert.ok(readFileSync(join(folder, 'disk.raw')).subarray(0, MIB).equals(Buffer.alloc(MIB, 7)));
+  });
+
+  it('stops at once with an offline volume, says what it leaves to the journal, and has it after a restart', async () => {
+    const group = await start();
+    await write(1);
+    mkdirSync(join(folder, 'away'));
+    renameSync(join(folder, 'disk.raw'), join(folder, 'away', 'disk.raw'));
+    await write(2);
+    await group.stop();
+    started.pop();
+    assert.ok(lines.some((line) => line.includes('the journal has it')));
+    await assert.rejects(start(), { code: 'VOLUME_MISSING' });
+    assert.equal(running, 0);
+    renameSync(join(folder, 'away', 'disk.raw'), join(folder, 'disk.raw'));
+    await start();
+    await started.pop()?.stop();
+    assert.ok(readFileSync(join(folder, 'disk.raw')).subarray(0, MIB).equals(Buffer.alloc(MIB, 2)));
+  });
+
+  it('still tells its status, and stops, when its hosts’ thread has ended', async () => {
+    const group = await start();
+    await threads.at(-1)?.terminate();
+    const status = await group.status();
+    assert.equal(status.role, 'source');
+    await started
+      .pop()
+      ?.stop()
+      .catch(() => undefined);
+    assert.equal(running, 0);
+    await start();
+  });
+});
