@@ -9,8 +9,11 @@ import { paced } from './paced.ts';
  * A server that dies may have written any of them, so behind a cut a hole is nowhere but in the last so many bytes.
  */
 export const WRITE_WINDOW = 2 << 20;
-/** Bytes of one write. Servers must take 32 KiB (draft-ietf-secsh-filexfer-02 section 3). */
-const WRITE_SIZE = 32 << 10;
+/**
+ * Bytes of one write, which is what OpenSSH takes (limits@openssh.com). For servers that take less, ssh2 parts it, one piece
+ * behind the other.
+ */
+const WRITE_SIZE = 255 << 10;
 
 /** A file that is open at the server. */
 export interface RemoteWriter {
@@ -77,10 +80,11 @@ class Upload {
   }
 
   async run(): Promise<number> {
-    const chunk = Buffer.allocUnsafe(READ_CHUNK);
     const { file, size, start } = this.#source;
     let position = start;
     while (position < size) {
+      // A new one each time: of a write that ssh2 parts, the pieces are read only when their turn comes.
+      const chunk = Buffer.allocUnsafeSlow(READ_CHUNK);
       const { bytesRead } = await file.read(chunk, 0, Math.min(chunk.length, size - position), position);
       if (bytesRead === 0) break;
       for await (const piece of paced(chunk.subarray(0, bytesRead), this.#source.pace)) {
@@ -101,7 +105,6 @@ class Upload {
     while (this.#pending[0] !== undefined) await this.#pending[0].settled;
   }
 
-  /** The bytes are copied before this returns. */
   #write(bytes: Buffer, position: number): void {
     const write: PendingWrite = { end: position + bytes.length, done: false, settled: undefined };
     this.#pending.push(write);
@@ -125,7 +128,7 @@ class Upload {
   }
 
   async #room(): Promise<void> {
-    while (this.#pending.length >= WRITE_WINDOW / WRITE_SIZE) await this.#pending[0]?.settled;
+    while (this.#pending.length >= Math.floor(WRITE_WINDOW / WRITE_SIZE)) await this.#pending[0]?.settled;
     this.#check();
   }
 
