@@ -122,7 +122,6 @@ describe('an upload with many writes under way', () => {
             length = Math.max(length, position + bytes.length);
           },
           truncate: (size) => Promise.resolve((length = Math.min(length, size))),
-          close: () => Promise.resolve(),
         },
       );
       await assert.rejects(upload, /full/);

@@ -4,6 +4,8 @@
  * Every wait has a limit, and ending the session rejects what waits.
  */
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
 import SftpClient from 'ssh2-sftp-client';
 import { TransportError, type RemoteFile } from '../transport.ts';
 import { isLegalPart, LIST_ENTRIES_MAX } from './names.ts';
@@ -17,14 +19,6 @@ type Sftp = Awaited<ReturnType<SftpClient['connect']>>;
 type Answer<T> = (error: Error | null | undefined, value?: T) => void;
 type Attributes = Parameters<Parameters<Sftp['lstat']>[1]>[1];
 type Entries = Parameters<Parameters<Sftp['readdir']>[1]>[1];
-
-/** Of the SSH client below, what its types leave out. */
-interface SshClient {
-  setNoDelay(noDelay: boolean): void;
-  destroy(): void;
-  on(event: 'close', listener: () => void): void;
-  on(event: 'error', listener: (error: Error) => void): void;
-}
 
 /** Of statvfs@openssh.com, OpenSSH's PROTOCOL section 4.5. */
 interface Disk {
@@ -42,7 +36,7 @@ export class SftpSession implements PooledSession {
   cancellable = true;
   readonly #options: SftpServerOptions;
   readonly #client: SftpClient;
-  readonly #ssh: SshClient;
+  #socket: Socket | undefined;
   #sftp: Sftp | undefined;
   /** Why the session ended, once it has. */
   #ended: Error | undefined;
@@ -53,11 +47,11 @@ export class SftpSession implements PooledSession {
 
   constructor(options: SftpServerOptions) {
     this.#options = options;
-    const ignore = (): void => undefined;
-    this.#client = new SftpClient('blockferry', { error: ignore, end: ignore, close: ignore });
-    this.#ssh = (this.#client as unknown as { client: SshClient }).client;
-    this.#ssh.on('error', (error) => this.end(error));
-    this.#ssh.on('close', () => this.end(new Error('the connection was closed')));
+    this.#client = new SftpClient('blockferry', {
+      error: (error) => this.end(error instanceof Error ? error : new Error(String(error))),
+      end: () => undefined,
+      close: () => this.end(new Error('the connection was closed')),
+    });
   }
 
   get closed(): boolean {
@@ -69,7 +63,7 @@ export class SftpSession implements PooledSession {
     clearTimeout(this.#watchdog);
     for (const reject of this.#waiting) reject(this.#ended);
     this.#waiting.clear();
-    this.#ssh.destroy();
+    this.#socket?.destroy();
   }
 
   /** Connects, makes sure of the server, logs in and finds the group's folder. */
@@ -84,8 +78,6 @@ export class SftpSession implements PooledSession {
       this.#waiting.delete(reject);
     }
     this.#sftp.on('error', (error: Error) => this.end(error));
-    // Without it a request waits for the answer to the one before it.
-    this.#ssh.setNoDelay(true);
     await this.checkRoot();
     this.answered = false;
   }
@@ -185,22 +177,32 @@ export class SftpSession implements PooledSession {
     const flags = source.start === 0 ? 'w' : 'r+';
     try {
       const handle = await this.#ask<Buffer>((sftp, done) => sftp.open(path, flags, 0o644, done));
-      return await uploadTo(source, onBytes, {
-        write: (bytes, position) =>
-          this.#ask((sftp, done) => sftp.write(handle, bytes, 0, bytes.length, position, done)),
-        truncate: (size) => this.#ask((sftp, done) => sftp.fsetstat(handle, { size }, done)),
-        close: () => this.#close(handle),
-      });
+      const write = (bytes: Buffer, position: number): Promise<void> => {
+        this.#gather();
+        return this.#ask((sftp, done) => sftp.write(handle, bytes, 0, bytes.length, position, done));
+      };
+      const truncate = (size: number): Promise<void> =>
+        this.#ask((sftp, done) => sftp.fsetstat(handle, { size }, done));
+      try {
+        return await uploadTo(source, onBytes, { write, truncate });
+      } finally {
+        await this.#close(handle).catch(() => undefined);
+      }
     } catch (error) {
       throw await this.#reason(error, path);
     }
   }
 
-  #connect(): Promise<Sftp> {
+  async #connect(): Promise<Sftp> {
     const { host, port, user, password, privateKey, hostKey, timeout } = this.#options;
+    // Without `noDelay` a request waits for the answer to the one before it.
+    const socket = connect({ host, port, noDelay: true, timeout });
+    this.#socket = socket;
+    socket.once('timeout', () => this.end(new Error('Timed out while connecting')));
+    await once(socket, 'connect');
+    socket.setTimeout(0);
     return this.#client.connect({
-      host,
-      port,
+      sock: socket,
       username: user,
       ...(password === undefined ? {} : { password }),
       ...(privateKey === undefined ? {} : { privateKey }),
@@ -244,6 +246,14 @@ export class SftpSession implements PooledSession {
       reject(error);
     }
     return promise;
+  }
+
+  /** What is written in this turn of the event loop goes out by one call to the system, not one for each 32 KiB. */
+  #gather(): void {
+    const socket = this.#socket;
+    if (socket === undefined || socket.writableCorked > 0) return;
+    socket.cork();
+    setImmediate(() => socket.uncork());
   }
 
   #watch(): void {

@@ -19,7 +19,6 @@ const WRITE_SIZE = 255 << 10;
 export interface RemoteWriter {
   write(bytes: Buffer, position: number): Promise<unknown>;
   truncate(size: number): Promise<unknown>;
-  close(): Promise<void>;
 }
 
 export interface UploadSource {
@@ -47,8 +46,6 @@ export async function uploadTo(
     await upload.settle();
     await target.truncate(upload.written).catch(() => undefined);
     throw error;
-  } finally {
-    await target.close().catch(() => undefined);
   }
 }
 

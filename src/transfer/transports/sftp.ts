@@ -61,8 +61,6 @@ export class SftpTransport implements Transport {
     const part = path + PART_SUFFIX;
     const progress = monotonicProgress(source.size, options.onProgress);
     await this.#run(`sending ${name}`, options.signal, async (session) => {
-      // What is no ordinary file would be renamed into, or over, in the end.
-      await session.size(path);
       const parent = folder === undefined ? undefined : this.#path(folder);
       await this.#complete(session, { source, folder: parent, part, progress, pace: options.pace });
       // From here on an abort would leave it open whether the file was published.
@@ -161,9 +159,9 @@ async function replace(session: SftpSession, part: string, path: string): Promis
   try {
     await session.posixRename(part, path);
   } catch (error) {
-    if (session.closed || (statusCode(error) !== undefined && (await session.size(path)) === undefined)) {
-      throw error;
-    }
+    // Throws `Exists` of a folder, which is what neither renames over.
+    const held = session.closed ? undefined : await session.size(path);
+    if (session.closed || (statusCode(error) !== undefined && held === undefined)) throw error;
     await session.remove(path);
     await session.rename(part, path);
   }
