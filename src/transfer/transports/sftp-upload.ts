@@ -1,8 +1,8 @@
 /** Writes of one file, many under way at once: a request a round trip would leave the line idle most of the time. */
 import type { FileHandle } from 'node:fs/promises';
 import type { Pace } from '../transport.ts';
-import { READ_CHUNK } from './local-file.ts';
 import { paced } from './paced.ts';
+import { ReadAhead } from './read-ahead.ts';
 
 /**
  * Bytes written but not yet answered. OpenSSH's own window of a channel is as large, so that more would only wait here.
@@ -52,7 +52,7 @@ export async function uploadTo(
 interface PendingWrite {
   readonly end: number;
   done: boolean;
-  settled: Promise<void> | undefined;
+  settled: Promise<void>;
 }
 
 class Upload {
@@ -77,20 +77,24 @@ class Upload {
   }
 
   async run(): Promise<number> {
-    const { file, size, start } = this.#source;
+    const { file, size, start, pace } = this.#source;
+    const reader = new ReadAhead(file, start, size);
     let position = start;
-    while (position < size) {
-      // A new one each time: of a write that ssh2 parts, the pieces are read only when their turn comes.
-      const chunk = Buffer.allocUnsafeSlow(READ_CHUNK);
-      const { bytesRead } = await file.read(chunk, 0, Math.min(chunk.length, size - position), position);
-      if (bytesRead === 0) break;
-      for await (const piece of paced(chunk.subarray(0, bytesRead), this.#source.pace)) {
-        for (let at = 0; at < piece.length; at += WRITE_SIZE) {
-          await this.#room();
-          this.#write(piece.subarray(at, at + WRITE_SIZE), position + at);
+    try {
+      for (let chunk = await reader.next(); chunk?.position === position; chunk = await reader.next()) {
+        const writes: Promise<void>[] = [];
+        for await (const piece of paced(chunk.bytes, pace)) {
+          for (let at = 0; at < piece.length; at += WRITE_SIZE) {
+            await this.#room();
+            writes.push(this.#write(piece.subarray(at, at + WRITE_SIZE), position + at));
+          }
+          position += piece.length;
         }
-        position += piece.length;
+        // Not before the answers: of a write that ssh2 parts, the pieces are read only when their turn comes.
+        void Promise.all(writes).then(chunk.release);
       }
+    } finally {
+      await reader.stop();
     }
     await this.settle();
     this.#check();
@@ -102,8 +106,9 @@ class Upload {
     while (this.#pending[0] !== undefined) await this.#pending[0].settled;
   }
 
-  #write(bytes: Buffer, position: number): void {
-    const write: PendingWrite = { end: position + bytes.length, done: false, settled: undefined };
+  /** Resolves once it is answered, however. */
+  #write(bytes: Buffer, position: number): Promise<void> {
+    const write: PendingWrite = { end: position + bytes.length, done: false, settled: Promise.resolve() };
     this.#pending.push(write);
     write.settled = this.#target.write(bytes, position).then(
       () => this.#answered(write),
@@ -112,6 +117,7 @@ class Upload {
         this.#answered(write);
       },
     );
+    return write.settled;
   }
 
   #answered(write: PendingWrite): void {
