@@ -7,6 +7,8 @@ import type { Clock } from '../platform/clock.ts';
 import { describeError } from '../platform/errors.ts';
 import type { Log } from '../platform/log.ts';
 import { Link, type LinkOptions, type LinkReport } from '../transfer/link.ts';
+import { LoggedTransport } from '../transfer/logged-transport.ts';
+import { RetryingTransport } from '../transfer/retrying-transport.ts';
 import type { SharedLink } from '../transfer/shared-link.ts';
 import { ThrottledTransport } from '../transfer/throttled-transport.ts';
 import type { Transport } from '../transfer/transport.ts';
@@ -41,7 +43,9 @@ export class Stream {
     this.#shared = link;
     this.#weight = config.weight;
     const memory = (this.#memory = new LinkMemory(world.platform, group.folder, config.name));
-    this.#transport = new ThrottledTransport(world.transport(config), link, () => ({
+    const { clock } = world.platform;
+    const server = new RetryingTransport(new LoggedTransport(world.transport(config), log, clock), clock);
+    this.#transport = new ThrottledTransport(server, link, () => ({
       stream: `${group.name} → ${config.name}`,
       weight: this.#weight,
       copying: options.copying(),

@@ -49,6 +49,8 @@ export interface ClientChanges {
 /** One with a server behind it that can be put into trouble. */
 export interface ServerBench extends StoredBench {
   readonly server: Pick<ControlledServer, 'run' | 'kill' | 'killSessions' | 'freeze' | 'thaw'>;
+  /** What {@link TransportBench.open} logs in with, or could. */
+  readonly password: string;
   readonly openWith: (changes: ClientChanges) => Transport;
 }
 

@@ -60,6 +60,7 @@ for (const [kind, tls] of VARIANTS) {
         folder: server.groupFolder,
         owner: SERVER_OWNER,
         server,
+        password: server.password,
         open: () => new FtpTransport(options),
         openWith: (changes) => new FtpTransport({ ...options, ...changes }),
         openBeside: (name) => new FtpTransport({ ...options, path: server.visiblePath(name) }),

@@ -5,6 +5,9 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { nodeClock } from '../../src/platform/node/clock.ts';
+import { LoggedTransport } from '../../src/transfer/logged-transport.ts';
+import { RetryingTransport } from '../../src/transfer/retrying-transport.ts';
 import type { Transport } from '../../src/transfer/transport.ts';
 import { BoundedCalls } from '../../src/transfer/transports/bounded-calls.ts';
 import { FolderTransport } from '../../src/transfer/transports/folder.ts';
@@ -13,6 +16,9 @@ import { MemoryTransport } from '../support/memory-transport.ts';
 import { folderView } from './folder-bench.ts';
 import { LocalFiles, MIB, never, rejectsWith, type TransportBench } from './transport-bench.ts';
 import { describeStoredTransport, describeTransport } from './transport-suite.ts';
+
+const nothing = (): void => undefined;
+const silent = { debug: nothing, info: nothing, warn: nothing, error: nothing };
 
 /** In memory; what `decorate` makes of it is put to the suite. */
 function inMemory(decorate: (inner: MemoryTransport) => Transport): () => Promise<TransportBench> {
@@ -40,6 +46,11 @@ describeTransport(
 describeTransport(
   'memory behind faults that do not come',
   inMemory((inner) => new FaultyTransport(inner, () => undefined)),
+);
+
+describeTransport(
+  'memory behind retries and a log',
+  inMemory((inner) => new RetryingTransport(new LoggedTransport(inner, silent, nodeClock), nodeClock)),
 );
 
 describeStoredTransport('folder', () => {

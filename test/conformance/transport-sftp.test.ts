@@ -36,6 +36,7 @@ async function startBench(
     folder: server.groupFolder,
     owner: SERVER_OWNER,
     server,
+    password: server.password,
     open: () => new SftpTransport(own),
     openWith: (changes) =>
       new SftpTransport({ ...(changes.password === undefined ? own : options), ...changes }),

@@ -62,6 +62,7 @@ for (const [title, settings] of Object.entries(SETTINGS)) {
         folder: server.groupFolder,
         owner: SAMBA_OWNER,
         server,
+        password: server.password,
         open,
         openWith: open,
         openBeside: (path) => open({ path }),

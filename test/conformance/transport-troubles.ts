@@ -1,6 +1,10 @@
 /** A server that is killed, frozen or restarted, and one that does not let this client in. */
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
+import { readdirSync, readFileSync } from 'node:fs';
+import { inspect } from 'node:util';
+import { nodeClock } from '../../src/platform/node/clock.ts';
+import { LoggedTransport } from '../../src/transfer/logged-transport.ts';
 import type { Transport } from '../../src/transfer/transport.ts';
 import { arrived, MIB, never, rejectsWith, type ClientChanges, type ServerBench } from './transport-bench.ts';
 import type { Subject } from './transport-subject.ts';
@@ -79,12 +83,34 @@ export function describeTroubles(subject: Subject<ServerBench>): void {
       assert.ok(Array.isArray(await transport.list('inbox', never)));
     });
 
-    it('Auth: for a wrong password, which it tells to nobody', async () => {
-      const wrong = open({ password: 'wr0ng-secret' });
-      const error = await rejectsWith('Auth', wrong.list('inbox', never));
+    it('Auth: for a wrong password, which no error, log or process list tells', async () => {
+      const logged: unknown[] = [];
+      const keep = (...line: unknown[]): void => void logged.push(line);
+      const log = { debug: keep, info: keep, warn: keep, error: keep };
+      const wrong = new LoggedTransport(open({ password: 'wr0ng-secret' }), log, nodeClock);
+      const refused = rejectsWith('Auth', wrong.list('inbox', never));
+      const running = commandLines();
+      const error = await refused;
       assert.ok(!error.retryable);
-      const told = [error.message, error.remedy, String(error.cause), error.stack, wrong.description].join();
+      assert.ok(logged.length > 0 && running.length > 0);
+      const told = inspect([error, error.remedy, error.stack, wrong, logged, running], {
+        depth: 8,
+        showHidden: true,
+      });
       assert.ok(!told.includes('wr0ng-secret'), told);
+    });
+
+    it('tells the right password to nobody either, whatever goes wrong', async () => {
+      const logged: unknown[] = [];
+      const keep = (...line: unknown[]): void => void logged.push(line);
+      const log = { debug: keep, info: keep, warn: keep, error: keep };
+      const transport = new LoggedTransport(open({ password: subject.bench.password }), log, nodeClock);
+      const sending = rejectsWith('ConnectionLost', put(transport, 'inbox/secret.seg'));
+      await arrived(subject.bench, 'inbox/secret.seg', 1);
+      const running = commandLines();
+      subject.bench.server.killSessions();
+      const told = inspect([await sending, logged, running], { depth: 8, showHidden: true });
+      assert.ok(!told.includes(subject.bench.password), told);
     });
 
     it('ConnectionLost: when nothing listens there, and names the server', async () => {
@@ -93,4 +119,18 @@ export function describeTroubles(subject: Subject<ServerBench>): void {
       assert.ok(error.message.includes(nobody.description), error.message);
     });
   });
+}
+
+/** What everyone on this machine sees of each process. */
+function commandLines(): string[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map((pid) => {
+      try {
+        return readFileSync(`/proc/${pid}/cmdline`, 'latin1');
+      } catch {
+        // It ended while this looked.
+        return '';
+      }
+    });
 }
