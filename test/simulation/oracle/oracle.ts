@@ -53,7 +53,7 @@ export class Oracle implements RecorderOracle {
   /** Files that were compared with these, and how often they had been changed then. */
   readonly #intact = new WeakMap<Inode, number>();
   /** The highest LSN that the destination ever said it has received. */
-  #acknowledged = 0;
+  acknowledged = 0;
 
   constructor(options: OracleOptions) {
     this.#options = options;
@@ -71,10 +71,6 @@ export class Oracle implements RecorderOracle {
       },
       renamed: (_, to) => this.#destinationRenamed(to),
     };
-  }
-
-  get acknowledged(): number {
-    return this.#acknowledged;
   }
 
   /** LSNs at which a consistent replica began to be copied over. */
@@ -140,12 +136,7 @@ export class Oracle implements RecorderOracle {
 
   /** Compares the destination's volumes with what the group was at `lsn`. */
   destinationIs(code: string, lsn: number): void {
-    if (lsn > this.model.last) {
-      this.fail(
-        new Violation(code, `the destination is at ${lsn}; the source's journal ends at ${this.model.last}`),
-      );
-      return;
-    }
+    if (!this.#isThere(code, lsn)) return;
     const wanted = this.#destinationCursor.at(lsn);
     for (const [index, path] of this.#options.destinationVolumes.entries()) {
       const content = this.#options.destination.disk.find(path)?.content() ?? Buffer.alloc(0);
@@ -153,12 +144,21 @@ export class Oracle implements RecorderOracle {
     }
   }
 
+  /** Never is the destination ahead of its source. */
+  #isThere(code: string, lsn: number): boolean {
+    const { last } = this.model;
+    if (lsn <= last) return true;
+    this.fail(new Violation(code, `the destination is at ${lsn}; the source's journal ends at ${last}`));
+    return false;
+  }
+
   /**
    * At a checkpoint that is no recovery point: where an attempt to go on failed half way, what it was to write may be there
    * in part, and is written again.
    */
   #destinationIsAtLeast(lsn: number): void {
-    const wanted = this.#destinationCursor.at(Math.min(lsn, this.model.last));
+    if (!this.#isThere('I2-ahead', lsn)) return;
+    const wanted = this.#destinationCursor.at(lsn);
     for (const [index, path] of this.#options.destinationVolumes.entries()) {
       const content = this.#options.destination.disk.find(path)?.content() ?? Buffer.alloc(0);
       if (wanted[index]!.equals(content)) continue;
@@ -239,7 +239,7 @@ export class Oracle implements RecorderOracle {
       const text = `${this.#promised} records were promised to be durable; after a crash the journal ends at ${last}`;
       this.fail(new Violation('I1-lost', text));
     }
-    const ahead = Math.max(this.#acknowledged, this.state.applied);
+    const ahead = Math.max(this.acknowledged, this.state.applied);
     if (last < ahead) {
       this.fail(
         new Violation(
@@ -294,7 +294,7 @@ export class Oracle implements RecorderOracle {
       const text = `${received} records are acknowledged as received; a power failure now would leave ${held}`;
       this.fail(new Violation('I5-acknowledged', text));
     }
-    this.#acknowledged = Math.max(this.#acknowledged, received);
+    this.acknowledged = Math.max(this.acknowledged, received);
   }
 
   #stateMoved(state: StateFile): void {

@@ -31,7 +31,7 @@ export const PLANTS: readonly Plant[] = [
   plant(
     'I1',
     'a flush does not sync the open segment',
-    40,
+    200,
     edit('capture/journal-writer.ts', 'if (target >= current.header.first) await current.file.sync();'),
   ),
   plant(
@@ -43,7 +43,7 @@ export const PLANTS: readonly Plant[] = [
   plant(
     'I1',
     'the names of journal files are not synced',
-    100,
+    600,
     edit(
       'capture/journal-writer.ts',
       'if (entries) await this.#options.files.syncDirectoryLater(this.#options.folder);',
@@ -61,7 +61,7 @@ export const PLANTS: readonly Plant[] = [
   plant(
     'I2',
     'what is recovered is handed on without a sync',
-    400,
+    1000,
     edit('capture/group-host.ts', 'file.syncNow();'),
   ),
   plant(
@@ -112,13 +112,13 @@ export const PLANTS: readonly Plant[] = [
   plant(
     'I4',
     'what arrives is not checked',
-    100,
+    400,
     edit('destage/received-journal.ts', 'if (whole) reader.verify();'),
   ),
   plant(
     'I4',
     'the CRCs of frames and records are not looked at',
-    200,
+    800,
     edit(
       'journal/record.ts',
       'if (crc32(buffer.subarray(at + 4, end), seed) !== buffer.readUInt32BE(at)) return undefined;',
