@@ -75,6 +75,8 @@ export class ReceivedJournal {
       return range === undefined ? [] : [{ path: join(this.#folder, name), range }];
     });
     found.sort((a, b) => compareRanges(a.range, b.range));
+    // A killed process may have left names that were never synced: they count only after a sync of our own (I6).
+    if (found.length > 0) this.#files.syncDirectory(this.#folder);
     for (const { path, range } of found) {
       if (range.last <= state.applied) this.#files.remove(path);
       else if (range.first !== this.received(state.applied) + 1) this.#backToInbox(path);

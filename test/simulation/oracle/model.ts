@@ -17,14 +17,15 @@ export const Kind = { write: 1, zero: 2, clock: 3, marker: 4, attach: 5, initBeg
 export const HEADER = 28;
 const FROM_VOLUME = 1;
 
-/** Records that lie one behind the other, as they are appended to a journal. */
+/** Whole records that lie one behind the other, as they are appended to a journal. */
 export function parseRecords(bytes: Uint8Array): ModelRecord[] {
   const buffer = Buffer.from(bytes);
   const records: ModelRecord[] = [];
-  for (let at = 0; at < buffer.length;) {
+  for (let at = 0; at + HEADER <= buffer.length;) {
     const kind = buffer.readUInt8(at + 4);
     const length = buffer.readUInt32BE(at + 24);
     const payloadLength = kind === Kind.zero || kind === Kind.clock ? 0 : length;
+    if (at + HEADER + payloadLength > buffer.length) break;
     records.push({
       lsn: Number(buffer.readBigUInt64BE(at + 8)),
       kind,

@@ -3,9 +3,9 @@ import type { HostVolume } from '../../../src/capture/front-end.ts';
 import { parseSealedName } from '../../../src/journal/names.ts';
 import type { DestinationStatus } from '../../../src/journal/status.ts';
 import type { RecorderOracle } from '../pair/recorder.ts';
-import type { Inode } from '../platform/inode.ts';
 import type { Machine } from '../platform/machine.ts';
-import { firstDifference, Kind, Model, parseRecords, type Cursor } from './model.ts';
+import { Held, type StateFile } from './held.ts';
+import { firstDifference, Kind, Model, parseRecords, type Cursor, type ModelRecord } from './model.ts';
 import { COPY_SIZE, newestCopy } from './two-copies.ts';
 import { Violation } from './violation.ts';
 
@@ -26,16 +26,9 @@ interface CheckpointFile {
   readonly applied: number;
 }
 
-/** What the destination remembers, as far as it is looked at. */
-export interface StateFile {
-  readonly applied: number;
-  readonly consistent: boolean;
-  readonly pending?: { readonly id: string; readonly lsn: number } | undefined;
-  /** Markers whose programs the volumes do not wait for. */
-  readonly background?: readonly unknown[];
-}
-
 const RAW_HEADER = 64;
+
+const baseName = (path: string): string => path.slice(path.lastIndexOf('/') + 1);
 
 export class Oracle implements RecorderOracle {
   readonly model: Model;
@@ -46,12 +39,11 @@ export class Oracle implements RecorderOracle {
   #sourceStarting = true;
   state: StateFile = { applied: 0, consistent: false };
   #sourceApplied = 0;
+  /** Whole records of the newest append that failed. */
+  #failed: ModelRecord[] = [];
+  readonly #held: Held;
   #violation: Violation | undefined;
   readonly #overwritten = new Set<number>();
-  /** Name of a sealed segment → its bytes; more than one when it was sealed again after a crash. */
-  readonly #sealedForms = new Map<string, Buffer[]>();
-  /** Files that were compared with these, and how often they had been changed then. */
-  readonly #intact = new WeakMap<Inode, number>();
   /** The highest LSN that the destination ever said it has received. */
   acknowledged = 0;
 
@@ -59,8 +51,13 @@ export class Oracle implements RecorderOracle {
     this.#options = options;
     this.model = new Model(options.initial);
     this.#destinationCursor = this.model.cursor();
+    this.#held = new Held(options.destination.disk, options.destinationFolder);
     options.source.watcher = {
       wrote: (path, position, bytes) => this.#sourceWrote(path, position, bytes),
+      wroteInPart: (path, position, bytes) => {
+        if (path.startsWith(`${options.sourceFolder}/journal/`) && position >= RAW_HEADER)
+          this.#failed = parseRecords(bytes);
+      },
       renamed: (_, to) => this.#sourceRenamed(to),
       removing: (path) => this.#sourceRemoving(path),
     };
@@ -117,7 +114,7 @@ export class Oracle implements RecorderOracle {
 
   /** The power failed there: what was renamed and not synced may be what it was before. */
   destinationLost(): void {
-    this.state = this.#durableState() ?? { applied: 0, consistent: false };
+    this.state = this.#held.state() ?? { applied: 0, consistent: false };
   }
 
   /** What hosts read after a restart is what the journal says, to the byte. */
@@ -193,6 +190,7 @@ export class Oracle implements RecorderOracle {
     if (!path.endsWith('.raw') && !path.endsWith('.open')) return;
     if (position === 0) this.#journalBegins(Number(Buffer.from(bytes).readBigUInt64BE(32)));
     if (position < RAW_HEADER) return;
+    this.#failed = [];
     for (const record of parseRecords(bytes)) {
       if (record.lsn !== this.model.last + 1) {
         this.fail(new Violation('I3-lsn', `record ${record.lsn} follows record ${this.model.last}`));
@@ -228,6 +226,10 @@ export class Oracle implements RecorderOracle {
   #journalBegins(first: number): void {
     const { model } = this;
     const last = first - 1;
+    // A host was told that its write failed: whether it is there after a crash is not said.
+    for (const record of this.#failed.splice(0)) {
+      if (this.#sourceStarting && record.lsn === model.last + 1 && record.lsn <= last) model.append(record);
+    }
     if (last === model.last) return;
     if (last > model.last || !this.#sourceStarting) {
       this.fail(
@@ -253,7 +255,7 @@ export class Oracle implements RecorderOracle {
 
   #sourceRenamed(to: string): void {
     if (to.endsWith('.open')) this.#sourceStarting = false;
-    if (to.endsWith('.seg')) this.#sealed(to);
+    if (to.endsWith('.seg')) this.#held.sealed(baseName(to), this.#options.source.disk.find(to)!.content());
   }
 
   /** The first copy is durable when the second is written. */
@@ -261,24 +263,6 @@ export class Oracle implements RecorderOracle {
     const { applied } = newestCopy(Buffer.from(bytes)) as CheckpointFile;
     this.#volumesDurable('source', this.#sourceApplied, applied);
     this.#sourceApplied = applied;
-  }
-
-  #sealed(path: string): void {
-    const name = path.slice(path.lastIndexOf('/') + 1);
-    const forms = this.#sealedForms.get(name) ?? [];
-    forms.push(this.#options.source.disk.find(path)!.content());
-    this.#sealedForms.set(name, forms);
-  }
-
-  /** Whether it is what the source sealed, to the byte, and on the medium. */
-  #isHeld(path: string, name: string): boolean {
-    const inode = this.#options.destination.disk.findDurable(path);
-    if (inode?.isSynced !== true) return false;
-    if (this.#intact.get(inode) === inode.made) return true;
-    const content = inode.content();
-    const intact = this.#sealedForms.get(name)?.some((form) => form.equals(content)) === true;
-    if (intact) this.#intact.set(inode, inode.made);
-    return intact;
   }
 
   #destinationRenamed(to: string): void {
@@ -289,7 +273,7 @@ export class Oracle implements RecorderOracle {
     const bytes = disk.find(to)!.content();
     this.#options.onStatus(bytes);
     const { received } = this.#options.decodeStatus(bytes);
-    const held = this.destinationHolds();
+    const held = this.#held.last();
     if (received > held) {
       const text = `${received} records are acknowledged as received; a power failure now would leave ${held}`;
       this.fail(new Violation('I5-acknowledged', text));
@@ -333,35 +317,13 @@ export class Oracle implements RecorderOracle {
     }
   }
 
-  #durableState(): StateFile | undefined {
-    const { disk } = this.#options.destination;
-    const inode = disk.findDurable(`${this.#options.destinationFolder}/destination-state.json`);
-    return inode && (newestCopy(inode.durableContent()) as StateFile | undefined);
-  }
-
-  /** The last LSN that the destination would have after a power failure that keeps nothing unsynced. */
-  destinationHolds(): number {
-    const { disk } = this.#options.destination;
-    const folder = this.#options.destinationFolder;
-    let last = this.#durableState()?.applied ?? 0;
-    const ranges = disk
-      .listDurable(`${folder}/journal`)
-      .flatMap((name) => {
-        const range = parseSealedName(name);
-        return range !== undefined && this.#isHeld(`${folder}/journal/${name}`, name) ? [range] : [];
-      })
-      .sort((a, b) => a.first - b.first);
-    for (const { first, last: end } of ranges) if (first === last + 1) last = end;
-    return last;
-  }
-
   /** I5: a segment goes only when it is destaged here and held there, whatever happens next. */
   #sourceRemoving(path: string): void {
     const range = path.startsWith(`${this.#options.sourceFolder}/journal/`)
-      ? parseSealedName(path.slice(path.lastIndexOf('/') + 1))
+      ? parseSealedName(baseName(path))
       : undefined;
     if (range === undefined) return;
-    const held = this.destinationHolds();
+    const held = this.#held.last();
     if (range.last > held) {
       this.fail(
         new Violation('I5-freed', `the source frees up to ${range.last}; the destination holds ${held}`),

@@ -170,6 +170,10 @@ class SimulatedFile implements OpenFile {
       this.#inode.modifiedAt = this.#machine.wall();
       this.#inode.write(bytes, position);
     };
+    const putPart = (bytes: Uint8Array): void => {
+      put(bytes);
+      this.#machine.watcher.wroteInPart?.(this.path, position, bytes);
+    };
     this.#change(
       'write',
       () => {
@@ -177,13 +181,13 @@ class SimulatedFile implements OpenFile {
         const room = missing === 0 ? 0 : this.#machine.disk.freeAt(this.path);
         if (missing * PAGE > room) {
           const fits = Math.floor(room / PAGE) * PAGE;
-          put(from.subarray(0, Math.min(fits, from.length - 1)));
+          putPart(from.subarray(0, Math.min(fits, from.length - 1)));
           throw systemError('ENOSPC', this.path);
         }
         put(from);
         this.#machine.watcher.wrote?.(this.path, position, from);
       },
-      ({ part }) => put(from.subarray(0, Math.floor(part * from.length))),
+      ({ part }) => putPart(from.subarray(0, Math.floor(part * from.length))),
     );
   }
 

@@ -1,0 +1,66 @@
+/** What the destination would still have if its power failed now and nothing were kept that was not synced. */
+import { parseSealedName } from '../../../src/journal/names.ts';
+import type { Disk } from '../platform/disk.ts';
+import type { Inode } from '../platform/inode.ts';
+import { newestCopy } from './two-copies.ts';
+
+/** What the destination remembers, as far as it is looked at. */
+export interface StateFile {
+  readonly applied: number;
+  readonly consistent: boolean;
+  readonly pending?: { readonly id: string; readonly lsn: number } | undefined;
+  /** Markers whose programs the volumes do not wait for. */
+  readonly background?: readonly unknown[];
+}
+
+export class Held {
+  readonly #disk: Disk;
+  readonly #folder: string;
+  /** Name of a sealed segment → its bytes; more than one when it was sealed again after a crash. */
+  readonly #sealedForms = new Map<string, Buffer[]>();
+  /** Files that were compared with these, and how often they had been changed then. */
+  readonly #intact = new WeakMap<Inode, number>();
+
+  constructor(disk: Disk, folder: string) {
+    this.#disk = disk;
+    this.#folder = folder;
+  }
+
+  /** The source sealed a segment. */
+  sealed(name: string, bytes: Buffer): void {
+    const forms = this.#sealedForms.get(name) ?? [];
+    forms.push(bytes);
+    this.#sealedForms.set(name, forms);
+  }
+
+  state(): StateFile | undefined {
+    const inode = this.#disk.findDurable(`${this.#folder}/destination-state.json`);
+    return inode && (newestCopy(inode.durableContent()) as StateFile | undefined);
+  }
+
+  /** The last LSN that the destination would have after a power failure that keeps nothing unsynced. */
+  last(): number {
+    const folder = `${this.#folder}/journal`;
+    let last = this.state()?.applied ?? 0;
+    const ranges = this.#disk
+      .listDurable(folder)
+      .flatMap((name) => {
+        const range = parseSealedName(name);
+        return range !== undefined && this.#isHeld(`${folder}/${name}`, name) ? [range] : [];
+      })
+      .sort((a, b) => a.first - b.first);
+    for (const { first, last: end } of ranges) if (first === last + 1) last = end;
+    return last;
+  }
+
+  /** Whether it is what the source sealed, to the byte, and on the medium. */
+  #isHeld(path: string, name: string): boolean {
+    const inode = this.#disk.findDurable(path);
+    if (inode?.isSynced !== true) return false;
+    if (this.#intact.get(inode) === inode.made) return true;
+    const content = inode.content();
+    const intact = this.#sealedForms.get(name)?.some((form) => form.equals(content)) === true;
+    if (intact) this.#intact.set(inode, inode.made);
+    return intact;
+  }
+}
