@@ -15,6 +15,8 @@ export const AV_FLAG_MIC = 0x00000002;
 
 /** A list has a handful; more is no server's. */
 const PAIRS_MAX = 32;
+/** Bytes. Names of some hundred bytes each; the answer, which repeats them, must fit a 16-bit length. */
+const LIST_MAX = 16 * 1024;
 
 export interface AvPair {
   readonly id: number;
@@ -23,6 +25,7 @@ export interface AvPair {
 
 /** Without the end. @throws SmbError `MALFORMED` */
 export function decodeAvPairs(bytes: Buffer): AvPair[] {
+  if (bytes.length > LIST_MAX) throw malformed(`${bytes.length} bytes of target information`);
   const reader = new Reader(bytes, 'the log-on’s target information');
   const pairs: AvPair[] = [];
   for (;;) {

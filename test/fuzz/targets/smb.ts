@@ -25,7 +25,7 @@ import { MIB } from './expect.ts';
 const CODES: readonly string[] = ['MALFORMED', 'UNSUPPORTED', 'INTEGRITY'];
 /** In an input's first byte: this many bytes follow the input, for lengths and offsets to point to. */
 const PADDED = 0x80;
-const PADDING = Buffer.alloc(70_000, 0x41);
+const PADDING = Buffer.alloc(70_000);
 const READ_MAX = 100;
 const FRAME_LIMIT = 2048;
 
@@ -149,20 +149,23 @@ function seeds(): Buffer[] {
     ...bodies,
     Buffer.concat([Buffer.from([10]), token]),
     Buffer.concat([Buffer.from([11]), token]),
-    Buffer.concat([Buffer.from([12]), challenge()]),
+    Buffer.concat([
+      Buffer.from([12]),
+      challenge(Buffer.from('0200080042004500520041000700080000c0653150de090100000000', 'hex')),
+    ]),
+    Buffer.concat([Buffer.from([12 | PADDED]), challenge(Buffer.from('0200e0ff', 'hex'), 0xffff)]),
     ...CIPHERS.map((_, i) => Buffer.concat([Buffer.from([13, i]), header])),
     Buffer.concat([Buffer.from([14, 2]), frame, frame]),
   ];
 }
 
-/** CHALLENGE_MESSAGE with a time stamp. */
-function challenge(): Buffer {
-  const info = Buffer.from('0200080042004500520041000700080000c0653150de0901' + '00000000', 'hex');
+/** CHALLENGE_MESSAGE with a list of pairs. */
+function challenge(info: Buffer, length = info.length): Buffer {
   const message = Buffer.alloc(56);
   message.write('NTLMSSP\0', 'latin1');
   message.writeUInt32LE(2, 8);
   message.writeUInt32LE(0xe28a8215, 20);
-  message.writeUInt16LE(info.length, 40);
+  message.writeUInt16LE(length, 40);
   message.writeUInt32LE(56, 44);
   return Buffer.concat([message, info]);
 }
