@@ -23,8 +23,10 @@ import type { FuzzTarget } from '../engine/target.ts';
 import { MIB } from './expect.ts';
 
 const CODES: readonly string[] = ['MALFORMED', 'UNSUPPORTED', 'INTEGRITY'];
-/** In an input's first byte: this many bytes follow the input, for lengths and offsets to point to. */
+/** In an input's first byte: zeros follow a challenge, for its lengths and offsets to point to. */
 const PADDED = 0x80;
+/** Among the parsers. */
+const LOG_ON = 12;
 const PADDING = Buffer.alloc(70_000);
 const READ_MAX = 100;
 const FRAME_LIMIT = 2048;
@@ -72,12 +74,13 @@ export function smbTarget(): FuzzTarget {
     seeds: seeds(),
     lengthMax: 4096,
     dictionary: ['NTLMSSP\0', '\xfeSMB', '\xfdSMB'].map((word) => Buffer.from(word, 'latin1')),
-    memory: (input) => 2 * MIB + 128 * (input.length + ((input[0] ?? 0) & PADDED) * 700),
+    memory: (input) => 4 * MIB + 128 * input.length,
     run(input) {
       const first = input[0] ?? 0;
-      const bytes = (first & PADDED) === 0 ? input.subarray(1) : Buffer.concat([input.subarray(1), PADDING]);
+      const kind = (first & ~PADDED) % PARSERS.length;
+      const isPadded = kind === LOG_ON && (first & PADDED) !== 0;
       try {
-        PARSERS[(first & ~PADDED) % PARSERS.length]?.(bytes);
+        PARSERS[kind]?.(isPadded ? Buffer.concat([input.subarray(1), PADDING]) : input.subarray(1));
       } catch (error) {
         if (!(error instanceof SmbError) || !CODES.includes(error.code)) throw error;
       }
@@ -153,7 +156,7 @@ function seeds(): Buffer[] {
       Buffer.from([12]),
       challenge(Buffer.from('0200080042004500520041000700080000c0653150de090100000000', 'hex')),
     ]),
-    Buffer.concat([Buffer.from([12 | PADDED]), challenge(Buffer.from('0200e0ff', 'hex'), 0xffff)]),
+    Buffer.concat([Buffer.from([LOG_ON | PADDED]), challenge(Buffer.from('0200e0ff', 'hex'), 0xffff)]),
     ...CIPHERS.map((_, i) => Buffer.concat([Buffer.from([13, i]), header])),
     Buffer.concat([Buffer.from([14, 2]), frame, frame]),
   ];
