@@ -17,10 +17,10 @@ import { mendRecords } from './segment-file.ts';
 
 const FOLDER = '/journal';
 /** Bits of an input's first byte. */
-const Keep = { header: 1, records: 2, epoch: 4, dropOverwritten: 8 } as const;
+const Mode = { keepHeader: 1, keepRecords: 2, keepEpoch: 4, dropOverwritten: 8, seal: 16 } as const;
 const FILES_MAX = 4;
 
-/** An input: what to keep, what is done already, and files, each behind its length in two bytes. */
+/** An input: mode, what is done already, and files, each behind its length in two bytes. */
 export function rawSegmentTarget(): FuzzTarget {
   return {
     seeds: seeds(),
@@ -42,19 +42,21 @@ function seeds(): Buffer[] {
   const one = raw(1, records);
   const two = [raw(1, records.slice(0, 4)), raw(5, records.slice(4))];
   const zeros = records.map((record) => (record[4] === 1 ? Buffer.from(record).fill(0, 28) : record));
-  return [[one], two, [raw(1, zeros)], [raw(1, [])]].map((files) =>
-    Buffer.concat([Buffer.from([Keep.dropOverwritten * (files.length - 1), 0]), ...files]),
+  return [[one], two, [raw(1, zeros)], [raw(1, [])]].flatMap((files) =>
+    [0, Mode.seal, Mode.seal | Mode.dropOverwritten].map((mode) =>
+      Buffer.concat([Buffer.from([mode, 0]), ...files]),
+    ),
   );
 }
 
 function run(input: Buffer): void {
-  const keep = input[0] ?? 0;
+  const mode = input[0] ?? 0;
   const done = lsn(input[1] ?? 0);
-  const files = new MemoryFiles(split(input.subarray(2), keep));
+  const files = new MemoryFiles(split(input.subarray(2), mode));
   const loaded: LoadedRaw[] = [];
   const recovered = recoverRaws(files, FOLDER, EPOCH, done, (raw) => {
     loaded.push(raw);
-    seal(raw, (keep & Keep.dropOverwritten) !== 0);
+    if ((mode & Mode.seal) !== 0) seal(raw, (mode & Mode.dropOverwritten) !== 0);
   });
   assert.equal(recovered.raws.length + recovered.empty.length, files.content.size);
   let reached = done;
@@ -66,23 +68,23 @@ function run(input: Buffer): void {
   assert.equal(recovered.last, reached);
 }
 
-function split(bytes: Buffer, keep: number): Record<string, Buffer> {
+function split(bytes: Buffer, mode: number): Record<string, Buffer> {
   const files: Record<string, Buffer> = {};
   for (let at = 0; at + 2 <= bytes.length && Object.keys(files).length < FILES_MAX;) {
     const end = Math.min(at + 2 + bytes.readUInt16BE(at), bytes.length);
     const file = Buffer.from(bytes.subarray(at + 2, end));
     at = end;
     if (file.length < RAW_HEADER_SIZE) continue;
-    if ((keep & Keep.header) === 0) {
+    if ((mode & Mode.keepHeader) === 0) {
       file.write('BFRAW\r\n\x1a', 'latin1');
       file.writeUInt16BE(1, 8);
-      if ((keep & Keep.epoch) === 0) {
+      if ((mode & Mode.keepEpoch) === 0) {
         file.writeUInt32BE(EPOCH.number, 12);
         file.write(EPOCH.id, 16, 16, 'hex');
       }
       file.writeUInt32BE(crc32(file.subarray(0, 60)), 60);
     }
-    if ((keep & Keep.records) === 0) mendRecords(file.subarray(RAW_HEADER_SIZE), file.readUInt32BE(40));
+    if ((mode & Mode.keepRecords) === 0) mendRecords(file.subarray(RAW_HEADER_SIZE), file.readUInt32BE(40));
     const first = Number(file.readBigUInt64BE(32));
     if (Number.isSafeInteger(first) && first > 0)
       files[`${FOLDER}/${openName({ epoch: EPOCH.number, first: lsn(first) })}`] = file;
