@@ -5,6 +5,9 @@ import { fileURLToPath } from 'node:url';
 import type { Feature } from './coverage.ts';
 import type { Prng } from './prng.ts';
 
+/** Bytes of a target's inputs that are kept in the repository. */
+const KEPT_MAX = 32 * 1024;
+
 interface Entry {
   readonly input: Buffer;
   readonly features: readonly Feature[];
@@ -80,10 +83,16 @@ export function readInputs(shelf: Shelf, target: string): Buffer[] {
   });
 }
 
+/** The most worthwhile of them, which come first, up to {@link KEPT_MAX}. */
 export function writeCorpus(target: string, inputs: readonly Buffer[]): void {
-  const lines = new Set(inputs.map((input) => input.toString('base64')).sort());
-  lines.delete('');
+  const lines = new Set<string>();
+  let bytes = 0;
+  for (const input of inputs) {
+    bytes += input.length;
+    if (bytes > KEPT_MAX) break;
+    if (input.length > 0) lines.add(input.toString('base64'));
+  }
   const path = pathOf('corpus', target);
   mkdirSync(dirname(path), { recursive: true });
-  writeFileSync(path, `${[...lines].join('\n')}\n`);
+  writeFileSync(path, `${[...lines].sort().join('\n')}\n`);
 }
