@@ -105,4 +105,10 @@ export const TARGETS: readonly TargetEntry[] = [
     load: async () => (await import('./targets/schedule.ts')).scheduleTarget(),
     inTests: 100,
   },
+  {
+    name: 'smb-connection',
+    covers: ['src/smb/'],
+    load: async () => (await import('./targets/smb-connection.ts')).smbConnectionTarget(),
+    inTests: 60,
+  },
 ];

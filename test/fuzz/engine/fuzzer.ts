@@ -42,7 +42,10 @@ export class Fuzzer {
   constructor(options: FuzzerOptions) {
     this.#options = options;
     this.#words = [...(options.target.dictionary ?? []), ...options.words];
-    process.on('unhandledRejection', (error) => (this.#unhandled = error));
+    // What a parser throws where nobody awaits it ends a daemon.
+    for (const event of ['unhandledRejection', 'uncaughtException']) {
+      process.on(event, (error: unknown) => (this.#unhandled = error));
+    }
   }
 
   /** `first`: inputs that are run as they are; mutations follow until there were `executions` in all. */
