@@ -3,7 +3,7 @@ import { temporaryFolder } from '../support/folder.ts';
 import { runPowerLoss } from './power/power-loss.ts';
 
 /** On each side. Short; `npm run power-loss` is the long one. */
-const POINTS = 10;
+const POINTS = 8;
 
 describe('a power failure on a real file system', function () {
   this.timeout(300_000);

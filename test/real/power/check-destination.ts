@@ -3,6 +3,7 @@ import { copyFileSync, existsSync, readdirSync, readFileSync, renameSync } from 
 import { join } from 'node:path';
 import { buildDestinationBack } from '../../../src/daemon/build-threads.ts';
 import type { DestinationBack } from '../../../src/destage/destination-back.ts';
+import type { DestinationState } from '../../../src/destage/state-file.ts';
 import { parseSealedName } from '../../../src/journal/names.ts';
 import { nodeFiles } from '../../../src/platform/node/files.ts';
 import { nodePlatform } from '../../../src/platform/node/platform.ts';
@@ -27,17 +28,30 @@ export async function checkDestination(
   const destination = new RecoveredDestination(buffer);
   try {
     const told = highest(notes, 'told');
-    const { received } = await destination.back.facts();
+    const { received, state } = await destination.back.facts();
     if (received < told)
       return [`the source was told that records up to ${told} are here, and ${received} are (I5)`];
+    const wrong = checkRuns(state, notes);
     await destination.takeInbox();
-    const wrong = await destination.check(run);
+    wrong.push(...(await destination.check(run)));
     if (!onward || wrong.length > 0) return wrong;
     await destination.takeRest(run);
     return [...wrong, ...(await destination.check(run))];
   } finally {
     await destination.back.close();
   }
+}
+
+/** I9: what a marker's program saw is durable, and a run that repeats it is told so. */
+function checkRuns({ applied, pending }: DestinationState, notes: readonly Note[]): string[] {
+  return notes.flatMap((note) => {
+    if (note.kind !== 'ran') return [];
+    if (applied < note.lsn)
+      return [`a program ran at record ${note.lsn}, and the volumes are as at ${applied} (I9)`];
+    return pending?.id === note.id && pending.attempt < note.attempt
+      ? [`attempt ${note.attempt} at record ${note.lsn} is not remembered (I9)`]
+      : [];
+  });
 }
 
 class RecoveredDestination {
@@ -107,7 +121,10 @@ class RecoveredDestination {
   }
 
   async #applyAll(): Promise<void> {
-    for (let facts = await this.back.facts(); facts.journalSegments > 0;) facts = await this.back.applySome();
+    for (let facts = await this.back.facts(); facts.journalSegments > 0;) {
+      const { pending } = facts.state;
+      facts = await (pending === undefined ? this.back.applySome() : this.back.finishMarker(pending.id));
+    }
   }
 
   #snapshotHash(id: string): string {

@@ -10,6 +10,8 @@ export type Note =
   | { readonly kind: 'shipped'; readonly lsn: number }
   /** The destination's status file says that it holds everything up to this LSN. */
   | { readonly kind: 'told'; readonly lsn: number }
+  /** The custom marker's program has run. */
+  | { readonly kind: 'ran'; readonly id: string; readonly attempt: number; readonly lsn: number }
   /** The source is going to be told so: noted before. */
   | { readonly kind: 'heard'; readonly lsn: number };
 

@@ -4,6 +4,7 @@
  */
 import {
   copyFileSync,
+  existsSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -28,6 +29,10 @@ export const KEY = Buffer.from('11'.repeat(32), 'hex');
 export const SEGMENT = { size: MIB, age: 200 } as const;
 const HOST_LENGTH = 2 * MIB;
 const MARKERS = 3;
+/** Of the custom marker: one line a run, beside itself, which is on no device that is recorded. */
+const PROGRAM = `#!/bin/sh
+echo "$BLOCKFERRY_MARKER_ID $BLOCKFERRY_ATTEMPT $BLOCKFERRY_LSN" >> "$0.runs"
+`;
 
 export interface RecordingRun {
   readonly logs: Readonly<Record<Site, readonly LogEntry[]>>;
@@ -81,6 +86,8 @@ class Run {
   readonly #depot: string;
   readonly #hosts: RecordingRun['hosts'];
   readonly #carried = new Set<string>();
+  readonly #program: string;
+  #runs = 0;
   #statusTime = 0;
 
   constructor(options: RecordingRunOptions, devices: ReadonlyMap<Site, RecordingDevice>) {
@@ -90,12 +97,15 @@ class Run {
     this.#depot = join(folder, 'depot');
     mkdirSync(join(this.#depot, 'inbox'), { recursive: true });
     mkdirSync(join(this.#depot, 'status'));
+    this.#program = join(folder, 'program');
+    writeFileSync(this.#program, PROGRAM, { mode: 0o755 });
     this.pair = new SitePair({
       folder,
       volumes: VOLUMES,
       segment: `{ size: ${SEGMENT.size}, age: ${SEGMENT.age} ms }`,
       sourceVolumes: join(folder, 'source/buffer/volumes'),
       destinationVolumes: join(folder, 'destination/buffer/volumes'),
+      destinationExtra: `    markers:\n      note: { run: [${this.#program}], time-limit: 60 s }`,
       transport: `        folder: ${this.#depot}`,
     });
     this.#hosts = [0, 1, 2, 3].map((i) => {
@@ -126,6 +136,7 @@ class Run {
       await pause(this.#options.time / MARKERS);
       markers.push(await this.pair.marker('snapshot', `m${i}`));
       if (i === 0) await this.#killBoth();
+      else await this.pair.marker('custom', 'note');
     }
     await Promise.all(this.#hosts.map(({ host }) => host.stop()));
     await this.pair.inStep();
@@ -150,6 +161,7 @@ class Run {
     while (carrying.on) {
       await this.#carrySegments();
       await this.#carryStatus();
+      await this.#noteRuns();
       await pause(20);
     }
   }
@@ -180,5 +192,17 @@ class Run {
     const target = join(this.#depot, 'status/destination.json');
     writeFileSync(`${target}.new`, bytes);
     renameSync(`${target}.new`, target);
+  }
+
+  async #noteRuns(): Promise<void> {
+    const file = `${this.#program}.runs`;
+    if (!existsSync(file)) return;
+    const lines = readFileSync(file, 'utf8').split('\n').slice(0, -1);
+    for (const line of lines.slice(this.#runs)) {
+      const [id = '', attempt, lsn] = line.split(' ');
+      const run = { kind: 'ran' as const, id, attempt: Number(attempt), lsn: Number(lsn) };
+      await this.#devices.get('destination')?.note(run);
+    }
+    this.#runs = lines.length;
   }
 }
