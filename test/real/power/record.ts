@@ -29,9 +29,13 @@ export const KEY = Buffer.from('11'.repeat(32), 'hex');
 export const SEGMENT = { size: MIB, age: 200 } as const;
 const HOST_LENGTH = 2 * MIB;
 const MARKERS = 3;
-/** Of the custom marker: one line a run, beside itself, which is on no device that is recorded. */
+/**
+ * Of the custom marker: one line a run, beside itself, which is on no device that is recorded. Then it goes on for a while,
+ * in which the power may fail.
+ */
 const PROGRAM = `#!/bin/sh
 echo "$BLOCKFERRY_MARKER_ID $BLOCKFERRY_ATTEMPT $BLOCKFERRY_LSN" >> "$0.runs"
+sleep 0.5
 `;
 
 export interface RecordingRun {
