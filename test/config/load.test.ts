@@ -169,6 +169,7 @@ login: { user: erp, password-file: password }
           quota: 67_108_864,
           key: KEY,
           volumes: [{ name: 'data', path: join(folder, 'v.raw'), size: undefined }],
+          retention: undefined,
           snapshotFolder: join(folder, 'snapshots/oracle'),
           markers: [
             { name: 'nightly', run: ['/bin/nightly', '--full', ''], timeLimit: 600_000, wait: false },
