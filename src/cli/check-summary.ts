@@ -9,6 +9,7 @@ import type {
   LinkConfig,
   ReceiverConfig,
   SharedLinkConfig,
+  SmbTransportConfig,
   SourceGroupConfig,
   VolumeConfig,
 } from '../config/config.ts';
@@ -110,6 +111,8 @@ function describeTransport(transport: LinkConfig['transport']): string {
       return describeFtp(transport);
     case 'sftp':
       return describeSftp(transport);
+    case 'smb':
+      return describeSmb(transport);
   }
 }
 
@@ -132,6 +135,15 @@ function describeSftp(sftp: SftpTransportConfig): string {
       ? 'no host-key yet: it is refused, and says the one that it has'
       : 'the server known by its key';
   return `sftp://${sftp.user}@${formatAddress(sftp)}${sftp.path} (${login.join(' or ')}; ${trust})`;
+}
+
+function describeSmb(smb: SmbTransportConfig): string {
+  const protection =
+    smb.encryption === 'required'
+      ? 'always encrypted'
+      : 'signed, and encrypted where the server or the share wants it';
+  const account = smb.domain === '' ? smb.user : `${smb.domain};${smb.user}`;
+  return `smb://${account}@${formatAddress(smb)}/${smb.share}${smb.path} (${protection})`;
 }
 
 function describeDestination(group: DestinationGroupConfig, notes: VolumeNotes): Section {

@@ -10,6 +10,7 @@ import type {
   ReceiverConfig,
   SftpTransportConfig,
   SharedLinkConfig,
+  SmbTransportConfig,
   SourceGroupConfig,
 } from './config.ts';
 import { formatPath, type SettingPath } from './problems.ts';
@@ -103,12 +104,14 @@ function buildSource(name: string, group: SourceFile, parts: Parts): SourceGroup
 type LinkFile = SourceFile['destinations'][string];
 type FtpFile = NonNullable<LinkFile['ftp']>;
 type SftpFile = NonNullable<LinkFile['sftp']>;
+type SmbFile = NonNullable<LinkFile['smb']>;
 
 function buildLink(path: SettingPath, name: string, link: LinkFile, parts: Parts): LinkConfig {
-  const { ftp, sftp, folder, parallel, weight } = link;
+  const { ftp, sftp, smb, folder, parallel, weight } = link;
   const common = { name, parallel, link: link.link, weight };
   if (ftp !== undefined) return { ...common, transport: buildFtp([...path, 'ftp'], ftp, parts) };
   if (sftp !== undefined) return { ...common, transport: buildSftp([...path, 'sftp'], sftp, parts) };
+  if (smb !== undefined) return { ...common, transport: buildSmb([...path, 'smb'], smb, parts) };
   assert(folder !== undefined, `${formatPath(path)} has a transport`);
   return { ...common, transport: { kind: 'folder', path: folder } };
 }
@@ -144,6 +147,12 @@ function buildSftp(path: SettingPath, sftp: SftpFile, { secrets }: Parts): SftpT
     path: sftp.path,
     timeout,
   };
+}
+
+function buildSmb(path: SettingPath, smb: SmbFile, { secrets }: Parts): SmbTransportConfig {
+  const { host, port, share, user, domain, encryption, timeout } = smb;
+  const password = found(secrets.passwords, path);
+  return { kind: 'smb', host, port, share, path: smb.path, user, domain, password, encryption, timeout };
 }
 
 function buildDestination(name: string, group: DestinationFile, parts: Parts): DestinationGroupConfig {

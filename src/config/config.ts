@@ -9,6 +9,7 @@ import type { ReceiverOptions } from '../transfer/receiver/options.ts';
 import type { FolderTransportOptions } from '../transfer/transports/folder.ts';
 import type { FtpServerOptions } from '../transfer/transports/ftp-options.ts';
 import type { SftpServerOptions } from '../transfer/transports/sftp-options.ts';
+import type { SmbTransportOptions } from '../transfer/transports/smb-options.ts';
 
 export interface Config {
   /** Holds the API's endpoint file, the log and what the daemon must remember. */
@@ -101,7 +102,7 @@ export interface NbdConfig {
 export interface LinkConfig {
   /** The destination's name, for people. */
   readonly name: string;
-  readonly transport: FolderTransportConfig | FtpTransportConfig | SftpTransportConfig;
+  readonly transport: FolderTransportConfig | FtpTransportConfig | SftpTransportConfig | SmbTransportConfig;
   /** Files under way at once. */
   readonly parallel: number;
   /** The shared link's name; undefined: one of its own, always open, without a limit. */
@@ -120,6 +121,10 @@ export interface FtpTransportConfig extends FtpServerOptions {
 
 export interface SftpTransportConfig extends SftpServerOptions {
   readonly kind: 'sftp';
+}
+
+export interface SmbTransportConfig extends SmbTransportOptions {
+  readonly kind: 'smb';
 }
 
 export interface DestinationGroupConfig extends GroupConfigBase {

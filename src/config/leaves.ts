@@ -110,8 +110,9 @@ export function path(fix: string, context: PathContext): Leaf<string> {
 }
 
 /** A path on a file server, as it shows it. */
-export function remotePath(): Leaf<string> {
-  const fix = 'write the folder as the server shows it after the login, from its root: /oracle';
+export function remotePath(
+  fix = 'write the folder as the server shows it after the login, from its root: /oracle',
+): Leaf<string> {
   return textual(fix, (value) => {
     if (!value.startsWith('/')) return { message: 'does not begin with /', fix };
     const parts = value.split('/').filter((part) => part !== '');

@@ -10,6 +10,7 @@ const MIB = 1024 * 1024;
 export const ROLES = ['source', 'destination'] as const;
 const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const;
 const TLS_MODES = ['none', 'explicit', 'implicit'] as const;
+const ENCRYPTION = ['when-demanded', 'required'] as const;
 const WHEN_FULL = ['refuse-writes', 'suspend-replication'] as const;
 
 const WHEN_FULL_FIX =
@@ -20,6 +21,11 @@ const VOLUME_FIX = 'write the path of a raw image file or a block device: /dev/s
 const USER = /^[A-Za-z0-9][A-Za-z0-9._@-]{0,62}$/;
 const USER_FIX =
   'use up to 63 letters, digits, dots, underscores, hyphens and @, beginning with a letter or digit';
+/** MS-SRVS 2.2.4.22 has 80 characters; those that Windows refuses in names are left out. */
+const SHARE = /^[^"/\\[\]:|<>+=;,*?]{1,80}$/;
+const SHARE_FIX = 'write its name alone, without the server: backup';
+const SMB_USER = /^[^"/\\[\]:|<>+=;,*?]{1,104}$/;
+const SMB_USER_FIX = 'write the name alone, and the domain, if any, as domain:';
 const IPV4 = /^(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)){3}$/;
 const IPV4_FIX = 'write the address that the source reaches this machine by, such as 203.0.113.7';
 
@@ -156,6 +162,7 @@ function linkSchema(context: PathContext) {
   return z.strictObject({
     ftp: ftpSchema(context).optional(),
     sftp: sftpSchema(context).optional(),
+    smb: smbSchema(context).optional(),
     folder: leaves.path('write the folder’s path, local or on a mounted share', context).optional(),
     parallel: leaves.integer(limits.PARALLEL).default(2),
     link: leaves.text('write the name of one of the links').optional(),
@@ -201,6 +208,26 @@ function retentionSchema() {
     yearly: count,
     maximum: count,
     'time-zone': schedule.timeZone().default('UTC'),
+  });
+}
+
+function smbSchema(context: PathContext) {
+  return z.strictObject({
+    host: leaves.host('write the server’s name or IP address: files.bern.example'),
+    port: leaves.integer({ min: 1, max: 65_535 }).default(445),
+    share: leaves.matching(SHARE, 'is no share’s name', SHARE_FIX),
+    path: leaves.remotePath(
+      'write the folder below the share, from the share’s root and with slashes: /oracle',
+    ),
+    user: leaves.matching(SMB_USER, 'is no user’s name', SMB_USER_FIX),
+    domain: leaves
+      .text('write the domain of the account, or leave it out for one of the server itself')
+      .default(''),
+    ...passwordSettings(context),
+    encryption: leaves
+      .choice(ENCRYPTION, 'write when-demanded (where the server or the share wants it) or required')
+      .default('when-demanded'),
+    timeout: leaves.duration('30 s', limits.SERVER_TIMEOUT).default(30_000),
   });
 }
 

@@ -11,7 +11,7 @@ export interface SecretSources {
   readonly world: ConfigWorld;
 }
 
-/** By the place of the settings that name them: a group, a link's `ftp` or `sftp`, a `login`, `receiver.tls`. */
+/** By the place of the settings that name them: a group, a link's `ftp`, `sftp` or `smb`, a `login`, `receiver.tls`. */
 export interface Secrets {
   readonly keys: ReadonlyMap<string, Buffer>;
   readonly passwords: ReadonlyMap<string, string>;
@@ -40,6 +40,7 @@ export function readSecrets(
         reader.password([...at, 'ftp'], ftp);
         reader.authority([...at, 'ftp', 'certificate-authority'], ftp['certificate-authority']);
       }
+      if (link?.smb !== undefined) reader.password([...at, 'smb'], link.smb);
       if (link?.sftp !== undefined) {
         reader.password([...at, 'sftp'], link.sftp);
         reader.privateKey([...at, 'sftp', 'private-key'], link.sftp['private-key']);

@@ -15,6 +15,7 @@ import type { Transport } from '../transfer/transport.ts';
 import { FolderTransport } from '../transfer/transports/folder.ts';
 import { FtpTransport } from '../transfer/transports/ftp.ts';
 import { SftpTransport } from '../transfer/transports/sftp.ts';
+import { SmbTransport } from '../transfer/transports/smb.ts';
 import type { Links } from './links.ts';
 import type { RunningGroup } from './running-group.ts';
 import type { SourceBack } from './source-back.ts';
@@ -287,6 +288,8 @@ export function transportOf({ transport, parallel }: LinkConfig): Transport {
       return new FtpTransport({ ...transport, connections });
     case 'sftp':
       return new SftpTransport({ ...transport, connections });
+    case 'smb':
+      return new SmbTransport(transport);
   }
 }
 

@@ -116,6 +116,17 @@ receiver
       /to bern: sftp:\/\/u@h:22\/x \(a key or a password; no host-key yet: it is refused/,
     );
     assert.doesNotMatch(sftp.text, /correct horse|PRIVATE KEY/);
+    const smb = check(
+      withGroup(
+        GOOD_SOURCE.replace(
+          'folder: share',
+          'smb: { host: h, share: s, user: u, domain: BERN, password-file: password, path: /x }',
+        ),
+      ),
+    );
+    assert.equal(smb.exitCode, 0, smb.text);
+    assert.match(smb.text, /to bern: smb:\/\/BERN;u@h:445\/s\/x \(signed, and encrypted where/);
+    assert.doesNotMatch(smb.text, /correct horse/);
   });
 
   it('says what is wrong with the file before it looks at the machine, and exits 5', () => {

@@ -55,7 +55,7 @@ describe('Loading a configuration:', () => {
       });
     });
 
-    it('has everything that was written, for a source that sends by FTP and SFTP', () => {
+    it('has everything that was written, for a source that sends by FTP, SFTP and SMB', () => {
       const text = `role: source
 buffer: /buffer
 quota: 20 GiB
@@ -68,6 +68,7 @@ destinations:
     parallel: 4
     ftp: { host: '::1', port: 2121, user: u, password-file: password, path: //a//b/, certificate-authority: cert.pem, timeout: 1 min }
   bonn: { sftp: { host: bonn.example, user: u, private-key: ssh-key, host-key: 'SHA256:${'A'.repeat(43)}', path: /g } }
+  basel: { smb: { host: basel.example, share: backup, user: u, domain: BS, password-env: PASSWORD, path: /g/, encryption: required } }
   rome: { ftp: { host: rome.example, user: u, password-env: PASSWORD, path: /, tls: implicit, fingerprint: '${'AB:'.repeat(31)}CD' } }
 `;
       const { config } = good(
@@ -118,6 +119,24 @@ destinations:
             privateKey: fs.readFileSync(join(fixture.folder, 'ssh-key'), 'utf8'),
             hostKey: `SHA256:${'A'.repeat(43)}`,
             path: '/g',
+            timeout: 30_000,
+          },
+        },
+        {
+          name: 'basel',
+          parallel: 2,
+          link: undefined,
+          weight: 1,
+          transport: {
+            kind: 'smb',
+            host: 'basel.example',
+            port: 445,
+            share: 'backup',
+            path: '/g',
+            user: 'u',
+            domain: 'BS',
+            password: PASSWORD,
+            encryption: 'required',
             timeout: 30_000,
           },
         },

@@ -19,10 +19,10 @@ const NBD: Alternatives = {
   fix: 'add socket: with a path, or listen: 127.0.0.1:10809',
 };
 const TRANSPORT: Alternatives = {
-  names: ['ftp', 'sftp', 'folder'],
+  names: ['ftp', 'sftp', 'smb', 'folder'],
   needed: true,
   both: false,
-  fix: 'add ftp: or sftp: with the server, or folder: with a local or mounted path',
+  fix: 'add ftp:, sftp: or smb: with the server, or folder: with a local or mounted path',
 };
 const PASSWORD: Alternatives = {
   names: ['password-file', 'password-env'],
@@ -56,6 +56,7 @@ export function checkAlternatives(file: LenientFile, context: RuleContext): Find
       const at = [...path, 'destinations', destination];
       findings.push(...check(at, TRANSPORT));
       if (link.ftp !== undefined) findings.push(...check([...at, 'ftp'], PASSWORD));
+      if (link.smb !== undefined) findings.push(...check([...at, 'smb'], PASSWORD));
       if (link.sftp === undefined) continue;
       findings.push(...check([...at, 'sftp'], SFTP_LOGIN), ...check([...at, 'sftp'], SFTP_PASSWORD));
     }

@@ -65,12 +65,13 @@ function linkPlaces({ group, path }: GroupEntry, context: RuleContext): Place[] 
     const at = [...path, 'destinations', name];
     if (link?.folder !== undefined)
       return [{ path: [...at, 'folder'], place: pathForm(link.folder, context) }];
-    return (['ftp', 'sftp'] as const).flatMap((protocol): Place[] => {
+    return (['ftp', 'sftp', 'smb'] as const).flatMap((protocol): Place[] => {
       const server = link?.[protocol];
       if (server?.host === undefined || server.path === undefined) return [];
       // The same folder may be another one to another user.
       const address = `${server.user ?? ''}@${server.host.toLowerCase()}:${server.port ?? ''}`;
-      return [{ path: [...at, protocol, 'path'], place: `${protocol}://${address}${server.path}` }];
+      const share = 'share' in server ? `/${server.share.toLowerCase()}` : '';
+      return [{ path: [...at, protocol, 'path'], place: `${protocol}://${address}${share}${server.path}` }];
     });
   });
 }

@@ -9,7 +9,7 @@
 import type { FileHandle } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { PART_SUFFIX } from '../../journal/names.ts';
-import { SmbClient, type SmbClientOptions } from '../../smb/client.ts';
+import { SmbClient } from '../../smb/client.ts';
 import { SmbError, type SmbErrorCode } from '../../smb/errors.ts';
 import type { SmbFile } from '../../smb/file.ts';
 import { UNACKNOWLEDGED_MAX } from '../../smb/limits.ts';
@@ -29,11 +29,7 @@ import { monotonicProgress, type ReportProgress } from './progress.ts';
 import { cancelled, tooLarge } from './refusals.ts';
 import { resumeOffset } from './resume.ts';
 import { SMB_MEANINGS } from './smb-errors.ts';
-
-export interface SmbTransportOptions extends Omit<SmbClientOptions, 'ciphers' | 'previousSessionId'> {
-  /** The group's folder below the share, parts set apart by slashes. */
-  readonly path: string;
-}
+import type { SmbTransportOptions } from './smb-options.ts';
 
 /** Milliseconds before each further attempt at a rename over a file that somebody has open at that moment. */
 const RENAME_PAUSES = [10, 50, 200, 500] as const;
