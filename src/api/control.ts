@@ -1,3 +1,4 @@
+import type { LinkTestReport } from './contract/link-test.ts';
 import type { PlacedMarker } from './contract/markers.ts';
 import type { RetentionReport, SnapshotEntry } from './contract/snapshots.ts';
 import type { StatusReport } from './contract/status.ts';
@@ -15,6 +16,11 @@ export interface DaemonControl {
    * @throws OperatorError `CONFIG_INVALID`, `RESTART_NEEDED`: nothing was changed
    */
   reload(): readonly string[];
+  /**
+   * Tries the link of a source group to a destination, whatever goes over it at the moment.
+   * @throws OperatorError `GROUP_UNKNOWN`, `DESTINATION_UNKNOWN`, `NOT_A_SOURCE`, `LINK_CLOSED`
+   */
+  testLink(group: string, destination: string): Promise<LinkTestReport>;
   /** Oldest LSN first. @throws OperatorError `GROUP_UNKNOWN`, or why they cannot be listed */
   snapshots(group: string): Promise<readonly SnapshotEntry[]>;
   /** Newest first. @throws OperatorError `GROUP_UNKNOWN`, `NO_RETENTION`, or why they cannot be listed */

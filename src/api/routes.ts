@@ -17,6 +17,10 @@ interface GroupRoute {
   Params: { name: string };
 }
 
+interface DestinationRoute {
+  Params: { name: string; destination: string };
+}
+
 interface SnapshotRoute {
   Params: { name: string; id: string };
 }
@@ -48,6 +52,11 @@ export function addRoutes(app: FastifyInstance, control: DaemonControl): void {
     const placed = await control.placeMarker(group, { kind, name: name ?? nameAt(Date.now()) });
     reply.code(201);
     return placed;
+  });
+
+  app.post<DestinationRoute>('/groups/:name/destinations/:destination/test', (request) => {
+    const { name, destination } = request.params;
+    return control.testLink(checkedName('group', name), checkedName('destination', destination));
   });
 
   app.post('/reload', (): ReloadAnswer => ({ changed: [...control.reload()] }));
@@ -83,11 +92,15 @@ export function nameAt(time: number): string {
 }
 
 function checkedGroup(name: string): string {
+  return checkedName('group', name);
+}
+
+function checkedName(what: string, name: string): string {
   if (NAME_PATTERN.test(name)) return name;
   throw new RequestRefused(
     400,
     'REQUEST_INVALID',
-    `${JSON.stringify(name)} cannot be a group's name`,
-    `a group's name has ${NAME_RULE}`,
+    `${JSON.stringify(name)} cannot be a ${what}'s name`,
+    `a ${what}'s name has ${NAME_RULE}`,
   );
 }

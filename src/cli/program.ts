@@ -48,6 +48,7 @@ function createProgram(finish: Finish): Command {
     .addHelpText('afterAll', EXIT_CODES_HELP);
   addDaemonCommands(program, finish);
   addReload(program, finish);
+  addLink(program, finish);
   addStatus(program, finish);
   addMarker(program, finish);
   addSnapshot(program, finish);
@@ -101,6 +102,23 @@ function addReload(program: Command, finish: Finish): void {
     .action(async (options: { state: string }) => {
       const { reload } = await import('./reload.ts');
       finish(await reload(options));
+    });
+}
+
+function addLink(program: Command, finish: Finish): void {
+  program
+    .command('link')
+    .description('links to destinations')
+    .command('test')
+    .description('try everything that a link needs of its file server, measure it, and say what is wrong')
+    .argument('<group>', 'a group that this daemon is the source of', name)
+    .argument('<destination>', 'of the group', name)
+    .addOption(stateOption())
+    .option('--json', 'as one line of JSON', false)
+    .addHelpText('after', example('blockferry link test oracle bern'))
+    .action(async (group: string, destination: string, options: { state: string; json: boolean }) => {
+      const { testLink } = await import('./link-test.ts');
+      finish(await testLink({ ...options, group, destination }));
     });
 }
 

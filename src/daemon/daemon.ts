@@ -93,6 +93,7 @@ function controlOf(groups: readonly RunningGroup[]): Omit<DaemonControl, 'reload
       const statuses = await Promise.all(groups.map((group) => group.status()));
       return { version: manifest.version, startedAt, now: nodePlatform.clock.now(), groups: statuses };
     },
+    testLink: async (group, destination) => find(group).testLink(destination),
     placeMarker: async (group, marker) => find(group).placeMarker(marker),
     snapshots: async (group) => find(group).snapshots(),
     retention: async (group) => find(group).retention(),

@@ -96,6 +96,12 @@ function runningDestination(
           },
         ),
       ),
+    testLink: () =>
+      Promise.reject(
+        new OperatorError('NOT_A_SOURCE', `group ${config.name} is a destination: it sends nothing`, {
+          remedy: 'test the link where the hosts write',
+        }),
+      ),
     // All that a destination has is read when it starts.
     configure: () => undefined,
     wake: () => group.wake(),

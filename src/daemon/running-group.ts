@@ -1,4 +1,5 @@
 import type { MarkerToPlace } from '../api/control.ts';
+import type { LinkTestReport } from '../api/contract/link-test.ts';
 import type { PlacedMarker } from '../api/contract/markers.ts';
 import type { RetentionReport, SnapshotEntry } from '../api/contract/snapshots.ts';
 import type { DestinationGroupStatus, SourceStatus } from '../api/contract/status.ts';
@@ -19,6 +20,8 @@ export interface RunningGroup {
   retention(): Promise<RetentionReport>;
   /** Durable when this resolves. @throws OperatorError `SNAPSHOT_NOT_FOUND`, `SNAPSHOT_IN_USE` */
   deleteSnapshot(id: string): Promise<void>;
+  /** @throws OperatorError `DESTINATION_UNKNOWN`, `NOT_A_SOURCE`, `LINK_CLOSED` */
+  testLink(destination: string): Promise<LinkTestReport>;
   /** Takes over what can be changed while it runs. */
   configure(config: Config['groups'][number]): void;
   /** Its inbox got something. */

@@ -1,5 +1,6 @@
 /** Builds a source group from its configuration and runs it: two threads, its links, its status. */
 import type { MarkerToPlace } from '../api/control.ts';
+import type { LinkTestReport } from '../api/contract/link-test.ts';
 import type { SourceStatus } from '../api/contract/status.ts';
 import { RAW_MARGIN } from '../capture/journal-writer.ts';
 import type { Config, LinkConfig, SourceGroupConfig } from '../config/config.ts';
@@ -135,6 +136,15 @@ class Source implements RunningGroup {
 
   deleteSnapshot(): Promise<never> {
     return Promise.reject(noSnapshotsHere(this.name));
+  }
+
+  async testLink(destination: string): Promise<LinkTestReport> {
+    const stream = this.#streams.find(({ name }) => name === destination);
+    if (stream !== undefined) return stream.test();
+    const known = this.#streams.map(({ name }) => name).join(', ');
+    throw new OperatorError('DESTINATION_UNKNOWN', `group ${this.name} has no destination ${destination}`, {
+      remedy: `its destinations are: ${known}`,
+    });
   }
 
   configure(config: Config['groups'][number]): void {

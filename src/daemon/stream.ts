@@ -1,12 +1,16 @@
 /** One group on its way to one destination: its transport, its link, what it remembers of the other side, its status. */
+import { join } from 'node:path';
+import type { LinkTestReport } from '../api/contract/link-test.ts';
 import type { StreamStatus } from '../api/contract/status.ts';
 import type { LinkConfig } from '../config/config.ts';
 import type { Lsn } from '../journal/ids.ts';
 import type { DestinationStatus } from '../journal/status.ts';
 import type { Clock } from '../platform/clock.ts';
-import { describeError } from '../platform/errors.ts';
+import { describeError, OperatorError } from '../platform/errors.ts';
 import type { Log } from '../platform/log.ts';
+import type { Platform } from '../platform/platform.ts';
 import { Link, type LinkOptions, type LinkReport } from '../transfer/link.ts';
+import { testLink } from '../transfer/link-test.ts';
 import { LoggedTransport } from '../transfer/logged-transport.ts';
 import { RetryingTransport } from '../transfer/retrying-transport.ts';
 import type { SharedLink } from '../transfer/shared-link.ts';
@@ -27,7 +31,10 @@ export interface StreamOptions extends Pick<LinkOptions, 'segments' | 'decode'> 
 
 export class Stream {
   readonly name: string;
-  readonly #clock: Clock;
+  readonly #platform: Platform;
+  readonly #folder: string;
+  /** A transport with connections of its own. */
+  readonly #open: () => Transport;
   readonly #log: Log;
   readonly #shared: SharedLink;
   readonly #transport: Transport;
@@ -38,13 +45,15 @@ export class Stream {
   constructor(config: LinkConfig, log: Log, options: StreamOptions) {
     const { world, link, group, segments, decode } = options;
     this.name = config.name;
-    this.#clock = world.platform.clock;
+    this.#platform = world.platform;
+    this.#folder = join(group.folder, 'links');
+    this.#open = () => world.transport(config);
     this.#log = log;
     this.#shared = link;
     this.#weight = config.weight;
     const memory = (this.#memory = new LinkMemory(world.platform, group.folder, config.name));
     const { clock } = world.platform;
-    const server = new RetryingTransport(new LoggedTransport(world.transport(config), log, clock), clock);
+    const server = new RetryingTransport(new LoggedTransport(this.#open(), log, clock), clock);
     this.#transport = new ThrottledTransport(server, link, () => ({
       stream: `${group.name} → ${config.name}`,
       weight: this.#weight,
@@ -86,6 +95,23 @@ export class Stream {
     this.#weight = weight;
   }
 
+  /**
+   * Tries everything that the link needs, over connections of its own, at the link's pace and in its turn.
+   * @throws OperatorError `LINK_CLOSED`
+   */
+  test(): Promise<LinkTestReport> {
+    const closure = this.#shared.closure();
+    if (closure !== undefined) {
+      throw new OperatorError('LINK_CLOSED', closure.message, {
+        remedy:
+          'test it while it is open, or open it for the test: change its schedule and run `blockferry reload`',
+      });
+    }
+    const party = { stream: `${this.name}: a test`, weight: 1, copying: false };
+    const transport = new ThrottledTransport(this.#open(), this.#shared, () => party);
+    return testLink(this.#platform, { transport, folder: this.#folder });
+  }
+
   /** `last`: the newest LSN of the group. */
   status(last: number): StreamStatus {
     const report = this.#link.report();
@@ -97,7 +123,7 @@ export class Stream {
       state: report.state,
       received: status?.received ?? 0,
       applied: status?.applied ?? 0,
-      ...lagOf(report, last, this.#clock),
+      ...lagOf(report, last, this.#platform.clock),
       lagBytes: report.backlogBytes,
       backlogSegments: report.backlogSegments,
       rate: report.rate,

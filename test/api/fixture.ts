@@ -5,6 +5,7 @@ import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { endpointSchema, type Endpoint } from '../../src/api/contract/endpoint.ts';
+import type { LinkTestReport } from '../../src/api/contract/link-test.ts';
 import type { PlacedMarker } from '../../src/api/contract/markers.ts';
 import type { RetentionReport, SnapshotEntry } from '../../src/api/contract/snapshots.ts';
 import type { StatusReport } from '../../src/api/contract/status.ts';
@@ -21,6 +22,7 @@ export const MARKER_TIME = Date.UTC(2026, 10, 21, 1, 46, 0);
 /** Has the groups of its report; takes markers for sources, lists two snapshots for destinations. */
 export class PretendedDaemon implements DaemonControl {
   report: StatusReport = REPORTS.healthy;
+  linkTest: LinkTestReport = { server: 'ftp://ferry@10.1.0.9:21/oracle', steps: [] };
   /** What the next reload changes. */
   changed: readonly string[] = [];
   /** Thrown by `placeMarker` and `reload` when set. */
@@ -31,6 +33,11 @@ export class PretendedDaemon implements DaemonControl {
   reload(): readonly string[] {
     if (this.failure !== undefined) throw this.failure;
     return this.changed;
+  }
+
+  testLink(group: string): Promise<LinkTestReport> {
+    this.#find(group);
+    return Promise.resolve(this.linkTest);
   }
 
   status(): StatusReport {

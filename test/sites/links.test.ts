@@ -131,6 +131,15 @@ links:
       );
       assert.equal((await pair.destination()).received, 0);
 
+      const tested = (): Promise<CliResult> =>
+        cli(['link', 'test', 'g', 'second', '--state', pair.path('source', 'state')]);
+      const untested = await tested();
+      assert.equal(untested.exitCode, 6);
+      assert.match(
+        untested.error,
+        /the schedule has the link closed for ever\.\nWhat to do: test it while it is open/,
+      );
+
       // Too slow for what there is to send, so that it is under way when the rate is changed.
       edit('outside: closed', 'outside: 100 kB/s');
       process.kill(pair.pid('source'), 'SIGHUP');
@@ -155,6 +164,9 @@ links:
       assert.match(done.out, /^In force now:\n {2}links\.wan\.schedule\.outside\.kind\n/);
       assert.match(done.out, /\n {2}groups\.g\.destinations\.second\.weight\n$/);
       await pair.inStep();
+      const good = await tested();
+      assert.deepEqual([good.exitCode, good.error], [0, '']);
+      assert.match(good.out, /destination\/buffer\/g\n {2}connect, [^]*\nThe link works\.\n$/);
 
       edit('weight: 7', 'weight: heavy');
       const wrong = await reload();
