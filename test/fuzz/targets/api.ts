@@ -94,6 +94,11 @@ function control(): DaemonControl {
       return Promise.resolve({ id: GROUP.id, lsn: lsn(1), time: TIME, name });
     },
     reload: () => [],
+    testLink(group, destination) {
+      assert.match(group, NAME_PATTERN);
+      assert.match(destination, NAME_PATTERN);
+      return Promise.resolve({ server: 'ftp://here', steps: [] });
+    },
     snapshots(group) {
       assert.match(group, NAME_PATTERN);
       return Promise.resolve([]);
