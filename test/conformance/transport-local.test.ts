@@ -8,6 +8,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { nodeClock } from '../../src/platform/node/clock.ts';
 import { LoggedTransport } from '../../src/transfer/logged-transport.ts';
 import { RetryingTransport } from '../../src/transfer/retrying-transport.ts';
+import { SharedLink } from '../../src/transfer/shared-link.ts';
+import { ThrottledTransport } from '../../src/transfer/throttled-transport.ts';
+import { Turns } from '../../src/transfer/turns.ts';
 import type { Transport } from '../../src/transfer/transport.ts';
 import { BoundedCalls } from '../../src/transfer/transports/bounded-calls.ts';
 import { FolderTransport } from '../../src/transfer/transports/folder.ts';
@@ -51,6 +54,15 @@ describeTransport(
 describeTransport(
   'memory behind retries and a log',
   inMemory((inner) => new RetryingTransport(new LoggedTransport(inner, silent, nodeClock), nodeClock)),
+);
+
+describeTransport(
+  'memory behind a schedule',
+  inMemory((inner) => {
+    const settings = { week: undefined, files: 16, copyShare: 0.2, burstMax: MIB };
+    const link = new SharedLink(nodeClock, new Turns(16, 0.5), settings);
+    return new ThrottledTransport(inner, link, () => ({ stream: 'g → d', weight: 1, copying: false }));
+  }),
 );
 
 describeStoredTransport('folder', () => {
