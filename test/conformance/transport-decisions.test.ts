@@ -2,11 +2,12 @@
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, posix, win32 } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 import fc from 'fast-check';
 import { TransportError, type TransportErrorCode } from '../../src/transfer/transport.ts';
 import { fileError } from '../../src/transfer/transports/file-errors.ts';
+import { filePlace } from '../../src/transfer/transports/folder-path.ts';
 import { ftpError } from '../../src/transfer/transports/ftp-errors.ts';
 import { isLegalPart, parseName } from '../../src/transfer/transports/names.ts';
 import { monotonicProgress } from '../../src/transfer/transports/progress.ts';
@@ -179,6 +180,46 @@ describe('names', () => {
       folder: 'inbox',
       file: '00000001-0000000000000001-0000000000000002.seg',
     });
+  });
+});
+
+describe('where a file lies below a folder', () => {
+  it('is the same on a disk, a share by its UNC path, and one that is written with slashes or long', () => {
+    const roots: readonly (readonly [string, string])[] = [
+      [String.raw`\\server\share\group`, String.raw`\\server\share\group`],
+      [String.raw`\\server\share`, String.raw`\\server\share`],
+      ['\\\\server\\share\\', String.raw`\\server\share`],
+      ['//server/share/group', String.raw`\\server\share\group`],
+      [String.raw`\\server\a share$\Büro`, String.raw`\\server\a share$\Büro`],
+      [String.raw`\\?\UNC\server\share\group`, String.raw`\\?\UNC\server\share\group`],
+      [String.raw`Z:\group`, String.raw`Z:\group`],
+      ['Z:\\', 'Z:'],
+    ];
+    for (const [root, plain] of roots) {
+      assert.deepEqual(filePlace(root, 'inbox/a.seg', win32), {
+        directory: String.raw`${plain}\inbox`,
+        path: String.raw`${plain}\inbox\a.seg`,
+      });
+    }
+    assert.equal(filePlace('/mnt/share/group/', 'a.json', posix).path, '/mnt/share/group/a.json');
+  });
+
+  it('never leaves the folder, by whatever name and on whatever system', () => {
+    const parts = fc.oneof(fc.constantFrom('..', '.', 'C:', 'nul', 'a', 'b.seg', '\\\\x', ''), fc.string());
+    fc.assert(
+      fc.property(fc.array(parts, { maxLength: 3 }), fc.constantFrom(posix, win32), (name, rules) => {
+        const root = rules === win32 ? String.raw`\\server\share\group` : '/mnt/group';
+        let place;
+        try {
+          place = filePlace(root, name.join('/'), rules);
+        } catch (error) {
+          assert.ok(error instanceof TransportError && error.code === 'BadName');
+          return;
+        }
+        const below = rules.relative(root, place.path).split(rules.sep);
+        assert.deepEqual(below, name.join('/').split('/'));
+      }),
+    );
   });
 });
 

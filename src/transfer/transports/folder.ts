@@ -21,6 +21,7 @@ import {
 } from '../transport.ts';
 import { BoundedCalls } from './bounded-calls.ts';
 import { fileError } from './file-errors.ts';
+import { filePlace } from './folder-path.ts';
 import { changed, openLocalFile, READ_CHUNK } from './local-file.ts';
 import { checkFolder, isLegalPart, LIST_ENTRIES_MAX, parseName } from './names.ts';
 import { paced } from './paced.ts';
@@ -63,12 +64,12 @@ export class FolderTransport implements Transport {
   }
 
   async put(source: LocalFile, name: string, options: TransferOptions): Promise<void> {
-    const { folder, file } = parseName(name);
+    const { folder } = parseName(name);
+    const { directory, path: target } = filePlace(this.#root, name);
     const progress = monotonicProgress(source.size, options.onProgress);
     await this.#run(`sending ${name} to`, options.signal, async (check) => {
       if (folder !== undefined) await this.#ensureFolder(folder);
-      const directory = join(this.#root, folder ?? '');
-      const path = join(directory, file + PART_SUFFIX);
+      const path = target + PART_SUFFIX;
       const input = await openLocalFile(source);
       try {
         await this.#writePart({ source, input, path, progress, pace: options.pace, check });
@@ -76,15 +77,14 @@ export class FolderTransport implements Transport {
         await this.#calls.close(input);
       }
       check();
-      await this.#replace(path, join(directory, file));
+      await this.#replace(path, target);
       await this.#syncDirectory(directory);
     });
   }
 
   async readSmall(name: string, limit: number, signal: AbortSignal): Promise<Buffer | undefined> {
-    const { folder, file } = parseName(name);
+    const { path } = filePlace(this.#root, name);
     return this.#run(`reading ${name} from`, signal, async () => {
-      const path = join(this.#root, folder ?? '', file);
       if (!(await this.#isOrdinaryFile(path))) return undefined;
       const input = await this.#calls.unlessAbsent(() => open(path, constants.O_RDONLY | NO_FOLLOW));
       if (input === undefined) return undefined;
@@ -125,8 +125,7 @@ export class FolderTransport implements Transport {
   }
 
   async remove(name: string, signal: AbortSignal): Promise<void> {
-    const { folder, file } = parseName(name);
-    const path = join(this.#root, folder ?? '', file);
+    const { path } = filePlace(this.#root, name);
     await this.#run(`removing ${name} from`, signal, () => this.#calls.run(() => rm(path, { force: true })));
   }
 
