@@ -29,8 +29,8 @@ for (const secure of [false, true]) {
     let local: string;
     let path: string;
 
-    before(async () => {
-      certificate = await makeCertificate();
+    before(() => {
+      certificate = makeCertificate();
       local = mkdtempSync(join(tmpdir(), 'client-'));
       path = join(local, 'segment');
       writeFileSync(path, file);

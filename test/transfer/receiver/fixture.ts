@@ -22,6 +22,7 @@ import { nodeClock } from '../../../src/platform/node/clock.ts';
 import { nodeFiles } from '../../../src/platform/node/files.ts';
 import type { ReceiverOptions, ReceiverStream } from '../../../src/transfer/receiver/options.ts';
 import { Receiver } from '../../../src/transfer/receiver/receiver.ts';
+import { makeCertificate as makeCertificateFiles } from '../../servers/certificate.ts';
 
 export const run = promisify(execFile);
 
@@ -168,14 +169,11 @@ export interface Certificate {
 }
 
 /** A self-signed certificate for 127.0.0.1 and localhost. */
-export async function makeCertificate(): Promise<Certificate> {
+export function makeCertificate(): Certificate {
   const folder = mkdtempSync(join(tmpdir(), 'certificate-'));
   try {
-    const [key, certificate] = [join(folder, 'key.pem'), join(folder, 'certificate.pem')];
-    const subject = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1'];
-    const kind = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '30'];
-    await run('openssl', ['req', '-x509', ...kind, ...subject, '-keyout', key, '-out', certificate]);
-    return { certificate: readFileSync(certificate, 'utf8'), key: readFileSync(key, 'utf8') };
+    const { pem, keyFile } = makeCertificateFiles(folder);
+    return { certificate: pem, key: readFileSync(keyFile, 'utf8') };
   } finally {
     rmSync(folder, { recursive: true });
   }

@@ -231,7 +231,7 @@ describe("the receiver's limits", () => {
   });
 
   it('end a TLS handshake that does not come about', async () => {
-    site = await startSite({ clock, tls: await makeCertificate() });
+    site = await startSite({ clock, tls: makeCertificate() });
     const client = await connected();
     assert.match(await client.command('AUTH TLS'), /^234/);
     await new Promise((resolve) => setTimeout(resolve, 50));

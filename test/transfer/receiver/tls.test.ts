@@ -22,8 +22,8 @@ describe('the receiver with a certificate', () => {
   let site: Site;
   let client: RawClient;
 
-  before(async () => {
-    certificate = await makeCertificate();
+  before(() => {
+    certificate = makeCertificate();
   });
   beforeEach(async () => {
     site = await startSite({ tls: certificate });
