@@ -54,7 +54,7 @@ export class Oracle implements RecorderOracle {
     this.#held = new Held(options.destination.disk, options.destinationFolder);
     options.source.watcher = {
       wrote: (path, position, bytes) => this.#sourceWrote(path, position, bytes),
-      wroteInPart: (path, position, bytes) => {
+      failedToWrite: (path, position, bytes) => {
         if (path.startsWith(`${options.sourceFolder}/journal/`) && position >= RAW_HEADER)
           this.#failed = parseRecords(bytes);
       },

@@ -172,7 +172,7 @@ class SimulatedFile implements OpenFile {
     };
     const putPart = (bytes: Uint8Array): void => {
       put(bytes);
-      this.#machine.watcher.wroteInPart?.(this.path, position, bytes);
+      this.#machine.watcher.failedToWrite?.(this.path, position, from);
     };
     this.#change(
       'write',

@@ -34,8 +34,8 @@ export type CallFault =
 /** Told of what the product does to files, after it was done. */
 export interface Watcher {
   wrote?(path: string, position: number, bytes: Uint8Array): void;
-  /** A write that failed left its beginning behind. */
-  wroteInPart?(path: string, position: number, bytes: Uint8Array): void;
+  /** A write failed, and may have left its beginning behind. */
+  failedToWrite?(path: string, position: number, bytes: Uint8Array): void;
   renamed?(from: string, to: string): void;
   /** Before it is. */
   removing?(path: string): void;
