@@ -78,7 +78,7 @@ export class RawPool {
     this.#count -= 1;
     const file = this.#count < RAWS_MAX ? this.#reopen(spare) : undefined;
     if (file === undefined) {
-      this.#files.remove(spare);
+      this.#removeUnused(spare);
       return;
     }
     this.#count += 1;
@@ -103,6 +103,15 @@ export class RawPool {
     }
     this.#count += 1;
     return { file, path };
+  }
+
+  /** What cannot be removed now is by the next start. */
+  #removeUnused(path: string): void {
+    try {
+      this.#files.remove(path);
+    } catch {
+      // It takes room until then.
+    }
   }
 
   /** Undefined when it is of no use any more. */

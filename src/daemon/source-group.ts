@@ -194,10 +194,11 @@ export class SourceGroup {
 
   async #destage({ raw, generation }: QueuedRaw): Promise<void> {
     this.#checkpoint = await this.#back.apply(raw);
-    for (const wait of ['destage-failed', ...Object.values(VOLUME_WAITS)]) this.waits.clear(wait);
     await this.#host.destaged(generation);
     await this.#host.release(raw.path);
-    await this.#free();
+    for (const wait of ['destage-failed', ...Object.values(VOLUME_WAITS)]) this.waits.clear(wait);
+    // No part of the stage: its file is given back already, and cannot be a second time.
+    this.wake();
   }
 
   #onStageFailed(stage: RawStage, error: unknown): void {

@@ -14,6 +14,7 @@ export class Reasons {
   readonly #sites: readonly Site[];
   #seen = '';
   #since = 0;
+  #silent = 0;
 
   constructor(loop: Loop, oracle: Oracle, sites: readonly Site[]) {
     this.#loop = loop;
@@ -53,7 +54,9 @@ export class Reasons {
         );
       }
     }
-    if (reasons.length > 0 || seen !== this.#seen || this.#oracle.isSettled) return;
+    // While it is tried again there is none for a moment.
+    this.#silent = reasons.length > 0 || seen !== this.#seen || this.#oracle.isSettled ? 0 : this.#silent + 1;
+    if (this.#silent < 3) return;
     this.#oracle.fail(
       new Violation('no-reason', `nothing has moved for ${PATIENCE} ms, and nobody says why`),
     );
