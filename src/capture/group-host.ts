@@ -122,6 +122,8 @@ export class GroupHost {
     this.#copy?.stop();
     this.#copy = undefined;
     await this.#appendControl(RecordKind.initBegin, {});
+    // Another that waited for room as this did.
+    (this.#copy as InitialCopy | undefined)?.stop();
     const copy = (this.#copy = new InitialCopy({
       clock: this.#platform.clock,
       volumes: this.#captured,

@@ -92,7 +92,7 @@ export class SourceMode {
     const decision = bufferDecision({ state: this.#state, used, free, quota, segmentBytesMax, whenFull });
     await this.#host.setCopyPaused(used > quota / 2);
     if (decision === this.#state) {
-      if (decision !== 'suspended' && !this.#initialized) await this.#moveCopy();
+      if (decision !== 'suspended' && !this.#initialized) this.#moveCopy();
     } else if (decision === 'refusing') {
       const message = `the buffer holds ${used} of ${quota} bytes: writes are refused until the destinations catch up`;
       await this.#host.refuse({ code: 'ENOSPC', message });
@@ -126,15 +126,21 @@ export class SourceMode {
     this.#log.error(message);
   }
 
-  async #moveCopy(): Promise<void> {
+  #moveCopy(): void {
     if (this.#copy === 'complete') {
       this.#options.onInitialized(true);
       this.#initialized = true;
       this.#log.info('initial copy complete: recovery points from here on');
     } else if (this.#copy === 'none' && this.#state === 'open') {
       this.#log.info('initial copy begins');
-      await this.#host.beginCopy();
       this.#copy = 'running';
+      // Not waited for: it may need room in the journal, which comes of sealing, and sealing waits for this.
+      this.#host.beginCopy().catch((error: unknown) => this.#copyFailed(error));
     }
+  }
+
+  #copyFailed(error: unknown): void {
+    this.#log.warn(`the initial copy could not begin: ${describeError(error)}`);
+    if (this.#copy === 'running') this.#copy = 'none';
   }
 }
