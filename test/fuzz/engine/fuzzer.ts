@@ -8,7 +8,7 @@ import { mutate } from './mutate.ts';
 import type { Prng } from './prng.ts';
 import type { FuzzTarget } from './target.ts';
 
-const TIME_LIMIT = 500;
+const TIME_LIMIT = 2000;
 /** What took too long or too much is tried again: a busy machine and a collector at work are no findings. */
 const SECOND_LOOKS = 2;
 /** Different findings of one target; then it is to be mended first. */

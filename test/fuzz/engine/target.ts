@@ -10,7 +10,7 @@ export interface FuzzTarget {
   readonly lengthMax: number;
   /** Bytes of memory that the execution of an input may ask for, all of it together; more is a finding. */
   readonly memory: (input: Buffer) => number;
-  /** Milliseconds that one execution may take; more, every time it is tried again, is a finding. Default 500. */
+  /** Milliseconds that one execution may take; more, every time it is tried again, is a finding. Default 2000. */
   readonly timeLimit?: number;
   /** A mutation that knows the format; used in turn with those that do not. */
   readonly mutate?: Mutate;

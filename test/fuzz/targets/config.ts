@@ -13,8 +13,14 @@ import { MIB } from './expect.ts';
 const WINDOWS = 1;
 const FOLDERS = ['../../../samples/config/', '../../golden/config/'];
 
+/** Each name stands for ten of the one before. */
+const ALIAS_BOMB = [
+  'a: &a [x, x]',
+  ...'bcdefghi'.split('').map((name, i) => `${name}: &${name} [${`*${'abcdefghi'[i] ?? ''}, `.repeat(10)}]`),
+].join('\n');
+
 export function configTarget(): FuzzTarget {
-  const texts = FOLDERS.flatMap((folder) => readTexts(new URL(folder, import.meta.url)));
+  const texts = [...FOLDERS.flatMap((folder) => readTexts(new URL(folder, import.meta.url))), ALIAS_BOMB];
   const words = new Set(texts.flatMap((text) => text.match(/[\w-]+:/g) ?? []));
   return {
     seeds: texts.flatMap((text) =>
@@ -41,7 +47,7 @@ export function configTarget(): FuzzTarget {
     lengthMax: 8 * 1024,
     // A tree of nodes, with places, for a few bytes of text each; an alias bomb ends at 100,000 nodes.
     memory: (input) => 96 * MIB + 16 * 1024 * input.length,
-    timeLimit: 2000,
+    timeLimit: 10_000,
     mutate: mutateLines,
     run: check,
   };

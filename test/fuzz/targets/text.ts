@@ -36,7 +36,7 @@ export function textTarget(): FuzzTarget {
     dictionary: ['USER ', 'ABOR\r\n', '\r\n', '../', '/inbox/', '.seg.part', ' GiB', ' min', '::'].map(
       (word) => Buffer.from(word),
     ),
-    lengthMax: 1024,
+    lengthMax: 1536,
     memory: (input) => 2 * MIB + 2048 * input.length,
     run(input) {
       const bytes = input.subarray(1);
@@ -55,7 +55,11 @@ function seeds(): Buffer[] {
     ],
     [`inbox/${segment}`, 'status/destination.json', 'con.txt'],
     [`/inbox/${segment}.part`, '../status/destination.json', './inbox//'],
-    [`USER oracle\r\nPASS x y\r\nSTOR ${segment}\r\n`, 'NOOP\nabor\r\n'],
+    [
+      `USER oracle\r\nPASS x y\r\nSTOR ${segment}\r\n`,
+      'NOOP\nabor\r\n',
+      `STOR ${'x'.repeat(507)}\r\nSTOR ${'x'.repeat(508)}\r\n`,
+    ],
     ['1.5 GiB', '512', '20 TB', '3 k'],
     ['500 ms', '1.5 h', '2 d'],
     ['127.0.0.1:10809', '[::1]:10809', '30000-30049', 'ftp.bern.example:21'],
