@@ -78,6 +78,8 @@ export class SourceBack {
       else if (range !== undefined)
         sealed.push({ name, path, range, bytes: this.#files.stat(path)?.size ?? 0 });
     }
+    // A killed process may have left names that no power cut was to spare (I2): these are sent.
+    if (sealed.length > 0) this.#files.syncDirectory(this.#journal);
     sealed.sort((a, b) => compareRanges(a.range, b.range));
     return Promise.resolve({ checkpoint: this.#checkpoint, sealed });
   }

@@ -152,6 +152,29 @@ describe('a source’s sealing and destaging', function () {
     });
   }
 
+  it('tells of what a killed process sealed only once that survives a power cut (I2, I4)', async () => {
+    let found = 0;
+    for (let n = 1, dead = true; dead; n += 1) {
+      const { disk, raws } = await written(1);
+      const files = new TamperedFiles(disk);
+      files.dieAt(n, 'after');
+      try {
+        const object = back(files);
+        await object.open();
+        await object.seal(raws[0]!, true);
+        dead = false;
+      } catch (error) {
+        assert.ok(error instanceof Crash, String(error));
+      }
+      const { sealed } = await back(disk).open();
+      found += dead ? sealed.length : 0;
+      const told = sealed.map(({ path }) => ({ path, content: contentOf(disk, path) }));
+      disk.cutPower(() => false);
+      for (const { path, content } of told) assert.ok(contentOf(disk, path).equals(content), `call ${n}`);
+    }
+    assert.ok(found > 1, `${found} deaths left a sealed segment`);
+  });
+
   it('goes on sealing while a volume is offline, and destages in order when it is back', async () => {
     const { disk, raws, history } = await written(3);
     disk.rename('/volumes/b', '/volumes/away');
