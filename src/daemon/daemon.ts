@@ -34,8 +34,11 @@ export async function startDaemon(
   const closers: (() => Promise<void>)[] = [];
   const links = new Links(nodePlatform.clock, config);
   const stop = async (): Promise<void> => {
-    for (const close of closers.splice(0).reverse()) await close();
-    const stopped = await Promise.allSettled(groups.splice(0).map((group) => group.stop()));
+    // Whatever fails, the groups are stopped.
+    const closed = closers.splice(0).reverse();
+    const stopped: PromiseSettledResult<void>[] = [];
+    for (const close of closed) stopped.push(...(await Promise.allSettled([close()])));
+    stopped.push(...(await Promise.allSettled(groups.splice(0).map((group) => group.stop()))));
     const failed = stopped.find((result) => result.status === 'rejected');
     links.stop();
     if (failed !== undefined) throw failed.reason;
