@@ -35,6 +35,12 @@ export default {
       to: { path: '^src/smb/' },
     },
     {
+      name: 'smb-is-used-through-its-index',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/smb/' },
+      to: { path: '^src/smb/', pathNot: '^src/smb/index\\.ts$' },
+    },
+    {
       name: 'journal-and-volume-know-the-platform-only',
       severity: 'error',
       from: { path: '^src/(journal|volume)/' },

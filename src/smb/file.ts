@@ -57,7 +57,7 @@ export class SmbFile {
     this.#fileId = open.fileId;
   }
 
-  /** READ, several under way. Shorter than `length` only where the file ends. */
+  /** READ (MS-SMB2 2.2.19), several under way. Shorter than `length` only where the file ends. */
   async read(offset: number, length: number, signal?: AbortSignal): Promise<Buffer> {
     const step = this.#payload(this.#share.session.negotiated.maxRead);
     const parts: Promise<Buffer>[] = [];
@@ -69,7 +69,7 @@ export class SmbFile {
     return Buffer.concat(short < 0 ? buffers : buffers.slice(0, short + 1));
   }
 
-  /** WRITE of one piece of at most 64 KiB. */
+  /** WRITE (MS-SMB2 2.2.21) of one piece, of at most 64 KiB where nothing is known of the server's credits. */
   async write(offset: number, data: Buffer, signal?: AbortSignal): Promise<void> {
     const extent = { fileId: this.#fileId, offset, length: data.length };
     const message = await this.#share.expect(
@@ -84,7 +84,7 @@ export class SmbFile {
   }
 
   /**
-   * WRITEs, several under way; as long as answers are quick they grow, and on a slow link they stay short. When this
+   * WRITEs (MS-SMB2 2.2.21), several under way; as long as answers are quick they grow, and on a slow link they stay short. When this
    * rejects, everything before the last offset acknowledged is in the file; what lies behind may have holes. A write that
    * was cancelled may be done still, until the file is closed.
    */
@@ -107,7 +107,7 @@ export class SmbFile {
     }
   }
 
-  /** FLUSH: what was written is durable, where the server's configuration lets it be. */
+  /** FLUSH (MS-SMB2 2.2.17): what was written is durable, where the server's configuration lets it be. */
   async flush(): Promise<void> {
     await this.#share.expect(
       { command: 'flush', body: encodeHandleRequest(this.#fileId) },
@@ -115,7 +115,7 @@ export class SmbFile {
     );
   }
 
-  /** QUERY_INFO: its size now, bytes. */
+  /** QUERY_INFO with FileStandardInformation (MS-SMB2 2.2.37, MS-FSCC 2.4.47): its size now, bytes. */
   async size(): Promise<number> {
     const body = encodeQueryInfoRequest(this.#fileId);
     return decodeSizeResponse(
@@ -123,22 +123,22 @@ export class SmbFile {
     );
   }
 
-  /** SET_INFO: cut or extended to `size` bytes. */
+  /** SET_INFO with FileEndOfFileInformation (MS-SMB2 2.2.39, MS-FSCC 2.4.13): cut or extended to `size` bytes. */
   async setSize(size: number): Promise<void> {
     await this.#setInfo(encodeSetSizeRequest(this.#fileId, size), `resizing ${this.path}`);
   }
 
-  /** SET_INFO: to another path below the share. */
+  /** SET_INFO with FileRenameInformation (MS-SMB2 2.2.39, MS-FSCC 2.4.42): to another path below the share. */
   async rename(to: string, replace: boolean): Promise<void> {
     await this.#setInfo(encodeRenameRequest(this.#fileId, to, replace), `renaming ${this.path} to ${to}`);
   }
 
-  /** SET_INFO: it goes when it is closed. */
+  /** SET_INFO with FileDispositionInformation (MS-SMB2 2.2.39, MS-FSCC 2.4.11): it goes when it is closed. */
   async markDeleted(): Promise<void> {
     await this.#setInfo(encodeDeleteRequest(this.#fileId), `deleting ${this.path}`);
   }
 
-  /** CLOSE. No error when the connection is gone, as the server has closed it then. */
+  /** CLOSE (MS-SMB2 2.2.15). No error when the connection is gone, as the server has closed it then. */
   async close(): Promise<void> {
     if (this.#share.session.connection.ended !== undefined) return;
     await this.#share.expect(

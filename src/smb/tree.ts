@@ -65,7 +65,7 @@ export class SmbTree {
     return this.#share.session;
   }
 
-  /** TREE_CONNECT. @throws SmbError `SHARE_NOT_FOUND`, `ACCESS_DENIED`, `INTEGRITY` … */
+  /** TREE_CONNECT (MS-SMB2 2.2.9). @throws SmbError `SHARE_NOT_FOUND`, `ACCESS_DENIED`, `INTEGRITY` … */
   static async connect(session: Session, path: string, signal?: AbortSignal): Promise<SmbTree> {
     const { connection } = session;
     const body = encodeTreeConnectRequest(path);
@@ -85,7 +85,7 @@ export class SmbTree {
   }
 
   /**
-   * CREATE. Others may do what they like with it meanwhile: a handle that a server keeps for a connection that was cut must
+   * CREATE (MS-SMB2 2.2.13). Others may do what they like with it meanwhile: a handle that a server keeps for a connection that was cut must
    * not lock out the one that comes after it.
    */
   async open(path: string, options: OpenOptions, signal?: AbortSignal): Promise<SmbFile> {
@@ -107,7 +107,7 @@ export class SmbTree {
     throw new SmbError('EXISTS', `opening ${path}: it is a link`);
   }
 
-  /** Makes a folder unless it is there. Its parent must be. */
+  /** CREATE (MS-SMB2 2.2.13): makes a folder unless it is there. Its parent must be. */
   async makeFolder(path: string, signal?: AbortSignal): Promise<void> {
     const { fileId } = await this.#create(path, {
       access: ACCESS.readAttributes,
@@ -119,13 +119,13 @@ export class SmbTree {
     await this.#close(fileId, path);
   }
 
-  /** Renames what nobody has open. `replace`: over a file that is there. */
+  /** SET_INFO with FileRenameInformation (MS-SMB2 2.2.39, MS-FSCC 2.4.42). `replace`: over a file that is there. */
   async rename(from: string, to: string, replace: boolean, signal?: AbortSignal): Promise<void> {
     const file = await this.open(from, { mode: 'write', disposition: 'open' }, signal);
     await finish(file.rename(to, replace), () => file.close());
   }
 
-  /** Deletes a file. @throws SmbError `NOT_FOUND` … */
+  /** SET_INFO with FileDispositionInformation (MS-SMB2 2.2.39, MS-FSCC 2.4.11): deletes a file. @throws SmbError `NOT_FOUND` … */
   async remove(path: string, signal?: AbortSignal): Promise<void> {
     const { fileId } = await this.#create(path, {
       access: ACCESS.delete,
@@ -141,7 +141,7 @@ export class SmbTree {
     await finish(marking, () => this.#close(fileId, path));
   }
 
-  /** The names in a folder, in the server's order, a page at a time, without `.` and `..`. */
+  /** QUERY_DIRECTORY (MS-SMB2 2.2.33), a page at a time: the names in a folder, in the server's order, without `.` and `..`. */
   async list(path: string, options: ListOptions): Promise<ListedFile[]> {
     const { fileId } = await this.#create(path, {
       access: ACCESS.readData | ACCESS.readAttributes | ACCESS.synchronize,
@@ -153,7 +153,7 @@ export class SmbTree {
     return finish(this.#pages(fileId, path, options), () => this.#close(fileId, path));
   }
 
-  /** Whether the folder is there. @throws SmbError for any other answer than yes and no */
+  /** CREATE (MS-SMB2 2.2.13): whether the folder is there. @throws SmbError for any other answer than yes and no */
   async hasFolder(path: string, signal?: AbortSignal): Promise<boolean> {
     try {
       const { fileId } = await this.#create(path, {
@@ -171,7 +171,7 @@ export class SmbTree {
     }
   }
 
-  /** TREE_DISCONNECT and LOGOFF, and the connection is closed. What is under way is rejected. */
+  /** TREE_DISCONNECT and LOGOFF (MS-SMB2 2.2.11, 2.2.7), and the connection is closed. What is under way is rejected. */
   async close(): Promise<void> {
     const { connection, encrypts } = this.session;
     try {

@@ -1,5 +1,5 @@
 /** What an SMB server answered, or its connection did, as a transport says it. */
-import type { SmbErrorCode } from '../../smb/errors.ts';
+import type { SmbErrorCode } from '../../smb/index.ts';
 import type { TransportErrorCode } from '../transport.ts';
 
 interface Meaning {

@@ -9,11 +9,14 @@
 import type { FileHandle } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { PART_SUFFIX } from '../../journal/names.ts';
-import { SmbClient } from '../../smb/client.ts';
-import { SmbError, type SmbErrorCode } from '../../smb/errors.ts';
-import type { SmbFile } from '../../smb/file.ts';
-import { UNACKNOWLEDGED_MAX } from '../../smb/limits.ts';
-import type { SmbTree } from '../../smb/tree.ts';
+import {
+  SmbClient,
+  SmbError,
+  UNACKNOWLEDGED_MAX,
+  type SmbErrorCode,
+  type SmbFile,
+  type SmbTree,
+} from '../../smb/index.ts';
 import {
   TransportError,
   type LocalFile,
