@@ -15,7 +15,7 @@ servers='vsftpd pure-ftpd proftpd-core proftpd-mod-crypto samba samba-common-bin
 libraries='libhiredis0.14 libmemcached11 libmemcachedutil2 libhashkit2 libpcre2-posix3
   libwrap0 libnsl2 libtirpc3 libsodium23 libgssapi-krb5-2 libkrb5-3 libk5crypto3 libkrb5support0 libkeyutils1
   samba-libs libsmbclient libwbclient0 libtalloc2 libtdb1 libtevent0 libldb2 liblmdb0 libavahi-client3 libavahi-common3
-  libdbus-1-3 libbsd0 libmd0 libicu72 libjansson4 libldap-2.5-0 libsasl2-2 libpopt0 libarchive13 libxml2'
+  libdbus-1-3 libbsd0 libmd0 libicu72 libjansson4 libldap-2.5-0 libsasl2-2 libpopt0 libarchive13 libxml2 libreadline8'
 
 missing() {
   for package in $servers $libraries; do

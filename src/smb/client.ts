@@ -18,10 +18,12 @@ const CANCEL_GRACE = 2_000;
 
 export class SmbClient {
   readonly #options: SmbClientOptions;
-  /** Connected, or on the way to it, or lost. */
-  #tree: Promise<SmbTree> | undefined;
+  /** Connected, or lost since. */
+  #tree: SmbTree | undefined;
   #connecting: Promise<SmbTree> | undefined;
   #previousSessionId: bigint | undefined;
+  /** Aborted when connecting is to be given up. */
+  #abandon = new AbortController();
   #users = 0;
   #idle: NodeJS.Timeout | undefined;
 
@@ -37,7 +39,7 @@ export class SmbClient {
     this.#users += 1;
     clearTimeout(this.#idle);
     try {
-      const kept = await this.#kept();
+      const kept = this.#kept();
       if (kept === undefined) return await this.#attempt(work, signal);
       const { connection } = kept.session;
       const { answers } = connection;
@@ -62,24 +64,16 @@ export class SmbClient {
     clearTimeout(this.#idle);
     const tree = this.#tree;
     this.#tree = undefined;
-    if (tree === undefined) return;
-    try {
-      const { connection } = (await tree).session;
-      if (this.#users > 0) connection.end(new SmbError('CANCELLED', 'the connection was closed'));
-      else await (await tree).close();
-    } catch {
-      // It was never connected.
-    }
+    this.#connecting = undefined;
+    this.#abandon.abort();
+    this.#abandon = new AbortController();
+    if (this.#users === 0) await tree?.close();
+    else tree?.session.connection.end(new SmbError('CANCELLED', 'the connection was closed'));
   }
 
   /** The tree of a connection that lives, as far as is known. */
-  async #kept(): Promise<SmbTree | undefined> {
-    try {
-      const tree = await this.#tree;
-      return tree?.session.connection.ended === undefined ? tree : undefined;
-    } catch {
-      return undefined;
-    }
+  #kept(): SmbTree | undefined {
+    return this.#tree?.session.connection.ended === undefined ? this.#tree : undefined;
   }
 
   async #attempt<T>(work: (tree: SmbTree) => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
@@ -95,32 +89,40 @@ export class SmbClient {
     signal?.addEventListener('abort', abort);
     try {
       return await work(tree);
+    } catch (error) {
+      // A server that ended the session or the share, but not the connection, keeps nothing that could be used again.
+      if (error instanceof SmbError && error.code === 'CONNECTION_LOST') tree.session.connection.end(error);
+      throw error;
     } finally {
       clearTimeout(timer);
       signal?.removeEventListener('abort', abort);
     }
   }
 
-  async #connected(): Promise<SmbTree> {
-    const kept = await this.#kept();
-    if (kept !== undefined) return kept;
+  #connected(): Promise<SmbTree> {
+    const kept = this.#kept();
+    if (kept !== undefined) return Promise.resolve(kept);
     // Somebody else may be connecting already.
-    if (this.#connecting === undefined) {
-      const connecting = this.#connect();
-      const done = (): void => void (this.#connecting = undefined);
-      connecting.then(done, done);
-      this.#connecting = connecting;
-      this.#tree = connecting;
-    }
-    return this.#connecting;
+    if (this.#connecting !== undefined) return this.#connecting;
+    const connecting = this.#connect(this.#abandon.signal).finally(() => {
+      if (this.#connecting === connecting) this.#connecting = undefined;
+    });
+    this.#connecting = connecting;
+    return connecting;
   }
 
-  async #connect(): Promise<SmbTree> {
+  async #connect(signal: AbortSignal): Promise<SmbTree> {
     const { host, share } = this.#options;
-    const session = await openSession({ ...this.#options, previousSessionId: this.#previousSessionId });
+    const session = await openSession(
+      { ...this.#options, previousSessionId: this.#previousSessionId },
+      signal,
+    );
     this.#previousSessionId = session.id;
     try {
-      return await SmbTree.connect(session, `\\\\${host}\\${share}`);
+      const tree = await SmbTree.connect(session, `\\\\${host}\\${share}`, signal);
+      if (signal.aborted) throw new SmbError('CANCELLED', 'the connection was closed');
+      this.#tree = tree;
+      return tree;
     } catch (error) {
       session.connection.end(new SmbError('CANCELLED', 'the share could not be connected to'));
       throw error;

@@ -14,6 +14,8 @@ export const QUEUE_MAX = 10_000;
 export const LISTING_PAGE = 65_536;
 /** Bytes of a path below the share, as the server counts them. */
 export const PATH_BYTES_MAX = 32_767 * 2;
+/** Milliseconds that a server has to say goodbye; then the connection is closed without it. */
+export const GOODBYE_LIMIT = 2_000;
 /** How many times the time limit a request may stay unanswered by a server that is alive. */
 export const PATIENCE = 10;
 /** A transfer's first write, from which it doubles while answers are quick. */

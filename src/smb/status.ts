@@ -4,8 +4,6 @@ import { SmbError, type SmbErrorCode } from './errors.ts';
 export const STATUS_SUCCESS = 0x00000000;
 /** An interim answer: the final one follows (MS-SMB2 3.2.5.1.5). */
 export const STATUS_PENDING = 0x00000103;
-/** More fits than was asked for; the part that is there is valid. */
-export const STATUS_BUFFER_OVERFLOW = 0x80000005;
 export const STATUS_NO_MORE_FILES = 0x80000006;
 export const STATUS_INVALID_DEVICE_REQUEST = 0xc0000010;
 export const STATUS_END_OF_FILE = 0xc0000011;

@@ -1,7 +1,7 @@
 /** A share that is connected to (MS-SMB2 3.2.4.2.4), and what is done with the files on it. */
 import { malformed, SmbError } from './errors.ts';
 import { SmbFile } from './file.ts';
-import { LISTING_PAGE, PATH_BYTES_MAX } from './limits.ts';
+import { GOODBYE_LIMIT, LISTING_PAGE, PATH_BYTES_MAX } from './limits.ts';
 import {
   ACCESS,
   ATTRIBUTE_FOLDER,
@@ -174,13 +174,16 @@ export class SmbTree {
   /** TREE_DISCONNECT and LOGOFF (MS-SMB2 2.2.11, 2.2.7), and the connection is closed. What is under way is rejected. */
   async close(): Promise<void> {
     const { connection, encrypts } = this.session;
+    const closed = new SmbError('CANCELLED', 'the connection was closed');
+    const timer = setTimeout(() => connection.end(closed), GOODBYE_LIMIT);
     try {
       await this.#share.request({ command: 'treeDisconnect', body: encodeEmptyRequest() });
       await connection.request({ command: 'logoff', body: encodeEmptyRequest(), encrypt: encrypts });
     } catch {
       // It is gone already, which is what was wanted.
     }
-    connection.end(new SmbError('CANCELLED', 'the connection was closed'));
+    clearTimeout(timer);
+    connection.end(closed);
   }
 
   async #create(

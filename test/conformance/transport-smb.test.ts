@@ -164,6 +164,14 @@ describe('transport: SMB, parts and users', () => {
     await rejectsWith('NotFound', open({ share: 'no-such-share' }).list('inbox', never));
   });
 
+  it('takes the share itself for the group’s folder', async () => {
+    const root = open({ path: '/' });
+    await root.put(local.make(Buffer.from('root')), 'root-inbox/a.seg', { signal: never });
+    assert.deepEqual(await root.list('root-inbox', never), [{ name: 'a.seg', size: 4 }]);
+    assert.deepEqual(await root.list('missing', never), []);
+    assert.equal(await root.readSmall('missing.json', 1, never), undefined);
+  });
+
   it('reads with a user who may only read', async () => {
     view.plant('status/read.json', Buffer.from('{}'));
     const reader = open({ user: server.users.reader });

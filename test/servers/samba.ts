@@ -77,6 +77,11 @@ export class SambaServer extends ControlledServer {
     };
   }
 
+  /** As an administrator does who wants everybody off the share, without ending their connections. */
+  closeShare(): void {
+    this.#tool('samba', 'usr/bin/smbcontrol', ['smbd', 'close-share', this.share]);
+  }
+
   async stop(): Promise<void> {
     this.thaw();
     await this.kill();

@@ -118,6 +118,14 @@ describe('SMB messages', () => {
     assert.equal(older.cipher, undefined);
   });
 
+  it('of a server without multi-credit requests allow no more than one credit pays for', () => {
+    const message = Buffer.from(WINDOWS_NEGOTIATE);
+    const capabilitiesAt = HEADER_LENGTH + 24;
+    message.writeUInt32LE(message.readUInt32LE(capabilitiesAt) & ~0x04, capabilitiesAt);
+    const { maxTransact, maxRead, maxWrite } = decodeNegotiateResponse(message, OFFER);
+    assert.deepEqual([maxTransact, maxRead, maxWrite], [65_536, 65_536, 65_536]);
+  });
+
   it('list names as they were listed', () => {
     const name = fc
       .string({ minLength: 1, maxLength: 40, unit: 'binary' })

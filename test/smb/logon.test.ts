@@ -58,6 +58,14 @@ describe('SMB log-on', () => {
       assert.equal(response.sessionBaseKey.toString('hex'), '8de40ccadbc14a82f15cb0ad0de95ca3');
     });
 
+    it('takes a user’s name in any case, letter for letter', () => {
+      const keys = ['jörg straße', 'JÖRG STRAßE', 'Jörg Strasse'].map((user) =>
+        responseKey({ ...ACCOUNT, user }),
+      );
+      assert.deepEqual(keys[0], keys[1]);
+      assert.notDeepEqual(keys[0], keys[2]);
+    });
+
     it('answers the challenge of MS-NLMP 4.2.4.3 with the responses and the wrapped key that are given there', () => {
       const { message, sessionKey } = logonTo(CHALLENGE);
       assert.equal(field(message, 12).toString('hex'), '86c35097ac9cec102554764a57cccc19aaaaaaaaaaaaaaaa');

@@ -203,6 +203,45 @@ describe('SMB client and Samba', () => {
     assert.equal(attempts, 1);
   });
 
+  it('connects anew when the server has closed the share but not the connection', async () => {
+    const other = new SmbClient(options);
+    await other.use((tree) => tree.hasFolder('folder'));
+    server.closeShare();
+    let lost = 0;
+    for (let round = 0; round < 200 && lost === 0; round++) {
+      await other
+        .use((tree) => tree.hasFolder('folder'))
+        .catch((error: unknown) => {
+          assert.ok(error instanceof SmbError && error.code === 'CONNECTION_LOST', String(error));
+          lost += 1;
+        });
+    }
+    assert.equal(lost, 1, 'nobody noticed');
+    assert.ok(await other.use((tree) => tree.hasFolder('folder')));
+    await other.close();
+  });
+
+  it('gives up connecting at once when it is closed, or when who asked changes his mind', async () => {
+    server.freeze();
+    const waiting = new SmbClient(options);
+    const cancel = new AbortController();
+    const asked = refused(
+      'CANCELLED',
+      waiting.use((tree) => tree.hasFolder('folder'), cancel.signal),
+    );
+    const other = refused(
+      'CANCELLED',
+      waiting.use((tree) => tree.hasFolder('folder')),
+    );
+    cancel.abort();
+    await asked;
+    await waiting.close();
+    await other;
+    server.thaw();
+    assert.ok(await waiting.use((tree) => tree.hasFolder('folder')));
+    await waiting.close();
+  });
+
   it('says TIMEOUT of a frozen server, and works when it thaws', async () => {
     const patient = new SmbClient({ ...options, timeout: 500 });
     await patient.use((tree) => tree.hasFolder('folder'));

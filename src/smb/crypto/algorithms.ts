@@ -33,16 +33,6 @@ export function isDialect(value: number): value is Dialect {
   return (DIALECTS as readonly number[]).includes(value);
 }
 
-/** `SMB 3.1.1`; 2.1 and 3.0 have no third figure. */
-export function dialectName(dialect: Dialect): string {
-  return {
-    [DIALECT_311]: 'SMB 3.1.1',
-    [DIALECT_302]: 'SMB 3.0.2',
-    [DIALECT_300]: 'SMB 3.0',
-    [DIALECT_210]: 'SMB 2.1',
-  }[dialect];
-}
-
 /** AES-256 ciphers have keys of 256 bits. */
 export function keyBits(cipher: CipherName): 128 | 256 {
   return cipher.startsWith('AES-256') ? 256 : 128;

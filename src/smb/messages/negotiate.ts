@@ -13,6 +13,7 @@ import {
   type SigningName,
 } from '../crypto/algorithms.ts';
 import { malformed, SmbError } from '../errors.ts';
+import { CREDIT_BYTES } from '../limits.ts';
 import { Reader } from '../wire/reader.ts';
 import { Writer } from '../wire/writer.ts';
 import { encodeText } from '../wire/text.ts';
@@ -131,9 +132,11 @@ export function decodeNegotiateResponse(message: Buffer, offer: NegotiateOffer):
   const contextCount = reader.u16();
   const serverGuid = Buffer.from(reader.bytes(16));
   const capabilities = reader.u32();
-  const maxTransact = reader.u32();
-  const maxRead = reader.u32();
-  const maxWrite = reader.u32();
+  // Without it a request is worth one credit, whatever it carries (MS-SMB2 3.1.5.2).
+  const limit = (capabilities & CAPABILITY_LARGE_MTU) === 0 ? CREDIT_BYTES : 0xffffffff;
+  const maxTransact = Math.min(reader.u32(), limit);
+  const maxRead = Math.min(reader.u32(), limit);
+  const maxWrite = Math.min(reader.u32(), limit);
   const contextOffset = reader.skip(8 + 8 + 4).u32();
   const common = { dialect, securityMode, serverGuid, capabilities, maxTransact, maxRead, maxWrite };
   if (dialect !== DIALECT_311) {

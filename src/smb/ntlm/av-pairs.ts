@@ -4,8 +4,6 @@ import { Reader } from '../wire/reader.ts';
 import { Writer } from '../wire/writer.ts';
 
 export const AV_END = 0x0000;
-/** The server's NetBIOS domain name. */
-export const AV_DOMAIN = 0x0002;
 export const AV_FLAGS = 0x0006;
 export const AV_TIMESTAMP = 0x0007;
 export const AV_TARGET_NAME = 0x0009;

@@ -37,7 +37,16 @@ export function hmacMd5(key: Uint8Array, ...parts: readonly Uint8Array[]): Buffe
 
 /** NTOWFv2: the key that a password comes down to. */
 export function responseKey({ user, password, domain }: Account): Buffer {
-  return hmacMd5(md4(encodeText(password)), encodeText(user.toUpperCase() + domain));
+  return hmacMd5(md4(encodeText(password)), encodeText(upperCase(user) + domain));
+}
+
+/** Character by character, as servers do it: `ß` stays as it is. */
+function upperCase(text: string): string {
+  const characters = Array.from(text, (character) => {
+    const upper = character.toUpperCase();
+    return upper.length === character.length ? upper : character;
+  });
+  return characters.join('');
 }
 
 export function ntlmV2Response(key: Buffer, inputs: ResponseInputs): NtlmResponse {
