@@ -8,7 +8,7 @@ import { SmbError } from '../../src/smb/errors.ts';
 import { COMMANDS, FLAG_ASYNC, FLAG_FROM_SERVER, HEADER_FIELDS } from '../../src/smb/messages/header.ts';
 import { frameHeader } from '../../src/smb/wire/frames.ts';
 import { SambaServer } from '../servers/samba.ts';
-import { optionsFor, refused, using } from './bench.ts';
+import { MIB, optionsFor, refused, upload, using } from './bench.ts';
 import { Tap } from './tap.ts';
 import { PREAUTH_EXCHANGE } from './vectors.ts';
 
@@ -241,6 +241,29 @@ describe('SMB client and somebody in between', () => {
       await file.close();
     });
     assert.ok(echoes > 0, 'nobody asked');
+  });
+
+  it('keeps writes short where answers are slow, and makes them long where they are quick', async () => {
+    const lengths: number[] = [];
+    tap.onRequest = (message, send) => {
+      if (commandOf(message) === COMMANDS.write) lengths.push(message.readUInt32LE(64 + 4));
+      send(message);
+    };
+    const longest = async (size: number): Promise<number> => {
+      lengths.length = 0;
+      await using(options, async (tree) => {
+        const file = await tree.open('sized', { mode: 'write', disposition: 'openOrCreate' });
+        await upload(file, Buffer.alloc(size, 1));
+        await file.close();
+      });
+      return lengths.reduce((longest, length) => Math.max(longest, length), 0);
+    };
+    assert.ok((await longest(32 * MIB)) > 4 * 65_536, lengths.join());
+    tap.onAnswer = (message, send) => {
+      if (commandOf(message) === COMMANDS.write) setTimeout(() => send(message), 700);
+      else send(message);
+    };
+    assert.equal(await longest(MIB), 65_536);
   });
 
   it('waits for the answer behind an interim one, and cancels by the id that it gives', async () => {
