@@ -24,18 +24,25 @@ export interface Upload {
   readonly from: number;
   /** Behind the last byte. */
   readonly to: number;
-  /** Bytes of the source from `offset` on, at least one and at most `length`, in memory of their own. */
-  readonly read: (offset: number, length: number) => Promise<Buffer>;
+  /** Puts bytes of the source from `offset` on into the buffer; returns how many, at least one. It is asked ahead. */
+  readonly fill: (buffer: Buffer, offset: number) => Promise<number>;
   /** Every byte before this one is in the file, as far as the server goes. */
   readonly onAcknowledged?: (offset: number) => void;
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Writes of one upload that are under way, in the order of their offsets. */
-interface Window {
-  /** Bytes of the next write. */
-  size: number;
-  readonly underWay: { readonly end: number; readonly answer: Promise<void> }[];
+/** Bytes of the source on their way into the file. */
+interface Piece {
+  readonly buffer: Buffer;
+  /** Of those in the buffer. */
+  readonly length: number;
+}
+
+/** A write that is under way. */
+interface PendingWrite {
+  /** Where it ends in the file. */
+  readonly end: number;
+  readonly answer: Promise<void>;
 }
 
 export class SmbFile {
@@ -89,21 +96,25 @@ export class SmbFile {
    * was cancelled may be done still, until the file is closed.
    */
   async upload(upload: Upload): Promise<void> {
-    const window: Window = { size: WRITE_FIRST, underWay: [] };
-    let position = upload.from;
+    // In the order of their offsets.
+    const underWay: PendingWrite[] = [];
+    let filling = this.#fill(upload, upload.from);
     try {
-      while (position < upload.to) {
-        if (window.underWay.length === WRITES_UNDER_WAY) await this.#acknowledge(window, upload);
-        const data = await upload.read(position, Math.min(this.#payload(window.size), upload.to - position));
-        const answer = this.#timedWrite(window, position, { data, signal: upload.signal });
-        // It may be refused while the next piece is read.
+      for (let position = upload.from; position < upload.to;) {
+        const piece = await filling;
+        const end = position + piece.length;
+        // The next piece is read while this one is on its way. It may fail before it is waited for.
+        filling = this.#fill(upload, end);
+        filling.catch(() => undefined);
+        if (underWay.length === WRITES_UNDER_WAY) await acknowledgeOldest(underWay, upload);
+        const answer = this.#writePiece(position, piece, upload.signal);
         answer.catch(() => undefined);
-        window.underWay.push({ end: position + data.length, answer });
-        position += data.length;
+        underWay.push({ end, answer });
+        position = end;
       }
-      while (window.underWay.length > 0) await this.#acknowledge(window, upload);
+      while (underWay.length > 0) await acknowledgeOldest(underWay, upload);
     } finally {
-      await Promise.allSettled(window.underWay.map(({ answer }) => answer));
+      await Promise.allSettled(underWay.map(({ answer }) => answer));
     }
   }
 
@@ -163,32 +174,43 @@ export class SmbFile {
     return decodeReadResponse(message, length);
   }
 
-  /** Waits for the oldest write. */
-  async #acknowledge(window: Window, upload: Upload): Promise<void> {
-    const [oldest] = window.underWay;
-    if (oldest === undefined) return;
-    await oldest.answer;
-    window.underWay.shift();
-    upload.onAcknowledged?.(oldest.end);
+  /** The piece of the source that begins at `from`; an empty one at its end. */
+  async #fill(upload: Upload, from: number): Promise<Piece> {
+    const limit = Math.min(this.#payload(this.#share.writeSize), upload.to - from);
+    if (limit === 0) return { buffer: Buffer.alloc(0), length: 0 };
+    const buffer = this.#share.buffers.take();
+    return { buffer, length: await upload.fill(buffer.subarray(0, limit), from) };
   }
 
-  async #timedWrite(
-    window: Window,
+  /** A write that lets the next ones grow when its answer is quick, and shrink when it is slow. */
+  async #writePiece(
     offset: number,
-    { data, signal }: { readonly data: Buffer; readonly signal: AbortSignal | undefined },
+    { buffer, length }: Piece,
+    signal: AbortSignal | undefined,
   ): Promise<void> {
     const startedAt = performance.now();
-    await this.write(offset, data, signal);
+    await this.write(offset, buffer.subarray(0, length), signal);
     const took = performance.now() - startedAt;
-    if (took < WRITE_QUICK && data.length === window.size) window.size *= 2;
-    if (took > WRITE_SLOW) window.size = Math.max(WRITE_FIRST, window.size / 2);
-    window.size = Math.min(window.size, this.#payload(this.#share.session.negotiated.maxWrite));
+    this.#share.buffers.give(buffer);
+    const { writeSize, session } = this.#share;
+    let next = writeSize;
+    if (took < WRITE_QUICK && length === writeSize) next = writeSize * 2;
+    if (took > WRITE_SLOW) next = Math.max(WRITE_FIRST, writeSize / 2);
+    this.#share.writeSize = Math.min(next, this.#payload(session.negotiated.maxWrite));
   }
 
   /** Bytes that one request may carry: by our limit, the server's and its credits. */
   #payload(limit: number): number {
     return Math.min(limit, PAYLOAD_MAX, this.#share.session.connection.payloadMax);
   }
+}
+
+async function acknowledgeOldest(underWay: PendingWrite[], upload: Upload): Promise<void> {
+  const [oldest] = underWay;
+  if (oldest === undefined) return;
+  await oldest.answer;
+  underWay.shift();
+  upload.onAcknowledged?.(oldest.end);
 }
 
 /** Like `Promise.all`, but when one rejects the others are waited for, so that none is left under way. */

@@ -22,6 +22,8 @@ export const PATIENCE = 10;
 export const WRITE_FIRST = 65_536;
 /** Writes that a transfer keeps under way. */
 export const WRITES_UNDER_WAY = 8;
+/** Buffers that a connection keeps between uploads. */
+export const BUFFERS_KEPT = WRITES_UNDER_WAY + 1;
 /** Bytes that an upload has under way at most: behind the last one acknowledged no more than these are in the file. */
 export const UNACKNOWLEDGED_MAX = WRITES_UNDER_WAY * PAYLOAD_MAX;
 /** A write answered later than this makes the next ones half as long, and one answered sooner twice as long. */

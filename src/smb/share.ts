@@ -1,5 +1,7 @@
+import { Buffers } from './buffers.ts';
 import type { Exchange, Request } from './connection.ts';
 import type { Session } from './session.ts';
+import { WRITE_FIRST } from './limits.ts';
 import { STATUS_SUCCESS, statusError } from './status.ts';
 
 /** A request whose tree id and encryption are the share's. */
@@ -8,6 +10,9 @@ export type ShareRequest = Omit<Request, 'treeId' | 'encrypt'>;
 /** A share that was connected to: where requests about its files go. */
 export class Share {
   readonly session: Session;
+  /** Bytes of an upload's next write: what the last one came to, as the link is the same. */
+  writeSize = WRITE_FIRST;
+  readonly buffers = new Buffers();
   readonly #treeId: number;
   readonly #encrypts: boolean;
 

@@ -69,12 +69,12 @@ export async function upload(
   content: Buffer,
   onAcknowledged?: (offset: number) => void,
 ): Promise<void> {
-  const read = (offset: number, length: number): Promise<Buffer> =>
-    Promise.resolve(Buffer.from(content.subarray(offset, offset + length)));
+  const fill = (buffer: Buffer, offset: number): Promise<number> =>
+    Promise.resolve(content.copy(buffer, 0, offset));
   await file.upload({
     from: 0,
     to: content.length,
-    read,
+    fill,
     ...(onAcknowledged === undefined ? {} : { onAcknowledged }),
   });
 }

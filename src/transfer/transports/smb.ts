@@ -73,14 +73,9 @@ export class SmbTransport implements Transport {
     if (options.signal.aborted) abort();
     try {
       await this.#run(`sending ${name}`, signal, async (tree) => {
-        if (folder !== undefined) await tree.makeFolder(this.#path(folder), signal);
         const input = await openLocalFile(source);
         try {
-          const part = await tree.open(
-            path + PART_SUFFIX,
-            { mode: 'write', disposition: 'openOrCreate' },
-            signal,
-          );
+          const part = await this.#openPart(tree, { path: path + PART_SUFFIX, folder, signal });
           try {
             await writePart(part, { source, input, progress, pace: options.pace, signal });
             signal.throwIfAborted();
@@ -164,6 +159,23 @@ export class SmbTransport implements Transport {
     }
   }
 
+  /** The folder is made when it proves missing: it hardly ever is, and asking costs two round trips a file. */
+  async #openPart(
+    tree: SmbTree,
+    part: { readonly path: string; readonly folder: string | undefined; readonly signal: AbortSignal },
+  ): Promise<SmbFile> {
+    const { path, folder, signal } = part;
+    const open = (): Promise<SmbFile> =>
+      tree.open(path, { mode: 'write', disposition: 'openOrCreate' }, signal);
+    try {
+      return await open();
+    } catch (error) {
+      if (folder === undefined || !has(error, 'NOT_FOUND')) throw error;
+      await tree.makeFolder(this.#path(folder), signal);
+      return open();
+    }
+  }
+
   /** `absent` where what `work` looks for is missing, but not where the group's folder itself is. */
   async #unlessAbsent<T>(tree: SmbTree, absent: T, work: () => Promise<T>): Promise<T> {
     try {
@@ -191,18 +203,16 @@ async function writePart(part: SmbFile, upload: PartUpload): Promise<void> {
     from,
     to: source.size,
     signal,
-    read: async (offset, wanted) => {
-      const length = pace === undefined ? wanted : await pace(wanted);
+    fill: async (buffer, offset) => {
+      const length = pace === undefined ? buffer.length : await pace(buffer.length);
       signal.throwIfAborted();
-      return readLocal(source, input, { offset, length });
+      await readLocal({ source, input }, buffer.subarray(0, length), offset);
+      return length;
     },
     onAcknowledged: progress,
   });
-  const size = await part.size();
-  if (size === source.size) {
-    await part.flush();
-    return;
-  }
+  const [size] = await Promise.all([part.size(), part.flush()]);
+  if (size === source.size) return;
   throw new TransportError(
     'Integrity',
     `${part.path} has ${size} bytes at the server where ${source.size} were sent`,
@@ -219,7 +229,8 @@ async function heldBytes(part: SmbFile, { source, input, signal }: PartUpload): 
   const length = held - start;
   if (length === 0) return 0;
   const theirs = await part.read(start, length, signal);
-  const ours = await readLocal(source, input, { offset: start, length });
+  const ours = Buffer.allocUnsafeSlow(length);
+  await readLocal({ source, input }, ours, start);
   const same = commonPrefix(ours, theirs);
   // A part of which not even this equals is another file's.
   return same === 0 ? 0 : start + same;
@@ -233,19 +244,18 @@ function commonPrefix(one: Buffer, other: Buffer): number {
   return position;
 }
 
+/** Fills the buffer. @throws TransportError `Integrity` when the source ends before */
 async function readLocal(
-  source: LocalFile,
-  input: FileHandle,
-  { offset, length }: { readonly offset: number; readonly length: number },
-): Promise<Buffer> {
-  const bytes = Buffer.allocUnsafeSlow(length);
+  { source, input }: Pick<PartUpload, 'source' | 'input'>,
+  buffer: Buffer,
+  offset: number,
+): Promise<void> {
   let done = 0;
-  while (done < length) {
-    const { bytesRead } = await input.read(bytes, done, length - done, offset + done);
+  while (done < buffer.length) {
+    const { bytesRead } = await input.read(buffer, done, buffer.length - done, offset + done);
     if (bytesRead === 0) throw changed(source, offset + done);
     done += bytesRead;
   }
-  return bytes;
 }
 
 /** Servers refuse to rename over a file that somebody has open at that moment, a virus scanner say. It passes. */
