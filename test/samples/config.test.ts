@@ -5,6 +5,7 @@ import type { Config, DestinationGroupConfig, SourceGroupConfig } from '../../sr
 import { loadConfig } from '../../src/config/load.ts';
 import { describeProblem } from '../../src/config/problems.ts';
 import type { ConfigWorld } from '../../src/config/world.ts';
+import { Schedule } from '../../src/transfer/schedule/schedule.ts';
 import { makeFixture, type Fixture } from '../config/fixture.ts';
 import { MANIFEST, NOT_OURS } from './manifest.ts';
 
@@ -112,6 +113,26 @@ describe('The samples', () => {
   it('with a mounted share send to a folder', () => {
     const link = source('mounted-share.yaml').destinations[0]?.transport;
     assert.deepEqual(link, { kind: 'folder', path: '/mnt/bern/files' });
+  });
+
+  it('with a schedule share a link between two groups, and have a second destination without one', () => {
+    const config = load('scheduled-links.yaml');
+    const [link] = config.links;
+    assert.equal(link?.week?.windows.length, 4);
+    // Of a Monday: before work, at work, at noon; and past midnight into Thursday.
+    const schedule = new Schedule(link.week);
+    const kinds = ['2026-11-23T05:00Z', '2026-11-23T08:00Z', '2026-11-26T00:30Z', '2026-11-28T08:00Z'].map(
+      (time) => schedule.limitAt(Date.parse(time)).kind,
+    );
+    assert.deepEqual(kinds, ['unlimited', 'rate', 'closed', 'delay']);
+    const streams = config.groups.flatMap((group) =>
+      group.role === 'source' ? group.destinations.map((each) => [each.name, each.link, each.weight]) : [],
+    );
+    assert.deepEqual(streams, [
+      ['bern', 'wan', 3],
+      ['next-door', undefined, 1],
+      ['bern', 'wan', 1],
+    ]);
   });
 
   it('for Windows keep drive letters, blanks and shares as they are', () => {

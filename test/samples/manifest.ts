@@ -4,6 +4,7 @@ export const MANIFEST: Readonly<Record<string, 'loaded' | 'run' | 'verified' | '
   'config/mounted-share.yaml': 'loaded',
   'config/receiver-destination.yaml': 'loaded',
   'config/receiver-source.yaml': 'loaded',
+  'config/scheduled-links.yaml': 'loaded',
   'config/source.yaml': 'loaded',
   'config/windows.yaml': 'loaded',
   'hosts/flush-then-snapshot.ps1': 'not run',

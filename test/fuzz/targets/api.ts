@@ -72,6 +72,8 @@ function seeds(): Buffer[] {
     ask(0, 'groups/oracle/markers', '{"kind":"snapshot"}'),
     ask(0, 'groups/oracle/markers', '{"kind":"snapshot","name":"noon"}'),
     ask(0, 'groups/oracle/markers', '{"kind":"custom","name":"nightly"}'),
+    ask(0, 'groups/oracle/destinations/bern/test'),
+    ask(0, 'reload'),
     ask(3, `groups/oracle/snapshots/${GROUP.id}`),
     ...['status', 'groups/oracle/status', 'groups/oracle/snapshots', 'groups/%2e%2e/status', 'nowhere'].map(
       (url) => ask(1, url),
