@@ -147,7 +147,7 @@ links:
       assert.deepEqual((await stream(pair, 'second')).limit, {
         kind: 'rate',
         bytesPerSecond: 100_000,
-        burst: 25_000,
+        burst: 50_000,
       });
 
       edit('quota: 2 GiB', 'quota: 3 GiB');

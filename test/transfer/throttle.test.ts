@@ -93,7 +93,7 @@ describe('a rate', () => {
     for (let from = 0; from < 60 * SECOND; from += 10 * SECOND)
       near(bench.bytes(from, from + 10 * SECOND), 10 * RATE, 0.05);
     const { burst } = bench.link.report();
-    assert.equal(burst, RATE / 4);
+    assert.equal(burst, RATE / 2);
     assert.ok(bench.worstSecond() <= RATE + burst, String(bench.worstSecond()));
   });
 
@@ -103,7 +103,7 @@ describe('a rate', () => {
     bench.load(live('b'), { bytes: 12_345, parallel: 2 });
     await bench.clock.pass(HOUR);
     near(bench.bytes(0, HOUR), 3600 * RATE, 0.01);
-    assert.ok(bench.worstSecond() <= RATE * 1.25);
+    assert.ok(bench.worstSecond() <= RATE * 1.5);
   }).timeout(60_000);
 
   it('saves up no more than a burst while nothing is sent, and a burst is never more than a segment', async () => {

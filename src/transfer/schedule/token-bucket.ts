@@ -13,14 +13,14 @@ export interface TokenBucket {
 }
 
 /** Of the rate, in seconds. */
-const BURST_SECONDS = 0.25;
+const BURST_SECONDS = 0.5;
 /** Bytes: less would be a packet for a few bytes. */
 const BURST_MIN = 1024;
 /** Pieces in which a burst goes out. */
-const PIECES = 4;
+const PIECES = 8;
 const PIECE_MAX = 256 * 1024;
 
-/** A quarter of a second's worth, at least 1 KiB, and never more than `burstMax`: a segment. */
+/** Half a second's worth, at least 1 KiB, and never more than `burstMax`: a segment. */
 export function burstOf(bytesPerSecond: number, burstMax: number): number {
   return Math.min(burstMax, Math.max(BURST_MIN, Math.floor(bytesPerSecond * BURST_SECONDS)));
 }
