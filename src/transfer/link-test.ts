@@ -6,11 +6,12 @@ import { join } from 'node:path';
 import { INBOX_FOLDER, PART_SUFFIX, STATUS_FILE, STATUS_FOLDER } from '../journal/names.ts';
 import { STATUS_SIZE_MAX } from '../journal/status.ts';
 import type { Platform } from '../platform/platform.ts';
+import { LINK_TEST_ID_SIZE, LINK_TEST_READ_MAX, linkTestName } from './link-test-name.ts';
 import { failureOf } from './link-troubles.ts';
 import { TransportError, type LocalFile, type Transport } from './transport.ts';
 
 /** Bytes. */
-const SMALL = 16 * 1024;
+const SMALL = LINK_TEST_READ_MAX;
 const SPEED_FIRST = 64 * 1024;
 const SPEED_LAST = 64 * 1024 * 1024;
 const SPEED_GROWTH = 4;
@@ -76,7 +77,7 @@ class LinkTest {
   constructor(platform: LinkTestPlatform, { transport, folder }: LinkTestOptions) {
     this.#platform = platform;
     this.#transport = transport;
-    const file = `link-test-${platform.random.bytes(8).toString('hex')}.tmp`;
+    const file = linkTestName(platform.random.bytes(LINK_TEST_ID_SIZE));
     this.#name = `${INBOX_FOLDER}/${file}`;
     this.#path = join(folder, file);
     platform.files.makeDirectory(folder);

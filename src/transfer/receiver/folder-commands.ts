@@ -29,7 +29,7 @@ async function fileEntry(session: SessionState, place: Place): Promise<ListedEnt
   const { inbox } = session.loggedIn;
   let entry: ListedEntry | undefined;
   if (place.kind === 'status-file') entry = await inbox.statusEntry();
-  else if (place.kind === 'part' || place.kind === 'segment')
+  else if (place.kind === 'part' || place.kind === 'segment' || place.kind === 'test')
     entry = await inbox.entry(place.kind, place.name);
   if (entry === undefined) throw new Refusal(550, 'No such file');
   return entry;
@@ -67,11 +67,11 @@ const renameTo: Handler = async (session, argument) => {
   session.renameFrom = undefined;
   if (name === undefined) return reply(503, 'Say RNFR just before');
   const place = resolvePlace(session.folder, argument);
-  if (place.kind !== 'segment' || place.name !== name) {
+  if ((place.kind !== 'segment' && place.kind !== 'test') || place.name !== name) {
     return reply(553, 'NAME.seg.part can become NAME.seg alone');
   }
   await session.loggedIn.inbox.publish(name);
-  announce(session, name);
+  if (place.kind === 'segment') announce(session, name);
   return reply(250, 'Stored');
 };
 
@@ -85,8 +85,10 @@ export function announce(session: SessionState, name: string): void {
 
 const remove: Handler = async (session, argument) => {
   const place = resolvePlace(session.folder, argument);
-  if (place.kind !== 'part') return reply(550, 'Only NAME.seg.part in the inbox can be deleted');
-  await session.loggedIn.inbox.removePart(place.name);
+  const { inbox } = session.loggedIn;
+  if (place.kind === 'test') await inbox.removeTest(place.name);
+  else if (place.kind === 'part') await inbox.removePart(place.name);
+  else return reply(550, 'Only NAME.seg.part in the inbox can be deleted');
   return reply(250, 'Deleted');
 };
 

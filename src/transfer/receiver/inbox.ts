@@ -14,6 +14,7 @@ import { STATUS_SIZE_MAX } from '../../journal/status.ts';
 import { readSmallFile } from '../../platform/atomic-file.ts';
 import { errorCode } from '../../platform/errors.ts';
 import type { Files } from '../../platform/files.ts';
+import { LINK_TEST_READ_MAX } from '../link-test-name.ts';
 import { Allowance } from './allowance.ts';
 import type { ListedEntry } from './listing.ts';
 import type { ReceiverStream } from './options.ts';
@@ -123,8 +124,27 @@ export class Inbox {
     }
   }
 
+  async removeTest(name: string): Promise<void> {
+    await unlink(join(this.#inbox, name));
+  }
+
+  /** A link test's file; undefined when it is not there, or longer than one that is read back. */
+  async readTest(name: string): Promise<Buffer | undefined> {
+    const path = join(this.#inbox, name);
+    const stat = await statFile(path);
+    if (stat === undefined || stat.size > LINK_TEST_READ_MAX) return undefined;
+    const handle = await open(path, constants.O_RDONLY | NO_FOLLOW);
+    try {
+      const content = Buffer.alloc(LINK_TEST_READ_MAX);
+      const { bytesRead } = await handle.read(content, 0, content.length, 0);
+      return content.subarray(0, bytesRead);
+    } finally {
+      await handle.close();
+    }
+  }
+
   /** A part or a segment; undefined when it is not there. */
-  entry(kind: 'part' | 'segment', name: string): Promise<ListedEntry | undefined> {
+  entry(kind: 'part' | 'segment' | 'test', name: string): Promise<ListedEntry | undefined> {
     return entryOf(this.#inbox, kind === 'part' ? name + PART_SUFFIX : name);
   }
 

@@ -127,15 +127,20 @@ async function receiveClaimed(session: SessionState, wanted: Upload, connection:
   }
 }
 
-const retrieve: Handler = (session, argument) => {
+const retrieve: Handler = async (session, argument) => {
   const from = takeRestart(session);
   const place = resolvePlace(session.folder, argument);
   if (place.kind === 'part' || place.kind === 'segment') return reply(550, 'The inbox is write-only');
-  const content = place.kind === 'status-file' ? session.loggedIn.inbox.readStatus() : undefined;
+  const content = await readable(session.loggedIn.inbox, place);
   if (content === undefined) return reply(550, 'No such file');
   if (from > content.length) return reply(554, `The file has ${content.length} bytes`);
   return transfer(session, (connection) => send(session, connection, [content.subarray(from)]));
 };
+
+async function readable(inbox: Inbox, place: Place): Promise<Buffer | undefined> {
+  if (place.kind === 'status-file') return inbox.readStatus();
+  return place.kind === 'test' ? await inbox.readTest(place.name) : undefined;
+}
 
 const list =
   (kind: ListingKind): Handler =>
@@ -155,7 +160,7 @@ async function* listedAt(inbox: Inbox, place: Place, now: number): AsyncGenerato
     for (const name of ['inbox', 'status']) yield { name, kind: 'folder', size: 0, modifiedAt: now };
   } else if (place.kind === 'folder' && place.folder === 'inbox') {
     yield* inbox.entries();
-  } else if (place.kind === 'part' || place.kind === 'segment') {
+  } else if (place.kind === 'part' || place.kind === 'segment' || place.kind === 'test') {
     const entry = await inbox.entry(place.kind, place.name);
     if (entry !== undefined) yield entry;
   } else {

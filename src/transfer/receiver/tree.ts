@@ -2,11 +2,13 @@
  * The tree that a login sees, and the only way from a client's path to a file:
  *
  *     /inbox/NAME.seg.part   arriving        /inbox/NAME.seg   complete, write-only
+ *     /inbox/link-test-ID.tmp[.part]         what `blockferry link test` writes, reads back and deletes
  *     /status/destination.json               read-only
  *
  * Pure. A name that comes out of here was put together anew from the numbers in it: no byte of a client's path ever
  * becomes part of a path on disk.
  */
+import { isLinkTestName } from '../link-test-name.ts';
 import {
   INBOX_FOLDER,
   PART_SUFFIX,
@@ -20,9 +22,10 @@ export type Folder = 'root' | 'inbox' | 'status';
 
 export type Place =
   | { readonly kind: 'folder'; readonly folder: Folder }
-  /** `name` is the sealed segment's, `….seg`, in both. */
+  /** `name` is the sealed segment's, `….seg`, in both; of a link test's file its own. */
   | { readonly kind: 'part'; readonly name: string }
   | { readonly kind: 'segment'; readonly name: string }
+  | { readonly kind: 'test'; readonly name: string }
   | { readonly kind: 'status-file' }
   | { readonly kind: 'nowhere' };
 
@@ -43,12 +46,14 @@ export function resolvePlace(current: Folder, path: string): Place {
   return inboxPlace(name) ?? NOWHERE;
 }
 
-/** A segment or a part of one, or undefined when the inbox has no business with such a name. */
+/** A segment, a link test's file, or a part of either, or undefined when the inbox has no business with such a name. */
 export function inboxPlace(
   name: string,
-): { readonly kind: 'part' | 'segment'; readonly name: string } | undefined {
+): { readonly kind: 'part' | 'segment' | 'test'; readonly name: string } | undefined {
   const isPart = name.endsWith(PART_SUFFIX);
-  const range = parseSealedName(isPart ? name.slice(0, -PART_SUFFIX.length) : name);
+  const whole = isPart ? name.slice(0, -PART_SUFFIX.length) : name;
+  if (isLinkTestName(whole)) return { kind: isPart ? 'part' : 'test', name: whole };
+  const range = parseSealedName(whole);
   return range === undefined ? undefined : { kind: isPart ? 'part' : 'segment', name: sealedName(range) };
 }
 
