@@ -131,7 +131,7 @@ export function makeScenario(seed: string): Scenario {
     programTrouble: dice.pick([0, 0.3, 0.8]),
     wallStart: dice.pick(WALL_STARTS) - dice.below(8000),
     length,
-    steps: steps.sort((a, b) => a.at - b.at),
+    steps: steps.filter(({ at }) => at < length).sort((a, b) => a.at - b.at),
   };
 }
 

@@ -139,7 +139,7 @@ export const PLANTS: readonly Plant[] = [
     'I5',
     'a segment is acknowledged before its name is synced',
     20,
-    edit('destage/received-journal.ts', 'this.#files.syncDirectory(this.#folder);'),
+    edit('destage/received-journal.ts', 'try {\n      this.#files.syncDirectory(this.#folder);', 'try {'),
   ),
   plant(
     'I5',
@@ -150,6 +150,12 @@ export const PLANTS: readonly Plant[] = [
       'const limit = Math.min(received, this.#checkpoint.applied);',
       'const limit = Math.max(received * 0, this.#checkpoint.applied);',
     ),
+  ),
+  plant(
+    'I5',
+    'what a killed process received is acknowledged before its name is synced',
+    1000,
+    edit('destage/received-journal.ts', 'if (found.length > 0) this.#files.syncDirectory(this.#folder);'),
   ),
   plant(
     'I6',
