@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify';
-import { z } from 'zod';
+import { whyInvalid } from '../platform/invalid.ts';
 import { markerRequestSchema, type PlacedMarker } from './contract/markers.ts';
 import { NAME_PATTERN, NAME_RULE } from './contract/names.ts';
 import type { ReloadAnswer } from './contract/reload.ts';
@@ -44,7 +44,7 @@ export function addRoutes(app: FastifyInstance, control: DaemonControl): void {
       throw new RequestRefused(
         400,
         'REQUEST_INVALID',
-        `not a marker: ${z.prettifyError(marker.error)}`,
+        `not a marker: ${whyInvalid(marker.error)}`,
         'send {"kind":"snapshot"}, {"kind":"snapshot","name":NAME} or {"kind":"custom","name":NAME}',
       );
     }

@@ -3,33 +3,30 @@ import { dirname } from 'node:path';
 import { z } from 'zod';
 import { VOLUMES_PER_GROUP_MAX, type AttachedVolume, type VolumeIndex } from '../journal/ids.ts';
 import type { JournalRecord } from '../journal/record.ts';
-import { describeError, OperatorError } from '../platform/errors.ts';
+import { OperatorError } from '../platform/errors.ts';
 import type { Files } from '../platform/files.ts';
+import { shortList, whyInvalid } from '../platform/invalid.ts';
 
 const SECTOR = 512;
+const volume = z.object({
+  index: z
+    .number()
+    .int()
+    .min(0)
+    .max(VOLUMES_PER_GROUP_MAX - 1)
+    .transform((value) => value as VolumeIndex),
+  name: z.string().min(1).max(63),
+  size: z.number().int().nonnegative().multipleOf(SECTOR),
+});
 const attachSchema = z.object({
-  volumes: z
-    .array(
-      z.object({
-        index: z
-          .number()
-          .int()
-          .min(0)
-          .max(VOLUMES_PER_GROUP_MAX - 1)
-          .transform((value) => value as VolumeIndex),
-        name: z.string().min(1).max(63),
-        size: z.number().int().nonnegative().multipleOf(SECTOR),
-      }),
-    )
-    .min(1)
-    .max(VOLUMES_PER_GROUP_MAX)
-    .refine(
-      (volumes) =>
-        [volumes.map(({ index }) => index), volumes.map(({ name }) => name)].every(
-          (list) => new Set<unknown>(list).size === list.length,
-        ),
-      'two volumes have one number or name',
-    ),
+  volumes: shortList(volume, VOLUMES_PER_GROUP_MAX).refine(
+    (volumes) =>
+      volumes.length > 0 &&
+      [volumes.map(({ index }) => index), volumes.map(({ name }) => name)].every(
+        (list) => new Set<unknown>(list).size === list.length,
+      ),
+    'no volume, or two of one number or name',
+  ),
 });
 
 /**
@@ -57,12 +54,15 @@ function decode(record: JournalRecord): AttachedVolume[] {
   try {
     return attachSchema.parse(JSON.parse(record.payload.toString('utf8'))).volumes;
   } catch (cause) {
-    const why = cause instanceof z.ZodError ? z.prettifyError(cause) : describeError(cause);
-    throw new OperatorError('ATTACH_INVALID', `record ${record.lsn} names no volumes that can be: ${why}`, {
-      remedy:
-        'find out who can write to the file server; if nobody else does, report it as an error in blockferry',
-      cause,
-    });
+    throw new OperatorError(
+      'ATTACH_INVALID',
+      `record ${record.lsn} names no volumes that can be: ${whyInvalid(cause)}`,
+      {
+        remedy:
+          'find out who can write to the file server; if nobody else does, report it as an error in blockferry',
+        cause,
+      },
+    );
   }
 }
 

@@ -9,6 +9,7 @@ import { LSN_NONE, VOLUMES_PER_GROUP_MAX } from '../journal/ids.ts';
 import { DIGEST_START } from '../journal/segment/format.ts';
 import { OperatorError } from '../platform/errors.ts';
 import type { Files } from '../platform/files.ts';
+import { whyInvalid } from '../platform/invalid.ts';
 import { readTwoCopies, writeTwoCopies } from '../platform/two-copy-file.ts';
 
 /** Programs that may run while the volumes go on; a further one makes them stand still until one of these has ended. */
@@ -108,8 +109,7 @@ export function readDestinationState(files: Files, folder: string): DestinationS
     const { epoch, pending, ...rest } = schema.parse(JSON.parse(bytes.toString('utf8')));
     return { ...rest, epoch, pending };
   } catch (error) {
-    const why = error instanceof z.ZodError ? z.prettifyError(error) : String(error);
-    throw new OperatorError('STATE_DAMAGED', `${path} cannot be read: ${why}`, {
+    throw new OperatorError('STATE_DAMAGED', `${path} cannot be read: ${whyInvalid(error)}`, {
       remedy:
         'restore it from a backup, or move the group folder and volumes away to begin again with a full copy',
       cause: error,

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { OperatorError } from '../platform/errors.ts';
 import type { Files } from '../platform/files.ts';
+import { whyInvalid } from '../platform/invalid.ts';
 import { readTwoCopies, writeTwoCopies } from '../platform/two-copy-file.ts';
 import type { AttachedVolume, Epoch, EpochIdentity, Lsn, VolumeIndex } from './ids.ts';
 import { VOLUMES_PER_GROUP_MAX } from './ids.ts';
@@ -86,8 +87,7 @@ function read<S extends z.ZodType>(files: Files, path: string, schema: S): z.out
   try {
     return schema.parse(JSON.parse(bytes.toString('utf8')));
   } catch (error) {
-    const why = error instanceof z.ZodError ? z.prettifyError(error) : String(error);
-    throw new OperatorError('STATE_DAMAGED', `${path} cannot be read: ${why}`, {
+    throw new OperatorError('STATE_DAMAGED', `${path} cannot be read: ${whyInvalid(error)}`, {
       remedy:
         'restore the file from a backup, or move the group folder away to begin a new group with a full copy',
       cause: error,

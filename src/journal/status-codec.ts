@@ -6,6 +6,7 @@
 import { createCipheriv, createDecipheriv, hkdfSync } from 'node:crypto';
 import { z } from 'zod';
 import { OperatorError } from '../platform/errors.ts';
+import { shortList, whyInvalid } from '../platform/invalid.ts';
 import type { Random } from '../platform/random.ts';
 import type { Epoch, Lsn } from './ids.ts';
 import { STATUS_SIZE_MAX, type DestinationStatus } from './status.ts';
@@ -33,18 +34,17 @@ const statusSchema = z.strictObject({
   received: lsnSchema,
   applied: lsnSchema,
   appliedTime: count,
-  missing: z.array(z.strictObject({ first: lsnSchema, last: lsnSchema })).max(1000),
-  refused: z
-    .array(
-      z.strictObject({
-        epoch: epochNumber,
-        first: lsnSchema,
-        last: lsnSchema,
-        reason: z.string().max(1000),
-        at: count,
-      }),
-    )
-    .max(100),
+  missing: shortList(z.strictObject({ first: lsnSchema, last: lsnSchema }), 1000),
+  refused: shortList(
+    z.strictObject({
+      epoch: epochNumber,
+      first: lsnSchema,
+      last: lsnSchema,
+      reason: z.string().max(1000),
+      at: count,
+    }),
+    100,
+  ),
   full: z.boolean(),
   consistent: z.boolean(),
   waiting: z
@@ -114,7 +114,7 @@ function decrypt(envelope: z.infer<typeof envelopeSchema>, key: Buffer, groupNam
 
 function parseStatus(json: unknown): DestinationStatus {
   const parsed = statusSchema.safeParse(json);
-  if (!parsed.success) throw damaged(z.prettifyError(parsed.error));
+  if (!parsed.success) throw damaged(whyInvalid(parsed.error));
   return { ...parsed.data, epoch: parsed.data.epoch, waiting: parsed.data.waiting };
 }
 

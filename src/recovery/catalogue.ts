@@ -10,6 +10,7 @@ import { VOLUMES_PER_GROUP_MAX, type Lsn } from '../journal/ids.ts';
 import { readSmallFile, replaceFile } from '../platform/atomic-file.ts';
 import { OperatorError } from '../platform/errors.ts';
 import type { Files } from '../platform/files.ts';
+import { whyInvalid } from '../platform/invalid.ts';
 import type { SnapshotInfo } from './snapshot-store.ts';
 
 export const SNAPSHOTS_MAX = 4096;
@@ -93,7 +94,7 @@ export class Catalogue {
       if (bytes === undefined) return undefined;
       return new Catalogue(files, path, contentSchema.parse(JSON.parse(bytes.toString('utf8'))));
     } catch (error) {
-      if (error instanceof z.ZodError) throw damaged(path, z.prettifyError(error), error);
+      if (error instanceof z.ZodError) throw damaged(path, whyInvalid(error), error);
       if (error instanceof SyntaxError || error instanceof RangeError)
         throw damaged(path, error.message, error);
       throw error;

@@ -41,3 +41,13 @@ describe('a status file', () => {
     });
   }
 });
+
+describe('a status file that is none', () => {
+  it('is refused in few words, and before its entries are looked at, however many there are', () => {
+    const text = JSON.stringify({ ...longest, refused: [], missing: new Array<number>(400_000).fill(1) });
+    assert.throws(
+      () => decodeStatus(Buffer.from(text), undefined, 'oracle'),
+      (error: Error) => error.message.length < 1000 && error.message.includes('no list of at most 1000'),
+    );
+  });
+});
