@@ -10,6 +10,7 @@ import {
   type SnapshotList,
 } from './contract/snapshots.ts';
 import type { StatusReport } from './contract/status.ts';
+import { nameAt } from '../journal/marker-names.ts';
 import type { DaemonControl } from './control.ts';
 import { groupUnknown, RequestRefused } from './refusals.ts';
 
@@ -84,11 +85,6 @@ export function addRoutes(app: FastifyInstance, control: DaemonControl): void {
     await control.deleteSnapshot(group, id);
     return { id };
   });
-}
-
-/** `20261121t014600.123z`: what a snapshot marker without a name is called; a legal name, and sorted as text by time. */
-export function nameAt(time: number): string {
-  return new Date(time).toISOString().replaceAll(/[-:]/g, '').toLowerCase();
 }
 
 function checkedGroup(name: string): string {

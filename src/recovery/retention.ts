@@ -6,6 +6,7 @@
  * `yearly`, as the clock on the wall shows them. The newest recovery point is always wanted, and so is every snapshot that
  * somebody gave a name. `maximum` then takes the oldest of the others until so many are left.
  */
+import { isNameOfTime } from '../journal/marker-names.ts';
 import type { SnapshotInfo } from './snapshot-store.ts';
 
 export const RETENTION_PERIODS = ['hourly', 'daily', 'weekly', 'monthly', 'yearly'] as const;
@@ -26,9 +27,6 @@ export interface RetentionVerdict {
 }
 
 const DAY = 86_400_000;
-
-/** What a snapshot is called that nobody gave a name: its time in UTC. */
-const NAMED_BY_TIME = /^\d{8}T\d{6}\.\d{3}Z$/;
 
 /**
  * Of every snapshot, newest first, whether it is kept. `wallClock`: UTC milliseconds → milliseconds on the wall's clock.
@@ -73,7 +71,7 @@ function ownReasons(snapshot: SnapshotInfo, age: number, policy: RetentionPolicy
 }
 
 function isNamed({ name }: SnapshotInfo): boolean {
-  return !NAMED_BY_TIME.test(name);
+  return !isNameOfTime(name);
 }
 
 /** Indices of the newest snapshot of each of the `count` newest periods that have one. */

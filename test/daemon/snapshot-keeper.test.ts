@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { SnapshotKeeper } from '../../src/daemon/snapshot-keeper.ts';
 import { lsn } from '../../src/journal/ids.ts';
+import { nameAt } from '../../src/journal/marker-names.ts';
 import { OperatorError } from '../../src/platform/errors.ts';
 import type { SnapshotInfo } from '../../src/recovery/snapshot-store.ts';
 import { quiet } from '../recovery/replica.ts';
@@ -20,8 +21,7 @@ const MINUTE = 60_000;
 
 function snapshotAt(text: string, position: number): SnapshotInfo {
   const time = Date.parse(text);
-  const name = new Date(time).toISOString().replaceAll(/[-:]/g, '');
-  return { id: String(position), name, lsn: lsn(position), time, kind: 'reflink' };
+  return { id: String(position), name: nameAt(time), lsn: lsn(position), time, kind: 'reflink' };
 }
 
 describe('a destination’s retention', () => {

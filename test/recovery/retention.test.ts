@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { lsn } from '../../src/journal/ids.ts';
+import { nameAt } from '../../src/journal/marker-names.ts';
 import { judgeRetention, RETENTION_PERIODS, type RetentionPolicy } from '../../src/recovery/retention.ts';
 import type { SnapshotInfo } from '../../src/recovery/snapshot-store.ts';
 
@@ -17,10 +18,9 @@ const NOTHING: RetentionPolicy = {
 const utc = (time: number): number => time;
 
 function snapshotAt(time: number, position: number, name?: string): SnapshotInfo {
-  const byTime = new Date(time).toISOString().replaceAll(/[-:]/g, '');
   return {
     id: String(position).padStart(32, '0'),
-    name: name ?? byTime,
+    name: name ?? nameAt(time),
     lsn: lsn(position),
     time,
     kind: 'reflink',
