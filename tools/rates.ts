@@ -43,7 +43,8 @@ const segment = { path: join(source, 'segment'), size: SEGMENT };
 /** What is at the server, again and again. */
 class Arrivals {
   readonly #folder: string;
-  readonly #samples: { readonly at: number; readonly bytes: number }[] = [];
+  /** `written`: when a file was last written to, by the file system's clock. */
+  readonly #samples: { readonly at: number; readonly bytes: number; readonly written: number }[] = [];
   readonly #timer: NodeJS.Timeout;
 
   constructor(folder: string) {
@@ -64,10 +65,10 @@ class Arrivals {
     return Math.max(...this.#samples.map(({ at, bytes }) => bytes - this.#at(at - 1000)));
   }
 
-  /** The first time behind `from` at which anything had arrived since. */
+  /** The first time behind `from` at which anything had been written since, be it what was there already. */
   firstBehind(from: number): number {
-    const before = this.#at(from);
-    return this.#samples.find(({ at, bytes }) => at > from && bytes > before)?.at ?? Infinity;
+    const before = this.#samples.findLast(({ at }) => at <= from)?.written ?? 0;
+    return this.#samples.find(({ at, written }) => at > from && written > before)?.at ?? Infinity;
   }
 
   lastBefore(to: number): number {
@@ -80,13 +81,17 @@ class Arrivals {
   }
 
   #sample(): void {
-    const bytes = readdirSync(this.#folder).reduce((sum, name) => {
-      const size = statSync(join(this.#folder, name), { throwIfNoEntry: false })?.size ?? 0;
-      return sum + size;
-    }, 0);
+    const found = readdirSync(this.#folder).flatMap((name) => {
+      const stat = statSync(join(this.#folder, name), { throwIfNoEntry: false });
+      return stat === undefined ? [] : [stat];
+    });
     // A file that is renamed while this looks may be missed.
-    const before = this.#samples.at(-1)?.bytes ?? 0;
-    this.#samples.push({ at: performance.now(), bytes: Math.max(before, bytes) });
+    const bytes = Math.max(
+      this.#samples.at(-1)?.bytes ?? 0,
+      found.reduce((sum, { size }) => sum + size, 0),
+    );
+    const written = Math.max(0, ...found.map(({ mtimeMs }) => mtimeMs));
+    this.#samples.push({ at: performance.now(), bytes, written });
   }
 }
 
