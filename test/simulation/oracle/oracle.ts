@@ -4,6 +4,7 @@ import { parseSealedName } from '../../../src/journal/names.ts';
 import type { DestinationStatus } from '../../../src/journal/status.ts';
 import type { RecorderOracle } from '../pair/recorder.ts';
 import type { Machine } from '../platform/machine.ts';
+import { Gaps, type CheckpointFile } from './gaps.ts';
 import { Held, type StateFile } from './held.ts';
 import { firstDifference, Kind, Model, parseRecords, type Cursor, type ModelRecord } from './model.ts';
 import { COPY_SIZE, newestCopy } from './two-copies.ts';
@@ -22,16 +23,13 @@ export interface OracleOptions {
   readonly onStatus: (bytes: Buffer) => void;
 }
 
-interface CheckpointFile {
-  readonly applied: number;
-}
-
 const RAW_HEADER = 64;
 
 const baseName = (path: string): string => path.slice(path.lastIndexOf('/') + 1);
 
 export class Oracle implements RecorderOracle {
   readonly model: Model;
+  readonly gaps: Gaps;
   readonly #options: OracleOptions;
   readonly #destinationCursor: Cursor;
   /** The highest LSN that a host was told is durable. */
@@ -50,6 +48,7 @@ export class Oracle implements RecorderOracle {
   constructor(options: OracleOptions) {
     this.#options = options;
     this.model = new Model(options.initial);
+    this.gaps = new Gaps(this.model);
     this.#destinationCursor = this.model.cursor();
     this.#held = new Held(options.destination.disk, options.destinationFolder);
     options.source.watcher = {
@@ -260,7 +259,9 @@ export class Oracle implements RecorderOracle {
 
   /** The first copy is durable when the second is written. */
   #checkpointMoved(bytes: Uint8Array): void {
-    const { applied } = newestCopy(Buffer.from(bytes)) as CheckpointFile;
+    const checkpoint = newestCopy(Buffer.from(bytes)) as CheckpointFile;
+    const { applied } = checkpoint;
+    this.gaps.checkpoint(checkpoint);
     this.#volumesDurable('source', this.#sourceApplied, applied);
     this.#sourceApplied = applied;
   }
