@@ -4,6 +4,7 @@ import { parseSealedName } from '../../../src/journal/names.ts';
 import type { DestinationStatus } from '../../../src/journal/status.ts';
 import type { RecorderOracle } from '../pair/recorder.ts';
 import type { Machine } from '../platform/machine.ts';
+import { Appends } from './appends.ts';
 import { Gaps, type CheckpointFile } from './gaps.ts';
 import { Held, type StateFile } from './held.ts';
 import { firstDifference, Kind, Model, parseRecords, type Cursor, type ModelRecord } from './model.ts';
@@ -40,6 +41,7 @@ export class Oracle implements RecorderOracle {
   /** Whole records of the newest append that failed. */
   #failed: ModelRecord[] = [];
   readonly #held: Held;
+  readonly #appends: Appends;
   #violation: Violation | undefined;
   readonly #overwritten = new Set<number>();
   /** The highest LSN that the destination ever said it has received. */
@@ -49,6 +51,7 @@ export class Oracle implements RecorderOracle {
     this.#options = options;
     this.model = new Model(options.initial);
     this.gaps = new Gaps(this.model);
+    this.#appends = new Appends(options.source.disk, `${options.sourceFolder}/journal`);
     this.#destinationCursor = this.model.cursor();
     this.#held = new Held(options.destination.disk, options.destinationFolder);
     options.source.watcher = {
@@ -103,7 +106,16 @@ export class Oracle implements RecorderOracle {
   }
 
   promised(lsn: number): void {
-    this.#promised = Math.max(this.#promised, lsn);
+    if (lsn <= this.#promised) return;
+    const doubt = this.#appends.firstInDoubt(Math.max(this.#promised, this.#sourceApplied) + 1, lsn);
+    this.#promised = lsn;
+    if (doubt === undefined) return;
+    this.fail(
+      new Violation(
+        'I1-durable',
+        `${lsn} records are promised; a power failure now could take record ${doubt}`,
+      ),
+    );
   }
 
   /** The next new journal file may go back: a crash took what was not durable. */
@@ -190,7 +202,9 @@ export class Oracle implements RecorderOracle {
     if (position === 0) this.#journalBegins(Number(Buffer.from(bytes).readBigUInt64BE(32)));
     if (position < RAW_HEADER) return;
     this.#failed = [];
-    for (const record of parseRecords(bytes)) {
+    const records = parseRecords(bytes);
+    this.#appends.add(path, records);
+    for (const record of records) {
       if (record.lsn !== this.model.last + 1) {
         this.fail(new Violation('I3-lsn', `record ${record.lsn} follows record ${this.model.last}`));
         return;
@@ -250,6 +264,7 @@ export class Oracle implements RecorderOracle {
       );
     }
     model.cutAfter(last);
+    this.#appends.cutAfter(last);
   }
 
   #sourceRenamed(to: string): void {

@@ -49,6 +49,11 @@ export class Inode {
     return this.#made;
   }
 
+  /** How many of the first changes are on the medium. */
+  get synced(): number {
+    return this.#synced;
+  }
+
   get isSynced(): boolean {
     return this.#changes.length === 0;
   }
