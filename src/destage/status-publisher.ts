@@ -65,7 +65,8 @@ export class StatusPublisher {
       writtenAt: Math.round(clock.now()),
       ...facts,
     });
-    this.#reserve.spend(() => replaceFile(files, this.#path, content));
+    // The file server may run as another user.
+    this.#reserve.spend(() => replaceFile(files, this.#path, content, { group: true }));
     this.#publishedAt = clock.monotonic();
     return true;
   }

@@ -2,12 +2,21 @@ import { dirname } from 'node:path';
 import { errorCode } from './errors.ts';
 import type { Files } from './files.ts';
 
-/** Replaces a small file so that after a crash it holds the old content or the new, whole (I6). Durable on return. */
-export function replaceFile(files: Files, path: string, content: Uint8Array): void {
+/**
+ * Replaces a small file so that after a crash it holds the old content or the new, whole (I6). Durable on return.
+ * `group`: whether its group may read it.
+ */
+export function replaceFile(
+  files: Files,
+  path: string,
+  content: Uint8Array,
+  { group }: { readonly group: boolean } = { group: false },
+): void {
   const temporary = `${path}.new`;
   files.remove(temporary);
   const file = files.open(temporary, 'create-new');
   try {
+    if (group) file.shareWithGroup();
     file.write(content, 0);
     file.syncNow();
   } finally {

@@ -27,6 +27,8 @@ export interface OpenFile {
    * Where the file system cannot tell, everything is data.
    */
   nextData(position: number): { readonly start: number; readonly end: number } | undefined;
+  /** Its group may read it (mode 0640): what is made is its owner's alone otherwise. No effect on Windows. */
+  shareWithGroup(): void;
   close(): void;
 }
 

@@ -27,6 +27,7 @@ function dyingAt(n: number, when: 'before' | 'after'): { files: Files; calls: ()
     write: (from, position) => change(() => file.write(from, position)),
     sync: () => file.sync(),
     syncNow: () => change(() => file.syncNow()),
+    shareWithGroup: () => file.shareWithGroup(),
     truncate: (size) => change(() => file.truncate(size)),
     allocate: (size) => change(() => file.allocate(size)),
     punchHole: (position, length) => change(() => file.punchHole(position, length)),

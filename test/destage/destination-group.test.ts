@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { chmodSync, chownSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { MarkerProgram } from '../../src/destage/marker-runner.ts';
 import type { DestinationStatus } from '../../src/journal/status.ts';
@@ -9,6 +9,9 @@ import { runGroup, until } from './running-group.ts';
 import { marker, Site, Stream, write } from './stream.ts';
 
 const ID = '0123456789abcdef0123456789abcdef';
+/** Debian's `www-data`; any that is not our own. */
+const OTHER_GROUP = 33;
+
 describe("a destination's deciding half", () => {
   function prepare(): { site: Site; stream: Stream; begin: string } {
     const root = temporaryFolder();
@@ -52,6 +55,21 @@ describe("a destination's deciding half", () => {
       () => running.status().applied === 4 && running.status().refused.length === 0,
     );
     await running.stop();
+  });
+
+  it('lets the group of the status folder read the status, and keeps all else to its own user', async () => {
+    const { site, begin } = prepare();
+    site.deliver(begin);
+    // As an operator prepares it for a file server of another user.
+    mkdirSync(join(site.folder, 'status'), { recursive: true });
+    chownSync(join(site.folder, 'status'), process.getuid?.() ?? 0, OTHER_GROUP);
+    chmodSync(join(site.folder, 'status'), 0o2750);
+    const running = await runGroup(site);
+    await until('applying', () => running.status().applied === 3);
+    await running.stop();
+    const status = statSync(join(site.folder, 'status/destination.json'));
+    assert.deepEqual([status.mode & 0o777, status.gid], [0o640, OTHER_GROUP]);
+    assert.equal(statSync(join(site.folder, 'destination-state.json')).mode & 0o777, 0o600);
   });
 
   it('counts the status sequence up across restarts', async () => {

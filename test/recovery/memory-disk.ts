@@ -173,6 +173,7 @@ export class MemoryDisk implements Files {
         return Promise.resolve();
       },
       syncNow: () => inode.sync(),
+      shareWithGroup: () => undefined,
       truncate: (size) => inode.resize(size),
       allocate: (size) => inode.resize(size),
       punchHole: (position, length) => {

@@ -130,6 +130,7 @@ export class TamperedFiles implements Files {
         this.#change('sync', path, () => file.syncNow());
       },
       syncNow: () => this.#change('sync', path, () => file.syncNow()),
+      shareWithGroup: () => file.shareWithGroup(),
       truncate: (size) => this.#change('truncate', path, () => file.truncate(size)),
       allocate: (size) => this.#change('allocate', path, () => file.allocate(size)),
       punchHole: (position, length) =>

@@ -74,6 +74,10 @@ class NodeFile implements OpenFile {
     return nextData(this.#fd, position, this.size());
   }
 
+  shareWithGroup(): void {
+    if (process.platform !== 'win32') fs.fchmodSync(this.#fd, 0o640);
+  }
+
   close(): void {
     fs.closeSync(this.#fd);
   }

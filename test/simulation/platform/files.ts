@@ -201,6 +201,10 @@ class SimulatedFile implements OpenFile {
     this.#call('sync', () => this.#inode.sync());
   }
 
+  shareWithGroup(): void {
+    // There are no users.
+  }
+
   truncate(size: number): void {
     this.#change('resize', () => this.#inode.resize(size));
   }
