@@ -63,7 +63,7 @@ export class JournalWriter {
   #next: Lsn;
   #clockAt = 0;
   #generation = 0;
-  /** A failed append left bytes behind the end that could pass for records: nothing more goes into this file. */
+  /** Nothing more goes into this file: it was to be closed, or a failed append left bytes that could pass for records. */
   #spoilt = false;
   #closing: { readonly raw: ClosedRaw; readonly open: OpenRaw }[] = [];
   #entriesUnsynced = true;
@@ -128,8 +128,9 @@ export class JournalWriter {
     return this.#waiting.wait();
   }
 
-  /** Undefined when {@link close} will succeed, or the journal has failed; else a promise for when it may. */
+  /** Undefined when {@link close} can be expected to succeed, or the journal has failed; else a promise for when it may. */
   closable(): Promise<void> | undefined {
+    if (this.#spoilt) return this.room();
     return this.#failure !== undefined || this.#pool.ready() ? undefined : this.#waiting.wait();
   }
 
@@ -178,9 +179,14 @@ export class JournalWriter {
     return this.#syncs.wait();
   }
 
-  /** Closes the open segment if it holds anything. False when there is no spare to go on with: try again later. */
+  /**
+   * Closes the open segment if it holds anything. False when there is no file to go on with: nothing more is appended to
+   * it all the same, so that a marker is the last record of its segment.
+   */
   close(): boolean {
-    return this.last < this.#current.header.first || this.#roll();
+    if (this.last < this.#current.header.first || this.#roll()) return true;
+    this.#spoilt = true;
+    return false;
   }
 
   /** A closed segment is shipped and destaged: its file is used again. */
