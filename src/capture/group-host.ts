@@ -110,10 +110,7 @@ export class GroupHost {
 
   /** All of the group's volumes, from the next record on. Followed by a full copy. */
   async attach(): Promise<void> {
-    const payload: AttachPayload = {
-      volumes: this.#options.volumes.map(({ index, name, size }) => ({ index, name, size })),
-    };
-    await this.#appendControl(RecordKind.attach, payload);
+    await this.#appendControl(RecordKind.attach, this.#attached());
     await this.#writer.durable();
   }
 
@@ -122,6 +119,8 @@ export class GroupHost {
     this.#copy?.stop();
     this.#copy = undefined;
     await this.#appendControl(RecordKind.initBegin, {});
+    // Again, in the same breath: an earlier one may lie in a gap that is never shipped, before this record.
+    this.#control(RecordKind.attach, this.#attached(), 0);
     // Another that waited for room as this did.
     (this.#copy as InitialCopy | undefined)?.stop();
     const copy = (this.#copy = new InitialCopy({
@@ -134,6 +133,10 @@ export class GroupHost {
         this.#events.onCopyTrouble(error === undefined ? undefined : describeError(error)),
     }));
     copy.start();
+  }
+
+  #attached(): AttachPayload {
+    return { volumes: this.#options.volumes.map(({ index, name, size }) => ({ index, name, size })) };
   }
 
   setCopyPaused(paused: boolean): void {
