@@ -2,7 +2,9 @@
  * `npm run rates`: how a window's rate and a window's edges are kept on the real clock, through each transport to a real
  * server, measured by what arrives there. First so many seconds of backlog at the rate; then a window that is closed for a
  * minute. Ends with 1 when an average is off by more than 3 %, a second carries more than the rate and the stated burst, or
- * an edge is obeyed later than after a second. `--rate BYTES` a second, `--seconds N`, `--only TEXT` (in a row's name).
+ * an edge is obeyed later than after a second. All run at the same time in one
+ * process, which a busy machine shows in the averages: then one by one. `--rate BYTES` a second, `--seconds N`, `--only TEXT`
+ * (in a row's name).
  */
 import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { randomBytes } from 'node:crypto';
