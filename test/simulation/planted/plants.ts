@@ -31,19 +31,19 @@ export const PLANTS: readonly Plant[] = [
   plant(
     'I1',
     'a flush does not sync the open segment',
-    200,
+    2000,
     edit('capture/journal-writer.ts', 'if (target >= current.header.first) await current.file.sync();'),
   ),
   plant(
     'I1',
     'a closed segment is not synced',
-    200,
+    2000,
     edit('capture/journal-writer.ts', 'for (const { open } of closing) await open.file.sync();'),
   ),
   plant(
     'I1',
     'the names of journal files are not synced',
-    600,
+    2000,
     edit(
       'capture/journal-writer.ts',
       'if (entries) await this.#options.files.syncDirectoryLater(this.#options.folder);',
@@ -52,7 +52,7 @@ export const PLANTS: readonly Plant[] = [
   plant(
     'I1',
     'a write whose append failed is acknowledged',
-    200,
+    2000,
     edit(
       'capture/captured-volume.ts',
       'throw toHostError(error, `cannot journal a write to volume ${this.name}`);',
@@ -61,31 +61,31 @@ export const PLANTS: readonly Plant[] = [
   plant(
     'I2',
     'what is recovered is handed on without a sync',
-    1000,
+    3000,
     edit('capture/group-host.ts', 'file.syncNow();'),
   ),
   plant(
     'I2',
     'a trim is not seen by reads',
-    20,
+    100,
     edit('capture/captured-volume.ts', 'this.index.addZero(offset, length, this.#group.writer.generation);'),
   ),
   plant(
     'I2',
     'the index is not filled again after a restart',
-    100,
+    600,
     edit('capture/group-host.ts', 'this.#reindex(raw, generation);'),
   ),
   plant(
     'I2',
     'the source moves its checkpoint before its volumes are synced',
-    20,
+    100,
     edit('daemon/source-back.ts', 'this.#volumes.sync();'),
   ),
   plant(
     'I3',
     'segments are applied past a hole, and the digest is ignored',
-    100,
+    600,
     edit(
       'destage/inbox-plan.ts',
       'if (first > received) return undefined;',
@@ -96,7 +96,7 @@ export const PLANTS: readonly Plant[] = [
   plant(
     'I3',
     'a write that is overwritten in part only is dropped',
-    100,
+    600,
     edit(
       'journal/seal.ts',
       'if (coverage.contains(record.offset, end)) continue;',
@@ -106,19 +106,19 @@ export const PLANTS: readonly Plant[] = [
   plant(
     'I3',
     'records are applied in no order',
-    100,
+    600,
     edit('volume/volume-set.ts', 'for (const record of data) {', 'for (const record of data.toReversed()) {'),
   ),
   plant(
     'I4',
     'what arrives is not checked',
-    400,
+    2000,
     edit('destage/received-journal.ts', 'if (whole) reader.verify();'),
   ),
   plant(
     'I4',
     'the CRCs of frames and records are not looked at',
-    800,
+    2000,
     edit(
       'journal/record.ts',
       'if (crc32(buffer.subarray(at + 4, end), seed) !== buffer.readUInt32BE(at)) return undefined;',
@@ -132,19 +132,19 @@ export const PLANTS: readonly Plant[] = [
   plant(
     'I5',
     'a segment is acknowledged before it is synced',
-    20,
+    100,
     edit('destage/received-journal.ts', 'file.syncNow();'),
   ),
   plant(
     'I5',
     'a segment is acknowledged before its name is synced',
-    20,
+    100,
     edit('destage/received-journal.ts', 'try {\n      this.#files.syncDirectory(this.#folder);', 'try {'),
   ),
   plant(
     'I5',
     'segments are freed once they are destaged',
-    20,
+    100,
     edit(
       'daemon/source-group.ts',
       'const limit = Math.min(received, this.#checkpoint.applied);',
@@ -154,13 +154,13 @@ export const PLANTS: readonly Plant[] = [
   plant(
     'I5',
     'what a killed process received is acknowledged before its name is synced',
-    1000,
+    3000,
     edit('destage/received-journal.ts', 'if (found.length > 0) this.#files.syncDirectory(this.#folder);'),
   ),
   plant(
     'I6',
     'the destination moves its checkpoint before its volumes are synced',
-    20,
+    100,
     edit(
       'destage/destination-back.ts',
       'this.#applier.sync();\n        this.#move(state);',
@@ -170,19 +170,19 @@ export const PLANTS: readonly Plant[] = [
   plant(
     'I6',
     'a state file is renamed before it is synced',
-    200,
+    2000,
     edit('platform/atomic-file.ts', 'file.syncNow();'),
   ),
   plant(
     'I6',
     'the directory of a state file is not synced',
-    200,
+    2000,
     edit('platform/atomic-file.ts', 'files.syncDirectory(dirname(path));'),
   ),
   plant(
     'I7',
     'what is kept for a snapshot is not synced before the overwrite',
-    400,
+    2000,
     edit(
       'recovery/chunk-file.ts',
       'appended = this.#append(appending, keys, how);\n      appending.file.syncNow();',
@@ -192,7 +192,7 @@ export const PLANTS: readonly Plant[] = [
   plant(
     'I7',
     'what a snapshot needs is kept after the overwrite',
-    40,
+    400,
     edit('volume/volume-set.ts', 'options.preserve?.(', 'const late = () => options.preserve?.('),
     edit(
       'volume/volume-set.ts',
@@ -203,7 +203,7 @@ export const PLANTS: readonly Plant[] = [
   plant(
     'I8',
     'a segment that could not be written is passed over',
-    200,
+    2000,
     edit(
       'daemon/raw-stages.ts',
       'this.#steps.onFailed(stage, error);',
@@ -213,13 +213,13 @@ export const PLANTS: readonly Plant[] = [
   plant(
     'I9',
     'the journal is applied past a marker whose program is to run',
-    40,
+    400,
     edit('destage/destination-back.ts', 'if (state.pending !== undefined || done', 'if (done'),
   ),
   plant(
     'I9',
     'the attempt of a marker program is not noted before it is started',
-    200,
+    2000,
     edit(
       'destage/destination-back.ts',
       'return Promise.resolve(this.#changeMarker(id, (marker) => ({ ...marker, attempt: marker.attempt + 1 })));',
@@ -229,7 +229,7 @@ export const PLANTS: readonly Plant[] = [
   plant(
     'I9',
     'a marker is not the last record of its segment',
-    40,
+    400,
     edit(
       'capture/group-host.ts',
       'this.#writer.close();\n    await this.#writer.durable();\n    return { lsn, time };',
@@ -239,19 +239,19 @@ export const PLANTS: readonly Plant[] = [
   plant(
     'I9',
     'a snapshot is made again when its marker is applied again',
-    400,
+    2000,
     edit('recovery/copy-on-write-store.ts', 'if (this.#catalogue.has(info.id)) return;'),
   ),
   plant(
     'I10',
     'a full copy overwrites a replica that nothing was kept of',
-    400,
+    2000,
     edit('destage/applier.ts', 'if (state.consistent) this.#keepBefore(record, state);'),
   ),
   plant(
     'I12',
     'a status file that is not authentic is believed',
-    200,
+    2000,
     edit(
       'journal/status-codec.ts',
       "if (!envelope.success) throw forged('it is not encrypted, but this group has a key');",
@@ -261,7 +261,7 @@ export const PLANTS: readonly Plant[] = [
   plant(
     'I12',
     'a segment that is not encrypted is taken though there is a key',
-    200,
+    2000,
     edit(
       'journal/segment/reader.ts',
       'if (!header.encrypted && key === undefined) return undefined;',
