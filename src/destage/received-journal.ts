@@ -82,6 +82,7 @@ export class ReceivedJournal {
       else if (range.first !== this.received(state.applied) + 1) this.#backToInbox(path);
       else {
         try {
+          this.#unalias(path);
           this.#add(path, range, this.#check(path, range, state, false));
         } catch (error) {
           if (!(error instanceof SegmentRefused)) throw error;
@@ -100,12 +101,7 @@ export class ReceivedJournal {
   join(name: string, range: SegmentRange, header: SegmentHeader): void {
     const path = join(this.inbox, name);
     // No file transport promises that what it wrote is on the medium.
-    const file = openForSync(this.#files, path);
-    try {
-      file.syncNow();
-    } finally {
-      file.close();
-    }
+    this.#sync(path);
     const target = join(this.#folder, name);
     this.#files.rename(path, target);
     try {
@@ -117,6 +113,24 @@ export class ReceivedJournal {
       throw error;
     }
     this.#add(target, range, header);
+  }
+
+  /**
+   * A crash may have left both names of a file that was joined, and a file server that does not replace files has written
+   * to it by the other one since: that goes, and what counts is durable.
+   */
+  #unalias(path: string): void {
+    this.#files.remove(join(this.inbox, basename(path)));
+    this.#sync(path);
+  }
+
+  #sync(path: string): void {
+    const file = openForSync(this.#files, path);
+    try {
+      file.syncNow();
+    } finally {
+      file.close();
+    }
   }
 
   /** The first `count` are applied and checkpointed. */
