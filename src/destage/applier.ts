@@ -107,7 +107,12 @@ export class Applier {
 
   #write(records: readonly JournalRecord[]): void {
     this.#checkPlaces();
-    this.#volumes?.apply(records, {
+    if (this.#volumes === undefined) {
+      throw new OperatorError('ATTACH_MISSING', 'the source sends data before it has said of which volumes', {
+        remedy: 'begin again with a full copy: stop both sides and move the group’s folder away on each',
+      });
+    }
+    this.#volumes.apply(records, {
       fromVolume: 'apply',
       preserve: (ranges) => keeping(() => this.#store().preserve(ranges)),
     });

@@ -73,6 +73,17 @@ describe('a destination that cannot go on', () => {
     assert.equal(unsentReason(['a', 'c'], [{ name: 'b' }])?.code, 'volume-not-sent');
   });
 
+  it('applies no data before it knows of which volumes, and acknowledges none as applied (I3)', async () => {
+    const root = temporaryFolder();
+    const [site, stream] = [new Site(root), new Stream(join(root, 'source'))];
+    site.deliver(stream.seal(write(0, 0, 1)));
+    const running = await runGroup(site);
+    await until('the wait', () => running.status().waiting?.code === 'apply-failed');
+    assert.match(running.status().waiting?.message ?? '', /before it has said of which volumes/);
+    assert.equal(running.status().applied, 0);
+    await running.stop();
+  });
+
   it('stands still at a marker whose snapshot exceeds the limit, and takes it there once one is deleted (I9)', async () => {
     const { root, stream, begin } = prepare();
     const site = new Site(root);
