@@ -48,7 +48,7 @@ export function writeSegment(
 ): SegmentTotals {
   const file = files.open(path, 'create-new');
   try {
-    const writer = new Writer(file, facts, options);
+    const writer = new SegmentWriter(file, facts, options);
     for (const record of records) writer.add(record);
     const totals = writer.finish(dataBytes);
     file.syncNow();
@@ -58,7 +58,8 @@ export function writeSegment(
   }
 }
 
-class Writer {
+/** The same a record at a time: whoever opened the file syncs and closes it. */
+export class SegmentWriter {
   readonly #file: OpenFile;
   readonly #header: Buffer;
   readonly #cipher: SegmentCipher | undefined;
@@ -89,6 +90,11 @@ class Writer {
     this.#write(this.#header);
   }
 
+  /** Written so far. */
+  get bytes(): number {
+    return this.#position;
+  }
+
   add(record: EncodedRecord): void {
     this.#pending.push(record);
     this.#pendingBytes += record.length;
@@ -96,6 +102,7 @@ class Writer {
     if (this.#pendingBytes >= FRAME_TARGET) this.#writeFrame();
   }
 
+  /** `dataBytes`: of volume data in the records. */
   finish(dataBytes: number): SegmentTotals {
     if (this.#pending.length > 0) this.#writeFrame();
     const table = encodeTable(this.#table);
