@@ -8,20 +8,17 @@ import type { Random } from '../platform/random.ts';
 import { assert } from '../platform/errors.ts';
 import type { GroupIdentity, Lsn, VolumeIndex } from '../journal/ids.ts';
 import { LSN_NONE } from '../journal/ids.ts';
-import {
-  compareRanges,
-  JOURNAL_FOLDER,
-  parseSealedName,
-  PART_SUFFIX,
-  sealedName,
-  type SegmentRange,
-} from '../journal/names.ts';
+import { JOURNAL_FOLDER, PART_SUFFIX, sealedName } from '../journal/names.ts';
+import type { SegmentEnd } from '../journal/coalesce-plan.ts';
+import { endOf } from '../journal/coalesce.ts';
 import { loadRaw, RawMemory, type ClosedRaw, type LoadedRaw } from '../journal/raw-segment.ts';
 import { planSeal, SEAL_START, type SealPlan } from '../journal/seal.ts';
 import { readCheckpoint, writeCheckpoint, type SourceCheckpoint } from '../journal/source-files.ts';
 import { writeSegment } from '../journal/segment/writer.ts';
 import { VolumeSet } from '../volume/volume-set.ts';
 import { RAW_SIZE_MAX } from '../capture/recover.ts';
+import { Merger, type MergeStep } from './merger.ts';
+import { findSealed, type SealedFile } from './sealed-file.ts';
 
 export interface SourceBackOptions {
   readonly folder: string;
@@ -37,14 +34,6 @@ export interface SourceBackOptions {
   }[];
 }
 
-/** A sealed segment in the journal folder. */
-export interface SealedFile {
-  readonly name: string;
-  readonly path: string;
-  readonly range: SegmentRange;
-  readonly bytes: number;
-}
-
 export class SourceBack {
   readonly #files: Files;
   readonly #random: Random;
@@ -52,6 +41,7 @@ export class SourceBack {
   readonly #journal: string;
   readonly #volumes: VolumeSet;
   readonly #memory = new RawMemory();
+  readonly #merger: Merger;
   #checkpoint: SourceCheckpoint;
   /** The raw segment last read: sealing and destaging it read it once. */
   #loaded: { readonly path: string; readonly first: Lsn; readonly raw: LoadedRaw } | undefined;
@@ -62,6 +52,8 @@ export class SourceBack {
     this.#options = options;
     this.#journal = join(options.folder, JOURNAL_FOLDER);
     this.#volumes = new VolumeSet(files, options.volumes);
+    const { key, compression } = options;
+    this.#merger = new Merger(files, options.folder, { key, compression, random });
     this.#checkpoint = readCheckpoint(files, options.folder) ?? { ...SEAL_START, applied: LSN_NONE };
   }
 
@@ -70,17 +62,7 @@ export class SourceBack {
   /** How far it got, and the replication files that are there. What was never finished is removed. */
   open(): Promise<{ readonly checkpoint: SourceCheckpoint; readonly sealed: readonly SealedFile[] }> {
     this.#files.makeDirectory(this.#journal);
-    const sealed: SealedFile[] = [];
-    for (const name of this.#files.list(this.#journal)) {
-      const path = join(this.#journal, name);
-      const range = parseSealedName(name);
-      if (name.endsWith(PART_SUFFIX)) this.#files.remove(path);
-      else if (range !== undefined)
-        sealed.push({ name, path, range, bytes: this.#files.stat(path)?.size ?? 0 });
-    }
-    // A killed process may have left names that no power cut was to spare (I2): these are sent.
-    if (sealed.length > 0) this.#files.syncDirectory(this.#journal);
-    sealed.sort((a, b) => compareRanges(a.range, b.range));
+    const sealed = findSealed(this.#files, this.#options.folder);
     return Promise.resolve({ checkpoint: this.#checkpoint, sealed });
   }
 
@@ -109,7 +91,29 @@ export class SourceBack {
     return Promise.resolve();
   }
 
+  /** Merges these into one, from the first step on; what was merged before and not committed is dropped. */
+  beginMerge(run: readonly SealedFile[]): Promise<void> {
+    this.#merger.begin(run);
+    return Promise.resolve();
+  }
+
+  /** At most one frame is read and written: sealing and destaging wait that long at most. @throws SegmentRefused and the file system's errors */
+  stepMerge(): Promise<MergeStep> {
+    return Promise.resolve(this.#merger.step());
+  }
+
+  /** The merged segment, durable under its name; what it covers is gone. @throws the file system's errors; nothing has changed then */
+  commitMerge(): Promise<SealedFile> {
+    return Promise.resolve(this.#merger.commit());
+  }
+
+  dropMerge(): Promise<void> {
+    this.#merger.drop();
+    return Promise.resolve();
+  }
+
   close(): Promise<void> {
+    this.#merger.drop();
     this.#volumes.close();
     return Promise.resolve();
   }
@@ -118,12 +122,13 @@ export class SourceBack {
     if (raw.last <= this.#checkpoint.digested) return undefined;
     const options = { ship, dropOverwritten: this.#options.dropOverwritten };
     const { position, segment } = planSeal(this.#load(raw), this.#checkpoint, options);
-    const sealed = segment === undefined ? undefined : this.#write(segment, raw);
+    const sealed =
+      segment === undefined ? undefined : this.#write(segment, raw, endOf(this.#load(raw).records));
     this.#move({ ...this.#checkpoint, ...position });
     return sealed;
   }
 
-  #write(plan: SealPlan, raw: ClosedRaw): SealedFile {
+  #write(plan: SealPlan, raw: ClosedRaw, end: SegmentEnd): SealedFile {
     const { records, dataBytes, ...facts } = plan;
     const { epoch } = raw.header;
     const range = { epoch: epoch.number, first: plan.first, last: plan.last };
@@ -134,7 +139,7 @@ export class SourceBack {
     if (before !== undefined) {
       // Sealed just before a crash, and immutable since (I4).
       this.#files.syncDirectory(this.#journal);
-      return { name, path, range, bytes: before.size };
+      return { name, path, range, bytes: before.size, end };
     }
     try {
       const header = { ...facts, group: this.#options.group, epoch, recordSeed: raw.header.seed };
@@ -145,7 +150,7 @@ export class SourceBack {
       });
       this.#files.rename(part, path);
       this.#files.syncDirectory(this.#journal);
-      return { name, path, range, bytes: fileBytes };
+      return { name, path, range, bytes: fileBytes, end };
     } catch (error) {
       this.#files.remove(part);
       throw error;

@@ -14,7 +14,8 @@ import type { Platform } from '../platform/platform.ts';
 import type { Remote } from '../platform/node/threads.ts';
 import { Waits } from '../platform/waits.ts';
 import { RawStages, type QueuedRaw, type RawStage } from './raw-stages.ts';
-import type { SealedFile, SourceBack } from './source-back.ts';
+import type { SealedFile } from './sealed-file.ts';
+import type { SourceBack } from './source-back.ts';
 import type { SourceHost } from './source-host.ts';
 import { SourceMode, type SourceModeOptions } from './source-mode.ts';
 

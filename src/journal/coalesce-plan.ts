@@ -36,6 +36,8 @@ export interface CoalesceFacts<S extends BacklogSegment> {
 export const BACKLOG_AGE = 10_000;
 /** Fewer are merged only where no more can come to them. */
 const SEGMENTS_MIN = 4;
+/** So that what a merge leaves to remove is removed in a moment. */
+const SEGMENTS_MAX = 256;
 /** Of the largest segment: what the others must amount to. What a hot region takes beyond its size, at most. */
 const ADDED_MIN = 1 / 16;
 
@@ -63,7 +65,7 @@ function runFrom<S extends BacklogSegment>(from: number, facts: CoalesceFacts<S>
   for (const segment of facts.segments.slice(from)) {
     const before = taken.at(-1);
     const follows = before === undefined || isNext(before.range, segment.range);
-    const fits = bytes + segment.bytes <= facts.bytesMax;
+    const fits = bytes + segment.bytes <= facts.bytesMax && taken.length < SEGMENTS_MAX;
     if (!follows || !fits || segment.end === 'control') return { segments: taken, bytes, closed: true };
     if (facts.now - segment.sealedAt < BACKLOG_AGE) break;
     taken.push(segment);

@@ -7,6 +7,7 @@
  */
 import { assert } from '../platform/errors.ts';
 import type { Files } from '../platform/files.ts';
+import type { SegmentEnd } from './coalesce-plan.ts';
 import { LastWriters, SECTOR } from './last-writers.ts';
 import {
   encodeRecordInPlace,
@@ -24,6 +25,12 @@ const SYNC_INTERVAL = 8 * 1024 * 1024;
 /** Of the data: it is not worth writing anew for less. */
 const DROPPED_MIN = 1 / 64;
 
+const CONTROLS: ReadonlySet<RecordKind> = new Set([
+  RecordKind.attach,
+  RecordKind.initBegin,
+  RecordKind.initEnd,
+]);
+
 export interface CoalesceOptions extends SegmentOptions {
   /** Of the segments, in order, at least two: the last one alone may end with a marker, none holds any other control record. */
   readonly sources: readonly string[];
@@ -36,6 +43,12 @@ export interface CoalesceOptions extends SegmentOptions {
 /** `useless`: too little would be left out, or what is written is too scattered for the memory. `ready`: durable at `target`. */
 export type CoalesceOutcome =
   { readonly kind: 'useless' } | { readonly kind: 'ready'; readonly merged: number; readonly bytes: number };
+
+/** What a segment of these records means to merging. */
+export function endOf(records: readonly JournalRecord[]): SegmentEnd {
+  if (records.some((record) => CONTROLS.has(record.kind))) return 'control';
+  return records.at(-1)?.kind === RecordKind.marker ? 'marker' : 'data';
+}
 
 /** One frame a turn. `merged` of the outcome counts the sources that are in it, from the first on. @throws SegmentRefused, and the file system's errors */
 export function* coalesce(files: Files, options: CoalesceOptions): Generator<undefined, CoalesceOutcome> {

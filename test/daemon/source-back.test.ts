@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { SourceBack, type SealedFile, type SourceBackOptions } from '../../src/daemon/source-back.ts';
+import type { SealedFile } from '../../src/daemon/sealed-file.ts';
+import { SourceBack, type SourceBackOptions } from '../../src/daemon/source-back.ts';
 import type { ClosedRaw } from '../../src/journal/raw-segment.ts';
 import { RecordKind } from '../../src/journal/record.ts';
 import { openSegment } from '../../src/journal/segment/reader.ts';

@@ -2,7 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { GroupHost } from '../../../src/capture/group-host.ts';
-import { SourceBack, type SealedFile, type SourceBackOptions } from '../../../src/daemon/source-back.ts';
+import type { SealedFile } from '../../../src/daemon/sealed-file.ts';
+import { SourceBack, type SourceBackOptions } from '../../../src/daemon/source-back.ts';
 import type { VolumeIndex } from '../../../src/journal/ids.ts';
 import { lsn } from '../../../src/journal/ids.ts';
 import type { ClosedRaw } from '../../../src/journal/raw-segment.ts';
