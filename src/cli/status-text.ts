@@ -14,6 +14,8 @@ import { bytesText, columns, countText, durationText, printable, timeText, type 
 
 /** Ranges of missing records that are named one by one. */
 const MISSING_NAMED_MAX = 3;
+/** The same of coalesced ones. */
+const COALESCED_NAMED_MAX = 3;
 
 export function statusLines(report: StatusReport, paint: Paint): string[] {
   const running = durationText((report.now - report.startedAt) / 1000);
@@ -43,6 +45,7 @@ function sourceLines(group: SourceStatus, now: number, paint: Paint): string[] {
         ]),
         ['journal', journalText(group)],
         ['buffer', bufferText(group.buffer)],
+        ...coalescedRow(group),
         ['volumes', `${volumesText(group.volumes)}; ${countText(group.hosts, 'host')} connected`],
       ]),
     ),
@@ -82,6 +85,15 @@ function destinationLines(group: DestinationGroupStatus, now: number, paint: Pai
     ),
     ...indent(group.waits.map((wait) => waitLine(wait, now, paint))),
   ];
+}
+
+function coalescedRow({ coalesced }: SourceStatus): string[][] {
+  if (coalesced === undefined) return [];
+  const { segments, bytesSaved, ranges } = coalesced;
+  const named = ranges.slice(0, COALESCED_NAMED_MAX).map(({ first, last }) => `${first} to ${last}`);
+  const more = ranges.length > named.length ? ` and ${ranges.length - named.length} more` : '';
+  const inside = named.length === 0 ? '' : `; no point in time inside ${named.join(', ')}${more}`;
+  return [['coalesced', `${countText(segments, 'segment')}, ${bytesText(bytesSaved)} less to send${inside}`]];
 }
 
 function modeText(group: SourceStatus, paint: Paint): string {

@@ -94,6 +94,7 @@ function buildSource(name: string, group: SourceFile, parts: Parts): SourceGroup
       compression: segment.compression,
       dropOverwritten: segment['drop-overwritten'],
     },
+    coalesce: group.coalesce,
     nbd: { socket: nbd.socket, tcp: nbd.listen, connections: nbd.connections },
     destinations: Object.entries(group.destinations).map(([destination, link]) => {
       return buildLink(['groups', name, 'destinations', destination], destination, link, parts);

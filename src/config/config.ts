@@ -76,6 +76,8 @@ export interface SourceGroupConfig extends GroupConfigBase {
   readonly segment: SegmentConfig;
   /** What happens to host writes when the quota is reached: refused, or taken while replication is suspended. */
   readonly whenFull: 'refuse-writes' | 'suspend-replication';
+  /** Whether segments that wait to be sent are merged, each sector once, which leaves no point in time inside them. */
+  readonly coalesce: boolean;
   readonly nbd: NbdConfig;
   readonly destinations: readonly LinkConfig[];
 }

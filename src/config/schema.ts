@@ -127,6 +127,7 @@ function sourceSchema(context: PathContext) {
         'drop-overwritten': leaves.flag().default(false),
       })
       .prefault({}),
+    coalesce: leaves.flag().default(true),
     volumes: z.record(z.string(), shorthand(volume)),
     nbd: z.strictObject({
       socket: leaves.path('write the socket’s path', context).optional(),

@@ -14,6 +14,7 @@ import type { Platform } from '../platform/platform.ts';
 import type { Remote } from '../platform/node/threads.ts';
 import { Waits } from '../platform/waits.ts';
 import { RawStages, type QueuedRaw, type RawStage } from './raw-stages.ts';
+import { Coalescing, type BufferedSegment, type CoalescingReport } from './coalescing.ts';
 import type { SealedFile } from './sealed-file.ts';
 import type { SourceBack } from './source-back.ts';
 import type { SourceHost } from './source-host.ts';
@@ -22,6 +23,9 @@ import { SourceMode, type SourceModeOptions } from './source-mode.ts';
 const HOUSEKEEPING = 500;
 /** Milliseconds that a stop waits for sealing and destaging; what is left is in the journal, and is replayed at the next start. */
 const DRAIN_LIMIT = 30_000;
+
+/** Segments whose room merging leaves alone. */
+const SEALING_RESERVE = 4;
 
 /** Hosts are not refused for these: they stand still once the journal has no open segment to go on in. */
 const VOLUME_WAITS: Readonly<Record<string, string>> = {
@@ -36,6 +40,8 @@ export interface SourceGroupOptions extends Omit<SourceModeOptions, 'used' | 'fr
   /** What every destination has durably received; `LSN_NONE` while one has said nothing. Undefined: no destinations. */
   readonly received: () => Lsn | undefined;
   readonly onSealed: () => void;
+  /** The last record that any link has begun to send. Undefined: the backlog is not to be coalesced. */
+  readonly begun: () => Lsn | undefined;
 }
 
 export class SourceGroup {
@@ -45,10 +51,11 @@ export class SourceGroup {
   readonly #back: Remote<SourceBack>;
   readonly #options: SourceGroupOptions;
   readonly waits: Waits;
-  #sealed: SealedFile[] = [];
+  #sealed: BufferedSegment[] = [];
   #checkpoint: SourceCheckpoint;
   readonly #stages: RawStages;
   readonly #mode: SourceMode;
+  readonly #coalescing: Coalescing;
   #stopping = false;
   #failed: string | undefined;
   #timer: { cancel(): void } | undefined;
@@ -65,13 +72,26 @@ export class SourceGroup {
     this.#host = threads.host;
     this.#back = threads.back;
     this.#options = options;
-    this.#sealed = [...opened.sealed];
+    const sealedAt = platform.clock.monotonic();
+    this.#sealed = opened.sealed.map((segment) => ({ ...segment, sealedAt }));
     this.#checkpoint = opened.checkpoint;
     this.waits = new Waits(platform.clock);
     this.#mode = new SourceMode(log, this.waits, threads.host, {
       ...options,
       used: () => this.bufferUsed,
       free: () => platform.files.freeSpace(options.folder),
+    });
+    const { clock, files } = platform;
+    const { quota, begun, segmentBytesMax } = options;
+    this.#coalescing = new Coalescing({
+      clock,
+      log,
+      back: threads.back,
+      quota,
+      begun,
+      room: () => files.freeSpace(options.folder) - SEALING_RESERVE * segmentBytesMax,
+      segments: () => this.#sealed,
+      onMerged: (run, merged) => this.#replace(run, merged),
     });
     this.#stages = new RawStages(platform.clock, {
       seal: (item) => this.#seal(item),
@@ -80,9 +100,18 @@ export class SourceGroup {
     });
   }
 
-  /** Segments to send, in order. */
+  /** Segments to send, in order; none of those that are being replaced at this moment. */
   get sealed(): readonly SealedFile[] {
-    return this.#sealed;
+    const { held } = this.#coalescing;
+    return held === undefined ? this.#sealed : this.#sealed.filter(({ range }) => range.first < held);
+  }
+
+  /** What was coalesced since the start, and what of it is in the buffer: there is no recovery point inside these ranges. */
+  get coalesced(): CoalescingReport & { readonly ranges: readonly { first: Lsn; last: Lsn }[] } {
+    const ranges = this.#sealed.flatMap(({ merged, range: { first, last } }) =>
+      merged === undefined ? [] : [{ first, last }],
+    );
+    return { ...this.#coalescing.report, ranges };
   }
 
   get checkpoint(): SourceCheckpoint {
@@ -155,6 +184,7 @@ export class SourceGroup {
     } finally {
       this.#stopping = true;
       this.#stages.stop();
+      await this.#coalescing.stop();
       this.#timer?.cancel();
     }
   }
@@ -185,7 +215,7 @@ export class SourceGroup {
   async #seal({ raw }: QueuedRaw): Promise<void> {
     const sealed = await this.#back.seal(raw, this.#mode.shipping);
     if (sealed !== undefined) {
-      this.#sealed.push(sealed);
+      this.#sealed.push({ ...sealed, sealedAt: this.#platform.clock.monotonic() });
       this.#options.onSealed();
     }
     this.waits.clear('seal-failed');
@@ -232,11 +262,19 @@ export class SourceGroup {
     }
   }
 
+  #replace(run: readonly BufferedSegment[], merged: BufferedSegment): void {
+    const left = this.#sealed.filter((segment) => !run.includes(segment));
+    this.#sealed = [...left, merged].sort((a, b) => compareRanges(a.range, b.range));
+    // Once the links see it: what they wait for behind it is not held any more either.
+    queueMicrotask(() => this.#options.onSealed());
+  }
+
   /** Also moves what no event moves: a disk that has room again, a quota that is free again. */
   #housekeep(): void {
     this.#timer = this.#platform.clock.after(HOUSEKEEPING, () => {
       void this.#free()
         .then(() => this.#mode.govern())
+        .then(() => this.#coalescing.look())
         .catch((error: unknown) => this.#log.warn(describeError(error)))
         .then(() => {
           if (!this.#stopping) this.#housekeep();
@@ -248,4 +286,9 @@ export class SourceGroup {
 /** The lowest of what the destinations have received, or undefined when there are none. */
 export function receivedByAll(received: readonly Lsn[]): Lsn | undefined {
   return received.length === 0 ? undefined : lsn(Math.min(...received, Number.MAX_SAFE_INTEGER)) || LSN_NONE;
+}
+
+/** The highest of what the links have begun to send, or undefined when there are none. */
+export function begunByAny(begun: readonly Lsn[]): Lsn | undefined {
+  return begun.length === 0 ? undefined : lsn(Math.max(...begun));
 }

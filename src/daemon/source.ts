@@ -20,7 +20,7 @@ import { SmbTransport } from '../transfer/transports/smb.ts';
 import type { Links } from './links.ts';
 import type { RunningGroup } from './running-group.ts';
 import type { SourceBack } from './source-back.ts';
-import { receivedByAll, SourceGroup } from './source-group.ts';
+import { begunByAny, receivedByAll, SourceGroup } from './source-group.ts';
 import type { SourceHost, SourceHostOptions } from './source-host.ts';
 import { SourceThreads } from './source-threads.ts';
 import { placeVolumes, type PlacedVolume } from './source-volumes.ts';
@@ -79,7 +79,7 @@ class Source implements RunningGroup {
   }
 
   async start(): Promise<void> {
-    const { folder, quota, whenFull, segment } = this.#config;
+    const { folder, quota, whenFull, segment, coalesce } = this.#config;
     writeGroupFile(this.#world.platform.files, folder, this.#identity);
     const back = this.#startBack();
     const opened = await back.open();
@@ -106,6 +106,7 @@ class Source implements RunningGroup {
       onSealed: () => {
         for (const stream of this.#streams) stream.wake();
       },
+      begun: () => (coalesce ? begunByAny(this.#streams.map(({ begun }) => begun)) : undefined),
       onInitialized: (initialized) => this.#note({ initialized }),
     }));
     this.#streams = this.#config.destinations.map((link) => this.#stream(link));
@@ -179,6 +180,7 @@ class Source implements RunningGroup {
         room: Math.max(0, Math.min(this.#config.quota - used, this.#freeSpace())),
       },
       ...(host?.copy === undefined ? {} : { initialized: host.copy.done / Math.max(1, host.copy.total) }),
+      ...(group.coalesced.segments === 0 ? {} : { coalesced: group.coalesced }),
       hosts: host?.connections ?? 0,
       waits: group.waits.list(),
       streams: this.#streams.map((stream) => stream.status(last)),

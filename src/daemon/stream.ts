@@ -81,6 +81,11 @@ export class Stream {
     return this.#link.received;
   }
 
+  /** The last record that was begun to be sent, or is there already. */
+  get begun(): Lsn {
+    return this.#link.begun;
+  }
+
   start(): void {
     this.#link.start();
   }

@@ -1,4 +1,6 @@
 /** What fails on a link, why, since when, and when it is tried again. */
+import type { Files } from '../platform/files.ts';
+import type { LinkSegment } from './planner.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { Random } from '../platform/random.ts';
 import { backoff } from './backoff.ts';
@@ -141,5 +143,14 @@ function waitCode(error: TransportError): string {
     case 'Cancelled':
     case 'Protocol':
       return 'link-error';
+  }
+}
+
+/** Whether a segment lies here as it was sealed, so that its file is not what a failed transfer failed of. */
+export function isWhole(files: Pick<Files, 'stat'>, { path, bytes }: LinkSegment): boolean {
+  try {
+    return files.stat(path)?.size === bytes;
+  } catch {
+    return false;
   }
 }

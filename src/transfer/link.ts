@@ -14,7 +14,7 @@ import type { Platform } from '../platform/platform.ts';
 import { destinationNotice, goneNotice, LinkNotices } from './link-notices.ts';
 import { LinkSession, type Closure, type LinkHours } from './link-session.ts';
 import { readStatus } from './link-status.ts';
-import { failureOf, LinkTroubles, type Failure, type LinkWait } from './link-troubles.ts';
+import { failureOf, isWhole, LinkTroubles, type Failure, type LinkWait } from './link-troubles.ts';
 import {
   afterStatus,
   isStalled,
@@ -94,6 +94,7 @@ export class Link {
   #settled = 0;
   #polledAt = Number.NEGATIVE_INFINITY;
   #heardAt: number;
+  #begun: Lsn = LSN_NONE;
   #segmentsSent = 0;
   #bytesSent = 0;
   #wakeUp: AbortController | undefined;
@@ -116,6 +117,11 @@ export class Link {
   /** I5: what may be freed as far as this destination is concerned. */
   get received(): Lsn {
     return this.#status?.received ?? LSN_NONE;
+  }
+
+  /** The last record that this link began to send, or that the destination has: what lies behind it only this side knows. */
+  get begun(): Lsn {
+    return this.#begun > this.received ? this.#begun : this.received;
   }
 
   start(): void {
@@ -315,6 +321,7 @@ export class Link {
   async #send(segment: LinkSegment): Promise<void> {
     const { transport } = this.#options;
     const { signal } = this.#session;
+    if (segment.range.last > this.#begun) this.#begun = segment.range.last;
     const refusal = refusalOf(segment, this.#status);
     try {
       await transport.put({ path: segment.path, size: segment.bytes }, `${INBOX_FOLDER}/${segment.name}`, {
@@ -358,16 +365,8 @@ export class Link {
     // Cut because the link closed: what is there already is gone on from when it opens.
     if (signal.aborted) return;
     const failure = failureOf(error);
-    if (this.#isWhole(segment)) this.#failed(segment.name, failure);
+    if (isWhole(this.#platform.files, segment)) this.#failed(segment.name, failure);
     else this.#failed(segment.name, { ...failure, code: 'segment-unreadable', retryable: false });
-  }
-
-  #isWhole({ path, bytes }: LinkSegment): boolean {
-    try {
-      return this.#platform.files.stat(path)?.size === bytes;
-    } catch {
-      return false;
-    }
   }
 
   #worked(key: string): void {

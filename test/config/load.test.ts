@@ -38,6 +38,7 @@ describe('Loading a configuration:', () => {
             quota: 1_073_741_824,
             key: KEY,
             volumes: [{ name: 'data', path: join(folder, 'images', 'new.raw'), size: 1_048_576 }],
+            coalesce: true,
             whenFull: 'refuse-writes',
             segment: { size: 8_388_608, age: 2000, compression: 1, dropOverwritten: false },
             nbd: { socket: join(folder, 'nbd.sock'), tcp: undefined, connections: 64 },

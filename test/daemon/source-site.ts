@@ -117,6 +117,7 @@ export class SourceSite {
       initialized: true,
       received: () => this.received,
       onSealed: () => undefined,
+      begun: () => undefined,
       onInitialized: (initialized) => {
         if (this.noteFails !== undefined) throw this.noteFails;
         this.notes.push(initialized);

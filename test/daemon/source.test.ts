@@ -66,6 +66,7 @@ describe('a source on real threads and files', function () {
       key: undefined,
       volumes: [{ name: 'disk', path: join(folder, 'disk.raw'), size: 4 * MIB }],
       segment: { size: MIB, age: 200, compression: 1, dropOverwritten: false },
+      coalesce: false,
       whenFull: 'refuse-writes',
       nbd: { socket: join(folder, 'nbd.sock'), tcp: undefined, connections: 4 },
       destinations: [],

@@ -39,9 +39,20 @@ export interface SourceStatus {
   readonly buffer: BufferStatus;
   /** 0 to 1 while `initializing`. */
   readonly initialized?: number;
+  /** Undefined while nothing of the backlog was merged since the daemon started. */
+  readonly coalesced?: CoalescedStatus;
   readonly hosts: number;
   readonly waits: readonly Wait[];
   readonly streams: readonly StreamStatus[];
+}
+
+/** Segments that waited to be sent and were merged, each sector once. */
+export interface CoalescedStatus {
+  readonly segments: number;
+  /** Bytes of replication files that need not be sent for it. */
+  readonly bytesSaved: number;
+  /** Of merged segments that are in the buffer now: no point in time inside these can be gone back to. */
+  readonly ranges: readonly { readonly first: number; readonly last: number }[];
 }
 
 export interface BufferStatus {
