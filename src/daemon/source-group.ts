@@ -214,7 +214,8 @@ export class SourceGroup {
 
   async #seal({ raw }: QueuedRaw): Promise<void> {
     const sealed = await this.#back.seal(raw, this.#mode.shipping);
-    if (sealed !== undefined) {
+    // Sealed just before a crash, it was found at the start, and may have been sent.
+    if (sealed !== undefined && this.#sealed.every(({ name }) => name !== sealed.name)) {
       this.#sealed.push({ ...sealed, sealedAt: this.#platform.clock.monotonic() });
       this.#options.onSealed();
     }

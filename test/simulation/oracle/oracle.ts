@@ -7,6 +7,7 @@ import type { Machine } from '../platform/machine.ts';
 import { Appends } from './appends.ts';
 import { Gaps, type CheckpointFile } from './gaps.ts';
 import { Held, type StateFile } from './held.ts';
+import { isCovered } from './covered.ts';
 import { firstDifference, Kind, Model, parseRecords, type Cursor, type ModelRecord } from './model.ts';
 import { COPY_SIZE, newestCopy } from './two-copies.ts';
 import { Violation } from './violation.ts';
@@ -335,17 +336,17 @@ export class Oracle implements RecorderOracle {
 
   /** I5: a segment goes only when it is destaged here and held there, whatever happens next. */
   #sourceRemoving(path: string): void {
-    const range = path.startsWith(`${this.#options.sourceFolder}/journal/`)
-      ? parseSealedName(baseName(path))
-      : undefined;
-    if (range === undefined) return;
+    const { disk } = this.#options.source;
+    const folder = `${this.#options.sourceFolder}/journal`;
+    const range = path.startsWith(`${folder}/`) ? parseSealedName(baseName(path)) : undefined;
+    if (range === undefined || isCovered(disk, folder, range)) return;
     const held = this.#held.last();
     if (range.last > held) {
       this.fail(
         new Violation('I5-freed', `the source frees up to ${range.last}; the destination holds ${held}`),
       );
     }
-    const checkpoint = this.#options.source.disk.findDurable(`${this.#options.sourceFolder}/checkpoint.json`);
+    const checkpoint = disk.findDurable(`${this.#options.sourceFolder}/checkpoint.json`);
     const applied =
       (checkpoint && (newestCopy(checkpoint.durableContent()) as CheckpointFile | undefined)?.applied) ?? 0;
     if (range.last > applied) {

@@ -28,7 +28,7 @@ export function sourceConfig(scenario: Scenario): SourceGroupConfig {
     key: keyOf(scenario),
     volumes: volumesOf(scenario),
     segment: { size: segmentSize, age: segmentAge, compression, dropOverwritten },
-    coalesce: false,
+    coalesce: true,
     whenFull,
     nbd: { socket: '/simulated', tcp: undefined, connections: 16 },
     destinations: [
