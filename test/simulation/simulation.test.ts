@@ -55,10 +55,10 @@ describe('a source and a destination under every kind of trouble, simulated', ()
 });
 
 describe('the simulation itself', () => {
-  for (const [number, { invariant, name, seeds }] of PLANTS.entries()) {
+  for (const [number, { invariant, name, seeds, from }] of PLANTS.entries()) {
     it(`catches within ${seeds} seeds that ${name} (${invariant})`, async function () {
       this.timeout(LONG);
-      const { failed } = await runSeeds({ from: 1, seeds, jobs: JOBS, plant: number, first: true });
+      const { failed } = await runSeeds({ from, seeds, jobs: JOBS, plant: number, first: true });
       assert.ok(failed.length > 0, 'nothing was noticed');
     });
   }

@@ -7,8 +7,10 @@ export interface Plant {
   /** What it takes away. */
   readonly invariant: string;
   readonly edits: readonly Edit[];
-  /** Caught within so many seeds from 1 on. */
+  /** Caught within so many seeds from `from` on. */
   readonly seeds: number;
+  /** 1, but for breaks that many a seed before it makes slow: what goes wrong then takes minutes to be called stuck. */
+  readonly from: number;
 }
 
 export interface Edit {
@@ -19,12 +21,16 @@ export interface Edit {
   readonly replace: string;
 }
 
-const plant = (invariant: string, name: string, seeds: number, ...edits: readonly Edit[]): Plant => ({
-  name,
-  invariant,
-  seeds,
-  edits,
-});
+const plantFrom =
+  (from: number) =>
+  (invariant: string, name: string, seeds: number, ...edits: readonly Edit[]): Plant => ({
+    name,
+    invariant,
+    seeds,
+    from,
+    edits,
+  });
+const plant = plantFrom(1);
 const edit = (module: string, find: string, replace = ''): Edit => ({ module, find, replace });
 
 export const PLANTS: readonly Plant[] = [
@@ -109,13 +115,13 @@ export const PLANTS: readonly Plant[] = [
     600,
     edit('volume/volume-set.ts', 'for (const record of data) {', 'for (const record of data.toReversed()) {'),
   ),
-  plant(
+  plantFrom(30)(
     'I4',
     'what arrives is not checked',
     2000,
     edit('destage/received-journal.ts', 'if (whole) reader.verify();'),
   ),
-  plant(
+  plantFrom(30)(
     'I4',
     'the CRCs of frames and records are not looked at',
     2000,
@@ -151,7 +157,7 @@ export const PLANTS: readonly Plant[] = [
       'const limit = Math.max(received * 0, this.#checkpoint.applied);',
     ),
   ),
-  plant(
+  plantFrom(350)(
     'I5',
     'what a killed process received is acknowledged before its name is synced',
     3000,
@@ -248,7 +254,7 @@ export const PLANTS: readonly Plant[] = [
     2000,
     edit('destage/applier.ts', 'if (state.consistent) this.#keepBefore(record, state);'),
   ),
-  plant(
+  plantFrom(100)(
     'I12',
     'a status file that is not authentic is believed',
     2000,
