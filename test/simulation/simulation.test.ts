@@ -9,7 +9,7 @@ import { run } from './runner.ts';
 import { makeScenario } from './scenario.ts';
 
 /** As many as two cores run in about two minutes. */
-const SEEDS = 1500;
+const SEEDS = 1000;
 const JOBS = 2;
 /** Milliseconds; a machine may be ten times as slow. */
 const LONG = 1_800_000;
