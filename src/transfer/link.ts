@@ -11,20 +11,12 @@ import { sleep } from '../platform/clock.ts';
 import { describeError } from '../platform/errors.ts';
 import type { Log } from '../platform/log.ts';
 import type { Platform } from '../platform/platform.ts';
+import { Deliveries } from './deliveries.ts';
 import { destinationNotice, goneNotice, LinkNotices } from './link-notices.ts';
 import { LinkSession, type Closure, type LinkHours } from './link-session.ts';
 import { readStatus } from './link-status.ts';
 import { failureOf, isWhole, LinkTroubles, type Failure, type LinkWait } from './link-troubles.ts';
-import {
-  afterStatus,
-  isStalled,
-  outstanding,
-  reconcile,
-  refusalOf,
-  segmentsToSend,
-  type Delivery,
-  type LinkSegment,
-} from './planner.ts';
+import { outstanding, refusalOf, type LinkSegment } from './planner.ts';
 import { Rate } from './rate.ts';
 import type { Transport } from './transport.ts';
 
@@ -87,14 +79,9 @@ export class Link {
   /** What is not the link's own trouble: what the destination says, or what is wrong with how it says it. */
   readonly #notices: LinkNotices;
   readonly #rate = new Rate();
-  #deliveries = new Map<string, Delivery>();
+  readonly #deliveries: Deliveries;
   #status: DestinationStatus | undefined;
-  /** Counts what puts the deliveries in doubt: a start, a failure. Settled by looking into the inbox. */
-  #doubts = 1;
-  #settled = 0;
   #polledAt = Number.NEGATIVE_INFINITY;
-  #heardAt: number;
-  #begun: Lsn = LSN_NONE;
   #segmentsSent = 0;
   #bytesSent = 0;
   #wakeUp: AbortController | undefined;
@@ -110,8 +97,8 @@ export class Link {
       opened: () => this.#opened(),
       closed: (closure) => this.#closed(closure),
     });
+    this.#deliveries = new Deliveries(platform.clock);
     this.#status = options.initial;
-    this.#heardAt = platform.clock.monotonic();
   }
 
   /** I5: what may be freed as far as this destination is concerned. */
@@ -121,7 +108,8 @@ export class Link {
 
   /** The last record that this link began to send, or that the destination has: what lies behind it only this side knows. */
   get begun(): Lsn {
-    return this.#begun > this.received ? this.#begun : this.received;
+    const { begun } = this.#deliveries;
+    return begun > this.received ? begun : this.received;
   }
 
   start(): void {
@@ -207,16 +195,15 @@ export class Link {
     const newest = this.#options.segments().at(-1);
     const unconfirmed = newest !== undefined && newest.range.last > this.received;
     const lagging = this.#status !== undefined && this.#status.applied < this.#status.received;
-    const busy = unconfirmed || lagging || this.#settled !== this.#doubts;
+    const busy = unconfirmed || lagging || this.#deliveries.inDoubt;
     return this.#polledAt + (busy ? POLL_BUSY : POLL_IDLE);
   }
 
   async #poll(): Promise<void> {
     const { clock } = this.#platform;
     const { signal } = this.#session;
-    const stalled = isStalled(this.#deliveries, this.#heardAt, clock.monotonic());
     try {
-      if (stalled || this.#settled !== this.#doubts) await this.#reconcile(signal);
+      if (this.#deliveries.stalled || this.#deliveries.inDoubt) await this.#reconcile(signal);
       else await this.#readStatus(signal);
       this.#worked(POLL);
     } catch (error) {
@@ -227,17 +214,16 @@ export class Link {
 
   /** The inbox first and the status after it, so that what moves from one to the other in between is seen in one of them. */
   async #reconcile(signal: AbortSignal): Promise<void> {
-    const doubts = this.#doubts;
-    const listedAt = this.#platform.clock.monotonic();
+    const look = this.#deliveries.look();
     const files = await this.#options.transport.list(INBOX_FOLDER, signal);
     const statusIsFresh = await this.#readStatus(signal);
-    const facts = { deliveries: this.#deliveries, segments: this.#options.segments(), status: this.#status };
-    const listing = new Map(files.map((file) => [file.name, file.size]));
-    this.#deliveries = reconcile({ ...facts, statusIsFresh, listing, listedAt });
-    const lost = [...facts.deliveries.keys()].filter((name) => !this.#deliveries.has(name)).length;
+    const lost = this.#deliveries.settle(look, {
+      segments: this.#options.segments(),
+      status: this.#status,
+      statusIsFresh,
+      listing: new Map(files.map((file) => [file.name, file.size])),
+    });
     if (lost > 0) this.#warn(`${lost} segments are gone from the destination's inbox: they are sent again`);
-    this.#settled = doubts;
-    this.#heardAt = this.#platform.clock.monotonic();
   }
 
   /** Whether the status that is known is now what the destination says. */
@@ -249,7 +235,7 @@ export class Link {
     if (reading.kind === 'absent') return this.#status === undefined;
     if (reading.kind === 'refused') return false;
     this.#take(reading.status);
-    this.#deliveries = afterStatus(this.#deliveries, this.#options.segments(), reading.status, readAt);
+    this.#deliveries.confirmedBy(reading.status, this.#options.segments(), readAt);
     return true;
   }
 
@@ -261,7 +247,7 @@ export class Link {
     this.#notices.set('gone', goneNotice(this.#options.segments(), status));
     if (status.sequence === known?.sequence) return;
     const before = known?.received ?? LSN_NONE;
-    if (status.received > before) this.#heardAt = this.#platform.clock.monotonic();
+    if (status.received > before) this.#deliveries.heard();
     if (status.received < before) this.#warn(`it has received ${status.received}, and said ${before} before`);
     try {
       this.#options.onStatus(status);
@@ -279,7 +265,7 @@ export class Link {
     this.#notices.set('schedule', { code: CLOSED, message, nextTryAt: opensAt });
     if (!isNew) return;
     this.#log.info(`link to ${this.#options.name}: ${message}`);
-    this.#doubts += 1;
+    this.#deliveries.doubt();
     this.#options.transport.close().catch((error: unknown) => this.#warn(describeError(error)));
   }
 
@@ -298,18 +284,11 @@ export class Link {
       const names = new Set(unsent.map(({ name }) => name));
       this.#troubles.keepOnly((key) => key === POLL || names.has(key));
     }
-    const ready = this.#settled === this.#doubts && now >= this.#troubles.heldUntil();
+    const ready = !this.#deliveries.inDoubt && now >= this.#troubles.heldUntil();
     if (!this.#session.isOpen || !ready) return;
     const slots = this.#options.parallel - this.#sending.size;
-    const facts = {
-      now,
-      segments,
-      deliveries: this.#deliveries,
-      sending: this.#sending,
-      status: this.#status,
-      slots,
-    };
-    for (const segment of segmentsToSend(facts)) {
+    const facts = { segments, sending: this.#sending, status: this.#status, slots };
+    for (const segment of this.#deliveries.due(facts)) {
       const ended = this.#send(segment).finally(() => {
         this.#sending.delete(segment.name);
         this.wake();
@@ -321,7 +300,7 @@ export class Link {
   async #send(segment: LinkSegment): Promise<void> {
     const { transport } = this.#options;
     const { signal } = this.#session;
-    if (segment.range.last > this.#begun) this.#begun = segment.range.last;
+    this.#deliveries.begin(segment);
     const refusal = refusalOf(segment, this.#status);
     try {
       await transport.put({ path: segment.path, size: segment.bytes }, `${INBOX_FOLDER}/${segment.name}`, {
@@ -345,9 +324,7 @@ export class Link {
   }
 
   #sent(segment: LinkSegment, refusal: number | undefined): void {
-    const sends = (this.#deliveries.get(segment.name)?.sends ?? 0) + 1;
-    const at = this.#platform.clock.monotonic();
-    this.#deliveries.set(segment.name, { at, witness: undefined, refusal, sends });
+    this.#deliveries.sent(segment.name, refusal);
     this.#segmentsSent += 1;
     this.#bytesSent += segment.bytes;
     this.#worked(segment.name);
@@ -360,8 +337,7 @@ export class Link {
     );
     // Received by then and freed under the transfer, maybe.
     if (!wanted) return;
-    // Whatever was there before may have been replaced by half of it: the next look into the inbox tells.
-    this.#deliveries.delete(segment.name);
+    this.#deliveries.cut(segment.name);
     // Cut because the link closed: what is there already is gone on from when it opens.
     if (signal.aborted) return;
     const failure = failureOf(error);
@@ -377,7 +353,7 @@ export class Link {
 
   #failed(key: string, failure: Failure): void {
     if (this.#stopped()) return;
-    this.#doubts += 1;
+    this.#deliveries.doubt();
     if (this.#troubles.failed(key, failure)) this.#warn(failure.message, failure.code);
   }
 

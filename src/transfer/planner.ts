@@ -39,13 +39,11 @@ export interface Delivery {
   readonly sends: number;
 }
 
-export type Deliveries = ReadonlyMap<string, Delivery>;
-
 export interface SendFacts {
   readonly now: number;
   /** In order, as long as they are not freed. */
   readonly segments: readonly LinkSegment[];
-  readonly deliveries: Deliveries;
+  readonly deliveries: ReadonlyMap<string, Delivery>;
   /** Names under way now. */
   readonly sending: Pick<ReadonlySet<string>, 'has'>;
   readonly status: DestinationStatus | undefined;
@@ -82,7 +80,7 @@ export function refusalOf(segment: LinkSegment, status: DestinationStatus | unde
 
 /** Deliveries after `status` was read (again), by a reading that began at `readAt`: what it confirms is forgotten. */
 export function afterStatus(
-  deliveries: Deliveries,
+  deliveries: ReadonlyMap<string, Delivery>,
   segments: readonly LinkSegment[],
   status: DestinationStatus,
   readAt: number,
@@ -99,7 +97,7 @@ export function afterStatus(
 
 export interface ReconcileFacts {
   readonly segments: readonly LinkSegment[];
-  readonly deliveries: Deliveries;
+  readonly deliveries: ReadonlyMap<string, Delivery>;
   readonly status: DestinationStatus | undefined;
   /**
    * Whether the status is what the destination said after the listing. If it could not be used, nothing is taken for
@@ -137,7 +135,7 @@ export function reconcile(facts: ReconcileFacts): Map<string, Delivery> {
 }
 
 /** Whether it is time to look into the inbox: something was delivered and nothing was heard of it. `heardAt`: of anything. */
-export function isStalled(deliveries: Deliveries, heardAt: number, now: number): boolean {
+export function isStalled(deliveries: ReadonlyMap<string, Delivery>, heardAt: number, now: number): boolean {
   if (deliveries.size === 0 || now - heardAt < STALLED) return false;
   return [...deliveries.values()].some((delivery) => now - delivery.at >= STALLED);
 }
