@@ -12,6 +12,7 @@ import type {
   SharedLinkConfig,
   SmbTransportConfig,
   SourceGroupConfig,
+  TimedMarkerConfig,
 } from './config.ts';
 import { formatPath, type SettingPath } from './problems.ts';
 import { defaultApiSocket, groupFolder, snapshotFolder } from './rules/context.ts';
@@ -95,11 +96,22 @@ function buildSource(name: string, group: SourceFile, parts: Parts): SourceGroup
       dropOverwritten: segment['drop-overwritten'],
     },
     coalesce: group.coalesce,
+    timedMarkers: buildTimedMarkers(group['timed-markers']),
     nbd: { socket: nbd.socket, tcp: nbd.listen, connections: nbd.connections },
     destinations: Object.entries(group.destinations).map(([destination, link]) => {
       return buildLink(['groups', name, 'destinations', destination], destination, link, parts);
     }),
   };
+}
+
+function buildTimedMarkers(timed: SourceFile['timed-markers']): TimedMarkerConfig[] {
+  if (timed === undefined) return [];
+  const timeZone = timed['time-zone'];
+  const custom = Object.entries(timed.custom).map(([name, times]): TimedMarkerConfig => {
+    return { kind: 'custom', name, times, timeZone };
+  });
+  if (timed.snapshots === undefined) return custom;
+  return [{ kind: 'snapshot', name: undefined, times: timed.snapshots, timeZone }, ...custom];
 }
 
 type LinkFile = SourceFile['destinations'][string];

@@ -79,7 +79,18 @@ export interface SourceGroupConfig extends GroupConfigBase {
   /** Whether segments that wait to be sent are merged, each sector once, which leaves no point in time inside them. */
   readonly coalesce: boolean;
   readonly nbd: NbdConfig;
+  readonly timedMarkers: readonly TimedMarkerConfig[];
   readonly destinations: readonly LinkConfig[];
+}
+
+/** A marker that is placed whenever its time comes. */
+export interface TimedMarkerConfig {
+  /** Of `custom`; a snapshot is called by its time. */
+  readonly name: string | undefined;
+  readonly kind: 'snapshot' | 'custom';
+  /** Minute, hour, day of the month, month, day of the week, by the time zone's wall clock: see recovery/cron-times.ts. */
+  readonly times: string;
+  readonly timeZone: string;
 }
 
 export interface SegmentConfig {

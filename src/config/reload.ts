@@ -56,10 +56,11 @@ export class ReloadableConfig {
   }
 }
 
-/** Schedules, rates, shares and weights; and links that no stream uses may come and go. */
+/** Schedules, rates, shares, weights and the times of markers; and links that no stream uses may come and go. */
 function isReloadable(path: SettingPath): boolean {
   if (path[0] === 'transfers' || path[0] === 'links') return true;
-  return path[0] === 'groups' && path[2] === 'destinations' && path[4] === 'weight';
+  if (path[0] !== 'groups') return false;
+  return path[2] === 'timed-markers' || (path[2] === 'destinations' && path[4] === 'weight');
 }
 
 /** The settings that differ, defaults included, each as deep as it can be named. */

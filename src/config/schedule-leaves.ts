@@ -1,5 +1,6 @@
 /** The settings of a link's schedule, each by itself. Pure. */
 import { z } from 'zod';
+import { CronTimes } from '../recovery/cron-times.ts';
 import type { Limit } from '../transfer/schedule/limit.ts';
 import type { Day } from '../transfer/schedule/schedule.ts';
 import { isTimeZone } from '../transfer/schedule/zone.ts';
@@ -20,6 +21,20 @@ export function limit(): Leaf<Limit> {
 export function timeZone(): Leaf<string> {
   const fix = 'write the name of a time zone, such as Europe/Zurich, America/New_York or UTC';
   return textual(fix, (value) => (isTimeZone(value) ? { value } : { message: 'is no time zone', fix }));
+}
+
+/** A pattern that {@link CronTimes} takes. */
+export function cron(): Leaf<string> {
+  const fix =
+    'write minute, hour, day of the month, month and day of the week, as cron has them: 30 2 * * mon-fri';
+  return textual(fix, (value) => {
+    try {
+      new CronTimes(value, 'UTC');
+      return { value };
+    } catch {
+      return { message: 'names no times that come', fix };
+    }
+  });
 }
 
 /** Minutes since midnight, 0 to `last`. */

@@ -135,7 +135,16 @@ function sourceSchema(context: PathContext) {
       'allow-unauthenticated': leaves.flag().default(false),
       connections: leaves.integer(limits.NBD_CONNECTIONS).default(64),
     }),
+    'timed-markers': timedMarkersSchema().optional(),
     destinations: z.record(z.string(), linkSchema(context)),
+  });
+}
+
+function timedMarkersSchema() {
+  return z.strictObject({
+    'time-zone': schedule.timeZone().default('UTC'),
+    snapshots: schedule.cron().optional(),
+    custom: z.record(z.string(), schedule.cron()).prefault({}),
   });
 }
 

@@ -25,6 +25,7 @@ import type { SourceHost, SourceHostOptions } from './source-host.ts';
 import { SourceThreads } from './source-threads.ts';
 import { placeVolumes, type PlacedVolume } from './source-volumes.ts';
 import { Stream } from './stream.ts';
+import { markerTimetable, type Timetable } from './timetable.ts';
 import type { World } from './world.ts';
 
 export async function startSource(
@@ -63,6 +64,7 @@ class Source implements RunningGroup {
   #streams: readonly Stream[] = [];
   #identity: GroupFile;
   readonly #threads: SourceThreads;
+  #timetable: Timetable;
   #group: SourceGroup | undefined;
 
   constructor(config: SourceGroupConfig, log: Log, { world, links, lock }: Surroundings) {
@@ -75,6 +77,7 @@ class Source implements RunningGroup {
     this.#lock = lock;
     this.#identity = readGroupFile(files, config.folder) ?? newIdentity(random);
     this.#volumes = placeVolumes(files, config.volumes, this.#identity.volumes);
+    this.#timetable = this.#timetableOf(config);
     this.#threads = new SourceThreads(world, log, (error) => this.#threadEnded(error));
   }
 
@@ -115,6 +118,7 @@ class Source implements RunningGroup {
     await host.listen();
     group.start();
     for (const stream of this.#streams) stream.start();
+    this.#timetable.start();
   }
 
   async placeMarker({
@@ -150,6 +154,9 @@ class Source implements RunningGroup {
 
   configure(config: Config['groups'][number]): void {
     if (config.role !== 'source') return;
+    this.#timetable.stop();
+    this.#timetable = this.#timetableOf(config);
+    this.#timetable.start();
     for (const stream of this.#streams) {
       const link = config.destinations.find(({ name }) => name === stream.name);
       if (link !== undefined) stream.configure(link);
@@ -188,6 +195,7 @@ class Source implements RunningGroup {
   }
 
   async stop(): Promise<void> {
+    this.#timetable.stop();
     try {
       await this.#group?.stop();
     } finally {
@@ -214,6 +222,11 @@ class Source implements RunningGroup {
     } catch {
       return 0;
     }
+  }
+
+  #timetableOf({ timedMarkers }: SourceGroupConfig): Timetable {
+    const place = (marker: MarkerToPlace): Promise<unknown> => this.placeMarker(marker);
+    return markerTimetable(timedMarkers, this.#world.platform.clock, this.#log, place);
   }
 
   #startBack(): Remote<SourceBack> {

@@ -39,6 +39,7 @@ describe('Loading a configuration:', () => {
             key: KEY,
             volumes: [{ name: 'data', path: join(folder, 'images', 'new.raw'), size: 1_048_576 }],
             coalesce: true,
+            timedMarkers: [],
             whenFull: 'refuse-writes',
             segment: { size: 8_388_608, age: 2000, compression: 1, dropOverwritten: false },
             nbd: { socket: join(folder, 'nbd.sock'), tcp: undefined, connections: 64 },

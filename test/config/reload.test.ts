@@ -39,12 +39,13 @@ links:
     assert.fail('it was taken');
   };
 
-  it('changes schedules, rates, shares and weights, and names them', () => {
+  it('changes schedules, rates, shares, weights and the times of markers, and names them', () => {
     assert.deepEqual(reloadable.reload().changed, []);
     const links = LINKS.replace('transfers: 8', 'transfers: 9')
       .replace('2 Mbit/s, windows: []', 'closed, windows: [{ limit: unlimited }]')
       .replace('  wan:\n', '  wan:\n    copies: 10 %\n    files: 7\n');
-    write(withGroup(group.replace('weight: 3', 'weight: 5'), links));
+    const timed = 'timed-markers: { snapshots: 0 * * * * }\n';
+    write(withGroup(`${group.replace('weight: 3', 'weight: 5')}${timed}`, links));
     const { changed, config } = reloadable.reload();
     assert.deepEqual(changed, [
       'transfers',
@@ -54,6 +55,7 @@ links:
       'links.wan.schedule.outside.bytesPerSecond',
       'links.wan.schedule.windows',
       'groups.oracle.destinations.bern.weight',
+      'groups.oracle.timed-markers',
     ]);
     assert.deepEqual([config.transfers, config.links[0]?.files], [9, 7]);
     assert.deepEqual(reloadable.reload().changed, [], 'it is what runs now');

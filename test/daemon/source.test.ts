@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { NbdClient } from '../../src/cli/demo/nbd-client.ts';
 import type { SourceGroupConfig } from '../../src/config/config.ts';
 import { Links } from '../../src/daemon/links.ts';
@@ -67,17 +68,21 @@ describe('a source on real threads and files', function () {
       volumes: [{ name: 'disk', path: join(folder, 'disk.raw'), size: 4 * MIB }],
       segment: { size: MIB, age: 200, compression: 1, dropOverwritten: false },
       coalesce: false,
+      timedMarkers: [],
       whenFull: 'refuse-writes',
       nbd: { socket: join(folder, 'nbd.sock'), tcp: undefined, connections: 4 },
       destinations: [],
     };
   }
 
-  async function start(): Promise<RunningGroup> {
+  async function start({
+    config: wanted = config(),
+    world: around = world(),
+  }: { config?: SourceGroupConfig; world?: World } = {}): Promise<RunningGroup> {
     const line = (message: string): void => void lines.push(message);
     const log: Log = { debug: line, info: line, warn: line, error: line };
     const links = new Links(nodeWorld.platform.clock, { transfers: 4, links: [], groups: [] });
-    const group = await startSource(config(), log, world(), links);
+    const group = await startSource(wanted, log, around, links);
     started.push(group);
     return group;
   }
@@ -100,6 +105,22 @@ describe('a source on real threads and files', function () {
     assert.equal(running, 0);
     assert.ok(readFileSync(join(folder, 'disk.raw')).subarray(0, MIB).equals(Buffer.alloc(MIB, 7)));
   });
+
+  it('places its timed markers when their time comes', async () => {
+    const around = world();
+    const { clock } = around.platform;
+    // Three seconds before a minute is full, by when the group is in step.
+    const ahead = 57_000 - (clock.now() % 60_000);
+    const platform = { ...around.platform, clock: { ...clock, now: () => clock.now() + ahead } };
+    const timedMarkers = [
+      { kind: 'snapshot', name: undefined, times: '* * * * *', timeZone: 'UTC' },
+      { kind: 'custom', name: 'nightly', times: '* * * * *', timeZone: 'UTC' },
+    ] as const;
+    await start({ config: { ...config(), timedMarkers }, world: { ...around, platform } });
+    const placed = (): string[] => lines.filter((line) => line.endsWith(' placed')).toSorted();
+    for (const end = Date.now() + 100_000; placed().length < 2 && Date.now() < end;) await sleep(100);
+    assert.match(placed().join(), /^custom marker nightly placed,snapshot marker \d{8}t\d{6}\.\d{3}z placed/);
+  }).timeout(120_000);
 
   it('stops at once with an offline volume, says what it leaves to the journal, and has it after a restart', async () => {
     const group = await start();

@@ -29,7 +29,12 @@ function checkGroup(name: string, group: LenientGroup): Finding[] {
   ];
   if (group.role === 'source') {
     const rule = { what: 'destination', max: limits.DESTINATIONS_PER_GROUP_MAX, min: 1 };
-    return [...findings, ...checkSet([...at, 'destinations'], group.destinations, rule)];
+    const timed = { what: 'marker', max: limits.MARKERS_PER_GROUP_MAX, min: 0 };
+    return [
+      ...findings,
+      ...checkSet([...at, 'destinations'], group.destinations, rule),
+      ...checkSet([...at, 'timed-markers', 'custom'], group['timed-markers']?.custom, timed),
+    ];
   }
   if (group.role !== 'destination') return findings;
   const rule = { what: 'marker', max: limits.MARKERS_PER_GROUP_MAX, min: 0 };

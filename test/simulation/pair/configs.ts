@@ -29,6 +29,7 @@ export function sourceConfig(scenario: Scenario): SourceGroupConfig {
     volumes: volumesOf(scenario),
     segment: { size: segmentSize, age: segmentAge, compression, dropOverwritten },
     coalesce: true,
+    timedMarkers: [],
     whenFull,
     nbd: { socket: '/simulated', tcp: undefined, connections: 16 },
     destinations: [
