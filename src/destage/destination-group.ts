@@ -261,10 +261,14 @@ export class DestinationGroup {
     if (this.#waits.set(subject, reason)) this.#log.error(reason.message, { code: errorCode(error) });
   }
 
-  /** Bytes that may still come. */
+  /**
+   * Bytes that may still come. Where nothing lies here but what has arrived in part, its rest alone makes room again: it is
+   * no reason to refuse that.
+   */
   #room(): number {
+    const stuck = this.#inbox.waiting === 0 && this.#facts.journalSegments === 0 ? this.#inbox.arriving : 0;
     const free = this.#platform.files.freeSpace(this.#options.folder) - FREE_MARGIN;
-    return Math.max(0, Math.min(free, this.#options.quota - this.#used));
+    return Math.max(0, Math.min(free, this.#options.quota - this.#used) + stuck);
   }
 
   async #publish(force = false): Promise<void> {

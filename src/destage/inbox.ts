@@ -52,6 +52,11 @@ export class Inbox {
     return this.#bytes + this.#otherBytes;
   }
 
+  /** Of these, what is no segment: most is one that is still arriving. */
+  get arriving(): number {
+    return this.#otherBytes;
+  }
+
   /** Segments that wait for their turn. */
   get waiting(): number {
     return this.#queue.length - this.#at;
@@ -121,7 +126,7 @@ export class Inbox {
     this.#otherBytes = 0;
     for (const name of names) {
       const range = parseSealedName(name);
-      // Of what is no segment, most is one that is still arriving: it grows.
+      // It may grow: its size is asked every time.
       if (range === undefined) this.#otherBytes += this.#sizeOf(name);
       else if (!this.#known.has(name)) {
         const bytes = this.#sizeOf(name);

@@ -1,6 +1,15 @@
 import assert from 'node:assert/strict';
-import { chmodSync, chownSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import {
+  chmodSync,
+  chownSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { basename, join } from 'node:path';
 import type { MarkerProgram } from '../../src/destage/marker-runner.ts';
 import type { DestinationStatus } from '../../src/journal/status.ts';
 import type { Processes } from '../../src/platform/processes.ts';
@@ -119,6 +128,19 @@ describe("a destination's deciding half", () => {
     });
     await running.stop();
     assert.deepEqual(site.content(), stream.volumes);
+  });
+
+  it('asks for the rest of what has arrived in part, however much of the quota that takes (I8)', async () => {
+    const { site, stream, begin } = prepare();
+    const paths = [begin, stream.seal(write(0, 0, 1))];
+    const inbox = join(site.folder, 'inbox');
+    mkdirSync(inbox, { recursive: true });
+    for (const path of paths) writeFileSync(join(inbox, `${basename(path)}.part`), readFileSync(path));
+    const running = await runGroup(site, { quota: statSync(begin).size });
+    await until('room', () => running.group.report().used > 0 && !running.status().full);
+    for (const path of paths) site.deliver(path);
+    await until('all', () => running.status().applied === 4);
+    await running.stop();
   });
 
   it("runs a marker's program with the volumes at rest and what it must know, again after a failure (I9)", async () => {
