@@ -1,8 +1,9 @@
 /**
  * `npm run bench:transports`: 1 GiB in segments of 16 MiB through each transport, beside the program that people would use
- * in its place (lftp, sftp, smbclient, cp), in turns, against the same private servers. Tells medians, and the ratio.
- * `--size MIB`, `--segment MIB`, `--rounds N`, `--only TEXT` (in a row's name), `--at-once N` (files of ours; the peers send
- * one after the other), `--place DIR` (a folder in memory where there is one, so that no disk sets the measure), `--json`.
+ * in its place (lftp, sftp, smbclient, cp), in turns, against the same private servers. Tells medians, the ratio, and the
+ * processor seconds that this process used for each GiB. Ours sends as many files at once as a destination does that says
+ * nothing of it (`parallel`), the peers one after the other. `--size MIB`, `--segment MIB`, `--rounds N`, `--only TEXT` (in a
+ * row's name), `--at-once N`, `--place DIR` (a folder in memory where there is one, so that no disk sets the measure), `--json`.
  */
 import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -20,7 +21,7 @@ const { values } = parseArgs({
     segment: { type: 'string', default: '16' },
     rounds: { type: 'string', default: '3' },
     only: { type: 'string', default: '' },
-    'at-once': { type: 'string', default: '1' },
+    'at-once': { type: 'string', default: '2' },
     place: { type: 'string', default: existsSync('/dev/shm') ? '/dev/shm' : tmpdir() },
     json: { type: 'boolean', default: false },
   },
@@ -55,10 +56,10 @@ function empty({ folder }: Contender): void {
   }
 }
 
-function line(name: string, { ours, peer, ratio }: Comparison, aim: number): string {
+function line(name: string, { ours, peer, ratio, cpu }: Comparison, aim: number): string {
   const speed = (bytes: number): string => `${(bytes / MIB).toFixed(0).padStart(5)} MiB/s`;
   const verdict = ratio >= aim ? 'reached' : 'BELOW';
-  return `${name.padEnd(28)} ours ${speed(ours)}  peer ${speed(peer)}  ratio ${ratio.toFixed(2)}  aim ${aim.toFixed(2)}  ${verdict}\n`;
+  return `${name.padEnd(28)} ours (${atOnce} at once) ${speed(ours)} ${cpu.toFixed(2)} CPU s/GiB  peer ${speed(peer)}  ratio ${ratio.toFixed(2)}  aim ${aim.toFixed(2)}  ${verdict}\n`;
 }
 
 try {
