@@ -60,10 +60,17 @@ export default {
       to: { path: '^src/', pathNot: '^src/(cli|api/contract|platform)/' },
     },
     {
+      name: 'configuration-does-not-know-who-uses-it',
+      severity: 'error',
+      from: { path: '^src/config/' },
+      to: { path: '^src/(cli|daemon|api|dashboard)/' },
+    },
+    {
       name: 'contract-is-types-and-schemas',
+      comment: 'The rule of names is the configuration’s too.',
       severity: 'error',
       from: { path: '^src/api/contract/' },
-      to: { path: '^src/', pathNot: '^src/api/contract/' },
+      to: { path: '^src/', pathNot: '^src/(api/contract/|platform/name-rule\\.ts$)' },
     },
     {
       name: 'the-world-is-reached-through-the-platform',

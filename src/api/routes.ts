@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import { whyInvalid } from '../platform/invalid.ts';
 import { markerRequestSchema, type PlacedMarker } from './contract/markers.ts';
-import { NAME_PATTERN, NAME_RULE } from './contract/names.ts';
+import { NAME_PATTERN, NAME_RULE } from '../platform/name-rule.ts';
 import type { ReloadAnswer } from './contract/reload.ts';
 import {
   SNAPSHOT_ID_PATTERN,

@@ -3,7 +3,7 @@
  */
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import manifest from '../../package.json' with { type: 'json' };
-import { NAME_PATTERN, NAME_RULE } from '../api/contract/names.ts';
+import { NAME_PATTERN, NAME_RULE } from '../platform/name-rule.ts';
 import { OperatorError } from '../platform/errors.ts';
 import { CommandError } from './command-error.ts';
 import { EXIT_CODES_HELP, ExitCode } from './exit-codes.ts';

@@ -11,7 +11,7 @@ import {
   REQUEST_HEADER_SIZE_MAX,
 } from '../../src/api/contract/limits.ts';
 import { placedMarkerSchema } from '../../src/api/contract/markers.ts';
-import { NAME_PATTERN } from '../../src/api/contract/names.ts';
+import { NAME_PATTERN } from '../../src/platform/name-rule.ts';
 import { snapshotListSchema } from '../../src/api/contract/snapshots.ts';
 import { statusReportSchema } from '../../src/api/contract/status-schema.ts';
 import { startApi, type Api } from '../../src/api/server.ts';

@@ -5,7 +5,7 @@ import { createServer, type Server } from 'node:http';
 import { join } from 'node:path';
 import type { AddressInfo } from 'node:net';
 import { snapshotListSchema } from '../../src/api/contract/snapshots.ts';
-import { NAME_PATTERN } from '../../src/api/contract/names.ts';
+import { NAME_PATTERN } from '../../src/platform/name-rule.ts';
 import { OperatorError } from '../../src/platform/errors.ts';
 import { cli, MARKER_ID, startSite, temporaryFolder, type CliResult, type Site } from '../api/fixture.ts';
 import { REPORTS } from '../api/reports.ts';

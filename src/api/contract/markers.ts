@@ -1,6 +1,6 @@
 /** `POST /groups/:name/markers` */
 import { z } from 'zod';
-import { NAME_PATTERN, NAME_RULE } from './names.ts';
+import { NAME_PATTERN, NAME_RULE } from '../../platform/name-rule.ts';
 
 const nameSchema = z.string().regex(NAME_PATTERN, `a marker's name has ${NAME_RULE}`);
 

@@ -1,5 +1,5 @@
 /** What may be called what, and how many there may be. Pure. */
-import { NAME_PATTERN, NAME_RULE } from '../../api/contract/names.ts';
+import { NAME_PATTERN, NAME_RULE } from '../../platform/name-rule.ts';
 import * as limits from '../limits.ts';
 import type { LenientFile, LenientGroup } from '../lenient.ts';
 import { quote, type Finding, type SettingPath } from '../problems.ts';

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { apiErrorSchema } from '../../../src/api/contract/error.ts';
 import { REQUEST_BODY_SIZE_MAX } from '../../../src/api/contract/limits.ts';
-import { NAME_PATTERN } from '../../../src/api/contract/names.ts';
+import { NAME_PATTERN } from '../../../src/platform/name-rule.ts';
 import type { DaemonControl } from '../../../src/api/control.ts';
 import { addRoutes } from '../../../src/api/routes.ts';
 import { createApp } from '../../../src/api/server.ts';
