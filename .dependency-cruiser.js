@@ -18,9 +18,16 @@ export default {
       from: { path: `^src/${station}/` },
       to: {
         path: '^src/',
-        pathNot: `^src/(${station}|journal|volume|platform${station === 'transfer' ? '|smb' : ''})/`,
+        pathNot: `^src/((${station}|journal|volume|platform${station === 'transfer' ? '|smb' : ''})/|nbd/front-end\\.ts$)`,
       },
     })),
+    {
+      name: 'nbd-serves-what-it-is-handed',
+      comment: 'Whatever implements its front-end.ts: a source’s volumes, a view of a recovery point.',
+      severity: 'error',
+      from: { path: '^src/nbd/' },
+      to: { path: '^src/', pathNot: '^src/(nbd|platform)/' },
+    },
     {
       name: 'smb-stands-alone',
       comment: 'A client for SMB servers of its own, fit to be used without the rest.',
@@ -77,8 +84,8 @@ export default {
       comment: 'Decisions, formats and engines run on a simulated platform as they are.',
       severity: 'error',
       from: {
-        path: '^src/(journal|volume|capture|destage|recovery|transfer)/',
-        pathNot: '^src/(capture/nbd/server|transfer/transports/|transfer/receiver/)',
+        path: '^src/(journal|volume|nbd|capture|destage|recovery|transfer)/',
+        pathNot: '^src/(nbd/(server|client)\\.ts$|transfer/transports/|transfer/receiver/)',
       },
       to: {
         dependencyTypes: ['core'],

@@ -3,7 +3,7 @@ import { describeError, errorCode } from '../platform/errors.ts';
 import type { VolumeIndex } from '../journal/ids.ts';
 import { RecordFlag, RecordKind } from '../journal/record.ts';
 import { UndestagedIndex } from '../journal/undestaged-index.ts';
-import { HostError, type Extent, type HostVolume, type WriteRun } from './front-end.ts';
+import { HostError, type Extent, type HostVolume, type WriteRun } from '../nbd/front-end.ts';
 import type { JournalWriter } from './journal-writer.ts';
 
 export interface VolumeOptions {

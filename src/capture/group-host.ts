@@ -9,7 +9,7 @@ import type { EpochIdentity, Lsn, VolumeIndex } from '../journal/ids.ts';
 import { JOURNAL_FOLDER } from '../journal/names.ts';
 import { loadedPayloadPosition, type ClosedRaw, type LoadedRaw } from '../journal/raw-segment.ts';
 import { RecordKind, type AttachPayload, type MarkerPayload } from '../journal/record.ts';
-import { HostError, type HostVolume } from './front-end.ts';
+import { HostError, type HostVolume } from '../nbd/front-end.ts';
 import { InitialCopy, type CopyProgress } from './initial-copy.ts';
 import { JournalWriter } from './journal-writer.ts';
 import { recoverRaws } from './recover.ts';

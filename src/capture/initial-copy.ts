@@ -6,7 +6,7 @@
 import type { Clock, Timer } from '../platform/clock.ts';
 import { RecordFlag } from '../journal/record.ts';
 import type { CapturedVolume } from './captured-volume.ts';
-import { WRITE_HEADROOM, WRITE_LENGTH_MAX } from './front-end.ts';
+import { WRITE_HEADROOM, WRITE_LENGTH_MAX } from '../nbd/front-end.ts';
 import type { JournalWriter } from './journal-writer.ts';
 
 /** Bytes of data read in one step, between which hosts are served. */

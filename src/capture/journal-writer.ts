@@ -15,7 +15,7 @@ import { lsn, type EpochIdentity, type Lsn, type VolumeIndex } from '../journal/
 import { openName } from '../journal/names.ts';
 import { encodeRawHeader, RAW_HEADER_SIZE, type ClosedRaw, type RawHeader } from '../journal/raw-segment.ts';
 import { CLOCK_GRANULARITY_MS, encodeRecord, encodeRecordInPlace, RecordKind } from '../journal/record.ts';
-import { WRITE_HEADROOM, WRITE_RUN_MAX, type WriteRun } from './front-end.ts';
+import { WRITE_HEADROOM, WRITE_RUN_MAX, type WriteRun } from '../nbd/front-end.ts';
 import { isDiskFull, RawPool, type SpareRaw } from './raw-pool.ts';
 import { ReadableRaws } from './readable-raws.ts';
 import { RoomWaiters } from './room-waiters.ts';

@@ -1,7 +1,7 @@
 import type { Lsn, VolumeIndex } from '../journal/ids.ts';
 import { lsn } from '../journal/ids.ts';
 import { encodeRecordInPlace, RecordKind } from '../journal/record.ts';
-import { WRITE_HEADROOM, type WriteRun } from './front-end.ts';
+import { WRITE_HEADROOM, type WriteRun } from '../nbd/front-end.ts';
 
 /** Makes a run of writes, where it lies, into records that follow each other from LSN `first` on. Returns its bytes. */
 export function encodeRun(

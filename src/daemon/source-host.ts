@@ -5,8 +5,8 @@ import {
   type GroupHostStatus,
   type PlacedMarker,
 } from '../capture/group-host.ts';
-import type { HostVolume } from '../capture/front-end.ts';
-import type { NbdAddress } from '../capture/nbd/server.ts';
+import type { HostVolume } from '../nbd/front-end.ts';
+import type { NbdAddress } from '../nbd/server.ts';
 import type { MarkerPayload } from '../journal/record.ts';
 import type { Platform } from '../platform/platform.ts';
 import type { NbdConfig } from '../config/config.ts';

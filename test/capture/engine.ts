@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { GroupHost, type GroupHostOptions } from '../../src/capture/group-host.ts';
 import { RAW_SIZE_MAX } from '../../src/capture/recover.ts';
-import type { HostVolume } from '../../src/capture/front-end.ts';
+import type { HostVolume } from '../../src/nbd/front-end.ts';
 import { lsn, LSN_NONE, type Lsn, type VolumeIndex } from '../../src/journal/ids.ts';
 import { loadRaw, RawMemory, type ClosedRaw } from '../../src/journal/raw-segment.ts';
 import type { JournalRecord } from '../../src/journal/record.ts';

@@ -7,7 +7,7 @@ import { seededRandom } from '../support/random.ts';
 import { Crash, systemError } from '../support/tampered-files.ts';
 import { Engine, freshDisk, History, VOLUME_SIZE } from './engine.ts';
 import { isSettled, settle } from './journal.ts';
-import * as wire from './nbd/wire.ts';
+import * as wire from '../nbd/wire.ts';
 
 const SECTOR = 512;
 const SECTORS = VOLUME_SIZE / SECTOR;

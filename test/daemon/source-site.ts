@@ -1,7 +1,7 @@
 /** A whole source group in one process, on a disk in memory: host path, sealing and destaging, and what decides. */
 import assert from 'node:assert/strict';
 import { RAW_MARGIN } from '../../src/capture/journal-writer.ts';
-import type { HostVolume } from '../../src/capture/front-end.ts';
+import type { HostVolume } from '../../src/nbd/front-end.ts';
 import { SourceBack, type SourceBackOptions } from '../../src/daemon/source-back.ts';
 import { SourceGroup, type SourceGroupOptions } from '../../src/daemon/source-group.ts';
 import { SourceHost } from '../../src/daemon/source-host.ts';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { NbdClient } from '../../src/cli/demo/nbd-client.ts';
+import { NbdClient } from '../../src/nbd/client.ts';
 import type { SourceGroupConfig } from '../../src/config/config.ts';
 import { Links } from '../../src/daemon/links.ts';
 import { nodeWorld } from '../../src/daemon/node-world.ts';

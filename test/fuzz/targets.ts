@@ -43,7 +43,7 @@ export const TARGETS: readonly TargetEntry[] = [
   },
   {
     name: 'nbd',
-    covers: ['src/capture/nbd/'],
+    covers: ['src/nbd/'],
     load: async () => (await import('./targets/nbd.ts')).nbdTarget(),
     inTests: 120,
   },

@@ -2,7 +2,7 @@
 import type { Random } from '../../src/platform/random.ts';
 import { seededRandom } from '../support/random.ts';
 import { pause } from '../support/site-pair.ts';
-import { NbdError, NbdHostClient } from './nbd-client.ts';
+import { NbdError, NbdClient } from '../../src/nbd/client.ts';
 import { SECTOR, WriteHistory } from './write-history.ts';
 
 const ENOSPC = 28;
@@ -69,9 +69,9 @@ export class RegionHost {
   async #run(): Promise<void> {
     let done = false;
     while (!done && !this.#abandoned && this.wrong.length === 0) {
-      let client: NbdHostClient | undefined;
+      let client: NbdClient | undefined;
       try {
-        client = await NbdHostClient.open(this.options.socket, this.options.volume);
+        client = await NbdClient.open({ path: this.options.socket }, this.options.volume);
         done = await this.#session(client);
       } catch (error) {
         if (error instanceof NbdError) this.wrong.push(`host ${this.options.number}: ${error.message}`);
@@ -83,7 +83,7 @@ export class RegionHost {
   }
 
   /** True when it was told to stop and all is flushed. */
-  async #session(client: NbdHostClient): Promise<boolean> {
+  async #session(client: NbdClient): Promise<boolean> {
     const { start, length, paceMax, onFlushed } = this.options;
     this.connections += 1;
     const content = Buffer.alloc(length);
@@ -110,7 +110,7 @@ export class RegionHost {
     }
   }
 
-  async #change(client: NbdHostClient): Promise<void> {
+  async #change(client: NbdClient): Promise<void> {
     const { start, length } = this.options;
     const sectors = 1 + Math.floor(this.#random.fraction() ** 4 * SECTORS_MAX);
     const first = Math.floor(this.#random.fraction() * (length / SECTOR - sectors));

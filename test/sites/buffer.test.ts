@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, readFileSync, renameSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
-import { NbdClient } from '../../src/cli/demo/nbd-client.ts';
+import { NbdClient } from '../../src/nbd/client.ts';
 import { temporaryFolder } from '../support/folder.ts';
 import { pause, SitePair, type PairOptions } from '../support/site-pair.ts';
 

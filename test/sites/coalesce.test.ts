@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, readFileSync, renameSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
-import { NbdClient } from '../../src/cli/demo/nbd-client.ts';
+import { NbdClient } from '../../src/nbd/client.ts';
 import { temporaryFolder } from '../support/folder.ts';
 import { pause, SitePair } from '../support/site-pair.ts';
 

@@ -1,5 +1,5 @@
 import type { NetConnectOpts } from 'node:net';
-import { NbdClient } from '../../src/cli/demo/nbd-client.ts';
+import { NbdClient } from '../../src/nbd/client.ts';
 import { seededRandom } from './random.ts';
 
 const SECTOR = 512;

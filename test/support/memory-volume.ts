@@ -8,7 +8,7 @@ import {
   type Extent,
   type HostVolume,
   type WriteRun,
-} from '../../src/capture/front-end.ts';
+} from '../../src/nbd/front-end.ts';
 
 const BLOCK = 4096;
 const KINDS = ['hole', 'zero', 'data'] as const;

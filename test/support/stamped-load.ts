@@ -3,7 +3,7 @@
  * Each connection has a region of its own, so what a sector may hold after a crash is known exactly.
  */
 import type { NetConnectOpts } from 'node:net';
-import { NbdClient } from '../../src/cli/demo/nbd-client.ts';
+import { NbdClient } from '../../src/nbd/client.ts';
 import { seededRandom } from './random.ts';
 
 const SECTOR = 512;

@@ -9,7 +9,7 @@ import { OperatorError } from '../../platform/errors.ts';
 import type { Log } from '../../platform/log.ts';
 import { nodePlatform } from '../../platform/node/platform.ts';
 import { openSnapshotStore } from '../../recovery/open-store.ts';
-import { NbdClient } from './nbd-client.ts';
+import { NbdClient } from '../../nbd/client.ts';
 import {
   destinationConfig,
   freePort,

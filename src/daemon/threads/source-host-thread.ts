@@ -1,5 +1,5 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import { NbdServer } from '../../capture/nbd/server.ts';
+import { NbdServer } from '../../nbd/server.ts';
 import { collectDeadBuffersRegularly } from '../../platform/node/garbage.ts';
 import { nodePlatform } from '../../platform/node/platform.ts';
 import { serveObject } from '../../platform/node/threads.ts';

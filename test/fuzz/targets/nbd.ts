@@ -1,9 +1,9 @@
-/** A host that says what it likes: `capture/nbd/session.ts`, from the first byte on or behind a handshake. */
+/** A host that says what it likes: `nbd/session.ts`, from the first byte on or behind a handshake. */
 import assert from 'node:assert/strict';
-import { HostError, type Extent, type HostVolume, type WriteRun } from '../../../src/capture/front-end.ts';
-import { Session } from '../../../src/capture/nbd/session.ts';
+import { HostError, type Extent, type HostVolume, type WriteRun } from '../../../src/nbd/front-end.ts';
+import { Session } from '../../../src/nbd/session.ts';
 import { MemoryVolume } from '../../support/memory-volume.ts';
-import { chooses, CLIENT_FLAGS, option, queries, request, STRUCTURED_REPLY } from '../../capture/nbd/wire.ts';
+import { chooses, CLIENT_FLAGS, option, queries, request, STRUCTURED_REPLY } from '../../nbd/wire.ts';
 import { Prng } from '../engine/prng.ts';
 import type { FuzzTarget } from '../engine/target.ts';
 import { MIB } from './expect.ts';

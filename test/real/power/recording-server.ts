@@ -1,11 +1,6 @@
 /** The thread's half of a recording device: a volume in memory behind our NBD server that keeps a log of all it is told. */
-import {
-  WRITE_HEADROOM,
-  type Extent,
-  type HostVolume,
-  type WriteRun,
-} from '../../../src/capture/front-end.ts';
-import { NbdServer } from '../../../src/capture/nbd/server.ts';
+import { WRITE_HEADROOM, type Extent, type HostVolume, type WriteRun } from '../../../src/nbd/front-end.ts';
+import { NbdServer } from '../../../src/nbd/server.ts';
 import { nodeClock } from '../../../src/platform/node/clock.ts';
 import type { LogEntry, Note } from './device-log.ts';
 

@@ -1,5 +1,5 @@
 /** Watches both sites' files and compares them with the model at every step that counts (I1 to I9). */
-import type { HostVolume } from '../../../src/capture/front-end.ts';
+import type { HostVolume } from '../../../src/nbd/front-end.ts';
 import { parseSealedName } from '../../../src/journal/names.ts';
 import type { DestinationStatus } from '../../../src/journal/status.ts';
 import type { RecorderOracle } from '../pair/recorder.ts';

@@ -1,6 +1,6 @@
 /** The NBD server without sockets: real sessions, and a line to each host that splits and delays what is said on it. */
-import type { HostVolume } from '../../../src/capture/front-end.ts';
-import { Session } from '../../../src/capture/nbd/session.ts';
+import type { HostVolume } from '../../../src/nbd/front-end.ts';
+import { Session } from '../../../src/nbd/session.ts';
 import type { HostServer } from '../../../src/daemon/source-host.ts';
 import type { Thread } from '../platform/threads.ts';
 

@@ -14,7 +14,7 @@ import {
   WRITE,
   WRITE_ZEROES,
   BLOCK_STATUS,
-} from '../../capture/nbd/wire.ts';
+} from '../../nbd/wire.ts';
 import { Kind, type Model } from '../oracle/model.ts';
 import { Violation } from '../oracle/violation.ts';
 import type { Loop } from '../platform/loop.ts';

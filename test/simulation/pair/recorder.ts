@@ -1,5 +1,5 @@
 /** Stands between a host's connection and a volume: what goes in must be in the journal, what comes out must be what went in. */
-import type { HostVolume, WriteRun } from '../../../src/capture/front-end.ts';
+import type { HostVolume, WriteRun } from '../../../src/nbd/front-end.ts';
 import { Kind, type Model, type ModelRecord } from '../oracle/model.ts';
 import { Violation } from '../oracle/violation.ts';
 

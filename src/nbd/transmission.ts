@@ -6,7 +6,7 @@
  * WRITE that is too long to wait for is handed on in pieces as they arrive; the head-room of a later piece is the end of
  * the piece before it, which is in the journal already.
  */
-import { HostError, WRITE_HEADROOM, WRITE_LENGTH_MAX, type HostVolume } from '../front-end.ts';
+import { HostError, WRITE_HEADROOM, WRITE_LENGTH_MAX, type HostVolume } from './front-end.ts';
 import type { Agreement } from './handshake.ts';
 import { Command, CommandFlag, DISCARD_MAX, REQUEST_SIZE } from './protocol.ts';
 import { asHostError, Replies, type Outlet } from './replies.ts';

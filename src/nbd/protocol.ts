@@ -2,7 +2,7 @@
  * The NBD protocol's numbers and messages (https://github.com/NetworkBlockDevice/nbd/blob/master/doc/proto.md; sections in
  * quotes below). Pure: bytes in, bytes out. All integers are big endian.
  */
-import type { HostErrorCode } from '../front-end.ts';
+import type { HostErrorCode } from './front-end.ts';
 
 /** "Newstyle negotiation". */
 export const NBDMAGIC = Buffer.from('NBDMAGICIHAVEOPT', 'latin1');

@@ -1,6 +1,6 @@
-import type { Clock } from '../../platform/clock.ts';
-import type { Log } from '../../platform/log.ts';
-import type { HostError } from '../front-end.ts';
+import type { Clock } from '../platform/clock.ts';
+import type { Log } from '../platform/log.ts';
+import type { HostError } from './front-end.ts';
 
 /** Milliseconds in which a reason is told once: a host repeats a request that failed, thousands of times if need be. */
 const INTERVAL = 60_000;

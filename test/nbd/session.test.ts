@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { ioError, MemoryVolume } from '../../support/memory-volume.ts';
+import { ioError, MemoryVolume } from '../support/memory-volume.ts';
 import * as wire from './wire.ts';
 
 const MIB = 1024 * 1024;

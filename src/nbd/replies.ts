@@ -1,5 +1,5 @@
 /** A transmission's replies: those that can be sent at once, and those that wait until the journal is durable. */
-import { HostError, type Extent } from '../front-end.ts';
+import { HostError, type Extent } from './front-end.ts';
 import type { Agreement } from './handshake.ts';
 import {
   BASE_ALLOCATION_ID,

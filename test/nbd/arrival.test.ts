@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { MemoryVolume } from '../../support/memory-volume.ts';
+import { MemoryVolume } from '../support/memory-volume.ts';
 import * as wire from './wire.ts';
 
 const MIB = 1024 * 1024;

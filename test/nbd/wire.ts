@@ -1,7 +1,7 @@
 /** Bytes as a client sends them, and replies taken apart; written down anew here, so that a wrong constant in the server shows. */
 import assert from 'node:assert/strict';
-import type { HostError, HostVolume } from '../../../src/capture/front-end.ts';
-import { Session } from '../../../src/capture/nbd/session.ts';
+import type { HostError, HostVolume } from '../../src/nbd/front-end.ts';
+import { Session } from '../../src/nbd/session.ts';
 
 export const READ = 0;
 export const WRITE = 1;

@@ -2,11 +2,11 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
-import { NbdServer } from '../../../src/capture/nbd/server.ts';
-import type { Log } from '../../../src/platform/log.ts';
-import { nodeClock } from '../../../src/platform/node/clock.ts';
-import { temporaryFolder } from '../../support/folder.ts';
-import type { MemoryVolume } from '../../support/memory-volume.ts';
+import { NbdServer } from '../../src/nbd/server.ts';
+import type { Log } from '../../src/platform/log.ts';
+import { nodeClock } from '../../src/platform/node/clock.ts';
+import { temporaryFolder } from '../support/folder.ts';
+import type { MemoryVolume } from '../support/memory-volume.ts';
 
 export interface Serving {
   readonly server: NbdServer;

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { MemoryVolume } from '../../support/memory-volume.ts';
+import { MemoryVolume } from '../support/memory-volume.ts';
 import * as wire from './wire.ts';
 
 const SIZE = 1024 * 1024;

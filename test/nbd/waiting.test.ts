@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { ioError, MemoryVolume } from '../../support/memory-volume.ts';
+import { ioError, MemoryVolume } from '../support/memory-volume.ts';
 import * as wire from './wire.ts';
 
 const MIB = 1024 * 1024;

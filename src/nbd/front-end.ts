@@ -1,6 +1,6 @@
 /**
- * What a host protocol (a *front end*: NBD now, iSCSI later) asks of a group, and all it knows of it.
- * The source's engine implements it; everything runs on the group's host thread.
+ * What a host protocol (a *front end*: NBD now, iSCSI later) asks of what it serves, and all it knows of it. A source's
+ * engine implements it, on the group's host thread, and so does a view of a recovery point, on the thread that destages.
  */
 
 /** A host's request that cannot be served; `code` says which protocol error to answer with. */

@@ -1,5 +1,5 @@
 /** "Newstyle negotiation": which export a client wants and how it will be talked to. A state machine without a socket. */
-import type { HostVolume } from '../front-end.ts';
+import type { HostVolume } from './front-end.ts';
 import {
   BASE_ALLOCATION,
   BASE_ALLOCATION_ID,

@@ -1,13 +1,6 @@
-/** An NBD client that also reads and trims: a host that looks at its disk after a crash. One request at a time. */
-import { connect, type Socket } from 'node:net';
-import {
-  Command,
-  NBDMAGIC,
-  Option,
-  OPTION_MAGIC,
-  REQUEST_MAGIC,
-  REQUEST_SIZE,
-} from '../../src/capture/nbd/protocol.ts';
+/** The least NBD client that can read, write, trim and flush: the demo's host, and the tests'. One request at a time. */
+import { connect, type NetConnectOpts, type Socket } from 'node:net';
+import { Command, NBDMAGIC, Option, OPTION_MAGIC, REQUEST_MAGIC, REQUEST_SIZE } from './protocol.ts';
 
 /** The server answered with an error; the connection goes on. */
 export class NbdError extends Error {
@@ -19,7 +12,7 @@ export class NbdError extends Error {
   }
 }
 
-export class NbdHostClient {
+export class NbdClient {
   readonly #socket: Socket;
   #received: Buffer[] = [];
   #count = 0;
@@ -38,8 +31,9 @@ export class NbdHostClient {
     socket.on('close', () => this.#end(new Error('the NBD server hung up')));
   }
 
-  static async open(path: string, exportName: string): Promise<NbdHostClient> {
-    const client = new NbdHostClient(connect(path));
+  /** Chooses an export the oldest way (NBD_OPT_EXPORT_NAME). */
+  static async open(address: NetConnectOpts, exportName: string): Promise<NbdClient> {
+    const client = new NbdClient(connect(address));
     const greeting = await client.#take(18);
     if (!greeting.subarray(0, 16).equals(NBDMAGIC)) throw new Error('this is no NBD server');
     const name = Buffer.from(exportName, 'utf8');
@@ -71,17 +65,13 @@ export class NbdHostClient {
   }
 
   close(): void {
-    this.#socket.destroy();
+    this.#socket.write(header(Command.disconnect, 0, 0));
+    this.#socket.destroySoon();
   }
 
   /** @throws NbdError when the server refused it; Error when the connection is gone */
   async #request(type: number, offset: number, length: number, data?: Buffer): Promise<void> {
-    const header = Buffer.alloc(REQUEST_SIZE);
-    header.writeUInt32BE(REQUEST_MAGIC, 0);
-    header.writeUInt16BE(type, 6);
-    header.writeBigUInt64BE(BigInt(offset), 16);
-    header.writeUInt32BE(length, 24);
-    this.#socket.write(header);
+    this.#socket.write(header(type, offset, length));
     if (data !== undefined) this.#socket.write(data);
     const errno = (await this.#take(16)).readUInt32BE(4);
     if (errno !== 0) throw new NbdError(errno);
@@ -106,4 +96,13 @@ export class NbdHostClient {
     this.#ended ??= error;
     this.#reject?.(this.#ended);
   }
+}
+
+function header(type: number, offset: number, length: number): Buffer {
+  const bytes = Buffer.alloc(REQUEST_SIZE);
+  bytes.writeUInt32BE(REQUEST_MAGIC, 0);
+  bytes.writeUInt16BE(type, 6);
+  bytes.writeBigUInt64BE(BigInt(offset), 16);
+  bytes.writeUInt32BE(length, 24);
+  return bytes;
 }

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
-import { HostError } from '../../../src/capture/front-end.ts';
-import { FailureLog } from '../../../src/capture/nbd/failure-log.ts';
-import type { Log, LogFields } from '../../../src/platform/log.ts';
-import { SimulatedClock } from '../../transfer/simulated-clock.ts';
+import { HostError } from '../../src/nbd/front-end.ts';
+import { FailureLog } from '../../src/nbd/failure-log.ts';
+import type { Log, LogFields } from '../../src/platform/log.ts';
+import { SimulatedClock } from '../transfer/simulated-clock.ts';
 
 describe('the log of requests that fail', () => {
   function watched(): {

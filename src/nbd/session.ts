@@ -1,5 +1,5 @@
 /** One client's conversation, without its socket: received bytes in, bytes to send and the end out. */
-import { WRITE_HEADROOM, type HostVolume } from '../front-end.ts';
+import { WRITE_HEADROOM, type HostVolume } from './front-end.ts';
 import { Handshake } from './handshake.ts';
 import type { Outlet } from './replies.ts';
 import { Transmission, type BlockedFor } from './transmission.ts';

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { temporaryFolder } from '../../support/folder.ts';
-import { MemoryVolume } from '../../support/memory-volume.ts';
+import { temporaryFolder } from '../support/folder.ts';
+import { MemoryVolume } from '../support/memory-volume.ts';
 import { run, serve, stopServing } from './serving.ts';
 
 const MIB = 1024 * 1024;

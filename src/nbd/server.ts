@@ -1,10 +1,10 @@
 /** The NBD server's sockets. What is said on them is `session.ts`'s business. */
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
-import type { Clock } from '../../platform/clock.ts';
-import { describeError, OperatorError } from '../../platform/errors.ts';
-import type { Log } from '../../platform/log.ts';
-import { listenOnLocalSocket } from '../../platform/node/local-socket.ts';
-import type { HostVolume } from '../front-end.ts';
+import type { Clock } from '../platform/clock.ts';
+import { describeError, OperatorError } from '../platform/errors.ts';
+import type { Log } from '../platform/log.ts';
+import { listenOnLocalSocket } from '../platform/node/local-socket.ts';
+import type { HostVolume } from './front-end.ts';
 import { FailureLog } from './failure-log.ts';
 import { Session } from './session.ts';
 

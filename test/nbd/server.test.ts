@@ -3,11 +3,11 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
-import { NbdServer } from '../../../src/capture/nbd/server.ts';
-import type { Clock } from '../../../src/platform/clock.ts';
-import { nodeClock } from '../../../src/platform/node/clock.ts';
-import { temporaryFolder } from '../../support/folder.ts';
-import { MemoryVolume } from '../../support/memory-volume.ts';
+import { NbdServer } from '../../src/nbd/server.ts';
+import type { Clock } from '../../src/platform/clock.ts';
+import { nodeClock } from '../../src/platform/node/clock.ts';
+import { temporaryFolder } from '../support/folder.ts';
+import { MemoryVolume } from '../support/memory-volume.ts';
 import { run, serve, stopServing, until, type Serving } from './serving.ts';
 import * as wire from './wire.ts';
 

@@ -1,5 +1,5 @@
 /** One request of a host, decoded and judged. Pure. */
-import { HostError } from '../front-end.ts';
+import { HostError } from './front-end.ts';
 import { BLOCK_SIZE, Command, flagsFor, REQUEST_MAGIC } from './protocol.ts';
 
 const SECTOR = 512;
