@@ -1,6 +1,7 @@
 /** A segment's header, totals and records in plain words. Pure. */
 import { RecordFlag, RecordKind, type JournalRecord } from '../journal/record.ts';
 import type { SegmentHeader, SegmentTotals } from '../journal/segment/segment.ts';
+import { parseVerify } from '../journal/verify.ts';
 import { bytesText, columns, countText, printable, timeText } from './text.ts';
 
 /** Characters of a marker's or an attach record's payload that are shown. */
@@ -45,8 +46,10 @@ const KIND_NAMES = new Map<RecordKind, string>(
 );
 
 export function recordView(record: JournalRecord): RecordView {
-  const { kind, offset, length } = record;
-  const ofVolume = kind === RecordKind.write || kind === RecordKind.zero;
+  const { kind, offset } = record;
+  const isVerify = kind === RecordKind.verify;
+  const ofVolume = kind === RecordKind.write || kind === RecordKind.zero || isVerify;
+  const length = isVerify ? parseVerify(record)?.length : record.length;
   const timed = kind === RecordKind.clock || kind === RecordKind.marker;
   const told = kind === RecordKind.marker || kind === RecordKind.attach;
   return {

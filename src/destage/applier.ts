@@ -134,6 +134,7 @@ export class Applier {
       case RecordKind.marker:
         return this.#reachMarker(record, state);
       case RecordKind.clock:
+      case RecordKind.verify:
       case RecordKind.write:
       case RecordKind.zero:
         return state;

@@ -19,6 +19,7 @@ import {
 import { openSegment } from './segment/reader.ts';
 import type { SegmentHeader, SegmentReader } from './segment/segment.ts';
 import { SegmentWriter, type SegmentOptions } from './segment/writer.ts';
+import { parseVerify } from './verify.ts';
 
 /** Bytes between two syncs: one of the whole file would hold up the thread. */
 const SYNC_INTERVAL = 8 * 1024 * 1024;
@@ -176,12 +177,20 @@ function* write(files: Files, options: CoalesceOptions, survey: Survey): Generat
 /** In buffers of their own: the frame's memory does not outlive it. */
 function kept(record: JournalRecord, number: number, { writers, header, clock }: Survey): Buffer[] {
   if (record.kind === RecordKind.clock && number !== clock) return [];
+  // What it speaks of may be given up: the range is compared again in the next pass.
+  if (record.kind === RecordKind.verify && isOutdated(record, number, writers)) return [];
   if (!isData(record)) return [encoded(record, record.payload, header.recordSeed)];
   return writers.survivors(record, number).map(({ start, end }) => {
     const piece = { ...record, offset: start, length: end - start };
     const payload = record.payload.subarray(start - record.offset, end - record.offset);
     return encoded(piece, payload, header.recordSeed);
   });
+}
+
+function isOutdated(record: JournalRecord, number: number, writers: LastWriters): boolean {
+  const length = parseVerify(record)?.length;
+  if (length === undefined) return true;
+  return writers.writtenAfter({ volume: record.volume, offset: record.offset, length }, number);
 }
 
 function encoded(record: JournalRecord, payload: Buffer, seed: number): Buffer {

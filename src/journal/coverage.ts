@@ -19,6 +19,18 @@ export class Coverage {
     this.#bounds.splice(from, to - from, newStart, newEnd);
   }
 
+  remove(start: number, end: number): void {
+    if (end <= start) return;
+    const from = this.#firstEndingAtOrAfter(start + 1);
+    let to = from;
+    while (to < this.#bounds.length && (this.#bounds[to] ?? 0) < end) to += 2;
+    if (to === from) return;
+    const [firstStart, lastEnd] = [this.#bounds[from] ?? 0, this.#bounds[to - 1] ?? 0];
+    const left = firstStart < start ? [firstStart, start] : [];
+    const right = lastEnd > end ? [end, lastEnd] : [];
+    this.#bounds.splice(from, to - from, ...left, ...right);
+  }
+
   #firstEndingAtOrAfter(at: number): number {
     let low = 0;
     let high = this.#bounds.length / 2;

@@ -56,6 +56,21 @@ export class LastWriters {
     return true;
   }
 
+  /** Whether any sector of this area was written by a record behind this number. */
+  writtenAfter({ volume, offset, length }: Area, number: number): boolean {
+    const pages = this.#pages[volume];
+    if (pages === undefined) return false;
+    const end = Math.ceil((offset + length) / SECTOR);
+    for (let at = Math.floor(offset / SECTOR); at < end;) {
+      const index = Math.floor(at / PAGE_SECTORS);
+      const first = index * PAGE_SECTORS;
+      const written = pages.get(index)?.subarray(at - first, end - first);
+      if (written?.some((writer) => writer > number) === true) return true;
+      at = first + PAGE_SECTORS;
+    }
+    return false;
+  }
+
   /** What of a record that was noted no later one wrote over, in order. */
   survivors({ volume, offset, length }: Area, number: number): Survivor[] {
     const pages = this.#pages[volume];

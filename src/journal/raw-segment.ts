@@ -2,7 +2,7 @@
  * The open segment: raw records behind a 64-byte header, on the source's own disk, plaintext like the volumes.
  *
  *      0   8  magic "BFRAW\r\n\x1a"
- *      8   2  version
+ *      8   2  version: 2; 1 has no verify records
  *     10   2  zeros
  *     12   4  epoch
  *     16  16  epoch id
@@ -34,7 +34,8 @@ import {
 
 export const RAW_HEADER_SIZE = 64;
 const MAGIC = Buffer.from('BFRAW\r\n\x1a', 'latin1');
-const VERSION = 1;
+const VERSION = 2;
+const VERSIONS_READ: readonly number[] = [1, VERSION];
 
 export interface RawHeader {
   readonly epoch: EpochIdentity;
@@ -68,8 +69,8 @@ export function encodeRawHeader(header: RawHeader): Buffer {
 /** Undefined when these are not the bytes of a header that was completely written. */
 export function decodeRawHeader(bytes: Buffer): RawHeader | undefined {
   if (bytes.length < RAW_HEADER_SIZE || !bytes.subarray(0, 8).equals(MAGIC)) return undefined;
-  if (crc32(bytes.subarray(0, 60)) !== bytes.readUInt32BE(60) || bytes.readUInt16BE(8) !== VERSION)
-    return undefined;
+  if (crc32(bytes.subarray(0, 60)) !== bytes.readUInt32BE(60)) return undefined;
+  if (!VERSIONS_READ.includes(bytes.readUInt16BE(8))) return undefined;
   const [first, clock] = [readUInt64(bytes, 32), readUInt64(bytes, 44)];
   if (!Number.isSafeInteger(first) || !Number.isSafeInteger(clock)) return undefined;
   return {

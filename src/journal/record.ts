@@ -38,6 +38,8 @@ export const RecordKind = {
   initBegin: 6,
   /** From here on the volumes are consistent at every record. */
   initEnd: 7,
+  /** What a range holds at this very record, undestaged writes included. Payload: see verify.ts. */
+  verify: 8,
 } as const;
 export type RecordKind = (typeof RecordKind)[keyof typeof RecordKind];
 
@@ -78,7 +80,7 @@ export interface AttachPayload {
 }
 
 const HIGH = 0x1_0000_0000;
-const KIND_MAX = RecordKind.initEnd;
+const KIND_MAX = RecordKind.verify;
 
 export function payloadLength(header: Pick<RecordHeader, 'kind' | 'length'>): number {
   return header.kind === RecordKind.zero || header.kind === RecordKind.clock ? 0 : header.length;

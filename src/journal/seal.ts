@@ -15,6 +15,7 @@ import {
 } from './record.ts';
 import { Coverage } from './coverage.ts';
 import { DIGEST_START } from './segment/format.ts';
+import { parseVerify } from './verify.ts';
 import type { SegmentHeader } from './segment/segment.ts';
 import type { EncodedRecord } from './segment/writer.ts';
 
@@ -132,7 +133,8 @@ function toShippedForm(
 
 /**
  * Leaves out every write and zero that later ones of the same segment cover whole. Not across the beginning of a full
- * copy: the destination keeps the volumes as they are just before it (I10).
+ * copy: the destination keeps the volumes as they are just before it (I10). And nothing of what a verify record in between
+ * speaks of.
  */
 function withoutOverwritten(records: readonly JournalRecord[]): JournalRecord[] {
   const covered = new Map<number, Coverage>();
@@ -144,6 +146,9 @@ function withoutOverwritten(records: readonly JournalRecord[]): JournalRecord[] 
       const end = record.offset + record.length;
       if (coverage.contains(record.offset, end)) continue;
       coverage.add(record.offset, end);
+    } else if (record.kind === RecordKind.verify) {
+      const length = parseVerify(record)?.length ?? 0;
+      covered.get(record.volume)?.remove(record.offset, record.offset + length);
     } else if (record.kind === RecordKind.initBegin) covered.clear();
     kept.push(record);
   }

@@ -7,6 +7,7 @@ import { encodeRecord, RecordKind } from '../../src/journal/record.ts';
 import { openSegment } from '../../src/journal/segment/reader.ts';
 import { SegmentRefused, type SegmentHeader } from '../../src/journal/segment/segment.ts';
 import { writeSegment } from '../../src/journal/segment/writer.ts';
+import { encodeVerify, verifyDigest } from '../../src/journal/verify.ts';
 import { nodeFiles } from '../../src/platform/node/files.ts';
 import { nodeRandom } from '../../src/platform/node/random.ts';
 import { temporaryFolder } from '../support/folder.ts';
@@ -48,6 +49,13 @@ function sample(): Buffer[] {
       SEED,
     ),
   ];
+}
+
+/** With what came with version 2. */
+function verified(): Buffer[] {
+  const verify = { kind: RecordKind.verify, flags: 0, volume: volume(1), lsn: lsn(43), offset: 4096 };
+  const payload = { length: 1024, pass: 7, digest: verifyDigest(Buffer.alloc(1024, 'blockferry ')) };
+  return sample().with(2, encodeRecord(verify, encodeVerify(payload), SEED));
 }
 
 interface Shape {
@@ -185,14 +193,20 @@ describe('a sealed segment', () => {
     const golden = join(import.meta.dirname, '../golden');
     mkdirSync(golden, { recursive: true });
     for (const [name, shape] of [
-      ['segment-v1-plain.seg', { compression: 0 }],
-      ['segment-v1-encrypted.seg', { compression: 0, key: KEY, random: seededRandom('salt') }],
+      ['segment-v2-plain.seg', { compression: 0 }],
+      ['segment-v2-encrypted.seg', { compression: 0, key: KEY, random: seededRandom('salt') }],
     ] as const) {
       const path = join(golden, name);
-      const bytes = readFileSync(written(folder, shape));
+      const bytes = readFileSync(written(folder, { ...shape, records: verified() }));
       if (process.env.UPDATE_GOLDEN === '1' || !existsSync(path)) writeFileSync(path, bytes);
       assert.deepEqual(bytes, readFileSync(path), `${name}: the format changed; bump its version`);
       assert.equal(codeOf(path, 'key' in shape ? shape.key : undefined), 'accepted');
     }
+  });
+
+  it('reads what version 1 wrote', () => {
+    const golden = join(import.meta.dirname, '../golden');
+    assert.equal(codeOf(join(golden, 'segment-v1-plain.seg'), undefined), 'accepted');
+    assert.equal(codeOf(join(golden, 'segment-v1-encrypted.seg'), KEY), 'accepted');
   });
 });

@@ -77,7 +77,7 @@ function split(bytes: Buffer, mode: number): Record<string, Buffer> {
     if (file.length < RAW_HEADER_SIZE) continue;
     if ((mode & Mode.keepHeader) === 0) {
       file.write('BFRAW\r\n\x1a', 'latin1');
-      file.writeUInt16BE(1, 8);
+      file.writeUInt16BE(2, 8);
       if ((mode & Mode.keepEpoch) === 0) {
         file.writeUInt32BE(EPOCH.number, 12);
         file.write(EPOCH.id, 16, 16, 'hex');

@@ -87,7 +87,7 @@ export function assembleSegment(input: Buffer, form: Form): Buffer {
 
 function mendHeader(header: Buffer, form: Form, cipher: SegmentCipher | undefined): void {
   header.write('BFSEG\r\n\x1a', 'latin1');
-  header.writeUInt16BE(1, 8);
+  header.writeUInt16BE(2, 8);
   const flags = header.readUInt16BE(10) & ~3;
   header.writeUInt16BE(flags | (form.encrypted ? 1 : 0) | (form.compressed ? 2 : 0), 10);
   if (cipher !== undefined) {

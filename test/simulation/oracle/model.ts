@@ -13,7 +13,16 @@ export interface ModelRecord {
 }
 
 /** As in the journal's format (architecture, journal/record.ts), written down anew. */
-export const Kind = { write: 1, zero: 2, clock: 3, marker: 4, attach: 5, initBegin: 6, initEnd: 7 } as const;
+export const Kind = {
+  write: 1,
+  zero: 2,
+  clock: 3,
+  marker: 4,
+  attach: 5,
+  initBegin: 6,
+  initEnd: 7,
+  verify: 8,
+} as const;
 export const HEADER = 28;
 const FROM_VOLUME = 1;
 
