@@ -114,7 +114,7 @@ describe('an upload with many writes under way', () => {
       let length = 0;
       const told: number[] = [];
       const upload = uploadTo(
-        { file, size: 3 << 20, start: 0, pace: undefined },
+        { local: { path, size: 3 << 20 }, file, start: 0, pace: undefined },
         (position) => void told.push(position),
         {
           write: async (bytes, position) => {
@@ -124,6 +124,7 @@ describe('an upload with many writes under way', () => {
           },
           truncate: (size) => Promise.resolve((length = Math.min(length, size))),
         },
+        [],
       );
       await assert.rejects(upload, /full/);
       await file.close();

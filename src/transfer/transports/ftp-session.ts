@@ -2,24 +2,20 @@
  * One FTP connection to a group's folder, doing one thing at a time. Every wait has a limit, and ending the session
  * rejects what waits. After a rejection other than a plain negative reply it is of no further use.
  */
-import { Readable, Writable } from 'node:stream';
+import { Writable } from 'node:stream';
 import { TLSSocket, type ConnectionOptions } from 'node:tls';
 import { Client, FileType, type FileInfo, type FTPContext, type FTPResponse } from 'basic-ftp';
-import { TransportError, type Pace, type RemoteFile } from '../transport.ts';
+import { TransportError, type RemoteFile } from '../transport.ts';
+import { DataSender, written } from './ftp-data.ts';
 import { replyCode } from './ftp-errors.ts';
 import type { FtpServerOptions } from './ftp-options.ts';
 import { checkCertificate, secured, tlsOptions } from './ftp-tls.ts';
 import { isLegalPart, LIST_ENTRIES_MAX } from './names.ts';
 import { paced } from './paced.ts';
+import { ReadAhead, type SpareBuffers, type UploadSource } from './read-ahead.ts';
 import { tooLarge, tooMany } from './refusals.ts';
 import type { PooledSession } from './session-pool.ts';
 import { withTimeLimit } from './time-limit.ts';
-
-export interface UploadOptions {
-  readonly command: 'STOR' | 'APPE';
-  readonly onBytes: (bytes: number) => void;
-  readonly pace: Pace | undefined;
-}
 
 /** Bytes of one listing, which is held in memory. */
 const LISTING_BYTES_MAX = 32 * 1024 * 1024;
@@ -38,6 +34,7 @@ export class FtpSession implements PooledSession {
   /** Rejects what waits for the server. */
   #reject: ((reason: Error) => void) | undefined;
   readonly #folders = new Set<string>();
+  readonly #spare: SpareBuffers = [];
   /** Whether the server said of the last listing that it left names out. */
   #listing = { isCut: false };
 
@@ -141,31 +138,32 @@ export class FtpSession implements PooledSession {
   }
 
   /**
-   * Writes to a file, from its start (`STOR`) or behind its end (`APPE`). `onBytes` is told, twice a second, how many
-   * bytes went out. The source is used up or destroyed when this settles.
+   * Writes what lies behind the source's start into a file, behind what it holds unless that start is 0. Returns where the
+   * source ended. `onBytes` is told, twice a second, up to where bytes went out.
    */
-  async upload(source: Readable, path: string, { command, onBytes, pace }: UploadOptions): Promise<void> {
+  async upload(source: UploadSource, path: string, onBytes: (position: number) => void): Promise<number> {
     let sent = -1;
     let movedAt = performance.now();
     // basic-ftp waits without a limit where it takes its own source to be the slow one; our source is a local file.
     this.#client.trackProgress(({ bytes }) => {
       if (bytes !== sent) movedAt = performance.now();
       sent = bytes;
-      onBytes(bytes);
+      onBytes(source.start + bytes);
       if (performance.now() - movedAt > 2 * this.#options.timeout) this.#expire();
     });
-    const feed = Readable.from(this.#feed(source, pace));
-    // A failed data connection destroys its source with that error, on which basic-ftp would close the control connection.
-    feed._destroy = (_error, done) => done(null);
+    const reader = new ReadAhead(source, this.#spare);
+    const sender = new DataSender(() => this.#send(reader, source));
+    const { stream } = sender;
     const upload =
-      command === 'STOR' ? this.#client.uploadFrom(feed, path) : this.#client.appendFrom(feed, path);
+      source.start === 0 ? this.#client.uploadFrom(stream, path) : this.#client.appendFrom(stream, path);
     try {
       await this.#answer(upload, Infinity);
+      return sender.position;
     } catch (error) {
-      throw (await this.#lateReply(error)) ?? error;
+      throw sender.failure ?? (await this.#lateReply(error)) ?? error;
     } finally {
       this.#client.trackProgress();
-      source.destroy();
+      await reader.stop();
     }
   }
 
@@ -272,11 +270,12 @@ export class FtpSession implements PooledSession {
   }
 
   /**
-   * The source's chunks, held back until the data connection's TLS handshake is over: with a resumed session basic-ftp
-   * begins before, and an empty file would then end the connection in the middle of it.
+   * Writes the source to the data connection; returns where it ended. Not before its TLS handshake is over: with a resumed
+   * session basic-ftp begins before, and an empty file would then end the connection in the middle of it.
    */
-  async *#feed(source: Readable, pace: Pace | undefined): AsyncGenerator<Buffer> {
+  async #send(reader: ReadAhead, { start, pace }: UploadSource): Promise<number> {
     const socket = this.#client.ftp.dataSocket;
+    if (socket === undefined) throw new Error('the data connection was closed');
     if (socket instanceof TLSSocket) {
       try {
         await withTimeLimit(secured(socket), this.#options.timeout, () => this.#expire());
@@ -286,7 +285,15 @@ export class FtpSession implements PooledSession {
         throw error;
       }
     }
-    for await (const chunk of source as AsyncIterable<Buffer>) yield* paced(chunk, pace);
+    let position = start;
+    for (let chunk = await reader.next(); chunk?.position === position; chunk = await reader.next()) {
+      for await (const piece of paced(chunk.bytes, pace)) {
+        await written(socket, piece);
+        position += piece.length;
+      }
+      chunk.release();
+    }
+    return position;
   }
 }
 

@@ -11,11 +11,10 @@ import {
   type TransferOptions,
   type Transport,
 } from '../transport.ts';
-import { fileError } from './file-errors.ts';
 import { ftpError, replyCode } from './ftp-errors.ts';
 import type { FtpTransportOptions } from './ftp-options.ts';
 import { FtpSession } from './ftp-session.ts';
-import { changed, openLocalFile, READ_CHUNK } from './local-file.ts';
+import { changed, openLocalFile } from './local-file.ts';
 import { checkFolder, parseName } from './names.ts';
 import { monotonicProgress, type ReportProgress } from './progress.ts';
 import { cancelled, tooLarge } from './refusals.ts';
@@ -144,19 +143,14 @@ export class FtpTransport implements Transport {
     progress(offset);
     if (offset > 0 && offset === source.size) return offset;
     const file = await openLocalFile(source);
-    const content = file.createReadStream({ start: offset, highWaterMark: READ_CHUNK });
-    let broken: TransportError | undefined;
-    content.on('error', (error) => (broken = fileError(error, `reading ${source.path}`, source.path)));
     // What went out may still be on its way: the whole counts as taken only once the server has said so.
-    const onBytes = (bytes: number): void => progress(Math.min(offset + bytes, source.size - 1));
+    const onBytes = (position: number): void => progress(Math.min(position, source.size - 1));
     try {
-      await session.upload(content, part, { command: offset === 0 ? 'STOR' : 'APPE', onBytes, pace });
-    } catch (error) {
-      throw broken ?? error;
+      const end = await session.upload({ local: source, file, start: offset, pace }, part, onBytes);
+      if (end !== source.size) throw changed(source, end);
     } finally {
       await file.close();
     }
-    if (content.bytesRead !== source.size - offset) throw changed(source, offset + content.bytesRead);
     progress(source.size);
     return session.size(part);
   }

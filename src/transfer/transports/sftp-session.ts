@@ -9,11 +9,12 @@ import { connect, type Socket } from 'node:net';
 import SftpClient from 'ssh2-sftp-client';
 import { TransportError, type RemoteFile } from '../transport.ts';
 import { isLegalPart, LIST_ENTRIES_MAX } from './names.ts';
+import type { SpareBuffers, UploadSource } from './read-ahead.ts';
 import { tooLarge, tooMany } from './refusals.ts';
 import type { PooledSession } from './session-pool.ts';
 import { END_OF_FILE, FAILURE, NO_SUCH_FILE, statusCode } from './sftp-errors.ts';
 import type { SftpServerOptions } from './sftp-options.ts';
-import { uploadTo, type UploadSource } from './sftp-upload.ts';
+import { uploadTo } from './sftp-upload.ts';
 
 type Sftp = Awaited<ReturnType<SftpClient['connect']>>;
 type Answer<T> = (error: Error | null | undefined, value?: T) => void;
@@ -44,6 +45,7 @@ export class SftpSession implements PooledSession {
   #strangeKey: string | undefined;
   readonly #waiting = new Set<(reason: Error) => void>();
   #watchdog: NodeJS.Timeout | undefined;
+  readonly #spare: SpareBuffers = [];
 
   constructor(options: SftpServerOptions) {
     this.#options = options;
@@ -184,7 +186,7 @@ export class SftpSession implements PooledSession {
       const truncate = (size: number): Promise<void> =>
         this.#ask((sftp, done) => sftp.fsetstat(handle, { size }, done));
       try {
-        return await uploadTo(source, onBytes, { write, truncate });
+        return await uploadTo(source, onBytes, { write, truncate }, this.#spare);
       } finally {
         await this.#close(handle).catch(() => undefined);
       }

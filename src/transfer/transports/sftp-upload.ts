@@ -1,8 +1,6 @@
 /** Writes of one file, many under way at once: a request a round trip would leave the line idle most of the time. */
-import type { FileHandle } from 'node:fs/promises';
-import type { Pace } from '../transport.ts';
 import { paced } from './paced.ts';
-import { ReadAhead } from './read-ahead.ts';
+import { ReadAhead, type SpareBuffers, type UploadSource } from './read-ahead.ts';
 
 /**
  * Bytes written but not yet answered. OpenSSH's own window of a channel is as large, so that more would only wait here.
@@ -21,15 +19,6 @@ export interface RemoteWriter {
   truncate(size: number): Promise<unknown>;
 }
 
-export interface UploadSource {
-  readonly file: FileHandle;
-  /** Bytes; what lies behind is not sent. */
-  readonly size: number;
-  /** Where sending begins. */
-  readonly start: number;
-  readonly pace: Pace | undefined;
-}
-
 /**
  * Returns the position that it got to, less than the size when the source is shorter. `onBytes` is told up to where all
  * is written. Behind a write that was refused the file is cut to what was written before it, so that no hole stays.
@@ -38,10 +27,11 @@ export async function uploadTo(
   source: UploadSource,
   onBytes: (position: number) => void,
   target: RemoteWriter,
+  spare: SpareBuffers,
 ): Promise<number> {
   const upload = new Upload(source, onBytes, target);
   try {
-    return await upload.run();
+    return await upload.run(spare);
   } catch (error) {
     await upload.settle();
     await target.truncate(upload.written).catch(() => undefined);
@@ -76,9 +66,9 @@ class Upload {
     return this.#written;
   }
 
-  async run(): Promise<number> {
-    const { file, size, start, pace } = this.#source;
-    const reader = new ReadAhead(file, start, size);
+  async run(spare: SpareBuffers): Promise<number> {
+    const { start, pace } = this.#source;
+    const reader = new ReadAhead(this.#source, spare);
     let position = start;
     try {
       for (let chunk = await reader.next(); chunk?.position === position; chunk = await reader.next()) {

@@ -135,7 +135,7 @@ export class SftpTransport implements Transport {
     progress(start);
     const file = await openLocalFile(source);
     try {
-      const what = { file, size: source.size, start, pace };
+      const what = { local: source, file, start, pace };
       const onBytes = (position: number): void => progress(Math.min(position, source.size - 1));
       let end;
       try {
