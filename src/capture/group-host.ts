@@ -5,6 +5,7 @@
 import { join } from 'node:path';
 import { describeError, type OperatorError } from '../platform/errors.ts';
 import type { Platform } from '../platform/platform.ts';
+import { rewrite } from '../platform/rewrite.ts';
 import type { EpochIdentity, Lsn, VolumeIndex } from '../journal/ids.ts';
 import { JOURNAL_FOLDER } from '../journal/names.ts';
 import { loadedPayloadPosition, type ClosedRaw, type LoadedRaw } from '../journal/raw-segment.ts';
@@ -240,11 +241,15 @@ export class GroupHost {
     }
   }
 
-  /** A killed process leaves its last writes to the page cache: they are durable only after a sync of our own (I2). */
+  /**
+   * A killed process leaves its last writes to the page cache, where also lies what a sync of it failed to bring to the
+   * medium: they are durable only after they were written again and a sync of our own (I2).
+   */
   #handOn(raws: readonly ClosedRaw[]): void {
     let generation = RECOVERED_GENERATION;
     for (const raw of raws) {
       const file = this.#platform.files.open(raw.path, 'write');
+      rewrite(file, raw.end);
       file.syncNow();
       file.close();
       this.#events.onClosed(raw, generation);

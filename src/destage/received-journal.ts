@@ -14,6 +14,7 @@ import {
 import { SegmentRefused, type SegmentHeader, type SegmentReader } from '../journal/segment/segment.ts';
 import { errorCode } from '../platform/errors.ts';
 import type { Files, OpenFile } from '../platform/files.ts';
+import { rewrite } from '../platform/rewrite.ts';
 import type { DestinationState } from './state-file.ts';
 
 export interface ReceivedSegment {
@@ -39,6 +40,8 @@ export class ReceivedJournal {
   readonly #folder: string;
   #segments: ReceivedSegment[] = [];
   #bytes = 0;
+  /** In the inbox: a sync of these has failed, or of those that were there at the start may have, and another would lie. */
+  readonly #inDoubt: Set<string>;
 
   constructor(files: Files, options: ReceivedJournalOptions) {
     this.#files = files;
@@ -47,6 +50,7 @@ export class ReceivedJournal {
     this.inbox = join(options.folder, INBOX_FOLDER);
     files.makeDirectory(this.#folder);
     files.makeDirectory(this.inbox);
+    this.#inDoubt = new Set(files.list(this.inbox));
   }
 
   /** In order. */
@@ -101,7 +105,10 @@ export class ReceivedJournal {
   join(name: string, range: SegmentRange, header: SegmentHeader): void {
     const path = join(this.inbox, name);
     // No file transport promises that what it wrote is on the medium.
-    this.#sync(path);
+    const isInDoubt = this.#inDoubt.has(name);
+    this.#inDoubt.add(name);
+    this.#sync(path, isInDoubt);
+    this.#inDoubt.delete(name);
     const target = join(this.#folder, name);
     this.#files.rename(path, target);
     try {
@@ -120,13 +127,17 @@ export class ReceivedJournal {
    * to it by the other one since: that goes, and what counts is durable.
    */
   #unalias(path: string): void {
-    this.#files.remove(join(this.inbox, basename(path)));
-    this.#sync(path);
+    const alias = join(this.inbox, basename(path));
+    const hasAlias = this.#files.stat(alias) !== undefined;
+    this.#sync(path, hasAlias);
+    this.#files.remove(alias);
   }
 
-  #sync(path: string): void {
-    const file = openForSync(this.#files, path);
+  /** Another user's file, which this one cannot write to, can only be synced as it is. */
+  #sync(path: string, isInDoubt: boolean): void {
+    const { file, writable } = openForSync(this.#files, path);
     try {
+      if (isInDoubt && writable) rewrite(file, file.size());
       file.syncNow();
     } finally {
       file.close();
@@ -174,12 +185,12 @@ export class ReceivedJournal {
 }
 
 /** Windows flushes only what is open for writing; a file that the file server's user owns may not allow that. */
-function openForSync(files: Files, path: string): OpenFile {
+function openForSync(files: Files, path: string): { readonly file: OpenFile; readonly writable: boolean } {
   try {
-    return files.open(path, 'write');
+    return { file: files.open(path, 'write'), writable: true };
   } catch (error) {
     if (!['EACCES', 'EPERM', 'EROFS'].includes(errorCode(error))) throw error;
-    return files.open(path, 'read');
+    return { file: files.open(path, 'read'), writable: false };
   }
 }
 

@@ -29,6 +29,8 @@ export type Step = { readonly at: number } & (
       readonly code: 'EIO' | 'ENOSPC';
       readonly skip: number;
       readonly count: number;
+      /** Of a sync: what it was to write is given up, and the next one succeeds without it. */
+      readonly drops?: boolean;
     }
   /** The file system under this folder has so much room left, for so long. */
   | {
@@ -108,6 +110,7 @@ export function makeScenario(seed: string): Scenario {
     ...hostSteps(dice.fork('hosts'), { volumes, connections, length }),
     ...markerSteps(dice.fork('markers'), length),
     ...troubles(dice.fork('troubles'), mix, length),
+    ...droppingSyncs(dice.fork('dropping syncs'), length),
   ];
   return {
     seed,
@@ -268,6 +271,20 @@ function troubles(dice: Dice, mix: Mix, length: number): Step[] {
     ]),
   }));
   return steps;
+}
+
+function droppingSyncs(dice: Dice, length: number): Step[] {
+  if (!dice.chance(0.15)) return [];
+  return Array.from({ length: dice.between(1, 3) }, () => ({
+    at: dice.fraction() * length,
+    kind: 'io-error',
+    site: dice.pick(['source', 'destination'] as const),
+    call: 'sync',
+    code: 'EIO',
+    skip: dice.below(8),
+    count: 1,
+    drops: true,
+  }));
 }
 
 /** Now and then another before the program is on its feet again. */

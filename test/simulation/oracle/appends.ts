@@ -28,13 +28,20 @@ export class Appends {
     this.#appends.push({ first, last, inode, made: inode.made });
   }
 
+  /** The file at `path` got these records again: what counts is whether that reaches the medium. */
+  rewritten(path: string, records: readonly { readonly lsn: number }[]): void {
+    const inode = this.#disk.find(path);
+    this.#appends = this.#appends.filter((append) => append.inode !== inode);
+    this.add(path, records);
+  }
+
   /** The lowest LSN from `from` to `to` that a power failure now could take away. */
   firstInDoubt(from: number, to: number): number | undefined {
     this.#appends = this.#appends.filter(({ last }) => last >= from);
     const names = this.#disk.listDurable(this.#folder).filter((name) => name.endsWith('.open'));
     const named = new Set(names.map((name) => this.#disk.findDurable(`${this.#folder}/${name}`)));
     return this.#appends.find(
-      ({ first, inode, made }) => first <= to && (inode.synced < made || !named.has(inode)),
+      ({ first, inode, made }) => first <= to && (!inode.holds(made) || !named.has(inode)),
     )?.first;
   }
 

@@ -200,6 +200,10 @@ export class Oracle implements RecorderOracle {
     if (path.endsWith('/checkpoint.json') && position === COPY_SIZE) this.#checkpointMoved(bytes);
     if (!path.startsWith(`${this.#options.sourceFolder}/journal/`)) return;
     if (!path.endsWith('.raw') && !path.endsWith('.open')) return;
+    if (position === 0 && bytes.length > RAW_HEADER) {
+      this.#journalRewritten(path, parseRecords(bytes.subarray(RAW_HEADER)));
+      return;
+    }
     if (position === 0) this.#journalBegins(Number(Buffer.from(bytes).readBigUInt64BE(32)));
     if (position < RAW_HEADER) return;
     this.#failed = [];
@@ -213,6 +217,17 @@ export class Oracle implements RecorderOracle {
       this.#checkCopy(record);
       this.model.append(record);
     }
+  }
+
+  /** What was recovered is written again as it is, whose own writes may never reach the medium. */
+  #journalRewritten(path: string, records: readonly ModelRecord[]): void {
+    for (const record of records) {
+      const known = this.model.record(record.lsn);
+      if (known === undefined || (known.kind === record.kind && known.payload.equals(record.payload)))
+        continue;
+      this.fail(new Violation('I3-rewritten', `record ${record.lsn} is written again as another`));
+    }
+    this.#appends.rewritten(path, records);
   }
 
   /** What the initial copy says a volume holds is what it holds then. */

@@ -68,14 +68,14 @@ export class Troubles {
     }
   }
 
-  #armError({ site, call, code, skip, count }: Extract<Trouble, { kind: 'io-error' }>): void {
+  #armError({ site, call, code, skip, count, drops }: Extract<Trouble, { kind: 'io-error' }>): void {
     let seen = 0;
     const { dice } = this.#machines[site];
     this.#armed[site].push(({ kind }) => {
       if (kind !== call) return undefined;
       seen += 1;
       if (seen > skip + count) return 'done';
-      return seen > skip ? { kind: 'error', code, part: dice.fraction() } : undefined;
+      return seen > skip ? { kind: 'error', code, part: dice.fraction(), drops: drops === true } : undefined;
     });
   }
 

@@ -72,6 +72,12 @@ export const PLANTS: readonly Plant[] = [
   ),
   plant(
     'I2',
+    'what a failed sync may have given up is synced again without being written again',
+    600,
+    edit('capture/group-host.ts', 'rewrite(file, raw.end);'),
+  ),
+  plant(
+    'I2',
     'a trim is not seen by reads',
     100,
     edit('capture/captured-volume.ts', 'this.index.addZero(offset, length, this.#group.writer.generation);'),
@@ -162,6 +168,12 @@ export const PLANTS: readonly Plant[] = [
     'what a killed process received is acknowledged before its name is synced',
     3000,
     edit('destage/received-journal.ts', 'if (found.length > 0) this.#files.syncDirectory(this.#folder);'),
+  ),
+  plant(
+    'I5',
+    'a segment whose sync failed is acknowledged after a second sync',
+    600,
+    edit('destage/received-journal.ts', 'if (isInDoubt && writable) rewrite(file, file.size());'),
   ),
   plant(
     'I6',

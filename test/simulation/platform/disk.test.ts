@@ -87,6 +87,25 @@ describe('the simulated disk', () => {
     assert.equal(text(made, '/d/a'), 'one');
   });
 
+  it('gives up with a sync that fails what it was to write: the next one succeeds without it', () => {
+    const made = machine();
+    const { files } = programOn(made).platform;
+    const file = files.open('/d/a', 'create-new');
+    files.syncDirectory('/d');
+    file.write(Buffer.from('old'), 0);
+    file.syncNow();
+    file.write(Buffer.from('new!'), 0);
+    made.fault = () => ({ kind: 'error', code: 'EIO', part: 0, drops: true });
+    assert.throws(() => file.syncNow(), { code: 'EIO' });
+    made.fault = () => undefined;
+    file.write(Buffer.from('5'), 4);
+    file.syncNow();
+    assert.equal(text(made, '/d/a'), 'new!5');
+    assert.equal(made.disk.find('/d/a')?.isSynced, false);
+    made.losePower(NOTHING_KEPT);
+    assert.equal(text(made, '/d/a'), 'old\x005');
+  });
+
   it('is full when it is full: what fits of a write is there, what was reserved can always be written', () => {
     const made = machine();
     const { files } = programOn(made).platform;

@@ -115,11 +115,17 @@ export class SimulatedFiles implements Files {
   }
 
   /** A call that waits for the medium, off the thread. */
-  later(kind: CallKind, path: string, effect: () => void): Promise<void> {
+  later(
+    kind: CallKind,
+    path: string,
+    effect: () => void,
+    partly?: (failure: Failure) => void,
+  ): Promise<void> {
     const fault = this.#enter(kind, path);
     return new Promise((resolve, reject) => {
       this.#program.after(this.#machine.dice.fraction() * 8, () => {
         if (fault?.kind === 'error') {
+          partly?.(fault);
           reject(systemError(fault.code, path));
           return;
         }
@@ -194,11 +200,26 @@ class SimulatedFile implements OpenFile {
   sync(): Promise<void> {
     this.#check();
     const { made } = this.#inode;
-    return this.#files.later('sync', this.path, () => this.#inode.syncUpTo(made));
+    return this.#files.later(
+      'sync',
+      this.path,
+      () => this.#inode.syncUpTo(made),
+      (failure) => this.#dropIf(failure),
+    );
   }
 
   syncNow(): void {
-    this.#call('sync', () => this.#inode.sync());
+    this.#check();
+    this.#files.call(
+      'sync',
+      this.path,
+      () => this.#inode.sync(),
+      (failure) => this.#dropIf(failure),
+    );
+  }
+
+  #dropIf({ drops }: Failure): void {
+    if (drops === true) this.#inode.dropDirty();
   }
 
   shareWithGroup(): void {

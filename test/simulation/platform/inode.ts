@@ -33,6 +33,10 @@ export class Inode {
   /** Changes ever made, and how many of the first of them are on the medium. */
   #made = 0;
   #synced = 0;
+  /** What is on the medium, once a sync has failed and dropped what it was to write; undefined: `#bytes` less the changes. */
+  #medium: { readonly bytes: Buffer<ArrayBuffer>; readonly size: number } | undefined;
+  /** Changes that are on no medium, by their numbers: after the first of each pair, up to the second. */
+  #dropped: { readonly after: number; readonly to: number }[] = [];
   modifiedAt = 0;
 
   get size(): number {
@@ -49,13 +53,16 @@ export class Inode {
     return this.#made;
   }
 
-  /** How many of the first changes are on the medium. */
-  get synced(): number {
-    return this.#synced;
+  get isSynced(): boolean {
+    return (
+      this.#changes.length === 0 &&
+      (this.#dropped.length === 0 || this.durableContent().equals(this.content()))
+    );
   }
 
-  get isSynced(): boolean {
-    return this.#changes.length === 0;
+  /** Whether the change that was the `made`th is on the medium. */
+  holds(made: number): boolean {
+    return made <= this.#synced && !this.#dropped.some(({ after, to }) => made > after && made <= to);
   }
 
   read(into: Uint8Array, position: number): number {
@@ -66,7 +73,7 @@ export class Inode {
     return count;
   }
 
-  content(): Buffer {
+  content(): Buffer<ArrayBuffer> {
     const bytes = Buffer.alloc(this.#size);
     this.read(bytes, 0);
     return bytes;
@@ -120,8 +127,30 @@ export class Inode {
   /** What was done before `made` stood there is on the medium from now on. */
   syncUpTo(made: number): void {
     const count = Math.max(0, made - this.#synced);
-    this.#changes.splice(0, count);
+    const written = this.#changes.splice(0, count);
     this.#synced += count;
+    if (this.#medium === undefined) return;
+    const medium = new Inode();
+    medium.#bytes = Buffer.from(this.#medium.bytes);
+    medium.#size = this.#medium.size;
+    for (const change of written) {
+      medium.#grow(change.position + (change.after?.length ?? 0));
+      medium.#redo(change, 'keep');
+    }
+    this.#medium = { bytes: medium.#bytes, size: medium.#size };
+  }
+
+  /**
+   * A sync failed as on Linux: what was to be written is clean from now on, as if it had been, and is seen until the power
+   * fails; no later sync writes it.
+   */
+  dropDirty(): void {
+    if (this.#changes.length === 0) return;
+    const bytes = this.durableContent();
+    this.#medium = { bytes, size: bytes.length };
+    this.#dropped.push({ after: this.#synced, to: this.#made });
+    this.#changes = [];
+    this.#synced = this.#made;
   }
 
   sync(): void {
@@ -134,8 +163,13 @@ export class Inode {
   }
 
   /** What the medium surely holds: all that was not synced is gone. */
-  durableContent(): Buffer {
+  durableContent(): Buffer<ArrayBuffer> {
     const copy = new Inode();
+    if (this.#medium !== undefined) {
+      copy.#bytes = this.#medium.bytes;
+      copy.#size = this.#medium.size;
+      return copy.content();
+    }
     copy.#bytes = Buffer.from(this.#bytes);
     copy.#size = this.#size;
     for (const change of this.#changes.toReversed()) copy.#undo(change);
@@ -146,6 +180,14 @@ export class Inode {
     const changes = this.#changes;
     for (const change of changes.toReversed()) this.#undo(change);
     this.#changes = [];
+    if (this.#medium !== undefined) {
+      this.#bytes = Buffer.concat([
+        this.#medium.bytes,
+        Buffer.alloc(Math.max(0, this.#bytes.length - this.#medium.bytes.length)),
+      ]);
+      this.#size = this.#medium.size;
+      this.#medium = undefined;
+    }
     for (const change of changes) this.#redo(change, loss());
     this.#synced = this.#made;
     this.#recountPages();

@@ -27,7 +27,13 @@ export interface Call {
 
 /** What may go wrong at a call. */
 export type CallFault =
-  | { readonly kind: 'error'; readonly code: 'EIO' | 'ENOSPC'; readonly part: number }
+  | {
+      readonly kind: 'error';
+      readonly code: 'EIO' | 'ENOSPC';
+      readonly part: number;
+      /** A sync that fails has given up what it was to write: the next one succeeds without it. */
+      readonly drops?: boolean;
+    }
   /** The program dies before the call has an effect, or when it has had it. */
   | { readonly kind: 'death'; readonly before: boolean; readonly power: boolean };
 
