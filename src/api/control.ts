@@ -1,5 +1,6 @@
 import type { LinkTestReport } from './contract/link-test.ts';
 import type { PlacedMarker } from './contract/markers.ts';
+import type { RecoveryPoints } from './contract/points.ts';
 import type { RetentionReport, SnapshotEntry } from './contract/snapshots.ts';
 import type { StatusReport } from './contract/status.ts';
 
@@ -23,6 +24,8 @@ export interface DaemonControl {
   testLink(group: string, destination: string): Promise<LinkTestReport>;
   /** Oldest LSN first. @throws OperatorError `GROUP_UNKNOWN`, or why they cannot be listed */
   snapshots(group: string): Promise<readonly SnapshotEntry[]>;
+  /** @throws OperatorError `GROUP_UNKNOWN`, or why they cannot be told */
+  points(group: string): Promise<RecoveryPoints>;
   /** Newest first. @throws OperatorError `GROUP_UNKNOWN`, `NO_RETENTION`, or why they cannot be listed */
   retention(group: string): Promise<RetentionReport>;
   /** Durable when this resolves. @throws OperatorError `GROUP_UNKNOWN`, `SNAPSHOT_NOT_FOUND`, `SNAPSHOT_IN_USE` */

@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import { whyInvalid } from '../platform/invalid.ts';
 import { markerRequestSchema, type PlacedMarker } from './contract/markers.ts';
 import { NAME_PATTERN, NAME_RULE } from '../platform/name-rule.ts';
+import type { RecoveryPoints } from './contract/points.ts';
 import type { ReloadAnswer } from './contract/reload.ts';
 import {
   SNAPSHOT_ID_PATTERN,
@@ -66,6 +67,10 @@ export function addRoutes(app: FastifyInstance, control: DaemonControl): void {
     const snapshots = await control.snapshots(checkedGroup(request.params.name));
     return { snapshots: [...snapshots] };
   });
+
+  app.get<GroupRoute>('/groups/:name/points', (request): Promise<RecoveryPoints> =>
+    control.points(checkedGroup(request.params.name)),
+  );
 
   app.get<GroupRoute>('/groups/:name/retention', (request): Promise<RetentionReport> =>
     control.retention(checkedGroup(request.params.name)),

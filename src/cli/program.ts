@@ -1,16 +1,15 @@
 /**
  * The command line. Every command's own module is imported when it is called, so that `status` need not load a daemon.
  */
-import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { Command, CommanderError, Option } from 'commander';
 import manifest from '../../package.json' with { type: 'json' };
-import { NAME_PATTERN, NAME_RULE } from '../platform/name-rule.ts';
 import { OperatorError } from '../platform/errors.ts';
 import { CommandError } from './command-error.ts';
 import { EXIT_CODES_HELP, ExitCode } from './exit-codes.ts';
-import { defaultConfigFile, defaultStateFolder } from './paths.ts';
+import { defaultConfigFile } from './paths.ts';
+import { example, machine, name, stateOption, type Finish } from './program-parts.ts';
+import { addRecovery } from './program-recovery.ts';
 import { printable } from './text.ts';
-
-const machine = { platform: process.platform, environment: process.env };
 
 /** Runs one command and resolves with its exit code; never rejects for what an operator can mend. */
 export async function run(args: readonly string[]): Promise<number> {
@@ -37,8 +36,6 @@ function printError({ message, remedy }: OperatorError): void {
 
 const sentence = (text: string): string => `${printable(text).replace(/\.$/, '')}.`;
 
-type Finish = (exitCode: number) => void;
-
 function createProgram(finish: Finish): Command {
   const program = new Command('blockferry')
     .description(manifest.description)
@@ -52,6 +49,7 @@ function createProgram(finish: Finish): Command {
   addStatus(program, finish);
   addMarker(program, finish);
   addSnapshot(program, finish);
+  addRecovery(program, finish);
   addInspect(program, finish);
   return program;
 }
@@ -236,17 +234,3 @@ function addInspect(program: Command, finish: Finish): void {
       finish(inspect({ ...options, segments, keyFile: options.keyFile }));
     });
 }
-
-/** The daemon leaves its address there, in api.json. */
-function stateOption(): Option {
-  return new Option('--state <dir>', "the running daemon's state folder")
-    .env('BLOCKFERRY_STATE')
-    .default(defaultStateFolder(machine));
-}
-
-function name(value: string): string {
-  if (NAME_PATTERN.test(value)) return value;
-  throw new InvalidArgumentError(`A name has ${NAME_RULE}.`);
-}
-
-const example = (line: string): string => `\nExample:\n  ${line}`;

@@ -1,10 +1,13 @@
 /** Builds a destination group from its configuration and runs it. */
 import type { DestinationGroupStatus } from '../api/contract/status.ts';
+import type { RecoveryPoints } from '../api/contract/points.ts';
 import type { SnapshotEntry } from '../api/contract/snapshots.ts';
 import type { DestinationGroupConfig } from '../config/config.ts';
 import type { DestinationBack } from '../destage/destination-back.ts';
 import { DestinationGroup } from '../destage/destination-group.ts';
 import type { SnapshotFacts } from '../destage/snapshots.ts';
+import type { DestinationState } from '../destage/state-file.ts';
+import { isNameOfTime } from '../journal/marker-names.ts';
 import { encodeStatus } from '../journal/status-codec.ts';
 import type { Clock } from '../platform/clock.ts';
 import { OperatorError } from '../platform/errors.ts';
@@ -80,6 +83,10 @@ function runningDestination(
     name: config.name,
     status: () => Promise.resolve(statusOf(config, group, clock.now())),
     snapshots: async () => (await back.call.snapshots()).map(entryOf),
+    async points() {
+      const { state } = group.report().facts;
+      return pointsOf(state, await back.call.snapshots());
+    },
     async retention() {
       if (keeper === undefined) throw noRetention(config.name);
       const verdicts = await keeper.judge();
@@ -117,6 +124,14 @@ function runningDestination(
 
 function entryOf({ id, name, lsn, time, kind }: SnapshotFacts): SnapshotEntry {
   return { id, name, lsn, time, kind };
+}
+
+function pointsOf(state: DestinationState, snapshots: readonly SnapshotFacts[]): RecoveryPoints {
+  const { applied: lsn, appliedTime: time, consistent } = state;
+  return {
+    applied: { lsn, time, consistent },
+    snapshots: snapshots.map((facts) => ({ ...entryOf(facts), named: !isNameOfTime(facts.name) })),
+  };
 }
 
 function noRetention(group: string): OperatorError {

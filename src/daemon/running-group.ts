@@ -1,6 +1,7 @@
 import type { MarkerToPlace } from '../api/control.ts';
 import type { LinkTestReport } from '../api/contract/link-test.ts';
 import type { PlacedMarker } from '../api/contract/markers.ts';
+import type { RecoveryPoints } from '../api/contract/points.ts';
 import type { RetentionReport, SnapshotEntry } from '../api/contract/snapshots.ts';
 import type { DestinationGroupStatus, SourceStatus } from '../api/contract/status.ts';
 import { join } from 'node:path';
@@ -16,6 +17,8 @@ export interface RunningGroup {
   status(): Promise<SourceStatus | DestinationGroupStatus>;
   placeMarker(marker: MarkerToPlace): Promise<PlacedMarker>;
   snapshots(): Promise<readonly SnapshotEntry[]>;
+  /** What the group can be brought back to here. */
+  points(): Promise<RecoveryPoints>;
   /** @throws OperatorError `NO_RETENTION` */
   retention(): Promise<RetentionReport>;
   /** Durable when this resolves. @throws OperatorError `SNAPSHOT_NOT_FOUND`, `SNAPSHOT_IN_USE` */

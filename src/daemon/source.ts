@@ -135,6 +135,10 @@ class Source implements RunningGroup {
     return Promise.reject(noSnapshotsHere(this.name));
   }
 
+  points(): Promise<never> {
+    return Promise.reject(noSnapshotsHere(this.name));
+  }
+
   retention(): Promise<never> {
     return Promise.reject(noSnapshotsHere(this.name));
   }

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { endpointSchema, type Endpoint } from '../../src/api/contract/endpoint.ts';
 import type { LinkTestReport } from '../../src/api/contract/link-test.ts';
 import type { PlacedMarker } from '../../src/api/contract/markers.ts';
+import type { RecoveryPoints } from '../../src/api/contract/points.ts';
 import type { RetentionReport, SnapshotEntry } from '../../src/api/contract/snapshots.ts';
 import type { StatusReport } from '../../src/api/contract/status.ts';
 import type { DaemonControl, MarkerToPlace } from '../../src/api/control.ts';
@@ -64,6 +65,19 @@ export class PretendedDaemon implements DaemonControl {
         kind: 'copy-on-write',
       },
     ]);
+  }
+
+  async points(group: string): Promise<RecoveryPoints> {
+    const [older, newer] = await this.snapshots(group);
+    const applied = { lsn: 9100, time: MARKER_TIME + 5000, consistent: true };
+    if (older === undefined || newer === undefined) return { applied, snapshots: [] };
+    return {
+      applied,
+      snapshots: [
+        { ...older, named: true },
+        { ...newer, named: false },
+      ],
+    };
   }
 
   async retention(group: string): Promise<RetentionReport> {

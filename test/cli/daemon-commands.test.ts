@@ -4,6 +4,7 @@ import { rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import { join } from 'node:path';
 import type { AddressInfo } from 'node:net';
+import { recoveryPointsSchema } from '../../src/api/contract/points.ts';
 import { snapshotListSchema } from '../../src/api/contract/snapshots.ts';
 import { NAME_PATTERN } from '../../src/platform/name-rule.ts';
 import { OperatorError } from '../../src/platform/errors.ts';
@@ -125,6 +126,17 @@ describe('blockferry marker and snapshot', () => {
     const json = await run('snapshot', 'list', 'mail', '--json');
     assert.equal(snapshotListSchema.parse(JSON.parse(json.out)).snapshots.length, 2);
     assert.equal((await run('snapshot', 'list', 'oracle')).out, 'Group oracle has no snapshots here.\n');
+  });
+
+  it('list recovery points: snapshots, who named them, and where the volumes are', async () => {
+    const { exitCode, out } = await run('recover', 'points', 'mail');
+    assert.equal(exitCode, 0);
+    assert.match(
+      out,
+      /^LSN +TIME AT THE SOURCE +SNAPSHOT +NAMED +ID\n8000 +2026-11-21 01:46:00 +before-upgrade +by hand .*\n9000 .* by its time .*\nThe volumes themselves are at LSN 9100, written at the source at 2026-11-21 01:46:05\.\n$/,
+    );
+    const json = await run('recover', 'points', 'mail', '--json');
+    assert.equal(recoveryPointsSchema.parse(JSON.parse(json.out)).snapshots.length, 2);
   });
 });
 

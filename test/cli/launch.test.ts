@@ -65,6 +65,7 @@ describe('the command line', () => {
     ['marker', 'snapshot'],
     ['marker', 'custom'],
     ['snapshot', 'list'],
+    ['recover', 'points'],
     ['inspect'],
     ['demo'],
   ];

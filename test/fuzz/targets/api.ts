@@ -75,9 +75,14 @@ function seeds(): Buffer[] {
     ask(0, 'groups/oracle/destinations/bern/test'),
     ask(0, 'reload'),
     ask(3, `groups/oracle/snapshots/${GROUP.id}`),
-    ...['status', 'groups/oracle/status', 'groups/oracle/snapshots', 'groups/%2e%2e/status', 'nowhere'].map(
-      (url) => ask(1, url),
-    ),
+    ...[
+      'status',
+      'groups/oracle/status',
+      'groups/oracle/snapshots',
+      'groups/oracle/points',
+      'groups/%2e%2e/status',
+      'nowhere',
+    ].map((url) => ask(1, url)),
   ];
 }
 
@@ -104,6 +109,10 @@ function control(): DaemonControl {
     snapshots(group) {
       assert.match(group, NAME_PATTERN);
       return Promise.resolve([]);
+    },
+    points(group) {
+      assert.match(group, NAME_PATTERN);
+      return Promise.resolve({ applied: { lsn: 0, time: 0, consistent: false }, snapshots: [] });
     },
     retention(group) {
       assert.match(group, NAME_PATTERN);

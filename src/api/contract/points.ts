@@ -1,0 +1,17 @@
+/** `GET /groups/:name/points`: what a destination can go back to. */
+import { z } from 'zod';
+import { snapshotEntrySchema } from './snapshots.ts';
+
+export const recoveryPointsSchema = z.object({
+  /** Where the volumes are now. No recovery point while they are not `consistent`. */
+  applied: z.object({
+    lsn: z.int().nonnegative(),
+    /** The source's clock there, milliseconds since 1970; 0 when nothing was applied yet. */
+    time: z.int().nonnegative(),
+    consistent: z.boolean(),
+  }),
+  /** Oldest LSN first. `named`: somebody gave it its name; such a one is never pruned. */
+  snapshots: z.array(snapshotEntrySchema.extend({ named: z.boolean() })),
+});
+
+export type RecoveryPoints = z.infer<typeof recoveryPointsSchema>;

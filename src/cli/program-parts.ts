@@ -1,0 +1,22 @@
+/** What commands' definitions share. */
+import { InvalidArgumentError, Option } from 'commander';
+import { NAME_PATTERN, NAME_RULE } from '../platform/name-rule.ts';
+import { defaultStateFolder } from './paths.ts';
+
+export type Finish = (exitCode: number) => void;
+
+export const machine = { platform: process.platform, environment: process.env };
+
+/** The daemon leaves its address there, in api.json. */
+export function stateOption(): Option {
+  return new Option('--state <dir>', "the running daemon's state folder")
+    .env('BLOCKFERRY_STATE')
+    .default(defaultStateFolder(machine));
+}
+
+export function name(value: string): string {
+  if (NAME_PATTERN.test(value)) return value;
+  throw new InvalidArgumentError(`A name has ${NAME_RULE}.`);
+}
+
+export const example = (line: string): string => `\nExample:\n  ${line}`;

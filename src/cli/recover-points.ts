@@ -1,0 +1,44 @@
+import { recoveryPointsSchema, type RecoveryPoints } from '../api/contract/points.ts';
+import { ask } from './client.ts';
+import { ExitCode } from './exit-codes.ts';
+import { paint, print, printJson } from './output.ts';
+import { columns, printable, timeText } from './text.ts';
+
+export interface RecoverPointsOptions {
+  readonly state: string;
+  readonly group: string;
+  readonly json: boolean;
+}
+
+export async function recoverPoints({ state, group, json }: RecoverPointsOptions): Promise<ExitCode> {
+  const points = await ask(state, {
+    method: 'GET',
+    path: `/groups/${encodeURIComponent(group)}/points`,
+    answer: recoveryPointsSchema,
+  });
+  if (json) printJson(points);
+  else print([...table(points), presentText(points.applied)]);
+  return ExitCode.ok;
+}
+
+function table({ snapshots }: RecoveryPoints): string[] {
+  if (snapshots.length === 0) return ['There are no snapshots.'];
+  const header = ['LSN', 'TIME AT THE SOURCE', 'SNAPSHOT', 'NAMED', 'ID'].map((title) =>
+    paint('bold', title),
+  );
+  const rows = snapshots.map(({ name, lsn, time, named, id }) => [
+    String(lsn),
+    timeText(time),
+    printable(name),
+    named ? 'by hand' : 'by its time',
+    id,
+  ]);
+  return columns([header, ...rows]);
+}
+
+function presentText({ lsn, time, consistent }: RecoveryPoints['applied']): string {
+  if (lsn === 0) return 'The volumes hold nothing yet.';
+  const when = time === 0 ? '' : `, written at the source at ${timeText(time)}`;
+  const state = consistent ? '' : ', and are no recovery point: existing data is still being brought over';
+  return `The volumes themselves are at LSN ${lsn}${when}${state}.`;
+}
