@@ -5,18 +5,22 @@
  * I7: what a snapshot needs is preserved before the volume under it is overwritten.
  */
 import { createHash } from 'node:crypto';
-import { lsn, type AttachedVolume, type Lsn } from '../journal/ids.ts';
+import { lsn, LSN_NONE, type AttachedVolume, type Lsn } from '../journal/ids.ts';
 import { RecordKind, type JournalRecord } from '../journal/record.ts';
 import type { SegmentReader } from '../journal/segment/segment.ts';
+import type { Verification } from '../journal/verification.ts';
+import { parseVerify } from '../journal/verify.ts';
 import { describeError, errorCode, OperatorError } from '../platform/errors.ts';
 import type { Files } from '../platform/files.ts';
 import type { Log } from '../platform/log.ts';
 import { isNoRoom } from '../platform/reserve.ts';
 import { VolumeSet, type SetVolume } from '../volume/volume-set.ts';
 import { attach, volumeUnknown } from './attach.ts';
+import { compare } from './comparing.ts';
 import { parseMarker } from './marker-record.ts';
 import type { OpenSnapshots, SnapshotFacts, Snapshots } from './snapshots.ts';
 import type { DestinationState } from './state-file.ts';
+import { afterVerify } from './verification.ts';
 
 export interface ApplierOptions {
   /** Volume name → path. */
@@ -24,6 +28,8 @@ export interface ApplierOptions {
   readonly openSnapshots: OpenSnapshots;
   /** The volumes are about to be copied over: durable on return, so that half a copy is never called consistent. */
   readonly onCopyBegins: () => void;
+  /** A range differs from the source's: durable on return, because nobody looks there again before the next pass. */
+  readonly onDiffers: (verification: Verification) => void;
 }
 
 export class Applier {
@@ -35,6 +41,7 @@ export class Applier {
   #unplaced: string | undefined;
   #volumes: VolumeSet | undefined;
   #snapshots: Snapshots | undefined;
+  #begun = LSN_NONE;
 
   constructor(
     files: Files,
@@ -51,8 +58,13 @@ export class Applier {
     this.#tryStore();
   }
 
-  /** The state behind the segment; durable in the volumes only after `sync`. @throws SegmentRefused, OperatorError */
-  applySegment(reader: SegmentReader, before: DestinationState): DestinationState {
+  /**
+   * The state behind the segment; durable in the volumes only after `sync`.
+   * @param begun up to here the volumes may be ahead of the records: none of these is compared
+   * @throws SegmentRefused, OperatorError
+   */
+  applySegment(reader: SegmentReader, before: DestinationState, begun: Lsn): DestinationState {
+    this.#begun = begun;
     let state = before;
     for (const frame of reader.frames()) state = this.#applyFrame(frame, state);
     const { last, digestAfter, lastTime } = reader.header;
@@ -133,12 +145,32 @@ export class Applier {
         return { ...state, consistent: true };
       case RecordKind.marker:
         return this.#reachMarker(record, state);
-      case RecordKind.clock:
       case RecordKind.verify:
+        return this.#verify(record, state);
+      case RecordKind.clock:
       case RecordKind.write:
       case RecordKind.zero:
         return state;
     }
+  }
+
+  #verify(record: JournalRecord, state: DestinationState): DestinationState {
+    const payload = parseVerify(record);
+    if (payload === undefined) {
+      this.#log.error('a verify record cannot be used and is passed over', { lsn: record.lsn });
+      return state;
+    }
+    this.#checkPlaces();
+    const isComparable = state.consistent && record.lsn > this.#begun;
+    const comparison = isComparable && this.#volumes ? compare(this.#volumes, record, payload) : undefined;
+    const verification = afterVerify(state.verification, record, payload, comparison);
+    if (comparison !== undefined && comparison.differing.length > 0) {
+      this.#options.onDiffers(verification);
+      const volume = this.#placed.find(({ index }) => index === record.volume)?.name;
+      for (const range of comparison.differing)
+        this.#log.error('the replica differs from the source', { volume, ...range, lsn: record.lsn });
+    }
+    return { ...state, verification };
   }
 
   #attachVolumes(volumes: readonly AttachedVolume[]): void {

@@ -10,10 +10,11 @@
  *     arrived, the reason beside a refused segment) has a reserve.
  */
 import { join } from 'node:path';
-import type { Lsn } from '../journal/ids.ts';
+import { lsn, type Lsn } from '../journal/ids.ts';
 import { parseSealedName, type SegmentRange } from '../journal/names.ts';
 import { SegmentRefused, type SegmentReader } from '../journal/segment/segment.ts';
 import type { RefusedSegment } from '../journal/status.ts';
+import type { Verification } from '../journal/verification.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { Files } from '../platform/files.ts';
 import type { Log } from '../platform/log.ts';
@@ -79,6 +80,8 @@ export class DestinationBack {
   readonly #applier: Applier;
   readonly #reserve: Reserve;
   #state: DestinationState;
+  /** The last record of whatever was begun to be applied, ever. */
+  #begun: Lsn;
   #damaged: RefusedSegment[] = [];
 
   constructor(files: Files, clock: Clock, log: Log, options: DestinationBackOptions) {
@@ -92,7 +95,12 @@ export class DestinationBack {
     const onCopyBegins = (): void => {
       if (this.#state.consistent) this.#move({ ...this.#state, consistent: false });
     };
-    this.#applier = new Applier(files, log, { ...options, onCopyBegins }, this.#state.volumes);
+    const onDiffers = (verification: Verification): void => this.#move({ ...this.#state, verification });
+    const applier = { ...options, onCopyBegins, onDiffers };
+    this.#applier = new Applier(files, log, applier, this.#state.volumes);
+    this.#begun = lsn(Math.max(this.#state.begun, this.#journal.last()));
+    // Before any of it is taken out of the journal: of what was received all may have been begun.
+    if (this.#begun > this.#state.applied) this.#move(this.#state);
     this.#journal.recover(this.#state, (path, range, error) => this.#rotted(path, range, error));
   }
 
@@ -262,10 +270,14 @@ export class DestinationBack {
 
   #applySegment(segment: ReceivedSegment, before: DestinationState): DestinationState {
     const reader = this.#options.openSegment(segment.path);
+    const begun = this.#begun;
+    this.#begun = lsn(Math.max(begun, segment.range.last));
     try {
-      return this.#applier.applySegment(reader, before);
+      return this.#applier.applySegment(reader, before, begun);
     } catch (error) {
       if (error instanceof SegmentRefused) {
+        // Noted first: the next start does not find it in the journal.
+        this.#move(this.#state);
         this.#journal.cutFrom(segment);
         this.#rotted(segment.path, segment.range, error);
       }
@@ -283,7 +295,8 @@ export class DestinationBack {
     this.#log.error(`a received segment was damaged on this side's disk: ${error.message}`);
   }
 
-  #move(state: DestinationState): void {
+  #move(changed: DestinationState): void {
+    const state = { ...changed, begun: this.#begun };
     writeDestinationState(this.#files, this.#options.folder, state);
     this.#state = state;
   }

@@ -14,6 +14,7 @@ import type { BackCalls, DestinationGroupOptions } from './group-options.ts';
 import {
   applyReason,
   crowdReason,
+  differsReason,
   GroupWaits,
   holeReason,
   receiveReason,
@@ -282,6 +283,8 @@ export class DestinationGroup {
     const full = this.#room() === 0;
     const message = `there is no room left in ${folder} (quota ${quota} bytes): nothing more is received`;
     this.#waits.set('room', full ? { code: 'disk-full', message } : undefined);
+    const { verification, volumes } = this.#facts.state;
+    this.#waits.set('differs', differsReason(verification, volumes));
     this.#waits.set('volumes', unsentReason(paths.keys(), this.#facts.state.volumes));
     const news = [this.#changes, this.#intake.changes, this.#waits.changes].join();
     if (!force && news === this.#told && !this.#publisher.isDue) return;
@@ -301,6 +304,7 @@ export class DestinationGroup {
       full,
       consistent: state.consistent,
       waiting: this.#waits.first(),
+      ...(state.verification.pass + state.verification.found > 0 ? { verification: state.verification } : {}),
     };
   }
 }

@@ -1,5 +1,7 @@
 /** What stands in a destination's way, in the words of its waits and its status file. */
+import type { AttachedVolume } from '../journal/ids.ts';
 import type { DestinationStatus } from '../journal/status.ts';
+import type { Verification } from '../journal/verification.ts';
 import type { Clock } from '../platform/clock.ts';
 import { describeError, errorCode } from '../platform/errors.ts';
 import { isNoRoom } from '../platform/reserve.ts';
@@ -20,6 +22,7 @@ const SUBJECTS = [
   'hole',
   'crowd',
   'marker-failure',
+  'differs',
   'volumes',
   'tidy',
 ] as const;
@@ -94,6 +97,23 @@ export function unsentReason(
   if (unsent.length === 0) return undefined;
   const message = `configured here and not sent by the source: ${unsent.join(', ')}; add them to the group at the source, or remove them here`;
   return { code: 'volume-not-sent', message };
+}
+
+/** Ranges that are named one by one. */
+const DIFFERING_NAMED_MAX = 3;
+
+export function differsReason(
+  { differing }: Verification,
+  volumes: readonly AttachedVolume[],
+): Reason | undefined {
+  if (differing.length === 0) return undefined;
+  const named = differing.slice(0, DIFFERING_NAMED_MAX).map(({ volume, offset, length }) => {
+    const name = volumes.find(({ index }) => index === volume)?.name ?? String(volume);
+    return `${length} bytes at ${offset} of volume ${name}`;
+  });
+  const more = differing.length > named.length ? ` and ${differing.length - named.length} more` : '';
+  const message = `the replica differs from its source: ${named.join(', ')}${more}; the source sends them again; see whether the disks below are well`;
+  return { code: 'replica-differs', message };
 }
 
 export function holeReason([hole]: DestinationStatus['missing']): Reason | undefined {

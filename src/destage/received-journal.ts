@@ -3,7 +3,7 @@
  * applied (I3, I4).
  */
 import { basename, join } from 'node:path';
-import type { Lsn } from '../journal/ids.ts';
+import { lsn, LSN_NONE, type Lsn } from '../journal/ids.ts';
 import {
   compareRanges,
   INBOX_FOLDER,
@@ -64,6 +64,12 @@ export class ReceivedJournal {
 
   received(applied: Lsn): Lsn {
     return this.#segments.at(-1)?.range.last ?? applied;
+  }
+
+  /** The last record of all that lies in the folder, whatever becomes of it. */
+  last(): Lsn {
+    const ranges = this.#files.list(this.#folder).flatMap((name) => parseSealedName(name) ?? []);
+    return lsn(Math.max(LSN_NONE, ...ranges.map(({ last }) => last)));
   }
 
   /**

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import type { AttachedVolume, Epoch, EpochIdentity, Lsn, VolumeIndex } from '../journal/ids.ts';
 import { LSN_NONE, VOLUMES_PER_GROUP_MAX } from '../journal/ids.ts';
+import { VERIFICATION_START, verificationSchema, type Verification } from '../journal/verification.ts';
 import { DIGEST_START } from '../journal/segment/format.ts';
 import { OperatorError } from '../platform/errors.ts';
 import type { Files } from '../platform/files.ts';
@@ -46,6 +47,9 @@ export interface DestinationState {
   readonly background: readonly PendingMarker[];
   /** Status sequence numbers below this have perhaps been used. */
   readonly statusSequence: number;
+  /** What a crash or a failure cut off may have reached the volumes up to here, though the checkpoint says less. */
+  readonly begun: Lsn;
+  readonly verification: Verification;
 }
 
 export const DESTINATION_START: DestinationState = {
@@ -59,6 +63,8 @@ export const DESTINATION_START: DestinationState = {
   pending: undefined,
   background: [],
   statusSequence: 0,
+  begun: LSN_NONE,
+  verification: VERIFICATION_START,
 };
 
 const FILE = 'destination-state.json';
@@ -98,6 +104,8 @@ const schema = z.strictObject({
   pending: marker.optional(),
   background: z.array(marker).max(BACKGROUND_MAX).default([]),
   statusSequence: count,
+  begun: lsnSchema.default(LSN_NONE),
+  verification: verificationSchema.default(() => ({ ...VERIFICATION_START, differing: [] })),
 });
 
 /** @throws OperatorError `STATE_DAMAGED` */

@@ -10,6 +10,7 @@ import { shortList, whyInvalid } from '../platform/invalid.ts';
 import type { Random } from '../platform/random.ts';
 import type { Epoch, Lsn } from './ids.ts';
 import { STATUS_SIZE_MAX, type DestinationStatus } from './status.ts';
+import { verificationSchema } from './verification.ts';
 
 const SALT_SIZE = 16;
 const TAG_SIZE = 16;
@@ -50,6 +51,7 @@ const statusSchema = z.strictObject({
   waiting: z
     .strictObject({ code: z.string().max(64), message: z.string().max(1000), since: count })
     .optional(),
+  verification: verificationSchema.optional(),
 });
 
 const envelopeSchema = z.strictObject({

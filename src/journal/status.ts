@@ -4,6 +4,7 @@
  */
 import type { EpochIdentity, Lsn } from './ids.ts';
 import type { SegmentRange } from './names.ts';
+import type { Verification } from './verification.ts';
 
 export interface DestinationStatus {
   /** Of this layout. */
@@ -37,6 +38,8 @@ export interface DestinationStatus {
   readonly consistent: boolean;
   /** What the destination waits for, in words, or undefined. */
   readonly waiting: DestinationWait | undefined;
+  /** Undefined before the first verify record. */
+  readonly verification?: Verification | undefined;
 }
 
 export interface RefusedSegment extends SegmentRange {
@@ -48,7 +51,7 @@ export interface RefusedSegment extends SegmentRange {
 /**
  * Stable codes: `disk-full` (receiving stops), `receive-failed`; `volume-full`, `volume-offline`, `volume-unknown`,
  * `volume-size`, `snapshot-limit`, `apply-failed`; `hole`, `inbox-crowded`, `marker-running`, `markers-crowded`,
- * `marker-stuck`, `marker-failed`, `volume-not-sent`, `snapshots-untidy`, `destination-failed`, `destination-stalled`.
+ * `marker-stuck`, `marker-failed`, `replica-differs`, `volume-not-sent`, `snapshots-untidy`, `destination-failed`, `destination-stalled`.
  */
 export interface DestinationWait {
   readonly code: string;

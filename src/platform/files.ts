@@ -27,6 +27,11 @@ export interface OpenFile {
    * Where the file system cannot tell, everything is data.
    */
   nextData(position: number): { readonly start: number; readonly end: number } | undefined;
+  /**
+   * What the system's memory holds of a range is dropped, so that the next read comes from the medium; what has not reached
+   * that is kept. False where the platform cannot.
+   */
+  forgetCached(position: number, length: number): boolean;
   /** Its group may read it (mode 0640): what is made is its owner's alone otherwise. No effect on Windows. */
   shareWithGroup(): void;
   close(): void;

@@ -79,6 +79,16 @@ export class VolumeSet {
     this.#written.clear();
   }
 
+  /** Bytes; 0 when the group has no such volume. */
+  sizeOf(index: VolumeIndex): number {
+    return this.#volumes.get(index)?.size ?? 0;
+  }
+
+  /** What `look` sees in a volume's file. @throws OperatorError `VOLUME_OFFLINE` */
+  look<R>(index: VolumeIndex, look: (file: OpenFile) => R): R {
+    return this.#using(index, look);
+  }
+
   close(): void {
     for (const file of this.#open.values()) file.close();
     this.#open.clear();
@@ -107,7 +117,7 @@ export class VolumeSet {
   }
 
   /** After a failure every file is closed: a device that comes back is opened anew. */
-  #using(index: VolumeIndex, action: (file: OpenFile) => void): void {
+  #using<R>(index: VolumeIndex, action: (file: OpenFile) => R): R {
     const volume = this.#volume(index);
     try {
       let file = this.#open.get(index);
@@ -117,7 +127,7 @@ export class VolumeSet {
         if (file.size() < volume.size)
           throw new Error(`it has ${file.size()} bytes instead of ${volume.size}`);
       }
-      action(file);
+      return action(file);
     } catch (error) {
       this.close();
       if (isNoRoom(error)) throw noRoomFor(volume, error);

@@ -32,6 +32,7 @@ function dyingAt(n: number, when: 'before' | 'after'): { files: Files; calls: ()
     allocate: (size) => change(() => file.allocate(size)),
     punchHole: (position, length) => change(() => file.punchHole(position, length)),
     nextData: (position) => file.nextData(position),
+    forgetCached: (position, length) => file.forgetCached(position, length),
     close: () => file.close(),
   });
   const files: Files = {

@@ -14,6 +14,7 @@ import {
 import { DIGEST_START } from '../../src/journal/segment/format.ts';
 import { openSegment } from '../../src/journal/segment/reader.ts';
 import { writeSegment } from '../../src/journal/segment/writer.ts';
+import { encodeVerify, verifyDigest } from '../../src/journal/verify.ts';
 import { OperatorError } from '../../src/platform/errors.ts';
 import type { Clock } from '../../src/platform/clock.ts';
 import type { Files } from '../../src/platform/files.ts';
@@ -31,13 +32,27 @@ export type Step =
   | { readonly kind: 'init-begin' | 'init-end' }
   | { readonly kind: 'write'; readonly volume: number; readonly offset: number; readonly fill: number }
   | { readonly kind: 'zero'; readonly volume: number; readonly offset: number; readonly length: number }
-  | { readonly kind: 'marker'; readonly payload: unknown; readonly time?: number };
+  | { readonly kind: 'marker'; readonly payload: unknown; readonly time?: number }
+  | {
+      readonly kind: 'verify';
+      readonly volume: number;
+      readonly offset: number;
+      readonly length: number;
+      readonly pass: number;
+    };
 
 export const write = (volume: number, offset: number, fill: number): Step => ({
   kind: 'write',
   volume,
   offset,
   fill,
+});
+export const verify = (volume: number, offset: number, length: number, pass = 1): Step => ({
+  kind: 'verify',
+  volume,
+  offset,
+  length,
+  pass,
 });
 export const marker = (kind: 'snapshot' | 'custom', name: string, id: string): Step => ({
   kind: 'marker',
@@ -104,6 +119,13 @@ export class Stream {
           json(step.payload),
           SEED,
         );
+      case 'verify': {
+        const { volume, offset, length, pass } = step;
+        const content = this.volumes[volume]!.subarray(offset, offset + length);
+        const digest = content.some((byte) => byte !== 0) ? verifyDigest(content) : undefined;
+        const header = { ...base, kind: RecordKind.verify, volume: volume as VolumeIndex, offset };
+        return encodeRecord(header, encodeVerify({ length, pass, digest }), SEED);
+      }
       case 'write': {
         const data = Buffer.alloc(4096, step.fill);
         data.copy(this.volumes[step.volume]!, step.offset);

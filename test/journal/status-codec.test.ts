@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
-import { epoch, lsn, LSN_MAX } from '../../src/journal/ids.ts';
+import { epoch, lsn, LSN_MAX, type VolumeIndex } from '../../src/journal/ids.ts';
 import { decodeStatus, encodeStatus } from '../../src/journal/status-codec.ts';
 import type { DestinationStatus } from '../../src/journal/status.ts';
+import { DIFFERING_MAX, type DifferingRange } from '../../src/journal/verification.ts';
 import { seededRandom } from '../support/random.ts';
 
 /** What takes most room in JSON: six bytes for a character. */
@@ -28,6 +29,21 @@ const longest: DestinationStatus = {
   full: false,
   consistent: false,
   waiting: { code: WORST.repeat(64), message: WORST.repeat(1000), since: LSN_MAX },
+  verification: {
+    pass: LSN_MAX,
+    comparedBytes: LSN_MAX,
+    skippedBytes: LSN_MAX,
+    differed: LSN_MAX,
+    differing: new Array<DifferingRange>(DIFFERING_MAX).fill({
+      volume: 63 as VolumeIndex,
+      offset: LSN_MAX,
+      length: LSN_MAX,
+      lsn: LSN_MAX,
+    }),
+    found: LSN_MAX,
+    mended: LSN_MAX,
+    fromMedium: false,
+  },
 };
 
 describe('a status file', () => {

@@ -176,6 +176,7 @@ export class MemoryDisk implements Files {
       shareWithGroup: () => undefined,
       truncate: (size) => inode.resize(size),
       allocate: (size) => inode.resize(size),
+      forgetCached: () => true,
       punchHole: (position, length) => {
         inode.write(Buffer.alloc(length), position);
         this.room += length;

@@ -2,7 +2,7 @@ import * as fs from 'node:fs';
 import { dirname } from 'node:path';
 import type { Files, FileStat, OpenFile, OpenMode } from '../files.ts';
 import { blockDeviceSize } from './block-device.ts';
-import { allocateBlocks, nextData, punchHole } from './native.ts';
+import { allocateBlocks, forgetCached, nextData, punchHole } from './native.ts';
 
 /** ext4 on Linux 6.16 and later makes later small overwrites slow in what was written in larger pieces. */
 const WRITE_PIECE = 64 * 1024;
@@ -72,6 +72,10 @@ class NodeFile implements OpenFile {
 
   nextData(position: number): { readonly start: number; readonly end: number } | undefined {
     return nextData(this.#fd, position, this.size());
+  }
+
+  forgetCached(position: number, length: number): boolean {
+    return forgetCached(this.#fd, position, length);
   }
 
   shareWithGroup(): void {

@@ -8,10 +8,12 @@ const FALLOC_FL_KEEP_SIZE = 1;
 const FALLOC_FL_PUNCH_HOLE = 2;
 const SEEK_DATA = 3;
 const SEEK_HOLE = 4;
+const POSIX_FADV_DONTNEED = 4;
 
 interface LibC {
   readonly lseek: (fd: number, offset: number, whence: number) => number;
   readonly fallocate: (fd: number, mode: number, offset: number, length: number) => number;
+  readonly posix_fadvise: (fd: number, offset: number, length: number, advice: number) => number;
 }
 
 function loadLibC(): LibC | undefined {
@@ -20,6 +22,9 @@ function loadLibC(): LibC | undefined {
   return {
     lseek: libc.func('int64 lseek(int fd, int64 offset, int whence)') as LibC['lseek'],
     fallocate: libc.func('int fallocate(int fd, int mode, int64 offset, int64 length)') as LibC['fallocate'],
+    posix_fadvise: libc.func(
+      'int posix_fadvise(int fd, int64 offset, int64 length, int advice)',
+    ) as LibC['posix_fadvise'],
   };
 }
 
@@ -39,6 +44,11 @@ export function allocateBlocks(fd: number, length: number): boolean {
 /** False where the file system or the platform cannot, or the range could not be deallocated for whatever reason. */
 export function punchHole(fd: number, position: number, length: number): boolean {
   return libc?.fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, position, length) === 0;
+}
+
+/** Whether the page cache was told to drop a range. It keeps what is dirty, and what somebody has mapped. */
+export function forgetCached(fd: number, position: number, length: number): boolean {
+  return libc?.posix_fadvise(fd, position, length, POSIX_FADV_DONTNEED) === 0;
 }
 
 /** The next extent of data, undefined when only a hole follows; all of [position, size) where nobody can tell. */

@@ -1,8 +1,9 @@
 /** The status file: `journal/status-codec.ts`. */
 import assert from 'node:assert/strict';
-import { lsn } from '../../../src/journal/ids.ts';
+import { lsn, type VolumeIndex } from '../../../src/journal/ids.ts';
 import { decodeStatus, encodeStatus } from '../../../src/journal/status-codec.ts';
 import { STATUS_SIZE_MAX, type DestinationStatus } from '../../../src/journal/status.ts';
+import { VERIFICATION_START } from '../../../src/journal/verification.ts';
 import { seededRandom } from '../../support/random.ts';
 import type { FuzzTarget } from '../engine/target.ts';
 import { MIB, resultOrRefusal } from './expect.ts';
@@ -46,6 +47,12 @@ function seeds(): Buffer[] {
     full: false,
     consistent: true,
     waiting: { code: 'hole', message: 'records 11 to 20 are missing', since: TIME },
+    verification: {
+      ...VERIFICATION_START,
+      pass: 3,
+      comparedBytes: 4096,
+      differing: [{ volume: 0 as VolumeIndex, offset: 512, length: 512, lsn: lsn(8) }],
+    },
   };
   const empty: DestinationStatus = {
     ...status,
@@ -54,6 +61,7 @@ function seeds(): Buffer[] {
     missing: [],
     refused: [],
     waiting: undefined,
+    verification: VERIFICATION_START,
   };
   const random = seededRandom('status');
   return [

@@ -239,6 +239,10 @@ class SimulatedFile implements OpenFile {
     });
   }
 
+  forgetCached(): boolean {
+    return true;
+  }
+
   punchHole(position: number, length: number): boolean {
     return this.#change('punch', () => {
       this.#inode.punch(position, length);
