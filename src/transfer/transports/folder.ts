@@ -6,7 +6,7 @@
  * - What a cut transfer left in the part is read back and compared, so a resumed file is as good as one sent whole.
  */
 import { constants } from 'node:fs';
-import { lstat, mkdir, open, opendir, rename, rm, stat, type FileHandle } from 'node:fs/promises';
+import { lstat, mkdir, open, opendir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { PART_SUFFIX } from '../../journal/names.ts';
@@ -14,18 +14,26 @@ import { errorCode } from '../../platform/errors.ts';
 import {
   TransportError,
   type LocalFile,
-  type Pace,
   type RemoteFile,
   type TransferOptions,
   type Transport,
 } from '../transport.ts';
 import { BoundedCalls } from './bounded-calls.ts';
 import { fileError } from './file-errors.ts';
+import {
+  fill,
+  isOrdinaryFile,
+  NO_FOLLOW,
+  openPart,
+  writePart,
+  type OpenPart,
+  type PartCopy,
+} from './folder-part.ts';
 import { filePlace } from './folder-path.ts';
-import { changed, openLocalFile, READ_CHUNK } from './local-file.ts';
+import { openLocalFile } from './local-file.ts';
 import { checkFolder, isLegalPart, LIST_ENTRIES_MAX, parseName } from './names.ts';
-import { paced } from './paced.ts';
-import { monotonicProgress, type ReportProgress } from './progress.ts';
+import { monotonicProgress } from './progress.ts';
+import type { SpareBuffers } from './read-ahead.ts';
 import { cancelled, tooLarge, tooMany } from './refusals.ts';
 
 export interface FolderTransportOptions {
@@ -37,24 +45,13 @@ export interface FolderTransportOptions {
 const CALL_LIMIT = 60_000;
 /** Milliseconds before each further attempt at a rename. */
 const RENAME_PAUSES = [10, 20, 50, 100, 200, 400] as const;
-/** A server that is not trusted may put a link where a file of ours goes (I12). Windows has no such flag. */
-const NO_FOLLOW = (constants.O_NOFOLLOW as number | undefined) ?? 0;
-
-/** One transfer into a part. */
-interface PartCopy {
-  readonly source: LocalFile;
-  readonly input: FileHandle;
-  readonly path: string;
-  readonly progress: ReportProgress;
-  readonly pace: Pace | undefined;
-  /** @throws TransportError `Cancelled` once the transfer is aborted */
-  readonly check: () => void;
-}
-
 export class FolderTransport implements Transport {
   readonly description: string;
   readonly #root: string;
   readonly #calls: BoundedCalls;
+  readonly #spare: SpareBuffers = [];
+  /** Transfers under way. */
+  #sending = 0;
   #closing = new AbortController();
 
   constructor(options: FolderTransportOptions) {
@@ -66,18 +63,17 @@ export class FolderTransport implements Transport {
   async put(source: LocalFile, name: string, options: TransferOptions): Promise<void> {
     const { folder } = parseName(name);
     const { directory, path: target } = filePlace(this.#root, name);
-    const progress = monotonicProgress(source.size, options.onProgress);
     await this.#run(`sending ${name} to`, options.signal, async (check) => {
-      if (folder !== undefined) await this.#ensureFolder(folder);
-      const path = target + PART_SUFFIX;
-      const input = await openLocalFile(source);
+      const part = { path: target + PART_SUFFIX, folder };
+      this.#sending += 1;
       try {
-        await this.#writePart({ source, input, path, progress, pace: options.pace, check });
+        await this.#send(source, part, { ...options, check });
       } finally {
-        await this.#calls.close(input);
+        this.#sending -= 1;
+        if (this.#sending === 0) this.#spare.length = 0;
       }
       check();
-      await this.#replace(path, target);
+      await this.#replace(part.path, target);
       await this.#syncDirectory(directory);
     });
   }
@@ -85,13 +81,14 @@ export class FolderTransport implements Transport {
   async readSmall(name: string, limit: number, signal: AbortSignal): Promise<Buffer | undefined> {
     const { path } = filePlace(this.#root, name);
     return this.#run(`reading ${name} from`, signal, async () => {
-      if (!(await this.#isOrdinaryFile(path))) return undefined;
+      await this.#checkRoot();
+      if (!(await isOrdinaryFile(this.#calls, path))) return undefined;
       const input = await this.#calls.unlessAbsent(() => open(path, constants.O_RDONLY | NO_FOLLOW));
       if (input === undefined) return undefined;
       try {
         // One byte more than is allowed shows a file that is too long, however it grows meanwhile.
         const content = Buffer.alloc(limit + 1);
-        const length = await this.#fill(input, content, 0);
+        const length = await fill(this.#calls, input, content, 0);
         if (length > limit) throw tooLarge(`reading ${path}`, limit);
         return content.subarray(0, length);
       } finally {
@@ -103,6 +100,8 @@ export class FolderTransport implements Transport {
   async list(folder: string, signal: AbortSignal): Promise<RemoteFile[]> {
     checkFolder(folder);
     return this.#run(`listing ${folder} of`, signal, async (check) => {
+      await this.#checkRoot();
+      check();
       const directory = join(this.#root, folder);
       const entries = await this.#calls.unlessAbsent(() => opendir(directory));
       if (entries === undefined) return [];
@@ -126,7 +125,11 @@ export class FolderTransport implements Transport {
 
   async remove(name: string, signal: AbortSignal): Promise<void> {
     const { path } = filePlace(this.#root, name);
-    await this.#run(`removing ${name} from`, signal, () => this.#calls.run(() => rm(path, { force: true })));
+    await this.#run(`removing ${name} from`, signal, async (check) => {
+      await this.#checkRoot();
+      check();
+      await this.#calls.run(() => rm(path, { force: true }));
+    });
   }
 
   close(): Promise<void> {
@@ -142,8 +145,6 @@ export class FolderTransport implements Transport {
       if (signal.aborted || closing.aborted) throw cancelled(what);
     };
     try {
-      check();
-      await this.#checkRoot();
       check();
       return await work(check);
     } catch (error) {
@@ -175,76 +176,36 @@ export class FolderTransport implements Transport {
     await this.#syncDirectory(this.#root);
   }
 
-  /** The part holds the whole source, durably, when this resolves. */
-  async #writePart(copy: PartCopy): Promise<void> {
-    await this.#isOrdinaryFile(copy.path);
-    const flags = constants.O_RDWR | constants.O_CREAT | NO_FOLLOW;
-    const part = await this.#calls.run(() => open(copy.path, flags, 0o644));
+  /** The part holds the source when this resolves. */
+  async #send(
+    source: LocalFile,
+    { path, folder }: { readonly path: string; readonly folder: string | undefined },
+    { check, pace, onProgress }: TransferOptions & Pick<PartCopy, 'check'>,
+  ): Promise<void> {
+    const progress = monotonicProgress(source.size, onProgress);
+    const input = await openLocalFile(source);
     try {
-      const held = await this.#verifiedPrefix(part, copy);
-      await this.#calls.run(() => part.truncate(held));
-      await this.#copyFrom(held, part, copy);
-      await this.#calls.run(() => part.sync());
-    } finally {
-      await this.#calls.close(part);
-    }
-  }
-
-  /** Bytes at the start of the part that equal the source's, a chunk at a time; of a part longer than the source none. */
-  async #verifiedPrefix(part: FileHandle, copy: PartCopy): Promise<number> {
-    const { size } = await this.#calls.run(() => part.stat());
-    if (size > copy.source.size) return 0;
-    const ours = Buffer.allocUnsafe(READ_CHUNK);
-    const theirs = Buffer.allocUnsafe(READ_CHUNK);
-    let position = 0;
-    while (position < size) {
-      copy.check();
-      const length = await this.#fill(part, theirs, position);
-      await this.#fill(copy.input, ours, position);
-      if (length === 0 || ours.compare(theirs, 0, length, 0, length) !== 0) break;
-      position += length;
-      copy.progress(position);
-    }
-    return position;
-  }
-
-  async #copyFrom(start: number, part: FileHandle, copy: PartCopy): Promise<void> {
-    const chunk = Buffer.allocUnsafe(READ_CHUNK);
-    copy.progress(start);
-    let position = start;
-    while (position < copy.source.size) {
-      copy.check();
-      const length = await this.#fill(copy.input, chunk, position);
-      if (length === 0) throw changed(copy.source, position);
-      for await (const piece of paced(chunk.subarray(0, length), copy.pace)) {
-        copy.check();
-        await this.#write(part, piece, position);
-        position += piece.length;
-        copy.progress(position);
+      const part = await this.#openPart(path, folder);
+      try {
+        const copy = { source, input, path, progress, pace, check, spare: this.#spare };
+        await writePart(this.#calls, part, copy);
+      } finally {
+        await this.#calls.close(part.file);
       }
+    } finally {
+      await this.#calls.close(input);
     }
-    const { size } = await this.#calls.run(() => part.stat());
-    if (size !== copy.source.size) throw changed({ path: copy.path, size: copy.source.size }, size);
   }
 
-  /** Fills `into` from `position`; returns the bytes read, fewer only at the end of the file. */
-  async #fill(file: FileHandle, into: Buffer, position: number): Promise<number> {
-    let length = 0;
-    while (length < into.length) {
-      const rest = into.length - length;
-      const { bytesRead } = await this.#calls.run(() => file.read(into, length, rest, position + length));
-      if (bytesRead === 0) break;
-      length += bytesRead;
-    }
-    return length;
-  }
-
-  async #write(file: FileHandle, from: Buffer, position: number): Promise<void> {
-    let length = 0;
-    while (length < from.length) {
-      const rest = from.length - length;
-      const { bytesWritten } = await this.#calls.run(() => file.write(from, length, rest, position + length));
-      length += bytesWritten;
+  /** Of a part for whose folder nobody has looked yet. */
+  async #openPart(path: string, folder: string | undefined): Promise<OpenPart> {
+    try {
+      return await openPart(this.#calls, path);
+    } catch (error) {
+      if (!['ENOENT', 'ENOTDIR'].includes(errorCode(error))) throw error;
+      await this.#checkRoot();
+      if (folder !== undefined) await this.#ensureFolder(folder);
+      return openPart(this.#calls, path);
     }
   }
 
@@ -276,13 +237,5 @@ export class FolderTransport implements Transport {
     } finally {
       await this.#calls.close(handle);
     }
-  }
-
-  /** False when nothing is there. A pipe would hold up whoever opens it, so what is no ordinary file is refused. */
-  async #isOrdinaryFile(path: string): Promise<boolean> {
-    const status = await this.#calls.unlessAbsent(() => lstat(path));
-    if (status === undefined) return false;
-    if (status.isFile()) return true;
-    throw new TransportError('Exists', `${path} is no ordinary file`, { remedy: `move ${path} away` });
   }
 }

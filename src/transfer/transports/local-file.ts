@@ -30,3 +30,21 @@ export function changed(source: LocalFile, size: number): TransportError {
     },
   );
 }
+
+/** Fills the buffer. @throws TransportError when the file cannot be read, `Integrity` when it ends before */
+export async function readLocal(
+  { source, input }: { readonly source: LocalFile; readonly input: FileHandle },
+  buffer: Buffer,
+  offset: number,
+): Promise<void> {
+  let done = 0;
+  try {
+    while (done < buffer.length) {
+      const { bytesRead } = await input.read(buffer, done, buffer.length - done, offset + done);
+      if (bytesRead === 0) throw changed(source, offset + done);
+      done += bytesRead;
+    }
+  } catch (error) {
+    throw fileError(error, `reading ${source.path}`, source.path);
+  }
+}

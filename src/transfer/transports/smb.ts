@@ -26,7 +26,7 @@ import {
   type Transport,
 } from '../transport.ts';
 import { fileError } from './file-errors.ts';
-import { changed, openLocalFile } from './local-file.ts';
+import { openLocalFile, readLocal } from './local-file.ts';
 import { checkFolder, isLegalPart, LIST_ENTRIES_MAX, parseName } from './names.ts';
 import { monotonicProgress, type ReportProgress } from './progress.ts';
 import { cancelled, tooLarge } from './refusals.ts';
@@ -242,20 +242,6 @@ function commonPrefix(one: Buffer, other: Buffer): number {
   let position = 0;
   while (one[position] === other[position]) position++;
   return position;
-}
-
-/** Fills the buffer. @throws TransportError `Integrity` when the source ends before */
-async function readLocal(
-  { source, input }: Pick<PartUpload, 'source' | 'input'>,
-  buffer: Buffer,
-  offset: number,
-): Promise<void> {
-  let done = 0;
-  while (done < buffer.length) {
-    const { bytesRead } = await input.read(buffer, done, buffer.length - done, offset + done);
-    if (bytesRead === 0) throw changed(source, offset + done);
-    done += bytesRead;
-  }
 }
 
 /** Servers refuse to rename over a file that somebody has open at that moment, a virus scanner say. It passes. */
