@@ -7,6 +7,7 @@ import { OperatorError } from '../platform/errors.ts';
 import type { Log } from '../platform/log.ts';
 import { nodeFiles } from '../platform/node/files.ts';
 import { nodePlatform } from '../platform/node/platform.ts';
+import { isNoRoom } from '../platform/reserve.ts';
 import { Receiver } from '../transfer/receiver/receiver.ts';
 import { startDestination } from './destination.ts';
 import { Links } from './links.ts';
@@ -44,7 +45,7 @@ export async function startDaemon(
     if (failed !== undefined) throw failed.reason;
   };
   try {
-    nodeFiles.makeDirectory(config.stateFolder);
+    makeStateFolder(config.stateFolder);
     for (const group of config.groups) {
       groups.push(
         group.role === 'source'
@@ -73,6 +74,19 @@ export async function startDaemon(
   } catch (error) {
     await stop();
     throw error;
+  }
+}
+
+function makeStateFolder(folder: string): void {
+  try {
+    nodeFiles.makeDirectory(folder);
+  } catch (error) {
+    if (!isNoRoom(error)) throw error;
+    throw new OperatorError('START_NO_ROOM', `blockferry cannot start for want of room for ${folder}`, {
+      remedy: 'make room on its file system, or give `state` in the configuration another folder',
+      retryable: true,
+      cause: error,
+    });
   }
 }
 

@@ -15,6 +15,7 @@ import type { Log } from '../platform/log.ts';
 import type { RemoteThread } from '../platform/node/threads.ts';
 import { logFromThread, type RunningGroup } from './running-group.ts';
 import { SnapshotKeeper } from './snapshot-keeper.ts';
+import { startFailure } from './start-failure.ts';
 import type { World } from './world.ts';
 
 export async function startDestination(
@@ -23,7 +24,7 @@ export async function startDestination(
   world: World,
 ): Promise<RunningGroup> {
   const { platform } = world;
-  const lock = world.lockGroup(config.name, config.folder);
+  const lock = lockOrSay(config, world);
   const paths = new Map(config.volumes.map(({ name, path }) => [name, path]));
   const { name, folder, quota, markers, key, snapshotFolder } = config;
   const options = { groupName: name, folder, snapshotFolder, key, paths };
@@ -50,7 +51,16 @@ export async function startDestination(
   } catch (error) {
     await back.terminate();
     lock.release();
-    throw error;
+    throw startFailure(error, platform.files, config);
+  }
+}
+
+/** @throws OperatorError `GROUP_LOCKED`, `START_NO_ROOM` */
+function lockOrSay(config: DestinationGroupConfig, world: World): { release(): void } {
+  try {
+    return world.lockGroup(config.name, config.folder);
+  } catch (error) {
+    throw startFailure(error, world.platform.files, config);
   }
 }
 

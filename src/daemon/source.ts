@@ -24,6 +24,7 @@ import { begunByAny, receivedByAll, SourceGroup } from './source-group.ts';
 import type { SourceHost, SourceHostOptions } from './source-host.ts';
 import { SourceThreads } from './source-threads.ts';
 import { placeVolumes, type PlacedVolume } from './source-volumes.ts';
+import { startFailure } from './start-failure.ts';
 import { Stream } from './stream.ts';
 import { markerTimetable, type Timetable } from './timetable.ts';
 import type { World } from './world.ts';
@@ -34,16 +35,17 @@ export async function startSource(
   world: World,
   links: Links,
 ): Promise<RunningGroup> {
-  const lock = world.lockGroup(config.name, config.folder);
+  let lock: { release(): void } | undefined;
   let source: Source | undefined;
   try {
+    lock = world.lockGroup(config.name, config.folder);
     source = new Source(config, log, { world, links, lock });
     await source.start();
     return source;
   } catch (error) {
     await source?.endThreads();
-    lock.release();
-    throw error;
+    lock?.release();
+    throw startFailure(error, world.platform.files, config);
   }
 }
 

@@ -267,7 +267,7 @@ export class ChunkFile {
     const chunks: IndexedChunk[] = [];
     let end = durable;
     const flush = (): void => {
-      if (end + BLOCK_SIZE + RUN_DATA_MAX > CHUNK_FILE_SIZE_MAX) throw tooLarge(this.path);
+      if (end + BLOCK_SIZE + RUN_DATA_MAX > CHUNK_FILE_SIZE_MAX) throw tooLarge(this.path, this.#entry.name);
       const run = builder.finish(end, durable, seed);
       file.write(run, end);
       end += run.length;
@@ -335,8 +335,14 @@ export class ChunkFile {
   }
 }
 
-function tooLarge(path: string): OperatorError {
-  return new OperatorError('SNAPSHOT_LIMIT', `${path} has reached ${CHUNK_FILE_SIZE_MAX} bytes`, {
-    remedy: 'make a new snapshot, which begins a new file',
-  });
+/** Nothing is applied until then, so that no marker can make a new snapshot, which would begin a new file. */
+function tooLarge(path: string, snapshot: string): OperatorError {
+  return new OperatorError(
+    'SNAPSHOT_LIMIT',
+    `${path}, which keeps what was overwritten since snapshot ${snapshot}, has reached ${CHUNK_FILE_SIZE_MAX} bytes`,
+    {
+      remedy: `delete that snapshot (blockferry snapshot delete GROUP ${snapshot}): what older ones need of it stays, and work goes on by itself`,
+      retryable: true,
+    },
+  );
 }
