@@ -28,6 +28,11 @@ export interface DaemonControl {
   points(group: string): Promise<RecoveryPoints>;
   /** Newest first. @throws OperatorError `GROUP_UNKNOWN`, `NO_RETENTION`, or why they cannot be listed */
   retention(group: string): Promise<RetentionReport>;
+  /**
+   * Makes a recovery point at what a destination has applied; durable when this resolves. Without a name it is called by its
+   * UTC time. @throws OperatorError `GROUP_UNKNOWN`, `NO_SNAPSHOTS_HERE`, `GROUP_NOT_CONSISTENT`, `VOLUMES_AHEAD`
+   */
+  createSnapshot(group: string, name: string | undefined): Promise<SnapshotEntry>;
   /** Durable when this resolves. @throws OperatorError `GROUP_UNKNOWN`, `SNAPSHOT_NOT_FOUND`, `SNAPSHOT_IN_USE` */
   deleteSnapshot(group: string, id: string): Promise<void>;
 }

@@ -6,8 +6,10 @@ import type { RecoveryPoints } from './contract/points.ts';
 import type { ReloadAnswer } from './contract/reload.ts';
 import {
   SNAPSHOT_ID_PATTERN,
+  snapshotRequestSchema,
   type RetentionReport,
   type SnapshotDeleted,
+  type SnapshotEntry,
   type SnapshotList,
 } from './contract/snapshots.ts';
 import type { StatusReport } from './contract/status.ts';
@@ -66,6 +68,22 @@ export function addRoutes(app: FastifyInstance, control: DaemonControl): void {
   app.get<GroupRoute>('/groups/:name/snapshots', async (request): Promise<SnapshotList> => {
     const snapshots = await control.snapshots(checkedGroup(request.params.name));
     return { snapshots: [...snapshots] };
+  });
+
+  app.post<GroupRoute>('/groups/:name/snapshots', async (request, reply): Promise<SnapshotEntry> => {
+    const group = checkedGroup(request.params.name);
+    const wanted = snapshotRequestSchema.safeParse(request.body);
+    if (!wanted.success) {
+      throw new RequestRefused(
+        400,
+        'REQUEST_INVALID',
+        `not a snapshot: ${whyInvalid(wanted.error)}`,
+        'send {} or {"name":NAME}',
+      );
+    }
+    const made = await control.createSnapshot(group, wanted.data.name);
+    reply.code(201);
+    return made;
   });
 
   app.get<GroupRoute>('/groups/:name/points', (request): Promise<RecoveryPoints> =>

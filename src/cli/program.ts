@@ -185,6 +185,18 @@ function addSnapshot(program: Command, finish: Finish): void {
       finish(await listSnapshots({ ...options, group }));
     });
   snapshot
+    .command('create')
+    .description('a recovery point at what this side has applied, in between the markers of its source')
+    .argument('<group>', 'a group that this daemon is a destination of', name)
+    .argument('[name]', 'of the recovery point; its UTC time when left out', name)
+    .addOption(stateOption())
+    .option('--json', 'as one line of JSON', false)
+    .addHelpText('after', example('blockferry snapshot create oracle before-the-drill'))
+    .action(async (group: string, called: string | undefined, options: { state: string; json: boolean }) => {
+      const { createSnapshot } = await import('./snapshot-create.ts');
+      finish(await createSnapshot({ ...options, group, name: called }));
+    });
+  snapshot
     .command('prune')
     .description(
       'delete what the group’s retention does not want, at once; the daemon does so by itself every minute',

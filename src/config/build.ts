@@ -169,7 +169,7 @@ function buildSmb(path: SettingPath, smb: SmbFile, { secrets }: Parts): SmbTrans
 }
 
 function buildDestination(name: string, group: DestinationFile, parts: Parts): DestinationGroupConfig {
-  const { buffer, snapshots, login } = group;
+  const { buffer, snapshots, login, 'timed-snapshots': timed } = group;
   return {
     ...buildBase(name, group, parts),
     role: 'destination',
@@ -180,6 +180,7 @@ function buildDestination(name: string, group: DestinationFile, parts: Parts): D
     })),
     snapshotFolder: snapshotFolder({ name, buffer, snapshots }, parts.platform),
     retention: group.retention && buildRetention(group.retention),
+    timedSnapshots: timed && { times: timed.at, timeZone: timed['time-zone'] },
     markers: Object.entries(group.markers).map(([marker, { run, 'time-limit': timeLimit, wait }]) => {
       return { name: marker, run, timeLimit, wait };
     }),

@@ -83,14 +83,17 @@ export interface SourceGroupConfig extends GroupConfigBase {
   readonly destinations: readonly LinkConfig[];
 }
 
-/** A marker that is placed whenever its time comes. */
-export interface TimedMarkerConfig {
-  /** Of `custom`; a snapshot is called by its time. */
-  readonly name: string | undefined;
-  readonly kind: 'snapshot' | 'custom';
+export interface TimedSnapshotsConfig {
   /** Minute, hour, day of the month, month, day of the week, by the time zone's wall clock: see recovery/cron-times.ts. */
   readonly times: string;
   readonly timeZone: string;
+}
+
+/** A marker that is placed whenever its time comes. */
+export interface TimedMarkerConfig extends TimedSnapshotsConfig {
+  /** Of `custom`; a snapshot is called by its time. */
+  readonly name: string | undefined;
+  readonly kind: 'snapshot' | 'custom';
 }
 
 export interface SegmentConfig {
@@ -146,6 +149,8 @@ export interface DestinationGroupConfig extends GroupConfigBase {
   readonly snapshotFolder: string;
   /** Which snapshots are kept; undefined: all. */
   readonly retention: RetentionConfig | undefined;
+  /** When it makes snapshots of its own; undefined: at its source's markers alone. */
+  readonly timedSnapshots: TimedSnapshotsConfig | undefined;
   readonly markers: readonly MarkerProgramConfig[];
   /** The receiver's login for this group; undefined: another server fills the inbox. */
   readonly login: { readonly user: string; readonly password: string } | undefined;

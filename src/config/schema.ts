@@ -252,6 +252,9 @@ function destinationSchema(context: PathContext) {
     ...commonSettings(context),
     snapshots: leaves.path('write the folder that holds the group’s folder of snapshots', context).optional(),
     retention: retentionSchema().optional(),
+    'timed-snapshots': z
+      .strictObject({ 'time-zone': schedule.timeZone().default('UTC'), at: schedule.cron() })
+      .optional(),
     volumes: z.record(z.string(), shorthand(z.strictObject({ path: leaves.path(VOLUME_FIX, context) }))),
     markers: z.record(z.string(), marker).prefault({}),
     login: z

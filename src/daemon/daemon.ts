@@ -115,6 +115,7 @@ function controlOf(groups: readonly RunningGroup[]): Omit<DaemonControl, 'reload
     snapshots: async (group) => find(group).snapshots(),
     points: async (group) => find(group).points(),
     retention: async (group) => find(group).retention(),
+    createSnapshot: async (group, name) => find(group).createSnapshot(name),
     deleteSnapshot: async (group, id) => find(group).deleteSnapshot(id),
   };
 }

@@ -14,8 +14,10 @@ import { OperatorError } from '../platform/errors.ts';
 import type { Log } from '../platform/log.ts';
 import type { RemoteThread } from '../platform/node/threads.ts';
 import { logFromThread, type RunningGroup } from './running-group.ts';
+import { OwnSnapshots } from './own-snapshots.ts';
 import { SnapshotKeeper } from './snapshot-keeper.ts';
 import { startFailure } from './start-failure.ts';
+import { snapshotTimetable, type Timetable } from './timetable.ts';
 import type { World } from './world.ts';
 
 export async function startDestination(
@@ -44,10 +46,14 @@ export async function startDestination(
       encodeStatus: (status) => encodeStatus(status, key, name, platform.random),
       watch: (watched, onChange) => world.watch(watched, onChange),
     });
-    const keeper = keeperOf(config, { group, back, clock: platform.clock, log });
+    const { clock } = platform;
+    const keeper = keeperOf(config, { group, back, clock, log });
+    const own = new OwnSnapshots({ platform, group, list: () => back.call.snapshots() });
+    const timetable = snapshotTimetable(config.timedSnapshots, clock, log, () => own.createIfNew());
     group.start();
     keeper?.start();
-    return runningDestination(config, { group, back, keeper, clock: platform.clock, lock });
+    timetable.start();
+    return runningDestination(config, { group, back, keeper, own, timetable, clock, lock });
   } catch (error) {
     await back.terminate();
     lock.release();
@@ -70,6 +76,13 @@ interface Parts {
   readonly clock: Clock;
 }
 
+interface RunningParts extends Parts {
+  readonly keeper: SnapshotKeeper | undefined;
+  readonly own: OwnSnapshots;
+  readonly timetable: Timetable;
+  readonly lock: { release(): void };
+}
+
 function keeperOf(
   { retention }: DestinationGroupConfig,
   { group, back, clock, log }: Parts & { readonly log: Log },
@@ -81,13 +94,7 @@ function keeperOf(
 
 function runningDestination(
   config: DestinationGroupConfig,
-  {
-    group,
-    back,
-    keeper,
-    clock,
-    lock,
-  }: Parts & { readonly keeper: SnapshotKeeper | undefined; readonly lock: { release(): void } },
+  { group, back, keeper, own, timetable, clock, lock }: RunningParts,
 ): RunningGroup {
   return {
     name: config.name,
@@ -102,6 +109,7 @@ function runningDestination(
       const verdicts = await keeper.judge();
       return { verdicts: verdicts.map((verdict) => ({ ...verdict, snapshot: entryOf(verdict.snapshot) })) };
     },
+    createSnapshot: async (name) => entryOf(await own.create(name)),
     deleteSnapshot: (id) => group.deleteSnapshot(id),
     placeMarker: () =>
       Promise.reject(
@@ -123,6 +131,7 @@ function runningDestination(
     configure: () => undefined,
     wake: () => group.wake(),
     async stop() {
+      timetable.stop();
       await keeper?.stop();
       await group.stop();
       await back.call.close();

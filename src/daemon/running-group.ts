@@ -19,6 +19,8 @@ export interface RunningGroup {
   snapshots(): Promise<readonly SnapshotEntry[]>;
   /** What the group can be brought back to here. */
   points(): Promise<RecoveryPoints>;
+  /** At what a destination has applied; durable when this resolves. `undefined`: it is called by its time. */
+  createSnapshot(name: string | undefined): Promise<SnapshotEntry>;
   /** @throws OperatorError `NO_RETENTION` */
   retention(): Promise<RetentionReport>;
   /** Durable when this resolves. @throws OperatorError `SNAPSHOT_NOT_FOUND`, `SNAPSHOT_IN_USE` */

@@ -145,6 +145,10 @@ class Source implements RunningGroup {
     return Promise.reject(noSnapshotsHere(this.name));
   }
 
+  createSnapshot(): Promise<never> {
+    return Promise.reject(noSnapshotsHere(this.name));
+  }
+
   deleteSnapshot(): Promise<never> {
     return Promise.reject(noSnapshotsHere(this.name));
   }
@@ -328,6 +332,9 @@ function noSnapshotsHere(group: string): OperatorError {
   return new OperatorError(
     'NO_SNAPSHOTS_HERE',
     `group ${group} is a source: its snapshots are at its destinations`,
-    { remedy: 'ask there: `blockferry snapshot list`' },
+    {
+      remedy:
+        'ask there: `blockferry snapshot list`; `blockferry marker snapshot` here makes one at each of them',
+    },
   );
 }

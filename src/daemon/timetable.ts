@@ -1,6 +1,6 @@
 /** Does things at their times on the wall's clock. What was missed, because the daemon was down, is not made up for. */
 import type { MarkerToPlace } from '../api/control.ts';
-import type { TimedMarkerConfig } from '../config/config.ts';
+import type { TimedMarkerConfig, TimedSnapshotsConfig } from '../config/config.ts';
 import { nameAt } from '../journal/marker-names.ts';
 import { describeError } from '../platform/errors.ts';
 import type { Clock } from '../platform/clock.ts';
@@ -26,6 +26,18 @@ export function markerTimetable(
     act: () => place({ kind, name: name ?? nameAt(clock.now()) }),
   }));
   return new Timetable(clock, log, entries);
+}
+
+/** A destination's snapshots of its own. */
+export function snapshotTimetable(
+  timed: TimedSnapshotsConfig | undefined,
+  clock: Clock,
+  log: Log,
+  create: () => Promise<unknown>,
+): Timetable {
+  if (timed === undefined) return new Timetable(clock, log, []);
+  const times = new CronTimes(timed.times, timed.timeZone);
+  return new Timetable(clock, log, [{ what: 'snapshot', times, act: create }]);
 }
 
 /** Milliseconds after which it looks at the wall clock again, which may have been set. */

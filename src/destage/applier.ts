@@ -84,6 +84,21 @@ export class Applier {
     return this.#placed.length === 0 ? [] : this.#store().list();
   }
 
+  /** A recovery point at what is applied. @throws OperatorError `GROUP_NOT_CONSISTENT`, `SNAPSHOT_LIMIT`, `ENOSPC` */
+  createSnapshot(called: { readonly id: string; readonly name: string }, state: DestinationState): void {
+    if (!state.consistent) {
+      throw new OperatorError(
+        'GROUP_NOT_CONSISTENT',
+        'the volumes hold no state that can be gone back to yet',
+        {
+          remedy: 'wait until what the source holds has been brought over: `blockferry status` says so',
+          retryable: true,
+        },
+      );
+    }
+    this.#snapshot({ ...called, lsn: state.applied, time: state.appliedTime });
+  }
+
   deleteSnapshot(id: string): void {
     this.#store().delete(id);
   }

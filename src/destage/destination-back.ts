@@ -15,6 +15,7 @@ import { parseSealedName, type SegmentRange } from '../journal/names.ts';
 import { SegmentRefused, type SegmentReader } from '../journal/segment/segment.ts';
 import type { RefusedSegment } from '../journal/status.ts';
 import type { Verification } from '../journal/verification.ts';
+import { OperatorError } from '../platform/errors.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { Files } from '../platform/files.ts';
 import type { Log } from '../platform/log.ts';
@@ -188,6 +189,26 @@ export class DestinationBack {
 
   snapshots(): Promise<readonly SnapshotFacts[]> {
     return Promise.resolve(this.#applier.listSnapshots());
+  }
+
+  /**
+   * A recovery point at what is applied; durable on return.
+   * @throws OperatorError `GROUP_NOT_CONSISTENT`, `VOLUMES_AHEAD`, `SNAPSHOT_LIMIT`, `ENOSPC`
+   */
+  createSnapshot(called: { readonly id: string; readonly name: string }): Promise<DestinationFacts> {
+    if (this.#begun > this.#state.applied) {
+      // I3: what was cut off in the middle may be in the volumes in part.
+      throw new OperatorError(
+        'VOLUMES_AHEAD',
+        `of what follows record ${this.#state.applied} a part may be in the volumes already`,
+        {
+          remedy: 'try again once more has been applied: `blockferry status` says what it waits for',
+          retryable: true,
+        },
+      );
+    }
+    this.#applier.createSnapshot(called, this.#state);
+    return Promise.resolve(this.#facts());
   }
 
   /** Durable on return. @throws OperatorError `SNAPSHOT_NOT_FOUND`, `SNAPSHOT_IN_USE` */

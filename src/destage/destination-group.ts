@@ -135,6 +135,11 @@ export class DestinationGroup {
     };
   }
 
+  /** At what is applied; durable on return. @throws OperatorError `GROUP_NOT_CONSISTENT`, `VOLUMES_AHEAD`, `SNAPSHOT_LIMIT` */
+  async createSnapshot(called: { readonly id: string; readonly name: string }): Promise<void> {
+    this.#setFacts(await this.#back.createSnapshot(called));
+  }
+
   /** Durable on return; its room comes back in the background. @throws OperatorError `SNAPSHOT_NOT_FOUND`, `SNAPSHOT_IN_USE` */
   async deleteSnapshot(id: string): Promise<void> {
     this.#setFacts(await this.#back.deleteSnapshot(id));

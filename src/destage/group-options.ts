@@ -30,6 +30,7 @@ export type BackCalls = Pick<
   | 'finishMarker'
   | 'reserveSequence'
   | 'snapshots'
+  | 'createSnapshot'
   | 'deleteSnapshot'
   | 'tidySnapshots'
 >;

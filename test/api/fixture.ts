@@ -93,6 +93,12 @@ export class PretendedDaemon implements DaemonControl {
     };
   }
 
+  async createSnapshot(group: string, name = 'by-its-time'): Promise<SnapshotEntry> {
+    const [, newest] = await this.snapshots(group);
+    if (newest === undefined) throw new OperatorError('NO_SNAPSHOTS_HERE', `group ${group} is a source`);
+    return { ...newest, name };
+  }
+
   async deleteSnapshot(group: string, id: string): Promise<void> {
     const found = (await this.snapshots(group)).find((snapshot) => snapshot.id === id);
     if (found === undefined) throw new OperatorError('SNAPSHOT_NOT_FOUND', `there is no snapshot ${id}`);

@@ -12,7 +12,7 @@ import {
 } from '../../src/api/contract/limits.ts';
 import { placedMarkerSchema } from '../../src/api/contract/markers.ts';
 import { NAME_PATTERN } from '../../src/platform/name-rule.ts';
-import { snapshotListSchema } from '../../src/api/contract/snapshots.ts';
+import { snapshotEntrySchema, snapshotListSchema } from '../../src/api/contract/snapshots.ts';
 import { statusReportSchema } from '../../src/api/contract/status-schema.ts';
 import { startApi, type Api } from '../../src/api/server.ts';
 import type { ApiConfig } from '../../src/config/config.ts';
@@ -94,6 +94,19 @@ for (const kind of ['socket', 'tcp'] as const) {
       assert.equal((await remove(`/groups/mail/snapshots/${'0'.repeat(32)}`)).status, 409);
       assert.equal((await remove('/groups/mail/snapshots/before-upgrade')).status, 400);
       assert.deepEqual(site.daemon.deleted, [MARKER_ID]);
+    });
+
+    it('makes a snapshot, with a name or without', async () => {
+      for (const [body, name] of [
+        ['{}', 'by-its-time'],
+        ['{"name":"drill"}', 'drill'],
+      ] as const) {
+        const answer = await post('/groups/mail/snapshots', body);
+        assert.deepEqual([answer.status, snapshotEntrySchema.parse(answer.body).name], [201, name]);
+      }
+      for (const body of ['{"name":"Drill"}', '{"named":"drill"}', '[]'])
+        assert.equal((await post('/groups/mail/snapshots', body)).status, 400, body);
+      assert.equal((await post('/groups/oracle/snapshots', '{}')).status, 409);
     });
 
     it('lists snapshots', async () => {

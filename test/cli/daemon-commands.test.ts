@@ -5,7 +5,7 @@ import { createServer, type Server } from 'node:http';
 import { join } from 'node:path';
 import type { AddressInfo } from 'node:net';
 import { recoveryPointsSchema } from '../../src/api/contract/points.ts';
-import { snapshotListSchema } from '../../src/api/contract/snapshots.ts';
+import { snapshotEntrySchema, snapshotListSchema } from '../../src/api/contract/snapshots.ts';
 import { NAME_PATTERN } from '../../src/platform/name-rule.ts';
 import { OperatorError } from '../../src/platform/errors.ts';
 import { cli, MARKER_ID, startSite, temporaryFolder, type CliResult, type Site } from '../api/fixture.ts';
@@ -114,6 +114,17 @@ describe('blockferry marker and snapshot', () => {
     assert.match((await run('snapshot', 'prune', 'mail', '--yes')).out, /1 of 2 are gone/);
     assert.deepEqual(site.daemon.deleted, [MARKER_ID]);
     assert.equal((await run('snapshot', 'prune', 'oracle', '--yes')).exitCode, 6);
+  });
+
+  it('make a snapshot, and say where it is', async () => {
+    const made = await run('snapshot', 'create', 'mail', 'drill');
+    assert.match(
+      made.out,
+      /^Snapshot drill of group mail is made at LSN 9000, 2026-\S+ \S+ at the source, id /,
+    );
+    const json = await run('snapshot', 'create', 'mail', '--json');
+    assert.equal(snapshotEntrySchema.parse(JSON.parse(json.out)).name, 'by-its-time');
+    assert.equal((await run('snapshot', 'create', 'oracle')).exitCode, 6);
   });
 
   it('list snapshots as a table, as JSON, and say when there are none', async () => {

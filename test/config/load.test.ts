@@ -171,6 +171,7 @@ quota: 64 MiB
 key-file: base64.key
 volumes: { data: v.raw }
 markers: { nightly: { run: [/bin/nightly, --full, ''], time-limit: 10 min, wait: false }, plain: { run: [/bin/true] } }
+timed-snapshots: { at: 0 */4 * * *, time-zone: Europe/Zurich }
 login: { user: erp, password-file: password }
 `;
       const receiver = `receiver:
@@ -191,6 +192,7 @@ login: { user: erp, password-file: password }
           key: KEY,
           volumes: [{ name: 'data', path: join(folder, 'v.raw'), size: undefined }],
           retention: undefined,
+          timedSnapshots: { times: '0 */4 * * *', timeZone: 'Europe/Zurich' },
           snapshotFolder: join(folder, 'snapshots/oracle'),
           markers: [
             { name: 'nightly', run: ['/bin/nightly', '--full', ''], timeLimit: 600_000, wait: false },

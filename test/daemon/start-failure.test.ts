@@ -47,6 +47,7 @@ describe('a group that cannot start', function () {
     role: 'destination',
     snapshotFolder: join(folder, 'ext4', 'g', 'snapshots'),
     retention: undefined,
+    timedSnapshots: undefined,
     markers: [],
     login: undefined,
   });

@@ -100,6 +100,23 @@ describe("a destination's working half", () => {
     await back.close();
   });
 
+  it('makes a recovery point of its own at what is applied, and none while the volumes are being brought over', async () => {
+    const { site, stream, begin } = prepare();
+    const back = site.start();
+    const called = { id: OTHER, name: 'own' };
+    await assert.rejects(async () => back.createSnapshot(called), { code: 'GROUP_NOT_CONSISTENT' });
+    await back.receive(site.deliver(begin));
+    const { state } = await applyAll(back);
+    await back.receive(site.deliver(stream.seal(write(0, 0, 7))));
+    const before = site.content();
+    assert.equal((await back.createSnapshot(called)).snapshots, 1);
+    const [made] = await back.snapshots();
+    assert.deepEqual([made?.id, made?.name, made?.lsn], [OTHER, 'own', state.applied]);
+    await applyAll(back);
+    assert.deepEqual(site.snapshots.taken.get(OTHER)?.content, before);
+    await back.close();
+  });
+
   it('passes a snapshot marker over while the volumes are being brought over', async () => {
     const root = temporaryFolder();
     const stream = new Stream(join(root, 'source'));

@@ -238,6 +238,7 @@ function bound(back: BackCalls): BackCalls {
     finishMarker: (id) => back.finishMarker(id),
     reserveSequence: (count) => back.reserveSequence(count),
     snapshots: () => back.snapshots(),
+    createSnapshot: (called) => back.createSnapshot(called),
     deleteSnapshot: (id) => back.deleteSnapshot(id),
     tidySnapshots: () => back.tidySnapshots(),
   };

@@ -113,6 +113,24 @@ describe('a replica compared with its source', () => {
     });
   }
 
+  it('makes no recovery point of its own where its volumes may be ahead of what is applied (I3)', async () => {
+    const { site, stream, back } = await begun();
+    await back.close();
+    const fault = { on: true };
+    const cut = site.start(withoutCheckpoint(fault));
+    await cut.receive(site.deliver(stream.seal(writing(0, 0, 9))));
+    await assert.rejects(async () => cut.applySome(), { code: 'EIO' });
+    const called = { id: 'a'.repeat(32), name: 'own' };
+    fault.on = false;
+    const after = site.start();
+    await assert.rejects(async () => after.createSnapshot(called), { code: 'VOLUMES_AHEAD' });
+    await after.applySome();
+    await after.createSnapshot(called);
+    const made = site.snapshots.taken.get(called.id);
+    assert.deepEqual(made?.content, site.content());
+    await after.close();
+  });
+
   it('is not compared there either when what cut it off rotted meanwhile, and came again (I3)', async () => {
     const { site, stream, back } = await begun();
     const segment = stream.seal(verify(0, 0, 4096), writing(0, 0, 9));

@@ -1,5 +1,6 @@
-/** `GET /groups/:name/snapshots`, `DELETE /groups/:name/snapshots/:id` */
+/** `GET` and `POST /groups/:name/snapshots`, `DELETE /groups/:name/snapshots/:id` */
 import { z } from 'zod';
+import { NAME_PATTERN, NAME_RULE } from '../../platform/name-rule.ts';
 
 /** A marker's id, which is its snapshot's. */
 export const SNAPSHOT_ID_PATTERN = /^[0-9a-f]{32}$/;
@@ -11,6 +12,11 @@ export const snapshotEntrySchema = z.object({
   /** The source's clock at the marker, milliseconds since 1970. */
   time: z.int().nonnegative(),
   kind: z.enum(['reflink', 'copy-on-write']),
+});
+
+/** Without a name it is called by its UTC time. */
+export const snapshotRequestSchema = z.strictObject({
+  name: z.string().regex(NAME_PATTERN, `a snapshot's name has ${NAME_RULE}`).exactOptional(),
 });
 
 /** Oldest LSN first. */

@@ -35,6 +35,7 @@ export async function destinationConfig(places: DemoPlaces): Promise<Config> {
       size: undefined,
     })),
     retention: undefined,
+    timedSnapshots: undefined,
     snapshotFolder: snapshotFolder(places),
     markers: [
       {

@@ -118,6 +118,11 @@ function control(): DaemonControl {
       assert.match(group, NAME_PATTERN);
       return Promise.resolve({ verdicts: [] });
     },
+    createSnapshot(group, name) {
+      assert.match(group, NAME_PATTERN);
+      assert.match(name ?? 'none', NAME_PATTERN);
+      return Promise.resolve({ id: GROUP.id, name: name ?? 'none', lsn: 0, time: 0, kind: 'reflink' });
+    },
     deleteSnapshot(group, id) {
       assert.match(group, NAME_PATTERN);
       assert.match(id, /^[0-9a-f]{32}$/);

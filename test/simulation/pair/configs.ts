@@ -49,6 +49,7 @@ export function destinationConfig(scenario: Scenario): DestinationGroupConfig {
     snapshotFolder: SNAPSHOTS,
     markers: PROGRAM_NAMES.map((name) => ({ name, run: [name], timeLimit: 1500, wait: name === 'backup' })),
     retention: undefined,
+    timedSnapshots: undefined,
     login: undefined,
   };
 }
