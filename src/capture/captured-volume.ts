@@ -3,7 +3,7 @@ import { describeError, errorCode } from '../platform/errors.ts';
 import type { VolumeIndex } from '../journal/ids.ts';
 import { RecordFlag, RecordKind } from '../journal/record.ts';
 import { UndestagedIndex } from '../journal/undestaged-index.ts';
-import { HostError, type Extent, type HostVolume, type WriteRun } from '../nbd/front-end.ts';
+import { ExtentList, HostError, type Extent, type HostVolume, type WriteRun } from '../nbd/front-end.ts';
 import type { JournalWriter } from './journal-writer.ts';
 
 export interface VolumeOptions {
@@ -25,6 +25,7 @@ const SECTOR = 512;
 /** One volume of a source group as its hosts see it. */
 export class CapturedVolume implements HostVolume {
   readonly name: string;
+  readonly readOnly = false;
   readonly size: number;
   readonly volumeIndex: VolumeIndex;
   readonly index = new UndestagedIndex();
@@ -106,27 +107,20 @@ export class CapturedVolume implements HostVolume {
 
   extents(offset: number, length: number, max: number): Extent[] {
     this.#checkRange(offset, length);
-    const extents: { length: number; kind: Extent['kind'] }[] = [];
-    const add = (bytes: number, kind: Extent['kind']): boolean => {
-      const newest = extents.at(-1);
-      if (newest?.kind === kind) newest.length += bytes;
-      else if (extents.length === max) return false;
-      else extents.push({ length: bytes, kind });
-      return true;
-    };
+    const list = new ExtentList(max);
     try {
       for (const piece of this.index.lookup(offset, length)) {
         const whole =
           piece.kind === 'volume'
-            ? this.#volumeExtents(piece.start, piece.end, add)
-            : add(piece.end - piece.start, piece.kind === 'zero' ? 'hole' : 'data');
+            ? this.#volumeExtents(piece.start, piece.end, list)
+            : list.add(piece.end - piece.start, piece.kind === 'zero' ? 'hole' : 'data');
         if (!whole) break;
       }
     } catch (error) {
       this.close();
       throw toHostError(error, `cannot see what volume ${this.name} holds`);
     }
-    return extents;
+    return list.extents;
   }
 
   flush(): Promise<void> {
@@ -140,14 +134,14 @@ export class CapturedVolume implements HostVolume {
     this.#file = undefined;
   }
 
-  #volumeExtents(start: number, end: number, add: (bytes: number, kind: Extent['kind']) => boolean): boolean {
+  #volumeExtents(start: number, end: number, list: ExtentList): boolean {
     let at = start;
     while (at < end) {
       const data = this.#open().nextData(at);
       const dataStart = Math.min(end, data?.start ?? end);
-      if (dataStart > at && !add(dataStart - at, 'hole')) return false;
+      if (dataStart > at && !list.add(dataStart - at, 'hole')) return false;
       const dataEnd = Math.min(end, data?.end ?? end);
-      if (dataEnd > dataStart && !add(dataEnd - dataStart, 'data')) return false;
+      if (dataEnd > dataStart && !list.add(dataEnd - dataStart, 'data')) return false;
       at = dataEnd;
     }
     return true;

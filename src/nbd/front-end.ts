@@ -46,8 +46,29 @@ export interface Extent {
   readonly kind: 'data' | 'zero' | 'hole';
 }
 
+/** Extents in order, neighbours of one kind joined, as many as there may be. */
+export class ExtentList {
+  readonly extents: { length: number; kind: Extent['kind'] }[] = [];
+  readonly #max: number;
+
+  constructor(max: number) {
+    this.#max = max;
+  }
+
+  /** False when there is no place for it any more. */
+  add(length: number, kind: Extent['kind']): boolean {
+    const newest = this.extents.at(-1);
+    if (newest?.kind === kind) newest.length += length;
+    else if (this.extents.length === this.#max) return false;
+    else this.extents.push({ length, kind });
+    return true;
+  }
+}
+
 export interface HostVolume {
   readonly name: string;
+  /** Hosts are told so, and `write` and `zero` throw `EPERM`. */
+  readonly readOnly: boolean;
   /** Bytes, a multiple of 512; fixed while it is served. */
   readonly size: number;
 

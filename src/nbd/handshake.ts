@@ -15,7 +15,7 @@ import {
   optionReply,
   OPTIONS_MAX,
   readString,
-  TRANSMISSION_FLAGS,
+  transmissionFlags,
 } from './protocol.ts';
 
 export interface Agreement {
@@ -107,7 +107,7 @@ export class Handshake {
     if (volume === undefined) return { kind: 'ended', reason: `there is no export ${JSON.stringify(name)}` };
     const reply = Buffer.alloc((this.#clientFlags ?? 0) & HandshakeFlag.noZeroes ? 10 : 134);
     reply.writeBigUInt64BE(BigInt(volume.size), 0);
-    reply.writeUInt16BE(TRANSMISSION_FLAGS, 8);
+    reply.writeUInt16BE(transmissionFlags(volume), 8);
     this.#send(reply);
     return this.#agree(volume);
   }
@@ -133,7 +133,7 @@ export class Handshake {
     }
     const volume = this.#find(name.text);
     if (volume === undefined) return this.#refuse(option, OptionReply.errUnknown, this.#unknown(name.text));
-    this.#send(optionReply(option, OptionReply.info, infoExport(volume.size)));
+    this.#send(optionReply(option, OptionReply.info, infoExport(volume)));
     this.#send(optionReply(option, OptionReply.info, infoName(volume.name)));
     this.#send(optionReply(option, OptionReply.info, infoBlockSize()));
     this.#send(optionReply(option, OptionReply.ack));

@@ -2,7 +2,7 @@
  * The NBD protocol's numbers and messages (https://github.com/NetworkBlockDevice/nbd/blob/master/doc/proto.md; sections in
  * quotes below). Pure: bytes in, bytes out. All integers are big endian.
  */
-import type { HostErrorCode } from './front-end.ts';
+import type { HostErrorCode, HostVolume } from './front-end.ts';
 
 /** "Newstyle negotiation". */
 export const NBDMAGIC = Buffer.from('NBDMAGICIHAVEOPT', 'latin1');
@@ -39,13 +39,19 @@ export const Info = { export: 0, name: 1, blockSize: 3 } as const;
 /** "Transmission flags". */
 const TransmissionFlag = {
   hasFlags: 1,
+  readOnly: 2,
   sendFlush: 4,
   sendFua: 8,
   sendTrim: 32,
   sendWriteZeroes: 64,
   canMultiConn: 256,
 } as const;
-export const TRANSMISSION_FLAGS = Object.values(TransmissionFlag).reduce((all, flag) => all | flag, 0);
+
+export function transmissionFlags({ readOnly }: Pick<HostVolume, 'readOnly'>): number {
+  const { hasFlags, canMultiConn, sendFlush, sendFua, sendTrim, sendWriteZeroes } = TransmissionFlag;
+  const always = hasFlags | canMultiConn | sendFlush;
+  return readOnly ? always | TransmissionFlag.readOnly : always | sendFua | sendTrim | sendWriteZeroes;
+}
 
 export const REQUEST_SIZE = 28;
 export const REQUEST_MAGIC = 0x25609513;
@@ -99,11 +105,11 @@ export function optionReply(option: number, type: number, data: Buffer = Buffer.
   return Buffer.concat([header, data]);
 }
 
-export function infoExport(size: number): Buffer {
+export function infoExport(volume: HostVolume): Buffer {
   const data = Buffer.alloc(12);
   data.writeUInt16BE(Info.export, 0);
-  data.writeBigUInt64BE(BigInt(size), 2);
-  data.writeUInt16BE(TRANSMISSION_FLAGS, 10);
+  data.writeBigUInt64BE(BigInt(volume.size), 2);
+  data.writeUInt16BE(transmissionFlags(volume), 10);
   return data;
 }
 

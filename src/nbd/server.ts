@@ -22,6 +22,7 @@ export type NbdAddress =
   | { readonly kind: 'tcp'; readonly host: string; readonly port: number };
 
 export interface NbdServerOptions {
+  /** Looked at for every client: what is put into it or taken out is offered, or not, to those that come then. */
   readonly volumes: readonly HostVolume[];
   readonly log: Log;
   readonly clock: Clock;
@@ -47,6 +48,19 @@ export class NbdServer {
 
   connections(): number {
     return this.#connections.size;
+  }
+
+  /** Of those that use this volume. */
+  connectionsOf(volume: HostVolume): number {
+    return this.#using(volume).length;
+  }
+
+  /** Drops them, whatever they wait for: the volume is asked for nothing more on their behalf. */
+  hangUp(volume: HostVolume): void {
+    for (const { socket, session } of this.#using(volume)) {
+      session.end();
+      socket.destroy();
+    }
   }
 
   /** May be called for several addresses. Returns the address with its actual port. @throws OperatorError `NBD_ADDRESS` */
@@ -90,6 +104,10 @@ export class NbdServer {
     for (const { release } of this.#listening.splice(0)) release();
   }
 
+  #using(volume: HostVolume): Connection[] {
+    return [...this.#connections].filter(({ session }) => session.volume === volume);
+  }
+
   /** Returns what frees the address once the server is closed. */
   async #open(server: Server, address: NbdAddress): Promise<() => void> {
     try {
@@ -128,7 +146,7 @@ export class NbdServer {
     const connection = { socket, session };
     this.#connections.add(connection);
     const timer = clock.after(HANDSHAKE_TIME_LIMIT, () => {
-      if (session.transmitting) return;
+      if (session.volume !== undefined) return;
       log.warn(`NBD connection from ${peer} ended: no export was chosen in ${HANDSHAKE_TIME_LIMIT / 1000} s`);
       session.end();
       socket.destroy();

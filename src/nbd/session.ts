@@ -43,8 +43,8 @@ export class Session {
   }
 
   /** The export in use, undefined before one is chosen. */
-  get transmitting(): boolean {
-    return this.#transmission !== undefined;
+  get volume(): HostVolume | undefined {
+    return this.#transmission?.volume;
   }
 
   get repliesPending(): number {

@@ -69,6 +69,10 @@ export class Transmission {
     this.#drained = outlet.drained;
   }
 
+  get volume(): HostVolume {
+    return this.#volume;
+  }
+
   /** Replies that wait for a sync. */
   get pending(): number {
     return this.#replies.pending;

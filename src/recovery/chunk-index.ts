@@ -75,6 +75,26 @@ export class ChunkIndex {
     this.#crcs[slot] = chunk.crc;
   }
 
+  /** Tells every chunk of a volume from number `first` on, `count` of them, that is here; in no order. */
+  visit(
+    range: { readonly volume: number; readonly first: number; readonly count: number },
+    tell: (chunk: number, isZeros: boolean) => void,
+  ): void {
+    const start = chunkKey(range.volume, range.first);
+    if (this.#count < range.count) {
+      for (let slot = 0; slot < this.#keys.length; slot += 1) {
+        const key = this.#keys[slot] ?? FREE;
+        if (key >= start && key < start + range.count)
+          tell(range.first + key - start, this.#blocks[slot] === ZEROS);
+      }
+      return;
+    }
+    for (let i = 0; i < range.count; i += 1) {
+      const slot = this.#slot((start + i) as ChunkKey);
+      if (this.#keys[slot] === start + i) tell(range.first + i, this.#blocks[slot] === ZEROS);
+    }
+  }
+
   /** Where the key is, or the free slot where it belongs. */
   #slot(key: ChunkKey): number {
     const mask = this.#keys.length - 1;

@@ -1,8 +1,10 @@
+import type { ExtentList } from '../nbd/front-end.ts';
 import { assert } from '../platform/errors.ts';
 import type { OpenFile } from '../platform/files.ts';
 import type { ChunkFile } from './chunk-file.ts';
 import { CHUNK_SIZE } from './chunk-format.ts';
 import { chunkKey } from './chunk-index.ts';
+import { addKeptExtents } from './extents.ts';
 import { snapshotDamaged } from './snapshot-errors.ts';
 import type { SnapshotReader } from './snapshot-store.ts';
 
@@ -45,6 +47,12 @@ export class CopyOnWriteReader implements SnapshotReader {
       this.#readChunk(chunk, at - chunk * CHUNK_SIZE, into.subarray(done, done + length));
       done += length;
     }
+  }
+
+  extents(offset: number, length: number, list: ExtentList): void {
+    const { volume, live } = this.#view;
+    const view = { volume, live, chunkFiles: this.#view.chunkFiles() };
+    addKeptExtents(view, offset, Math.min(this.size, offset + length), list);
   }
 
   close(): void {

@@ -135,6 +135,12 @@ export class CopyOnWriteStore implements SnapshotStore {
     return true;
   }
 
+  volumesOf(id: string): string[] {
+    const entry = this.#catalogue.entries.find((candidate) => candidate.id === id);
+    if (entry === undefined || entry.deleted === true) throw snapshotNotFound(id);
+    return entry.volumes.flatMap(({ name }) => (this.#volumes.has(name) ? [name] : []));
+  }
+
   open(id: string, name: string): SnapshotReader {
     const entry = this.#catalogue.entries.find((candidate) => candidate.id === id);
     const own = this.#chunkFiles.find((chunkFile) => chunkFile.id === id);

@@ -1,9 +1,11 @@
 /** Snapshots as copies that share their blocks with the volume; the file system does the copying on write. */
 import { dirname, join } from 'node:path';
+import type { ExtentList } from '../nbd/front-end.ts';
 import { assert, errorCode, OperatorError } from '../platform/errors.ts';
 import type { Files, OpenFile } from '../platform/files.ts';
 import type { Catalogue, CatalogueVolume } from './catalogue.ts';
 import { cloneFolder, removeClones } from './clone-folders.ts';
+import { addFileExtents } from './extents.ts';
 import { Readers } from './readers.ts';
 import { snapshotDamaged, snapshotNotFound } from './snapshot-errors.ts';
 import type { SnapshotInfo, SnapshotReader, SnapshotStore, SnapshotVolume } from './snapshot-store.ts';
@@ -56,6 +58,12 @@ export class ReflinkStore implements SnapshotStore {
       removeClones(this.#files, this.#volumes, this.#catalogue.store, one);
     this.#catalogue.removed();
     return false;
+  }
+
+  volumesOf(id: string): string[] {
+    const entry = this.#catalogue.entries.find((candidate) => candidate.id === id);
+    if (entry === undefined) throw snapshotNotFound(id);
+    return entry.volumes.map(({ name }) => name);
   }
 
   /** @throws OperatorError `SNAPSHOT_NOT_FOUND`, `SNAPSHOT_DAMAGED` */
@@ -136,6 +144,10 @@ class CloneReader implements SnapshotReader {
     if (count === into.length) return;
     const { id, volume } = this.#view;
     throw snapshotDamaged(id, volume.name, `its clone ${this.#file.path} ends at ${offset + count}`);
+  }
+
+  extents(offset: number, length: number, list: ExtentList): void {
+    addFileExtents(this.#file, offset, Math.min(this.size, offset + length), list);
   }
 
   close(): void {

@@ -5,6 +5,7 @@
  * Calls are synchronous and come from the thread that applies the journal, so nothing is written to the volumes
  * between `create`'s first volume and its last.
  */
+import type { ExtentList } from '../nbd/front-end.ts';
 import type { Lsn } from '../journal/ids.ts';
 import type { VolumeRange } from '../volume/volume-set.ts';
 
@@ -54,6 +55,8 @@ export interface SnapshotStore {
    * it is to be called again later: nothing is lost and no snapshot is less readable. @throws the operating system's errors
    */
   tidy(): boolean;
+  /** Names of the volumes that can be opened of it. @throws OperatorError `SNAPSHOT_NOT_FOUND` */
+  volumesOf(id: string): string[];
   /** A volume as it was at a snapshot. @throws OperatorError `SNAPSHOT_NOT_FOUND`, `SNAPSHOT_DAMAGED` */
   open(id: string, volume: string): SnapshotReader;
   close(): void;
@@ -64,5 +67,10 @@ export interface SnapshotReader {
   readonly size: number;
   /** Fills `into` from `offset`. @throws OperatorError `SNAPSHOT_DAMAGED` when what was kept fails its check */
   read(offset: number, into: Buffer): void;
+  /**
+   * Adds what is where in a range, from its beginning on; of a long one perhaps not all.
+   * @throws the operating system's errors
+   */
+  extents(offset: number, length: number, list: ExtentList): void;
   close(): void;
 }

@@ -4,8 +4,14 @@ import { errorCode } from '../../src/platform/errors.ts';
 import { lsn } from '../../src/journal/ids.ts';
 import type { Files } from '../../src/platform/files.ts';
 import type { Log } from '../../src/platform/log.ts';
+import { ExtentList } from '../../src/nbd/front-end.ts';
 import { openSnapshotStore } from '../../src/recovery/open-store.ts';
-import type { SnapshotInfo, SnapshotStore, SnapshotVolume } from '../../src/recovery/snapshot-store.ts';
+import type {
+  SnapshotInfo,
+  SnapshotReader,
+  SnapshotStore,
+  SnapshotVolume,
+} from '../../src/recovery/snapshot-store.ts';
 
 export const quiet: Log = {
   debug: () => undefined,
@@ -114,6 +120,7 @@ export class Replica {
     try {
       const content = Buffer.alloc(reader.size);
       reader.read(0, content);
+      assertExtents(reader, content);
       if (content.equals(expected)) return;
       const at = content.findIndex((byte, i) => byte !== expected[i]);
       assert.fail(`snapshot ${id} of volume ${number} differs at ${at}`);
@@ -123,7 +130,12 @@ export class Replica {
   }
 
   info(id: string): Omit<SnapshotInfo, 'kind'> {
-    return { id, name: `snapshot ${id}`, lsn: lsn(1 + this.snapshots.size), time: 1_700_000_000_000 };
+    return {
+      id,
+      name: `snapshot ${id}`,
+      lsn: lsn(1 + this.snapshots.size + this.#deleted.size),
+      time: 1_700_000_000_000,
+    };
   }
 
   #write(writes: readonly Write[]): void {
@@ -185,4 +197,17 @@ export function throwsCode(code: string, work: () => void): void {
     assert.equal(errorCode(error), code, String(error));
     return true;
   });
+}
+
+/** They cover the whole of it, and what is told to be a hole reads as zeros. */
+function assertExtents(reader: SnapshotReader, content: Buffer): void {
+  const list = new ExtentList(1000);
+  reader.extents(0, reader.size, list);
+  let at = 0;
+  for (const { length, kind } of list.extents) {
+    const part = content.subarray(at, at + length);
+    assert.ok(kind !== 'hole' || part.equals(Buffer.alloc(length)), `a hole of ${length} at ${at} with data`);
+    at += length;
+  }
+  assert.equal(at, reader.size);
 }

@@ -14,6 +14,7 @@ const BLOCK = 4096;
 const KINDS = ['hole', 'zero', 'data'] as const;
 
 export class MemoryVolume implements HostVolume {
+  readonly readOnly = false;
   readonly name: string;
   readonly size: number;
   readonly content: Buffer;

@@ -182,6 +182,7 @@ function taken(bytes: Buffer): string[] {
 
 /** A volume that remembers what a front end did wrong: inside, it would be told to the host as an error. */
 class Watched implements HostVolume {
+  readonly readOnly = false;
   readonly name: string;
   readonly size: number;
   violation: unknown;

@@ -16,6 +16,7 @@ export interface RecordingOptions {
 export const EXPORT = 'disk';
 
 class RecordingVolume implements HostVolume {
+  readonly readOnly = false;
   readonly name = EXPORT;
   readonly size: number;
   readonly #content: Buffer;

@@ -18,6 +18,7 @@ interface Expected {
 }
 
 export class RecordedVolume implements HostVolume {
+  readonly readOnly = false;
   readonly name: string;
   readonly size: number;
   readonly #inner: HostVolume;

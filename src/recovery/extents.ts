@@ -1,0 +1,65 @@
+/** What of a snapshot is data and what reads as zeros, for hosts that ask before they read. */
+import type { ExtentList } from '../nbd/front-end.ts';
+import type { OpenFile } from '../platform/files.ts';
+import type { ChunkFile } from './chunk-file.ts';
+import { CHUNK_SIZE } from './chunk-format.ts';
+
+/** Chunks that one answer tells of at most: 4 GiB. */
+const CHUNKS_MAX = 65_536;
+
+/** `live`: as the volume itself; the others are kept. */
+const ChunkState = { live: 0, zeros: 1, data: 2 } as const;
+
+/** Adds [start, end) of a file; false when the list is full. */
+export function addFileExtents(file: OpenFile, start: number, end: number, list: ExtentList): boolean {
+  let at = start;
+  while (at < end) {
+    const data = file.nextData(at);
+    const dataStart = Math.min(end, data?.start ?? end);
+    if (dataStart > at && !list.add(dataStart - at, 'hole')) return false;
+    const dataEnd = Math.min(end, data?.end ?? end);
+    if (dataEnd > dataStart && !list.add(dataEnd - dataStart, 'data')) return false;
+    at = dataEnd;
+  }
+  return true;
+}
+
+/**
+ * The same of a volume with chunk files in front of it, the first of them counting; at most 4 GiB. What may have been lost
+ * counts as data: to read it tells. The cost grows with what is kept, not with the range.
+ */
+export function addKeptExtents(
+  view: { readonly volume: string; readonly live: OpenFile; readonly chunkFiles: Iterable<ChunkFile> },
+  start: number,
+  end: number,
+  list: ExtentList,
+): void {
+  const first = Math.floor(start / CHUNK_SIZE);
+  const count = Math.min(CHUNKS_MAX, Math.ceil(end / CHUNK_SIZE) - first);
+  const states = new Uint8Array(count);
+  for (const chunkFile of view.chunkFiles) {
+    const { index } = chunkFile;
+    const number = chunkFile.volumeNumber(view.volume);
+    if (number === undefined || chunkFile.damage !== undefined) {
+      states.forEach((state, i) => (states[i] = state === ChunkState.live ? ChunkState.data : state));
+      break;
+    }
+    index.visit({ volume: number, first, count }, (chunk, isZeros) => {
+      if (states[chunk - first] === ChunkState.live)
+        states[chunk - first] = isZeros ? ChunkState.zeros : ChunkState.data;
+    });
+  }
+  for (let from = 0; from < count;) {
+    const state = states[from] ?? ChunkState.live;
+    let to = from + 1;
+    while (to < count && states[to] === state) to += 1;
+    const runStart = Math.max(start, (first + from) * CHUNK_SIZE);
+    const runEnd = Math.min(end, (first + to) * CHUNK_SIZE);
+    from = to;
+    const taken =
+      state === ChunkState.live
+        ? addFileExtents(view.live, runStart, runEnd, list)
+        : list.add(runEnd - runStart, state === ChunkState.zeros ? 'hole' : 'data');
+    if (!taken) return;
+  }
+}
