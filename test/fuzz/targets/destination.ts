@@ -73,8 +73,7 @@ async function receiveAll(input: Buffer): Promise<void> {
   // Started again, it knows what it knew.
   back = start(disk);
   const after = await back.facts();
-  // But for what it cannot know: of what lies in its journal anything may have been begun.
-  assert.ok(after.state.begun >= before.state.begun);
+  assert.ok(after.state.begun >= before.state.begun, 'of what lies in the journal all may have been begun');
   assert.deepEqual({ version: 1, ...after.state, begun: 0 }, { version: 1, ...before.state, begun: 0 });
   assert.equal(after.received, before.received);
   await back.close();

@@ -1,6 +1,7 @@
 /** Records and segments to begin with. */
 import { epoch, lsn, type VolumeIndex } from '../../../src/journal/ids.ts';
 import { encodeRecord, encodeRecordInPlace, RecordFlag, RecordKind } from '../../../src/journal/record.ts';
+import { encodeVerify, verifyDigest } from '../../../src/journal/verify.ts';
 import type { SegmentHeader } from '../../../src/journal/segment/segment.ts';
 import { writeSegment } from '../../../src/journal/segment/writer.ts';
 import { seededRandom } from '../../support/random.ts';
@@ -38,6 +39,8 @@ function zero(at: number, offset: number, length: number, flags = 0): Buffer {
 const ATTACH = JSON.stringify({ volumes: [{ index: 0, name: 'data', size: 65536 }] });
 const MARKER = JSON.stringify({ id: '00112233445566778899aabbccddeeff', kind: 'snapshot', name: 'noon' });
 
+const VERIFIED = verifyDigest(Buffer.alloc(512, 'blockferry '));
+
 /** A journal from its first record on, one kind of record after the other. */
 export function journalRecords(): Buffer[] {
   return [
@@ -48,7 +51,8 @@ export function journalRecords(): Buffer[] {
     plain(RecordKind.initEnd, 5),
     zero(6, 8192, 4096, RecordFlag.keepAllocated),
     plain(RecordKind.write, 7, 8192, seededRandom('write').bytes(64)),
-    plain(RecordKind.marker, 8, TIME + 900, MARKER),
+    plain(RecordKind.verify, 8, 4096, encodeVerify({ length: 512, pass: 1, digest: VERIFIED })),
+    plain(RecordKind.marker, 9, TIME + 900, MARKER),
   ];
 }
 
