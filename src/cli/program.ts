@@ -120,6 +120,13 @@ function addLink(program: Command, finish: Finish): void {
     });
 }
 
+interface StatusFlags {
+  readonly state: string;
+  readonly json: boolean;
+  readonly watch: boolean;
+  readonly codes: boolean;
+}
+
 function addStatus(program: Command, finish: Finish): void {
   program
     .command('status')
@@ -128,10 +135,12 @@ function addStatus(program: Command, finish: Finish): void {
     .addOption(stateOption())
     .option('--json', 'as one line of JSON', false)
     .option('--watch', 'again every second, until Ctrl-C', false)
+    .option('--codes', 'instead, what each code of a wait means and what to do; no daemon is asked', false)
     .addHelpText('after', example('blockferry status oracle --watch'))
-    .action(async (group: string | undefined, options: { state: string; json: boolean; watch: boolean }) => {
+    .action(async (group: string | undefined, { codes, ...options }: StatusFlags) => {
+      const { statusCodes } = await import('./status-codes.ts');
       const { status } = await import('./status.ts');
-      finish(await status({ ...options, group }));
+      finish(codes ? statusCodes(options) : await status({ ...options, group }));
     });
 }
 

@@ -52,7 +52,7 @@ function sourceLines(group: SourceStatus, now: number, paint: Paint): string[] {
     ...indent(group.waits.map((wait) => waitLine(wait, now, paint))),
     ...indent(
       group.streams.flatMap((stream) =>
-        stream.waits.map((wait) => waitLine(wait, now, paint, `to ${printable(stream.destination)}: `)),
+        stream.waits.map((wait) => waitLine(wait, now, paint, ` (to ${printable(stream.destination)})`)),
       ),
     ),
   ];
@@ -177,15 +177,18 @@ function missingText(missing: DestinationGroupStatus['missing']): string {
   return named.join(', ') + (more > 0 ? ` and ${more} more` : '');
 }
 
-/** Why, since when, and when it is tried again. */
+const SEVERITY_STYLE = { info: 'cyan', warning: 'yellow', error: 'red' } as const;
+
+/** What, why, since when, when it is tried again, and when it ends. */
 function waitLine(wait: Wait, now: number, paint: Paint, about = ''): string {
+  const { severity, since, nextTryAt, endsAt } = wait;
   const why = printable(wait.message).replace(/\.$/, '');
-  const since = `Since ${timeText(wait.since)} (for ${durationText((now - wait.since) / 1000)})`;
-  const retry =
-    wait.nextTryAt === undefined
-      ? ''
-      : `; next try at ${timeText(wait.nextTryAt)} (in ${durationText((wait.nextTryAt - now) / 1000)})`;
-  return `${paint('yellow', '!')} ${about}${why}. ${since}${retry}.`;
+  const at = (time: number): string => `${timeText(time)} (in ${durationText((time - now) / 1000)})`;
+  const begun = `Since ${timeText(since)} (for ${durationText((now - since) / 1000)})`;
+  const retry = nextTryAt === undefined ? '' : `; next try at ${at(nextTryAt)}`;
+  const end = endsAt === null ? '; its end is not known' : `; ends at ${at(endsAt)}`;
+  const code = paint(SEVERITY_STYLE[severity], `! ${printable(wait.code)}`);
+  return `${code}${about}: ${why}. ${begun}${retry}${end}.`;
 }
 
 const indent = (lines: readonly string[]): string[] => lines.map((line) => `  ${line}`);

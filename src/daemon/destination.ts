@@ -18,6 +18,7 @@ import { OwnSnapshots } from './own-snapshots.ts';
 import { SnapshotKeeper } from './snapshot-keeper.ts';
 import { startFailure } from './start-failure.ts';
 import { snapshotTimetable, type Timetable } from './timetable.ts';
+import { toldWait } from './told-wait.ts';
 import type { World } from './world.ts';
 
 export async function startDestination(
@@ -180,6 +181,6 @@ function statusOf(
     setAside: report.setAside,
     snapshots,
     buffer: { folder: config.folder, used: report.used, quota: config.quota, room: report.room },
-    waits: report.waits,
+    waits: report.waits.map(toldWait),
   };
 }

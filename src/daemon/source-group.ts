@@ -12,6 +12,7 @@ import { describeError, errorCode, OperatorError } from '../platform/errors.ts';
 import type { Log } from '../platform/log.ts';
 import type { Platform } from '../platform/platform.ts';
 import type { Remote } from '../platform/node/threads.ts';
+import type { WaitCode } from '../platform/wait-codes.ts';
 import { Waits } from '../platform/waits.ts';
 import { RawStages, type QueuedRaw, type RawStage } from './raw-stages.ts';
 import { Coalescing, type BufferedSegment, type CoalescingReport } from './coalescing.ts';
@@ -28,7 +29,7 @@ const DRAIN_LIMIT = 30_000;
 const SEALING_RESERVE = 4;
 
 /** Hosts are not refused for these: they stand still once the journal has no open segment to go on in. */
-const VOLUME_WAITS: Readonly<Record<string, string>> = {
+const VOLUME_WAITS: Readonly<Record<string, WaitCode>> = {
   VOLUME_OFFLINE: 'volume-offline',
   ENOSPC: 'volume-full',
   EDQUOT: 'volume-full',
@@ -228,7 +229,7 @@ export class SourceGroup {
     this.#checkpoint = await this.#back.apply(raw);
     await this.#host.destaged(generation);
     await this.#host.release(raw.path);
-    for (const wait of ['destage-failed', ...Object.values(VOLUME_WAITS)]) this.waits.clear(wait);
+    for (const wait of ['destage-failed' as const, ...Object.values(VOLUME_WAITS)]) this.waits.clear(wait);
     // No part of the stage: its file is given back already, and cannot be a second time.
     this.wake();
   }

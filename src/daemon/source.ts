@@ -22,6 +22,7 @@ import type { RunningGroup } from './running-group.ts';
 import type { SourceBack } from './source-back.ts';
 import { begunByAny, receivedByAll, SourceGroup } from './source-group.ts';
 import type { SourceHost, SourceHostOptions } from './source-host.ts';
+import { toldWait } from './told-wait.ts';
 import { SourceThreads } from './source-threads.ts';
 import { placeVolumes, type PlacedVolume } from './source-volumes.ts';
 import { startFailure } from './start-failure.ts';
@@ -199,7 +200,7 @@ class Source implements RunningGroup {
       ...(host?.copy === undefined ? {} : { initialized: host.copy.done / Math.max(1, host.copy.total) }),
       ...(group.coalesced.segments === 0 ? {} : { coalesced: group.coalesced }),
       hosts: host?.connections ?? 0,
-      waits: group.waits.list(),
+      waits: group.waits.list().map(toldWait),
       streams: this.#streams.map((stream) => stream.status(last)),
     };
   }

@@ -17,6 +17,7 @@ import type { SharedLink } from '../transfer/shared-link.ts';
 import { ThrottledTransport } from '../transfer/throttled-transport.ts';
 import type { Transport } from '../transfer/transport.ts';
 import { LinkMemory } from './link-memory.ts';
+import { toldWait } from './told-wait.ts';
 import type { World } from './world.ts';
 
 export interface StreamOptions extends Pick<LinkOptions, 'segments' | 'decode'> {
@@ -138,7 +139,7 @@ export class Stream {
       segmentsSent: report.segmentsSent,
       bytesSent: report.bytesSent,
       ...(status === undefined ? {} : { lastStatusAt: status.writtenAt }),
-      waits: report.waits,
+      waits: report.waits.map(toldWait),
     };
   }
 

@@ -5,6 +5,7 @@ import type { Verification } from '../journal/verification.ts';
 import type { Clock } from '../platform/clock.ts';
 import { describeError, errorCode } from '../platform/errors.ts';
 import { isNoRoom } from '../platform/reserve.ts';
+import type { WaitCode } from '../platform/wait-codes.ts';
 import { Waits, type Wait } from '../platform/waits.ts';
 import { NAMES_MAX } from './inbox.ts';
 
@@ -29,13 +30,15 @@ const SUBJECTS = [
 export type Subject = (typeof SUBJECTS)[number];
 
 export interface Reason {
-  readonly code: string;
+  readonly code: WaitCode;
   readonly message: string;
+  /** Milliseconds since 1970, when it is known. */
+  readonly endsAt?: number;
 }
 
 export class GroupWaits {
   readonly #waits: Waits;
-  readonly #held = new Map<Subject, string>();
+  readonly #held = new Map<Subject, WaitCode>();
 
   constructor(clock: Clock) {
     this.#waits = new Waits(clock);
@@ -55,7 +58,7 @@ export class GroupWaits {
     }
     if (reason === undefined) return false;
     this.#held.set(subject, reason.code);
-    return this.#waits.raise(reason.code, reason.message);
+    return this.#waits.raise(reason.code, reason.message, reason.endsAt);
   }
 
   /** Longest first. */
@@ -72,7 +75,7 @@ export class GroupWaits {
   }
 }
 
-const APPLY_CODES: Readonly<Record<string, string>> = {
+const APPLY_CODES: Readonly<Record<string, WaitCode>> = {
   VOLUME_OFFLINE: 'volume-offline',
   VOLUME_UNKNOWN: 'volume-unknown',
   VOLUME_SIZE: 'volume-size',

@@ -34,6 +34,8 @@ export class MarkerPrograms {
   readonly #stop = new AbortController();
   /** By marker id. */
   readonly #running = new Map<string, Promise<void>>();
+  /** By when what runs has ended: milliseconds since 1970, by marker id. */
+  readonly #limits = new Map<string, number>();
 
   constructor(
     platform: Pick<Platform, 'clock' | 'processes'>,
@@ -68,7 +70,9 @@ export class MarkerPrograms {
 
   #sayCrowded({ name }: PendingMarker): void {
     const message = `marker ${name}: ${BACKGROUND_MAX} programs of earlier markers still run; the volumes stand still until one of them ends`;
-    this.#options.waits.set('marker', { code: 'markers-crowded', message });
+    const endsAt = Math.round(Math.min(...this.#limits.values()));
+    const known = this.#limits.size > 0 ? { endsAt } : {};
+    this.#options.waits.set('marker', { code: 'markers-crowded', message, ...known });
   }
 
   #begin(marker: PendingMarker): void {
@@ -77,6 +81,7 @@ export class MarkerPrograms {
       .catch((error: unknown) => this.#onError(marker, error))
       .then(() => {
         this.#running.delete(marker.id);
+        this.#limits.delete(marker.id);
       });
     this.#running.set(marker.id, ended);
   }
@@ -99,8 +104,10 @@ export class MarkerPrograms {
     if (marker === undefined) return true;
     if (program.wait) {
       const message = `marker ${marker.name}: ${program.run[0]} is running (attempt ${marker.attempt}); the volumes stand still`;
-      this.#options.waits.set('marker', { code: 'marker-running', message });
+      const endsAt = Math.round(this.#platform.clock.now() + program.timeLimit);
+      this.#options.waits.set('marker', { code: 'marker-running', message, endsAt });
     }
+    this.#limits.set(id, this.#platform.clock.now() + program.timeLimit);
     const running = runMarker(program, marker, this.#context());
     if (!program.wait) await this.#letVolumesGo(marker);
     const outcome = await running;

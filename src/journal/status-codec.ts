@@ -49,7 +49,12 @@ const statusSchema = z.strictObject({
   full: z.boolean(),
   consistent: z.boolean(),
   waiting: z
-    .strictObject({ code: z.string().max(64), message: z.string().max(1000), since: count })
+    .strictObject({
+      code: z.string().max(64),
+      message: z.string().max(1000),
+      since: count,
+      endsAt: count.optional(),
+    })
     .optional(),
   verification: verificationSchema.optional(),
 });

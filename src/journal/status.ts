@@ -48,15 +48,13 @@ export interface RefusedSegment extends SegmentRange {
   readonly at: number;
 }
 
-/**
- * Stable codes: `disk-full` (receiving stops), `receive-failed`; `volume-full`, `volume-offline`, `volume-unknown`,
- * `volume-size`, `snapshot-limit`, `apply-failed`; `hole`, `inbox-crowded`, `marker-running`, `markers-crowded`,
- * `marker-stuck`, `marker-failed`, `replica-differs`, `volume-not-sent`, `snapshots-untidy`, `destination-failed`, `destination-stalled`.
- */
 export interface DestinationWait {
+  /** One of `platform/wait-codes.ts`, of the destination's version. */
   readonly code: string;
   readonly message: string;
   readonly since: number;
+  /** The destination's clock; undefined: not known. */
+  readonly endsAt?: number | undefined;
 }
 
 /** Of a status file, sealed or not: all that one may hold, with every character of it escaped, has 900 KB. */

@@ -1,16 +1,19 @@
 import type { Clock } from './clock.ts';
+import type { WaitCode } from './wait-codes.ts';
 
-/** Why something stands still: a stable code, a sentence, and since when (milliseconds since 1970). */
+/** Why something stands still: a stable code, a sentence, since when (milliseconds since 1970), and until when if that is known. */
 export interface Wait {
-  readonly code: string;
+  readonly code: WaitCode;
   readonly message: string;
   readonly since: number;
+  /** At the latest, or as far as can be told. */
+  readonly endsAt?: number;
 }
 
 /** The reasons why something stands still now, each since it was first raised. */
 export class Waits {
   readonly #clock: Clock;
-  readonly #waits = new Map<string, Wait>();
+  readonly #waits = new Map<WaitCode, Wait>();
   /** Counts up with every change. */
   #changes = 0;
 
@@ -23,16 +26,17 @@ export class Waits {
   }
 
   /** True when it is new. */
-  raise(code: string, message: string): boolean {
+  raise(code: WaitCode, message: string, endsAt?: number): boolean {
     const before = this.#waits.get(code);
-    if (before?.message === message) return false;
-    this.#waits.set(code, { code, message, since: before?.since ?? Math.round(this.#clock.now()) });
+    if (before?.message === message && before.endsAt === endsAt) return false;
+    const since = before?.since ?? Math.round(this.#clock.now());
+    this.#waits.set(code, { code, message, since, ...(endsAt === undefined ? {} : { endsAt }) });
     this.#changes += 1;
     return before === undefined;
   }
 
   /** True when it was there. */
-  clear(code: string): boolean {
+  clear(code: WaitCode): boolean {
     const there = this.#waits.delete(code);
     if (there) this.#changes += 1;
     return there;

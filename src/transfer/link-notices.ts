@@ -1,22 +1,23 @@
 import type { DestinationStatus } from '../journal/status.ts';
 import type { Clock } from '../platform/clock.ts';
-import type { LinkWait } from './link-troubles.ts';
+import { FROM_DESTINATION } from '../platform/wait-codes.ts';
+import type { LinkCode, LinkWait } from './link-troubles.ts';
 import type { LinkSegment } from './planner.ts';
 
 /** What stands in the way without the link having failed; of each kind there is one at a time, or none. */
 export type NoticeKind = 'schedule' | 'status' | 'room' | 'destination' | 'gone' | 'noting';
 
 export interface Notice {
-  readonly code: string;
+  readonly code: LinkCode;
   readonly message: string;
   /** Milliseconds since 1970, when somebody else knows better. */
   readonly since?: number;
-  readonly nextTryAt?: number | undefined;
+  readonly endsAt?: number | undefined;
 }
 
 /** What it waits for itself. */
 export function destinationNotice({ waiting }: DestinationStatus): Notice | undefined {
-  return waiting && { ...waiting, code: `destination: ${waiting.code}` };
+  return waiting && { ...waiting, code: `${FROM_DESTINATION}${waiting.code}` };
 }
 
 /** A destination that was set back, or began later, lacks records that nobody keeps any more: sending cannot help it. */
@@ -45,12 +46,12 @@ export class LinkNotices {
       this.#notices.delete(kind);
       return;
     }
-    const { code, message, nextTryAt } = notice;
+    const { code, message, endsAt } = notice;
     const before = this.#notices.get(kind);
     const same = before?.code === code ? before : undefined;
     const now = this.#clock.now();
     const since = Math.min(now, notice.since ?? same?.since ?? now);
-    this.#notices.set(kind, { code, message, since, ...(nextTryAt === undefined ? {} : { nextTryAt }) });
+    this.#notices.set(kind, { code, message, since, ...(endsAt === undefined ? {} : { endsAt }) });
     // The destination logs for itself what it waits for; a hole comes and goes with files that overtake each other.
     // That a schedule closes a link is nothing to warn of.
     if (same === undefined && kind !== 'destination' && kind !== 'schedule') this.#onNew(notice);

@@ -3,20 +3,25 @@ import type { Files } from '../platform/files.ts';
 import type { LinkSegment } from './planner.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { Random } from '../platform/random.ts';
+import type { FROM_DESTINATION, WaitCode } from '../platform/wait-codes.ts';
 import { backoff } from './backoff.ts';
 import { TransportError } from './transport.ts';
 
 /** Why a link stands still; times in milliseconds since 1970. */
 export interface LinkWait {
-  readonly code: string;
+  readonly code: LinkCode;
   readonly message: string;
   readonly since: number;
   readonly nextTryAt?: number;
+  readonly endsAt?: number;
 }
 
+/** A destination may have codes that this version does not know. */
+export type LinkCode = WaitCode | `${typeof FROM_DESTINATION}${string}`;
+
 export interface Failure {
-  /** Of the wait: `link-down`, `link-auth`, `link-busy`, `link-error`, `destination-full`, `segment-unreadable`. */
-  readonly code: string;
+  /** Of the wait. */
+  readonly code: WaitCode;
   readonly message: string;
   readonly retryable: boolean;
 }
@@ -92,7 +97,7 @@ export class LinkTroubles {
   /** One for each code, since the first of its kind. While it is tried again there is no next time. */
   waits(): LinkWait[] {
     const { clock } = this.#platform;
-    const waits = new Map<string, LinkWait>();
+    const waits = new Map<WaitCode, LinkWait>();
     for (const { code, message, since, nextTry } of this.#troubles.values()) {
       const before = waits.get(code);
       const pause = nextTry - clock.monotonic();
@@ -124,7 +129,7 @@ export function failureOf(error: unknown): Failure {
   };
 }
 
-function waitCode(error: TransportError): string {
+function waitCode(error: TransportError): WaitCode {
   switch (error.code) {
     case 'ConnectionLost':
     case 'Timeout':

@@ -33,7 +33,7 @@ const CLOSED = 'schedule-closed';
 const NO_ROOM = {
   code: 'destination-full',
   message: 'the destination has no room left; it says when it has again',
-};
+} as const;
 
 export interface LinkOptions {
   /** The destination's name. */
@@ -262,7 +262,7 @@ export class Link {
   /** What was cut may have been published all the same, which a look into the inbox tells once there may be one. */
   #closed({ message, opensAt }: Closure): void {
     const isNew = this.#notices.list().every(({ code }) => code !== CLOSED);
-    this.#notices.set('schedule', { code: CLOSED, message, nextTryAt: opensAt });
+    this.#notices.set('schedule', { code: CLOSED, message, endsAt: opensAt });
     if (!isNew) return;
     this.#log.info(`link to ${this.#options.name}: ${message}`);
     this.#deliveries.doubt();

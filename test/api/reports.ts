@@ -96,10 +96,12 @@ export const REPORTS = {
         lastStatusAt: NOW - seconds(182),
         waits: [
           {
-            code: 'LINK_DOWN',
+            code: 'link-down',
+            severity: 'warning',
             message: 'the server at 10.1.0.9:2121 refuses the connection; start it or check the firewall',
             since: NOW - seconds(182),
             nextTryAt: NOW + seconds(12),
+            endsAt: null,
           },
         ],
       },
@@ -122,8 +124,10 @@ export const REPORTS = {
     waits: [
       {
         code: 'hole',
+        severity: 'warning',
         message: 'LSN 8001 to 8100 have not arrived; they have been asked for again.',
         since: NOW - seconds(43),
+        endsAt: null,
       },
     ],
   }),
@@ -135,8 +139,10 @@ export const REPORTS = {
     waits: [
       {
         code: 'buffer-full',
+        severity: 'error',
         message: 'the buffer has reached its quota of 20.0 GiB; replication is suspended until there is room',
         since: NOW - seconds(7260),
+        endsAt: NOW + seconds(540),
       },
     ],
     streams: [{ ...stream, state: 'waiting', lagSeconds: 93_600, lagBytes: 20 * GIB, backlogSegments: 640 }],
@@ -150,9 +156,11 @@ export const REPORTS = {
     waits: [
       {
         code: 'volume-offline',
+        severity: 'error',
         message: 'volume store (/dev/sdc) cannot be opened: ENOENT\u001b[31m\nforged line',
         since: NOW - seconds(600),
         nextTryAt: NOW - seconds(1),
+        endsAt: null,
       },
     ],
   }),
@@ -162,8 +170,10 @@ export const REPORTS = {
     waits: [
       {
         code: 'marker-running',
+        severity: 'info',
         message: 'marker nightly-backup at LSN 9000 is running its program (attempt 1)',
         since: NOW - seconds(4),
+        endsAt: NOW + seconds(596),
       },
     ],
   }),
@@ -231,9 +241,10 @@ export const REPORTS = {
         waits: [
           {
             code: 'schedule-closed',
+            severity: 'info',
             message: 'the schedule has the link closed until 2026-11-21 04:14 (Europe/Zurich)',
             since: NOW - seconds(60),
-            nextTryAt: NOW + seconds(3600),
+            endsAt: NOW + seconds(3600),
           },
         ],
       },

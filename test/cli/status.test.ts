@@ -4,6 +4,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { statusReportSchema } from '../../src/api/contract/status-schema.ts';
 import type { StatusReport } from '../../src/api/contract/status.ts';
+import { WAIT_CODES } from '../../src/platform/wait-codes.ts';
 import { cli, LAUNCHER, startSite, type CliResult, type Site } from '../api/fixture.ts';
 import { REPORTS } from '../api/reports.ts';
 
@@ -37,8 +38,17 @@ describe('blockferry status', () => {
     assert.match(out, /^ {2}LAG +BYTES +TO .*\n {2}3 min 2 s +34\.0 MiB +dr-site +failed/m);
     assert.match(
       out,
-      /refuses the connection.* Since 2026-11-21 02:10:58 \(for 3 min 2 s\); next try at 2026-11-21 02:14:12 \(in 12 s\)\./,
+      /refuses the connection.* Since 2026-11-21 02:10:58 \(for 3 min 2 s\); next try at 2026-11-21 02:14:12 \(in 12 s\); its end is not known\./,
     );
+  });
+
+  it('with --codes says of every code what it means and what to do, without a daemon', async () => {
+    const { exitCode, out } = await cli(['status', '--codes', '--state', join(site.folder, 'nowhere')]);
+    assert.equal(exitCode, 0);
+    for (const [code, { severity, meaning, remedy }] of Object.entries(WAIT_CODES))
+      assert.ok(out.includes(`${code} (${severity}): ${meaning}\n  ${remedy}\n`), code);
+    const json = await cli(['status', '--codes', '--json']);
+    assert.deepEqual(JSON.parse(json.out), WAIT_CODES);
   });
 
   it('answers --json with the report itself, of all groups or of one', async () => {

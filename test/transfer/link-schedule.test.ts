@@ -38,7 +38,7 @@ describe('link with a schedule', () => {
         code: 'schedule-closed',
         message: 'the schedule has the link closed until 2023-11-14 22:44 (UTC)',
         since: start + EDGE,
-        nextTryAt: start + EDGE + 30 * MINUTE,
+        endsAt: start + EDGE + 30 * MINUTE,
       },
     ]);
     assert.deepEqual(bench.warnings, []);

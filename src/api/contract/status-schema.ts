@@ -8,9 +8,11 @@ const time = z.number();
 
 const waitSchema = z.object({
   code: z.string(),
+  severity: z.enum(['info', 'warning', 'error']),
   message: z.string(),
   since: time,
   nextTryAt: time.exactOptional(),
+  endsAt: time.nullable(),
 });
 
 const volumeSchema = z.object({ name: z.string(), size: amount });

@@ -7,12 +7,16 @@ export interface StatusReport {
   readonly groups: readonly (SourceStatus | DestinationGroupStatus)[];
 }
 
-/** Why something stands still: a stable code, a sentence, since when, and when it is tried again if it is. */
+/** Why something stands still: a stable code, a sentence, since when, when it is tried again if it is, and when it ends. */
 export interface Wait {
   readonly code: string;
+  /** `info`: goes on by itself; `warning`: worth knowing; `error`: somebody must do something. */
+  readonly severity: 'info' | 'warning' | 'error';
   readonly message: string;
   readonly since: number;
   readonly nextTryAt?: number;
+  /** At the latest, or at the present rate; null: not known. */
+  readonly endsAt: number | null;
 }
 
 export interface VolumeStatus {

@@ -1,0 +1,260 @@
+/** Every reason for which something stands still, and every alarm: the one list of codes, which stay what they are. Pure. */
+
+export const SEVERITIES = ['info', 'warning', 'error'] as const;
+/** `info`: goes on by itself, as it should. `warning`: worth knowing, or soon worse. `error`: somebody must do something. */
+export type Severity = (typeof SEVERITIES)[number];
+
+export interface WaitFacts {
+  readonly severity: Severity;
+  /** What it means, a sentence. */
+  readonly meaning: string;
+  /** What to do about it, a sentence. */
+  readonly remedy: string;
+}
+
+const facts = (severity: Severity, meaning: string, remedy: string): WaitFacts => ({
+  severity,
+  meaning,
+  remedy,
+});
+
+const ITSELF = 'Nothing: it goes on by itself.';
+
+const BUFFER = {
+  'buffer-80': facts(
+    'warning',
+    'The buffer is 80 % full, or its file system has that little left.',
+    'See what keeps the backlog from going over, make the quota or the disk larger, or open the link’s schedule.',
+  ),
+  'buffer-95': facts(
+    'error',
+    'The buffer is 95 % full; when it is full, what `when-full` says happens, and a destination receives nothing more.',
+    'As for buffer-80, now.',
+  ),
+} as const;
+
+const LAG = {
+  lag: facts(
+    'warning',
+    'The newest write that the destination has applied is older than the group’s objective.',
+    'See the other waits for what holds it up; if there is none, the line or the destination is too slow for what hosts write.',
+  ),
+} as const;
+
+const VOLUMES = {
+  'volume-offline': facts(
+    'error',
+    'A volume cannot be opened, read or written: nothing is destaged into it.',
+    'Bring it back under the path that the configuration names; it is tried again every two seconds.',
+  ),
+  'volume-full': facts(
+    'error',
+    'There is no room on the file system of a volume or of its snapshots.',
+    'Make room there, or delete snapshots.',
+  ),
+} as const;
+
+const SOURCE = {
+  'initial-copy': facts('info', 'What the volumes held before is being brought over.', ITSELF),
+  'copy-failed': facts(
+    'error',
+    'A volume cannot be read for the initial copy.',
+    'Mend the volume; it is tried again every two seconds.',
+  ),
+  'hosts-waiting': facts(
+    'info',
+    'What hosts write waits, because every journal segment is in use until the source’s own volumes have caught up.',
+    'If it stays, the volumes are slower than the hosts, or one of them is offline.',
+  ),
+  'buffer-full': facts(
+    'error',
+    'The buffer has reached its quota and hosts’ writes are refused.',
+    'See what keeps the backlog from going over, or make the quota larger and restart.',
+  ),
+  'buffer-disk-full': facts(
+    'error',
+    'The file system of the buffer is full.',
+    'Make room on it; nothing in the group’s folder may be removed by hand.',
+  ),
+  'replication-suspended': facts(
+    'error',
+    'The buffer was full: hosts’ writes are taken and not replicated, and a full copy follows.',
+    'See what keeps the backlog from going over; it begins again by itself when the buffer is half empty.',
+  ),
+  'journal-failed': facts(
+    'error',
+    'The journal cannot be relied on any more; hosts’ writes are refused.',
+    'Check the disk of the buffer, and restart blockferry.',
+  ),
+  'seal-failed': facts(
+    'error',
+    'A replication file cannot be written.',
+    'Check the disk of the buffer; it is tried again every two seconds.',
+  ),
+  'destage-failed': facts(
+    'error',
+    'What hosts wrote cannot be brought into the source’s own volumes.',
+    'Check the disks of the volumes; it is tried again every two seconds.',
+  ),
+} as const;
+
+const LINK = {
+  'schedule-closed': facts('info', 'The schedule has the link closed.', ITSELF),
+  backlog: facts('info', 'Replication files wait to be sent, and are being sent.', ITSELF),
+  'link-down': facts(
+    'warning',
+    'The server cannot be reached, or a connection to it broke.',
+    'Start the server, or mend the line; `blockferry link test` tries every step.',
+  ),
+  'link-auth': facts(
+    'error',
+    'The server does not take the login, or does not let it do what is needed.',
+    'Correct the user, the password or the rights, and try them with `blockferry link test`.',
+  ),
+  'link-busy': facts(
+    'warning',
+    'The server has no connection to spare.',
+    'Let it take more, or lower `parallel`.',
+  ),
+  'link-error': facts(
+    'error',
+    'The server answers in a way that is of no use.',
+    'Read what it says; `blockferry link test` tries every step.',
+  ),
+  'destination-full': facts('warning', 'The destination, or the server, has no room.', 'Make room there.'),
+  'segment-unreadable': facts(
+    'error',
+    'A replication file in the buffer is not what was written there.',
+    'Check the disk of the buffer; the destination needs a full copy if the file cannot be got back.',
+  ),
+  'no-status': facts(
+    'warning',
+    'The destination has not written a status file yet.',
+    'Start the destination, and see that both sides mean the same folder.',
+  ),
+  'status-refused': facts(
+    'error',
+    'The destination’s status file is not authentic, or of another group, or damaged.',
+    'Give both sides the same key, and each group a folder of its own.',
+  ),
+  'status-replayed': facts(
+    'error',
+    'The destination’s status file is older than one that was seen before.',
+    'Find out who put it back; after a restore, see that the destination’s clock is right.',
+  ),
+  'status-unnoted': facts(
+    'warning',
+    'What the destination said cannot be noted on this disk.',
+    'Make room on the disk of the buffer, or mend it.',
+  ),
+  'records-gone': facts(
+    'error',
+    'The destination lacks records that are kept nowhere any more.',
+    'Restore it from a newer backup, or begin again with a full copy.',
+  ),
+} as const;
+
+const DESTINATION = {
+  'not-consistent': facts(
+    'info',
+    'Existing data is still being brought over: there is no recovery point yet.',
+    ITSELF,
+  ),
+  'source-silent': facts(
+    'info',
+    'Nothing new has come for longer than the group’s objective: hosts are idle, or the source is away.',
+    'Look at the source.',
+  ),
+  'disk-full': facts(
+    'error',
+    'There is no room for what arrives, so nothing is received.',
+    'Make room, or raise the quota.',
+  ),
+  'receive-failed': facts('error', 'What arrives cannot be received.', 'Check the disk of the buffer.'),
+  hole: facts(
+    'warning',
+    'Records have not arrived, and what follows them waits.',
+    'Nothing for a minute: the source sends them again; then look at the link there.',
+  ),
+  'replica-differs': facts(
+    'error',
+    'A comparison found that a volume here is not what the source has.',
+    'The ranges are sent again by themselves; check the disks on both sides.',
+  ),
+  'inbox-crowded': facts(
+    'warning',
+    'Far more files lie in the inbox than are looked at.',
+    'See who puts them there.',
+  ),
+  'volume-unknown': facts(
+    'error',
+    'The source sends a volume that has no place here.',
+    'Name it in the configuration, and restart.',
+  ),
+  'volume-size': facts(
+    'error',
+    'A volume here is smaller than the source’s.',
+    'Give it a device that is as large.',
+  ),
+  'volume-not-sent': facts(
+    'warning',
+    'A volume is configured here that the source does not send.',
+    'Add it at the source, or remove it here.',
+  ),
+  'snapshot-limit': facts(
+    'error',
+    'No further snapshot, or no more of what one keeps, can be held.',
+    'Delete the snapshots that the message names.',
+  ),
+  'apply-failed': facts('error', 'What was received cannot be applied.', 'Check the disks of the volumes.'),
+  'marker-running': facts(
+    'info',
+    'A marker’s program runs, and the volumes stand still meanwhile.',
+    'Nothing: it ends at its time limit at the latest.',
+  ),
+  'markers-crowded': facts(
+    'warning',
+    'As many programs of earlier markers run as may, and the volumes stand still until one ends.',
+    'Place markers less often, or give the programs shorter time limits.',
+  ),
+  'marker-stuck': facts(
+    'error',
+    'That a marker’s program runs or ran cannot be noted, so that the volumes stand still.',
+    'Check the disk of the buffer.',
+  ),
+  'marker-failed': facts('warning', 'A marker’s program failed.', 'See in the log what it printed.'),
+  'snapshots-untidy': facts(
+    'warning',
+    'Deleted snapshots keep their room.',
+    'Check the disk of the snapshots; it is tried again.',
+  ),
+  'destination-failed': facts(
+    'error',
+    'The destination cannot do its work.',
+    'See the message; check its disks.',
+  ),
+  'destination-stalled': facts(
+    'error',
+    'A step has not ended for more than half a minute.',
+    'See whether the disks of the group’s folder and volumes answer.',
+  ),
+} as const;
+
+export const WAIT_CODES = { ...BUFFER, ...LAG, ...SOURCE, ...LINK, ...VOLUMES, ...DESTINATION } as const;
+
+export type WaitCode = keyof typeof WAIT_CODES;
+
+/** What a source says of a destination's own wait. */
+export const FROM_DESTINATION = 'destination: ';
+
+/** Of a code of ours, or of one that a destination sent, whose version may know more of them than this one. */
+export function factsOf(code: string): WaitFacts {
+  const own = code.startsWith(FROM_DESTINATION) ? code.slice(FROM_DESTINATION.length) : code;
+  return Object.hasOwn(WAIT_CODES, own) ? WAIT_CODES[own as WaitCode] : UNKNOWN;
+}
+
+const UNKNOWN = facts(
+  'warning',
+  'The other side waits for a reason that this version does not know.',
+  'See the message.',
+);
