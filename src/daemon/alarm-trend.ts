@@ -26,9 +26,7 @@ export function observed(trend: Trend, now: Observation): Trend {
   if (last === undefined || now.at < last.at || now.at - last.at > GAP_MAX) return [now];
   const kept = trend.filter(({ at }) => now.at - at <= WINDOW);
   const before = kept.at(-2);
-  return before !== undefined && now.at - before.at < SPACING
-    ? [...kept.slice(0, -1), now]
-    : [...kept, now];
+  return before !== undefined && now.at - before.at < SPACING ? [...kept.slice(0, -1), now] : [...kept, now];
 }
 
 /** By a millisecond: the slope of the line that lies nearest to all that was seen. Undefined: too little was seen. */
