@@ -1,22 +1,17 @@
 /**
- * One SFTP connection to a group's folder, lent to one user at a time. ssh2-sftp-client makes the connection; requests go
- * to the SFTP session below it, which alone tells a missing file from a failure and takes writes in parallel.
- * Every wait has a limit, and ending the session rejects what waits.
+ * One SFTP connection to a group's folder, lent to one user at a time. Every wait has a limit, and ending the session rejects
+ * what waits.
  */
-import { createHash } from 'node:crypto';
-import { once } from 'node:events';
-import { connect, type Socket } from 'node:net';
-import SftpClient from 'ssh2-sftp-client';
 import { TransportError, type RemoteFile } from '../transport.ts';
 import { isLegalPart, LIST_ENTRIES_MAX } from './names.ts';
 import type { SpareBuffers, UploadSource } from './read-ahead.ts';
 import { tooLarge, tooMany } from './refusals.ts';
 import type { PooledSession } from './session-pool.ts';
+import { SftpConnection, type Sftp } from './sftp-connection.ts';
 import { END_OF_FILE, FAILURE, NO_SUCH_FILE, statusCode } from './sftp-errors.ts';
 import type { SftpServerOptions } from './sftp-options.ts';
 import { uploadTo } from './sftp-upload.ts';
 
-type Sftp = Awaited<ReturnType<SftpClient['connect']>>;
 type Answer<T> = (error: Error | null | undefined, value?: T) => void;
 type Attributes = Parameters<Parameters<Sftp['lstat']>[1]>[1];
 type Entries = Parameters<Parameters<Sftp['readdir']>[1]>[1];
@@ -29,31 +24,22 @@ interface Disk {
 }
 /** SSH_FXE_STATVFS_ST_RDONLY. */
 const READ_ONLY = 1;
-/** Keep-alive questions without an answer after which a connection counts as dead. */
-const KEEP_ALIVE_MAX = 3;
 
 export class SftpSession implements PooledSession {
   answered = false;
   cancellable = true;
   readonly #options: SftpServerOptions;
-  readonly #client: SftpClient;
-  #socket: Socket | undefined;
+  readonly #connection: SftpConnection;
   #sftp: Sftp | undefined;
   /** Why the session ended, once it has. */
   #ended: Error | undefined;
-  /** The server's key, when it is not the one that is pinned. */
-  #strangeKey: string | undefined;
   readonly #waiting = new Set<(reason: Error) => void>();
   #watchdog: NodeJS.Timeout | undefined;
   readonly #spare: SpareBuffers = [];
 
   constructor(options: SftpServerOptions) {
     this.#options = options;
-    this.#client = new SftpClient('blockferry', {
-      error: (error) => this.end(error instanceof Error ? error : new Error(String(error))),
-      end: () => undefined,
-      close: () => this.end(new Error('the connection was closed')),
-    });
+    this.#connection = new SftpConnection(options, (reason) => this.end(reason));
   }
 
   get closed(): boolean {
@@ -65,7 +51,7 @@ export class SftpSession implements PooledSession {
     clearTimeout(this.#watchdog);
     for (const reject of this.#waiting) reject(this.#ended);
     this.#waiting.clear();
-    this.#socket?.destroy();
+    this.#connection.destroy();
   }
 
   /** Connects, makes sure of the server, logs in and finds the group's folder. */
@@ -73,13 +59,10 @@ export class SftpSession implements PooledSession {
     const { promise: ended, reject } = Promise.withResolvers<never>();
     this.#waiting.add(reject);
     try {
-      this.#sftp = await Promise.race([this.#connect(), ended]);
-    } catch (error) {
-      throw this.#strangeKey === undefined ? error : strangeKey(this.#options, this.#strangeKey);
+      this.#sftp = await Promise.race([this.#connection.open(), ended]);
     } finally {
       this.#waiting.delete(reject);
     }
-    this.#sftp.on('error', (error: Error) => this.end(error));
     await this.checkRoot();
     this.answered = false;
   }
@@ -180,7 +163,7 @@ export class SftpSession implements PooledSession {
     try {
       const handle = await this.#ask<Buffer>((sftp, done) => sftp.open(path, flags, 0o644, done));
       const write = (bytes: Buffer, position: number): Promise<void> => {
-        this.#gather();
+        this.#connection.gather();
         return this.#ask((sftp, done) => sftp.write(handle, bytes, 0, bytes.length, position, done));
       };
       const truncate = (size: number): Promise<void> =>
@@ -193,32 +176,6 @@ export class SftpSession implements PooledSession {
     } catch (error) {
       throw await this.#reason(error, path);
     }
-  }
-
-  async #connect(): Promise<Sftp> {
-    const { host, port, user, password, privateKey, hostKey, timeout } = this.#options;
-    // Without `noDelay` a request waits for the answer to the one before it.
-    const socket = connect({ host, port, noDelay: true, timeout });
-    this.#socket = socket;
-    socket.once('timeout', () => this.end(new Error('Timed out while connecting')));
-    await once(socket, 'connect');
-    socket.setTimeout(0);
-    return this.#client.connect({
-      sock: socket,
-      username: user,
-      ...(password === undefined ? {} : { password }),
-      ...(privateKey === undefined ? {} : { privateKey }),
-      hostVerifier: (key: Buffer) => {
-        const digest = createHash('sha256').update(key).digest('base64').replace(/=+$/, '');
-        const fingerprint = `SHA256:${digest}`;
-        if (fingerprint === hostKey) return true;
-        this.#strangeKey = fingerprint;
-        return false;
-      },
-      readyTimeout: timeout,
-      keepaliveInterval: timeout,
-      keepaliveCountMax: KEEP_ALIVE_MAX,
-    });
   }
 
   /** What a request is answered with. Any answer shows that the server lives. */
@@ -248,14 +205,6 @@ export class SftpSession implements PooledSession {
       reject(error);
     }
     return promise;
-  }
-
-  /** What is written in this turn of the event loop goes out by one call to the system, not one for each 32 KiB. */
-  #gather(): void {
-    const socket = this.#socket;
-    if (socket === undefined || socket.writableCorked > 0) return;
-    socket.cork();
-    setImmediate(() => socket.uncork());
   }
 
   #watch(): void {
@@ -309,18 +258,4 @@ export class SftpSession implements PooledSession {
 /** `ssh2` reads to the end of a file or folder by an error. */
 function orEnd(error: unknown): undefined {
   if (statusCode(error) !== END_OF_FILE) throw error;
-}
-
-function strangeKey({ host, hostKey }: SftpServerOptions, actual: string): TransportError {
-  return hostKey === undefined
-    ? new TransportError('Integrity', `the key of ${host} is not known; its fingerprint is ${actual}`, {
-        remedy: `compare it with what ssh-keygen -lf shows of the host keys on ${host}, then set host-key: ${actual}`,
-      })
-    : new TransportError(
-        'Integrity',
-        `the key of ${host} has the fingerprint ${actual}, not the one expected`,
-        {
-          remedy: `if ${host} was given a new key, set host-key: ${actual}; if not, something else answers in its place`,
-        },
-      );
 }
