@@ -11,9 +11,10 @@ import { JOURNAL_FOLDER } from '../journal/names.ts';
 import { loadedPayloadPosition, type ClosedRaw, type LoadedRaw } from '../journal/raw-segment.ts';
 import { RecordKind, type AttachPayload, type MarkerPayload } from '../journal/record.ts';
 import { HostError, type HostVolume } from '../nbd/front-end.ts';
-import { InitialCopy, type CopyProgress } from './initial-copy.ts';
+import type { MarkedVolume } from './change-map.ts';
 import { JournalWriter } from './journal-writer.ts';
 import { recoverRaws } from './recover.ts';
+import { RegionCopy } from './region-copy.ts';
 import { CapturedVolume, type VolumeOptions } from './captured-volume.ts';
 
 export interface GroupHostOptions {
@@ -31,8 +32,8 @@ export interface GroupHostOptions {
 export interface GroupHostEvents {
   /** A raw segment is complete and durable. Its generation is given back to `destaged` and `release`. */
   readonly onClosed: (raw: ClosedRaw, generation: number) => void;
-  /** Every volume has been brought over, durably in the journal. */
-  readonly onCopied: () => void;
+  /** All that was marked has been brought over, durably in the journal up to this init-end record. */
+  readonly onCopied: (end: Lsn) => void;
   /** The copy stands still and says why; undefined: it goes on. */
   readonly onCopyTrouble: (message: string | undefined) => void;
   readonly onFailed: (message: string, remedy: string) => void;
@@ -41,7 +42,6 @@ export interface GroupHostEvents {
 export interface GroupHostStatus {
   readonly lsn: Lsn;
   readonly durableLsn: Lsn;
-  readonly copy: CopyProgress | undefined;
   readonly undestagedExtents: number;
 }
 
@@ -62,8 +62,12 @@ export class GroupHost {
   readonly #writer: JournalWriter;
   readonly #captured: readonly CapturedVolume[];
   #refusal: HostError | undefined;
-  #copy: InitialCopy | undefined;
-  #copyPaused = false;
+  #copy: RegionCopy | undefined;
+  /** Counts up with every copy that is begun or stopped: what an older one still waits for is called off. */
+  #copies = 0;
+  /** The copy stands still once so many bytes are in the journal, as `#appended` counts them. */
+  #copyLimit = Number.MAX_SAFE_INTEGER;
+  readonly #recoveredBytes: number;
 
   constructor(
     platform: Pick<Platform, 'clock' | 'files' | 'random'>,
@@ -78,6 +82,7 @@ export class GroupHost {
     this.#captured = options.volumes.map((volume) => new CapturedVolume(platform.files, volume, this));
     this.volumes = this.#captured;
     const recovered = this.#recover(folder);
+    this.#recoveredBytes = recovered.raws.reduce((sum, { end }) => sum + end, 0);
     this.#writer = new JournalWriter({
       ...platform,
       folder,
@@ -109,39 +114,60 @@ export class GroupHost {
     this.#writer.wakeWaiting();
   }
 
-  /** All of the group's volumes, from the next record on. Followed by a full copy. */
+  /** All of the group's volumes, from the next record on. */
   async attach(): Promise<void> {
-    await this.#appendControl(RecordKind.attach, this.#attached());
+    for (let room = this.#writer.room(); room !== undefined; room = this.#writer.room()) await room;
+    this.#control(RecordKind.attach, this.#attached(), 0);
     await this.#writer.durable();
   }
 
-  /** What the volumes hold is brought over through the journal, in step with what hosts write; begun again if it runs. */
-  async beginCopy(): Promise<void> {
-    this.#copy?.stop();
-    this.#copy = undefined;
-    await this.#appendControl(RecordKind.initBegin, {});
+  /**
+   * The destinations are not consistent from the record on whose LSN this resolves with, and its segment is closed: once
+   * that is sealed, what is marked can be handed to `copy`. Undefined when it was called off meanwhile.
+   */
+  async beginCopy(): Promise<Lsn | undefined> {
+    this.stopCopy();
+    const mine = this.#copies;
+    for (let wait = this.#writer.closable(); wait !== undefined; wait = this.#writer.closable()) await wait;
+    if (this.#copies !== mine) return undefined;
+    const begin = this.#control(RecordKind.initBegin, {}, 0);
     // Again, in the same breath: an earlier one may lie in a gap that is never shipped, before this record.
     this.#control(RecordKind.attach, this.#attached(), 0);
-    // Another that waited for room as this did.
-    (this.#copy as InitialCopy | undefined)?.stop();
-    const copy = (this.#copy = new InitialCopy({
+    this.#writer.close();
+    return begin;
+  }
+
+  /** What is marked is brought over through the journal, in step with what hosts write. */
+  copy(marked: readonly MarkedVolume[]): void {
+    this.stopCopy();
+    const mine = this.#copies;
+    this.#copy = new RegionCopy({
       clock: this.#platform.clock,
       volumes: this.#captured,
+      marked,
       writer: this.#writer,
-      paused: () => this.#copyPaused,
-      onDone: () => void this.#endCopy(copy),
+      paused: () => this.#recoveredBytes + this.#writer.appended >= this.#copyLimit,
+      onDone: () => void this.#endCopy(mine),
       onTrouble: (error) =>
         this.#events.onCopyTrouble(error === undefined ? undefined : describeError(error)),
-    }));
-    copy.start();
+    });
+    this.#copy.start();
+  }
+
+  /** Nothing more is copied; what has been is in the journal. */
+  stopCopy(): void {
+    this.#copies += 1;
+    this.#copy?.stop();
+    this.#copy = undefined;
+  }
+
+  /** `bytes`: of all raw segments that were handed on and the open one, since the start. */
+  limitCopy(bytes: number): void {
+    this.#copyLimit = bytes;
   }
 
   #attached(): AttachPayload {
     return { volumes: this.#options.volumes.map(({ index, name, size }) => ({ index, name, size })) };
-  }
-
-  setCopyPaused(paused: boolean): void {
-    this.#copyPaused = paused;
   }
 
   /** One record for all volumes, and the last of its segment (I3): what was acknowledged before the call lies before it. */
@@ -170,7 +196,6 @@ export class GroupHost {
     return {
       lsn: this.#writer.last,
       durableLsn: this.#writer.durableLast,
-      copy: this.#copy?.progress(),
       undestagedExtents: this.#captured.reduce((sum, volume) => sum + volume.index.extents, 0),
     };
   }
@@ -189,12 +214,6 @@ export class GroupHost {
     for (const volume of this.#captured) volume.close();
   }
 
-  /** `wanted`: asked again when it comes to the record. */
-  async #appendControl(kind: RecordKind, payload: object, wanted = (): boolean => true): Promise<void> {
-    for (let room = this.#writer.room(); room !== undefined; room = this.#writer.room()) await room;
-    if (wanted()) this.#control(kind, payload, 0);
-  }
-
   #control(kind: RecordKind, payload: object, offset: number): Lsn {
     return this.#writer.append({
       kind,
@@ -205,17 +224,17 @@ export class GroupHost {
     });
   }
 
-  /** One that was begun again in the meantime is not at its end. */
-  async #endCopy(copy: InitialCopy): Promise<void> {
+  /** One that was stopped in the meantime is not at its end. */
+  async #endCopy(mine: number): Promise<void> {
     try {
-      await this.#appendControl(RecordKind.initEnd, {}, () => this.#copy === copy);
+      for (let room = this.#writer.room(); room !== undefined; room = this.#writer.room()) await room;
+      if (this.#copies !== mine) return;
+      const end = this.#control(RecordKind.initEnd, {}, 0);
       await this.#writer.durable();
+      if (this.#copies === mine) this.#events.onCopied(end);
     } catch {
-      return; // The journal failed, which has been reported.
+      // The journal failed, which has been reported.
     }
-    if (this.#copy !== copy) return;
-    this.#copy = undefined;
-    this.#events.onCopied();
   }
 
   #recover(folder: string): { readonly raws: readonly ClosedRaw[]; readonly last: Lsn } {

@@ -61,6 +61,7 @@ export class JournalWriter {
   #current: OpenRaw;
   #end = RAW_HEADER_SIZE;
   #next: Lsn;
+  #closedBytes = 0;
   #clockAt = 0;
   #generation = 0;
   /** Nothing more goes into this file: it was to be closed, or a failed append left bytes that could pass for records. */
@@ -101,6 +102,11 @@ export class JournalWriter {
 
   get durableLast(): Lsn {
     return this.#syncs.durable;
+  }
+
+  /** Bytes of all raw segments since the start, closed ones and the open one. */
+  get appended(): number {
+    return this.#closedBytes + this.#end;
   }
 
   /** Of the segment that is being appended to: counts up with every new one, from 1. */
@@ -261,7 +267,10 @@ export class JournalWriter {
       this.#ageTimer?.cancel();
       this.#spoilt = false;
       if (last < open.header.first) this.#replaced(open);
-      else this.#closing.push({ raw: { path: open.path, header: open.header, last, end }, open });
+      else {
+        this.#closedBytes += end;
+        this.#closing.push({ raw: { path: open.path, header: open.header, last, end }, open });
+      }
       this.#syncs.kick();
       return true;
     } catch (error) {

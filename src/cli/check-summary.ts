@@ -83,7 +83,7 @@ function describeSource(group: SourceGroupConfig, notes: VolumeNotes): Section {
   const whenFull =
     group.whenFull === 'refuse-writes'
       ? 'hosts’ writes are refused'
-      : 'hosts go on and replication is suspended';
+      : 'hosts go on and what they change is marked, to be brought over later';
   const listeners = [nbd.socket, nbd.tcp === undefined ? undefined : formatAddress(nbd.tcp)];
   const level = segment.compression === 0 ? 'not compressed' : `compressed at level ${segment.compression}`;
   return [

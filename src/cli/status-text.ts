@@ -1,6 +1,7 @@
 /** A status report in plain words. Pure: the same report gives the same lines. */
 import type {
   BufferStatus,
+  CopyStatus,
   DestinationGroupStatus,
   SourceMode,
   SourceStatus,
@@ -100,17 +101,29 @@ function modeText(group: SourceStatus, paint: Paint): string {
   const words: Record<SourceMode, string> = {
     initializing: paint(
       'yellow',
-      `bringing existing data over${doneText(group.initialized)}; no recovery point yet`,
+      `bringing existing data over${copyText(group.copy)}; no recovery point yet`,
     ),
     journal: 'every write goes over in order',
-    suspended: paint('red', 'SUSPENDED: the buffer was full; writes are taken but not replicated'),
+    'change-map': paint(
+      'red',
+      `CHANGE MAP: the buffer was full; what hosts change is marked${markedText(group.copy)}`,
+    ),
+    delta: paint('yellow', `bringing over what changed${copyText(group.copy)}; no recovery point meanwhile`),
     stopped: paint('red', 'STOPPED: an error needs an operator'),
   };
   return words[group.mode];
 }
 
-const doneText = (fraction: number | undefined): string =>
-  fraction === undefined ? '' : `, ${Math.floor(fraction * 100)} %`;
+function copyText(copy: CopyStatus | undefined): string {
+  if (copy?.total === undefined) return markedText(copy);
+  const { left, total, rate, timeLeftSeconds } = copy;
+  const done = `, ${Math.floor((1 - left / Math.max(1, total)) * 100)} % of ${bytesText(total)}`;
+  const pace = rate === undefined ? '' : `, ${bytesText(rate)}/s`;
+  return `${done}${pace}${timeLeftSeconds === undefined ? '' : `, ${durationText(timeLeftSeconds)} left`}`;
+}
+
+const markedText = (copy: CopyStatus | undefined): string =>
+  copy === undefined ? '' : `, ${bytesText(copy.left)} so far`;
 
 const STATE_STYLE = { idle: 'green', sending: 'green', waiting: 'yellow', failed: 'red' } as const;
 

@@ -74,8 +74,8 @@ export interface VolumeConfig {
 export interface SourceGroupConfig extends GroupConfigBase {
   readonly role: 'source';
   readonly segment: SegmentConfig;
-  /** What happens to host writes when the quota is reached: refused, or taken while replication is suspended. */
-  readonly whenFull: 'refuse-writes' | 'suspend-replication';
+  /** What happens to host writes when the quota is reached: refused, or taken and marked in the change map. */
+  readonly whenFull: 'refuse-writes' | 'change-map';
   /** Whether segments that wait to be sent are merged, each sector once, which leaves no point in time inside them. */
   readonly coalesce: boolean;
   readonly nbd: NbdConfig;

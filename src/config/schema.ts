@@ -11,10 +11,10 @@ export const ROLES = ['source', 'destination'] as const;
 const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const;
 const TLS_MODES = ['none', 'explicit', 'implicit'] as const;
 const ENCRYPTION = ['when-demanded', 'required'] as const;
-const WHEN_FULL = ['refuse-writes', 'suspend-replication'] as const;
+const WHEN_FULL = ['refuse-writes', 'change-map'] as const;
 
 const WHEN_FULL_FIX =
-  'write refuse-writes (hosts get an error until there is room) or suspend-replication (hosts go on, replication stands still)';
+  'write refuse-writes (hosts get an error until there is room) or change-map (hosts go on, and what they change is brought over when there is room)';
 const VOLUME_FIX = 'write the path of a raw image file or a block device: /dev/sdb';
 
 /** The receiver compares it with what a client sends as one word. */
@@ -118,7 +118,7 @@ function sourceSchema(context: PathContext) {
   return z.strictObject({
     role: z.literal('source'),
     ...commonSettings(context),
-    'when-full': leaves.choice(WHEN_FULL, WHEN_FULL_FIX),
+    'when-full': leaves.choice(WHEN_FULL, WHEN_FULL_FIX).default('change-map'),
     segment: z
       .strictObject({
         size: leaves.size('16 MiB', limits.SEGMENT_SIZE).default(8 * MIB),

@@ -2,12 +2,13 @@
  * The heavy half of a source group, off the host's thread: seals closed raw segments into replication files and destages
  * them into the source's own volumes. Stateless but for the checkpoint, so that it can die at any moment (I6).
  */
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import type { Files } from '../platform/files.ts';
 import type { Random } from '../platform/random.ts';
-import { assert } from '../platform/errors.ts';
+import { assert, OperatorError } from '../platform/errors.ts';
+import { isNoRoom } from '../platform/reserve.ts';
 import type { GroupIdentity, Lsn, VolumeIndex } from '../journal/ids.ts';
-import { LSN_NONE } from '../journal/ids.ts';
+import { lsn, LSN_NONE } from '../journal/ids.ts';
 import { JOURNAL_FOLDER, PART_SUFFIX, sealedName } from '../journal/names.ts';
 import type { SegmentEnd } from '../journal/coalesce-plan.ts';
 import { endOf } from '../journal/coalesce.ts';
@@ -16,6 +17,8 @@ import { planSeal, SEAL_START, type SealPlan } from '../journal/seal.ts';
 import { readCheckpoint, writeCheckpoint, type SourceCheckpoint } from '../journal/source-files.ts';
 import { writeSegment } from '../journal/segment/writer.ts';
 import { VolumeSet } from '../volume/volume-set.ts';
+import { ChangeMap, type MarkedVolume } from '../capture/change-map.ts';
+import { ChangeTracker } from '../capture/change-tracker.ts';
 import { RAW_SIZE_MAX } from '../capture/recover.ts';
 import { Merger, type MergeStep } from './merger.ts';
 import { findSealed, type SealedFile } from './sealed-file.ts';
@@ -34,6 +37,23 @@ export interface SourceBackOptions {
   }[];
 }
 
+export interface OpenedBack {
+  readonly checkpoint: SourceCheckpoint;
+  readonly sealed: readonly SealedFile[];
+  /** Bytes of the volumes that the change map has marked. */
+  readonly marked: number;
+  /** Blocks of the change map that could not be read: all of their regions are marked. */
+  readonly unreadable: number;
+}
+
+export interface SealResult {
+  /** Undefined when nothing is shipped, or it was sealed before. */
+  readonly file: SealedFile | undefined;
+  readonly checkpoint: SourceCheckpoint;
+  /** Bytes of the volumes that the change map has marked. */
+  readonly marked: number;
+}
+
 export class SourceBack {
   readonly #files: Files;
   readonly #random: Random;
@@ -42,6 +62,8 @@ export class SourceBack {
   readonly #volumes: VolumeSet;
   readonly #memory = new RawMemory();
   readonly #merger: Merger;
+  #map: ChangeMap | undefined;
+  #tracker: ChangeTracker | undefined;
   #checkpoint: SourceCheckpoint;
   /** The raw segment last read: sealing and destaging it read it once. */
   #loaded: { readonly path: string; readonly first: Lsn; readonly raw: LoadedRaw } | undefined;
@@ -59,19 +81,40 @@ export class SourceBack {
 
   // Every method is asynchronous to its caller, who is in another thread.
 
-  /** How far it got, and the replication files that are there. What was never finished is removed. */
-  open(): Promise<{ readonly checkpoint: SourceCheckpoint; readonly sealed: readonly SealedFile[] }> {
+  /**
+   * How far it got, and the replication files that are there. What was never finished is removed.
+   * @throws OperatorError `CHANGE_MAP_NO_ROOM`, and the file system's errors
+   */
+  open(): Promise<OpenedBack> {
     this.#files.makeDirectory(this.#journal);
     const sealed = findSealed(this.#files, this.#options.folder);
-    return Promise.resolve({ checkpoint: this.#checkpoint, sealed });
+    this.#map = openMap(this.#files, this.#options);
+    this.#tracker = new ChangeTracker(this.#map);
+    const { marked, unreadable } = this.#map;
+    return Promise.resolve({ checkpoint: this.#checkpoint, sealed, marked, unreadable });
   }
 
   /**
-   * Seals a raw segment if that was not done before a crash. `ship` false: only the running digest goes on.
-   * Durable on return (I2: what is sent is durable here). @throws the file system's errors; nothing is left behind
+   * Seals a raw segment if that was not done before a crash. `ship` false: the running digest goes on, and what the segment
+   * changes is marked in the change map. Durable on return (I2: what is sent is durable here, and so is what is marked).
+   * @throws the file system's errors; nothing is left behind
    */
-  seal(raw: ClosedRaw, ship: boolean): Promise<SealedFile | undefined> {
-    return Promise.resolve(this.#seal(raw, ship));
+  seal(raw: ClosedRaw, ship: boolean): Promise<SealResult> {
+    const file = this.#seal(raw, ship);
+    return Promise.resolve({ file, checkpoint: this.#checkpoint, marked: this.#opened.map.marked });
+  }
+
+  /** What is marked now. */
+  marked(): Promise<readonly MarkedVolume[]> {
+    return Promise.resolve(this.#opened.map.snapshot());
+  }
+
+  /** Everything is to be brought over, again; durable on return. Bytes. @throws the file system's errors */
+  markAll(): Promise<number> {
+    const { map } = this.#opened;
+    map.markAll();
+    map.sync();
+    return Promise.resolve(map.marked);
   }
 
   /** Destages a raw segment into the volumes, syncs them, and moves the checkpoint. @throws OperatorError `VOLUME_OFFLINE` */
@@ -114,26 +157,39 @@ export class SourceBack {
 
   close(): Promise<void> {
     this.#merger.drop();
+    this.#map?.close();
     this.#volumes.close();
     return Promise.resolve();
   }
 
-  #seal(raw: ClosedRaw, ship: boolean): SealedFile | undefined {
+  #seal(raw: ClosedRaw, wanted: boolean): SealedFile | undefined {
     if (raw.last <= this.#checkpoint.digested) return undefined;
+    // One that was sealed just before a crash may have been sent since.
+    const ship = wanted || this.#files.stat(this.#sealedPath(raw)) !== undefined;
     const options = { ship, dropOverwritten: this.#options.dropOverwritten };
-    const { position, segment } = planSeal(this.#load(raw), this.#checkpoint, options);
-    const sealed =
-      segment === undefined ? undefined : this.#write(segment, raw, endOf(this.#load(raw).records));
+    const { records } = this.#load(raw);
+    const { position, segment, leftOut } = planSeal(this.#load(raw), this.#checkpoint, options);
+    const sealed = segment === undefined ? undefined : this.#write(segment, raw, endOf(records));
+    // In this order: a region is marked before the record that changed it can be freed, and until what was copied of it is durable.
+    const { map, tracker } = this.#opened;
+    tracker.leftOut(records.slice(0, leftOut));
+    tracker.shipped(records.slice(leftOut));
+    map.sync();
     this.#move({ ...this.#checkpoint, ...position });
     return sealed;
+  }
+
+  get #opened(): { readonly map: ChangeMap; readonly tracker: ChangeTracker } {
+    assert(this.#map !== undefined && this.#tracker !== undefined, 'not open');
+    return { map: this.#map, tracker: this.#tracker };
   }
 
   #write(plan: SealPlan, raw: ClosedRaw, end: SegmentEnd): SealedFile {
     const { records, dataBytes, ...facts } = plan;
     const { epoch } = raw.header;
     const range = { epoch: epoch.number, first: plan.first, last: plan.last };
-    const name = sealedName(range);
-    const path = join(this.#journal, name);
+    const path = this.#sealedPath(raw);
+    const name = basename(path);
     const part = path + PART_SUFFIX;
     const before = this.#files.stat(path);
     if (before !== undefined) {
@@ -157,6 +213,11 @@ export class SourceBack {
     }
   }
 
+  #sealedPath({ header, last }: ClosedRaw): string {
+    const range = { epoch: header.epoch.number, first: lsn(this.#checkpoint.shipped + 1), last };
+    return join(this.#journal, sealedName(range));
+  }
+
   #load(raw: ClosedRaw): LoadedRaw {
     if (this.#loaded?.path !== raw.path || this.#loaded.first !== raw.header.first) {
       const loaded = loadRaw(this.#files, raw.path, RAW_SIZE_MAX, raw.last, this.#memory);
@@ -169,5 +230,17 @@ export class SourceBack {
   #move(checkpoint: SourceCheckpoint): void {
     writeCheckpoint(this.#files, this.#options.folder, checkpoint);
     this.#checkpoint = checkpoint;
+  }
+}
+
+function openMap(files: Files, { folder, volumes }: SourceBackOptions): ChangeMap {
+  try {
+    return ChangeMap.open(files, folder, volumes);
+  } catch (error) {
+    if (!isNoRoom(error)) throw error;
+    throw new OperatorError('CHANGE_MAP_NO_ROOM', `there is no room in ${folder} for the change map`, {
+      remedy: 'make room on the file system of the buffer: it takes 2 MiB at most for each volume',
+      cause: error,
+    });
   }
 }

@@ -2,11 +2,13 @@
  * A source group as a whole: takes each closed raw segment through sealing and destaging, keeps the buffer within its
  * quota, frees what nobody needs any more (I5), and says why anything waits.
  */
+import type { CopyStatus, SourceMode as ModeName } from '../api/contract/status.ts';
 import type { MarkerPayload } from '../journal/record.ts';
 import type { GroupIdentity, Lsn } from '../journal/ids.ts';
 import { lsn, LSN_NONE } from '../journal/ids.ts';
 import { compareRanges } from '../journal/names.ts';
 import type { ClosedRaw } from '../journal/raw-segment.ts';
+import { isShippedConsistent, isShippedWhole } from '../journal/seal.ts';
 import type { SourceCheckpoint } from '../journal/source-files.ts';
 import { describeError, errorCode, OperatorError } from '../platform/errors.ts';
 import type { Log } from '../platform/log.ts';
@@ -17,7 +19,8 @@ import { Waits } from '../platform/waits.ts';
 import { RawStages, type QueuedRaw, type RawStage } from './raw-stages.ts';
 import { Coalescing, type BufferedSegment, type CoalescingReport } from './coalescing.ts';
 import type { SealedFile } from './sealed-file.ts';
-import type { SourceBack } from './source-back.ts';
+import { PlacedMarkers } from './placed-markers.ts';
+import type { OpenedBack, SourceBack } from './source-back.ts';
 import type { SourceHost } from './source-host.ts';
 import { SourceMode, type SourceModeOptions } from './source-mode.ts';
 
@@ -35,7 +38,7 @@ const VOLUME_WAITS: Readonly<Record<string, WaitCode>> = {
   EDQUOT: 'volume-full',
 };
 
-export interface SourceGroupOptions extends Omit<SourceModeOptions, 'used' | 'free'> {
+export interface SourceGroupOptions extends Omit<SourceModeOptions, 'clock' | 'used' | 'free'> {
   readonly group: GroupIdentity;
   readonly folder: string;
   /** What every destination has durably received; `LSN_NONE` while one has said nothing. Undefined: no destinations. */
@@ -56,6 +59,7 @@ export class SourceGroup {
   #checkpoint: SourceCheckpoint;
   readonly #stages: RawStages;
   readonly #mode: SourceMode;
+  readonly #markers: PlacedMarkers;
   readonly #coalescing: Coalescing;
   #stopping = false;
   #failed: string | undefined;
@@ -65,7 +69,7 @@ export class SourceGroup {
     platform: Pick<Platform, 'clock' | 'files'>,
     log: Log,
     threads: { readonly host: Remote<SourceHost>; readonly back: Remote<SourceBack> },
-    opened: { readonly checkpoint: SourceCheckpoint; readonly sealed: readonly SealedFile[] },
+    opened: OpenedBack,
     options: SourceGroupOptions,
   ) {
     this.#platform = platform;
@@ -77,8 +81,10 @@ export class SourceGroup {
     this.#sealed = opened.sealed.map((segment) => ({ ...segment, sealedAt }));
     this.#checkpoint = opened.checkpoint;
     this.waits = new Waits(platform.clock);
-    this.#mode = new SourceMode(log, this.waits, threads.host, {
+    this.#markers = new PlacedMarkers(options.group.name);
+    this.#mode = new SourceMode(log, this.waits, threads, opened, {
       ...options,
+      clock: platform.clock,
       used: () => this.bufferUsed,
       free: () => platform.files.freeSpace(options.folder),
     });
@@ -123,8 +129,13 @@ export class SourceGroup {
     return this.#sealed.reduce((sum, segment) => sum + segment.bytes, 0);
   }
 
-  get mode(): 'initializing' | 'journal' | 'suspended' | 'stopped' {
+  get mode(): ModeName {
     return this.#failed === undefined ? this.#mode.mode : 'stopped';
+  }
+
+  /** Of what the change map has marked; undefined when that is nothing and every write goes over in order. */
+  get copy(): CopyStatus | undefined {
+    return this.#mode.copy;
   }
 
   start(): void {
@@ -133,27 +144,35 @@ export class SourceGroup {
 
   /** A raw segment is closed and durable. */
   closed(raw: ClosedRaw, generation: number): void {
+    this.#mode.closed(raw.last);
     this.#stages.add({ raw, generation });
   }
 
-  copied(): void {
-    this.#mode.copied();
+  /** What was marked is in the journal up to this init-end record. */
+  copied(end: Lsn): void {
+    this.#mode.copied(end);
   }
 
-  /** The initial copy stands still and says why; undefined: it goes on. */
+  /** All that the volumes hold is brought over, again. Durable on return. @throws the file system's errors */
+  initialize(): Promise<void> {
+    return this.#mode.initialize();
+  }
+
+  /** The copy stands still and says why; undefined: it goes on. */
   copyTrouble(message: string | undefined): void {
     if (message === undefined) this.waits.clear('copy-failed');
-    else if (this.waits.raise('copy-failed', `the initial copy waits: ${message}`))
-      this.#log.error(`the initial copy waits: ${message}`);
+    else if (this.waits.raise('copy-failed', `the copy waits: ${message}`))
+      this.#log.error(`the copy waits: ${message}`);
   }
 
   failed(message: string, remedy: string): void {
     this.#failed = message;
+    this.#markers.stop();
     this.waits.raise('journal-failed', `${message}; ${remedy}`);
     this.#log.error(message, { remedy });
   }
 
-  /** @throws OperatorError `GROUP_NOT_CONSISTENT` while there can be no recovery point */
+  /** Resolves when it is sure to fire. @throws OperatorError `GROUP_NOT_CONSISTENT` while there can be no recovery point */
   async placeMarker(marker: MarkerPayload): Promise<{ readonly lsn: Lsn; readonly time: number }> {
     if (this.mode !== 'journal') {
       throw new OperatorError(
@@ -165,7 +184,7 @@ export class SourceGroup {
         },
       );
     }
-    return this.#host.placeMarker(marker);
+    return this.#markers.follow(() => this.#host.placeMarker(marker));
   }
 
   /** A destination confirmed more. */
@@ -185,6 +204,7 @@ export class SourceGroup {
     } finally {
       this.#stopping = true;
       this.#stages.stop();
+      this.#markers.stop();
       await this.#coalescing.stop();
       this.#timer?.cancel();
     }
@@ -214,12 +234,16 @@ export class SourceGroup {
   }
 
   async #seal({ raw }: QueuedRaw): Promise<void> {
-    const sealed = await this.#back.seal(raw, this.#mode.shipping);
+    const result = await this.#back.seal(raw, this.#mode.shipping);
+    const { file, checkpoint } = result;
     // Sealed just before a crash, it was found at the start, and may have been sent.
-    if (sealed !== undefined && this.#sealed.every(({ name }) => name !== sealed.name)) {
-      this.#sealed.push({ ...sealed, sealedAt: this.#platform.clock.monotonic() });
+    if (file !== undefined && this.#sealed.every(({ name }) => name !== file.name)) {
+      this.#sealed.push({ ...file, sealedAt: this.#platform.clock.monotonic() });
       this.#options.onSealed();
     }
+    this.#mode.sealed(result, raw.end);
+    const fires = isShippedWhole(checkpoint) && isShippedConsistent(checkpoint);
+    this.#markers.sealed(raw.last, fires ? 'shipped' : 'lost');
     this.waits.clear('seal-failed');
     await this.#mode.diskHasRoom();
     await this.#mode.govern();

@@ -5,8 +5,10 @@ import {
   type GroupHostStatus,
   type PlacedMarker,
 } from '../capture/group-host.ts';
+import type { MarkedVolume } from '../capture/change-map.ts';
 import type { HostVolume } from '../nbd/front-end.ts';
 import type { NbdAddress } from '../nbd/server.ts';
+import type { Lsn } from '../journal/ids.ts';
 import type { MarkerPayload } from '../journal/record.ts';
 import type { Platform } from '../platform/platform.ts';
 import type { NbdConfig } from '../config/config.ts';
@@ -39,7 +41,7 @@ export class SourceHost {
     this.#nbd = options.nbd;
     this.#host = new GroupHost(platform, options.group, {
       onClosed: (raw, generation) => emit('closed', raw, generation),
-      onCopied: () => emit('copied'),
+      onCopied: (end) => emit('copied', end),
       onCopyTrouble: (message) => emit('copyTrouble', message),
       onFailed: (message, remedy) => emit('failed', message, remedy),
     });
@@ -56,12 +58,22 @@ export class SourceHost {
     return this.#host.attach();
   }
 
-  beginCopy(): Promise<void> {
+  beginCopy(): Promise<Lsn | undefined> {
     return this.#host.beginCopy();
   }
 
-  setCopyPaused(paused: boolean): Promise<void> {
-    this.#host.setCopyPaused(paused);
+  copy(marked: readonly MarkedVolume[]): Promise<void> {
+    this.#host.copy(marked);
+    return Promise.resolve();
+  }
+
+  stopCopy(): Promise<void> {
+    this.#host.stopCopy();
+    return Promise.resolve();
+  }
+
+  limitCopy(bytes: number): Promise<void> {
+    this.#host.limitCopy(bytes);
     return Promise.resolve();
   }
 

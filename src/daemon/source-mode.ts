@@ -1,54 +1,104 @@
 /**
- * Whether a source takes its hosts' writes, ships them, and has brought over what its volumes held before: keeps the
- * buffer within its quota, the initial copy going, and says why anything stands still.
+ * Whether a source takes its hosts' writes, ships them, and what of its volumes is still to be brought over: keeps the buffer
+ * within its quota, the copy of what the change map has marked going, and says why anything stands still.
+ *
+ * Whatever is marked is brought over sooner or later: the map is the to-do list of the copy, which so goes on where it was
+ * after a restart, and after the buffer was full half way. What is in step is told by the back thread's durable state alone.
  */
+import type { CopyStatus, SourceMode as Mode } from '../api/contract/status.ts';
+import type { Lsn } from '../journal/ids.ts';
+import { LSN_NONE } from '../journal/ids.ts';
+import { isShippedConsistent, isShippedWhole, type SealPosition } from '../journal/seal.ts';
+import type { Clock } from '../platform/clock.ts';
 import { describeError } from '../platform/errors.ts';
 import type { Log } from '../platform/log.ts';
 import type { Remote } from '../platform/node/threads.ts';
 import type { Waits } from '../platform/waits.ts';
-import { bufferDecision, type BufferState } from './buffer-policy.ts';
+import { Rate } from '../transfer/rate.ts';
+import { bufferDecision, copyRoom, type BufferState } from './buffer-policy.ts';
+import type { SourceBack } from './source-back.ts';
 import type { SourceHost } from './source-host.ts';
 
 export interface SourceModeOptions {
+  readonly clock: Pick<Clock, 'monotonic'>;
   readonly quota: number;
-  readonly whenFull: 'refuse-writes' | 'suspend-replication';
+  readonly whenFull: 'refuse-writes' | 'change-map';
   /** The most that sealing one raw segment can add to the buffer, bytes. */
   readonly segmentBytesMax: number;
-  readonly initialized: boolean;
-  /** Durably noted before replication relies on it. @throws the file system's errors */
-  readonly onInitialized: (initialized: boolean) => void;
   /** Bytes of sealed segments. */
   readonly used: () => number;
   /** Bytes that the buffer's file system has left. */
   readonly free: () => number;
 }
 
+/** What was sealed and marked last. */
+export interface SealedState {
+  readonly checkpoint: SealPosition;
+  /** Bytes. */
+  readonly marked: number;
+}
+
+type Copy =
+  | { readonly kind: 'none' }
+  /** What is closed and not sealed yet may bring the destinations into step without it. */
+  | { readonly kind: 'due'; readonly after: Lsn }
+  | { readonly kind: 'beginning' }
+  /** Its init-begin record is in the journal: what is marked is known once that is sealed. */
+  | { readonly kind: 'begun'; readonly at: Lsn }
+  | { readonly kind: 'running' }
+  /** Its init-end record is in the journal. */
+  | { readonly kind: 'ended'; readonly at: Lsn };
+
 export class SourceMode {
   readonly #log: Log;
   readonly #waits: Waits;
   readonly #host: Remote<SourceHost>;
+  readonly #back: Pick<Remote<SourceBack>, 'marked' | 'markAll'>;
   readonly #options: SourceModeOptions;
-  #initialized: boolean;
-  #copy: 'none' | 'running' | 'complete' = 'none';
+  #sealed: SealedState;
+  /** Bytes of raw segments that were sealed since the start. */
+  #sealedBytes = 0;
+  #closed = LSN_NONE;
+  #copy: Copy = { kind: 'none' };
+  /** Bytes that were marked when the copy began. */
+  #total = 0;
+  readonly #rate = new Rate();
   #state: BufferState = 'open';
   #last = Promise.resolve();
 
-  constructor(log: Log, waits: Waits, host: Remote<SourceHost>, options: SourceModeOptions) {
+  constructor(
+    log: Log,
+    waits: Waits,
+    threads: { readonly host: Remote<SourceHost>; readonly back: Remote<SourceBack> },
+    opened: SealedState,
+    options: SourceModeOptions,
+  ) {
     this.#log = log;
     this.#waits = waits;
-    this.#host = host;
+    this.#host = threads.host;
+    this.#back = threads.back;
+    this.#sealed = opened;
     this.#options = options;
-    this.#initialized = options.initialized;
   }
 
-  get mode(): 'initializing' | 'journal' | 'suspended' {
-    if (this.#state === 'suspended') return 'suspended';
-    return this.#initialized ? 'journal' : 'initializing';
+  get mode(): Exclude<Mode, 'stopped'> {
+    if (this.#state === 'change-map') return 'change-map';
+    if (this.#isInStep()) return 'journal';
+    return this.#sealed.checkpoint.copyEnded === LSN_NONE ? 'initializing' : 'delta';
   }
 
-  /** What is sealed now goes to the destinations. */
+  get copy(): CopyStatus | undefined {
+    if (this.mode === 'journal') return undefined;
+    const left = this.#sealed.marked;
+    if (this.#copy.kind !== 'running') return { left };
+    const rate = this.#rate.perSecond(this.#options.clock.monotonic());
+    const timeLeft = rate === 0 ? {} : { timeLeftSeconds: left / rate };
+    return { left, total: Math.max(this.#total, left), rate, ...timeLeft };
+  }
+
+  /** What is sealed now goes to the destinations; otherwise what it changes is marked. */
   get shipping(): boolean {
-    return this.#state !== 'suspended';
+    return this.#state !== 'change-map';
   }
 
   /** Looks at the buffer and at the copy, and does what is due. One at a time: each looks at what the one before it did. */
@@ -56,18 +106,42 @@ export class SourceMode {
     return this.#serially(() => this.#govern());
   }
 
-  /** Of a copy that a suspension overtook there is nothing to say: it begins again. */
-  copied(): void {
-    if (this.#copy !== 'running') return;
-    this.#copy = 'complete';
-    this.govern().catch((error: unknown) => this.#log.warn(describeError(error)));
+  /** A raw segment is to be sealed. */
+  closed(last: Lsn): void {
+    this.#closed = last;
+  }
+
+  /** A raw segment of so many bytes was sealed, or its changes marked. */
+  sealed(state: SealedState, rawBytes: number): void {
+    const copied = this.#sealed.marked - state.marked;
+    if (copied > 0) this.#rate.add(this.#options.clock.monotonic(), copied);
+    this.#sealed = state;
+    this.#sealedBytes += rawBytes;
+  }
+
+  /** The copy's init-end record is in the journal. Of a copy that was called off there is nothing to say. */
+  copied(at: Lsn): void {
+    if (this.#copy.kind !== 'running') return;
+    this.#copy = { kind: 'ended', at };
+    this.#governSoon();
+  }
+
+  /** Everything is brought over again; durable on return, and begun as soon as there is room. @throws the file system's errors */
+  initialize(): Promise<void> {
+    return this.#serially(async () => {
+      const marked = await this.#back.markAll();
+      this.#sealed = { ...this.#sealed, marked };
+      this.#log.info('all that the volumes hold is to be brought over again');
+      await this.#callOff();
+      this.#governSoon();
+    });
   }
 
   /** A replication file could not be written, which is tried again. */
   diskFull(sentence: string): Promise<void> {
     return this.#serially(async () => {
       if (this.#waits.raise('buffer-disk-full', sentence)) this.#log.error(sentence);
-      if (this.#options.whenFull === 'suspend-replication') this.#suspend(sentence);
+      if (this.#options.whenFull === 'change-map') await this.#mark(sentence);
       else await this.#host.refuse({ code: 'ENOSPC', message: sentence });
     });
   }
@@ -85,62 +159,98 @@ export class SourceMode {
     return result;
   }
 
+  #governSoon(): void {
+    this.govern().catch((error: unknown) => this.#log.warn(describeError(error)));
+  }
+
   async #govern(): Promise<void> {
     const { quota, whenFull, segmentBytesMax } = this.#options;
-    const used = this.#options.used();
-    const free = this.#options.free();
+    const [used, free] = [this.#options.used(), this.#options.free()];
     const decision = bufferDecision({ state: this.#state, used, free, quota, segmentBytesMax, whenFull });
-    await this.#host.setCopyPaused(used > quota / 2);
+    await this.#host.limitCopy(this.#sealedBytes + copyRoom({ used, quota, segmentBytesMax }));
+    const held = `the buffer holds ${used} of ${quota} bytes`;
     if (decision === this.#state) {
-      if (decision !== 'suspended' && !this.#initialized) this.#moveCopy();
+      if (decision === 'open') await this.#moveCopy();
     } else if (decision === 'refusing') {
-      const message = `the buffer holds ${used} of ${quota} bytes: writes are refused until the destinations catch up`;
+      const message = `${held}: writes are refused until the destinations catch up`;
       await this.#host.refuse({ code: 'ENOSPC', message });
       this.#state = decision;
       this.#waits.raise('buffer-full', message);
       this.#log.error(message);
-    } else if (decision === 'suspended') {
-      this.#suspend(`the buffer holds ${used} of ${quota} bytes`);
-    } else await this.#reopen();
+    } else if (decision === 'change-map') await this.#mark(held);
+    else await this.#reopen();
   }
 
   async #reopen(): Promise<void> {
     await this.#host.refuse(undefined);
     this.#waits.clear('buffer-full');
-    this.#waits.clear('replication-suspended');
+    this.#waits.clear('change-map');
     this.#log.info(
-      this.#state === 'suspended' ? 'replication begins again with a full copy' : 'writes are taken again',
+      this.#state === 'change-map'
+        ? 'there is room again: what changed is brought over'
+        : 'writes are taken again',
     );
     this.#state = 'open';
   }
 
-  /** Noted first: a gap in what is shipped is closed by a full copy alone, also after a crash. */
-  #suspend(why: string): void {
-    if (this.#state === 'suspended') return;
-    this.#options.onInitialized(false);
-    this.#state = 'suspended';
-    this.#initialized = false;
-    this.#copy = 'none';
-    const message = `${why}: replication is suspended, and begins again with a full copy when the buffer is half empty`;
-    this.#waits.raise('replication-suspended', message);
+  /** From the next segment on that is sealed. */
+  async #mark(why: string): Promise<void> {
+    if (this.#state === 'change-map') return;
+    this.#state = 'change-map';
+    const message = `${why}: what hosts change is marked, and brought over when the buffer is half empty`;
+    this.#waits.raise('change-map', message);
     this.#log.error(message);
+    await this.#callOff();
   }
 
-  #moveCopy(): void {
-    if (this.#copy === 'complete') {
-      this.#options.onInitialized(true);
-      this.#initialized = true;
-      this.#log.info('initial copy complete: recovery points from here on');
-    } else if (this.#copy === 'none' && this.#state === 'open') {
-      this.#log.info('initial copy begins');
-      this.#copy = 'running';
-      // Not waited for: it may need room in the journal, which comes of sealing, and sealing waits for this.
-      this.#host.beginCopy().catch((error: unknown) => this.#copyFailed(error));
+  async #callOff(): Promise<void> {
+    this.#copy = { kind: 'none' };
+    this.#waits.clear('copy-failed');
+    await this.#host.stopCopy();
+  }
+
+  #isInStep(): boolean {
+    const { checkpoint, marked } = this.#sealed;
+    return marked === 0 && isShippedWhole(checkpoint) && isShippedConsistent(checkpoint);
+  }
+
+  async #moveCopy(): Promise<void> {
+    const { digested } = this.#sealed.checkpoint;
+    const copy = this.#copy;
+    if (copy.kind === 'ended' && digested >= copy.at) {
+      this.#copy = { kind: 'none' };
+      if (this.#isInStep())
+        this.#log.info('the destinations get every write in order: recovery points from here on');
+    }
+    if (this.#copy.kind === 'none' && !this.#isInStep()) this.#copy = { kind: 'due', after: this.#closed };
+    if (this.#copy.kind === 'due' && digested >= this.#copy.after) this.#begin();
+    if (copy.kind === 'begun' && digested >= copy.at) {
+      this.#total = this.#sealed.marked;
+      this.#log.info('copy begins', { bytes: this.#total });
+      const marked = await this.#back.marked();
+      this.#copy = { kind: 'running' };
+      await this.#host.copy(marked);
     }
   }
 
-  #copyFailed(error: unknown): void {
-    this.#log.warn(`the initial copy could not begin: ${describeError(error)}`);
-    if (this.#copy === 'running') this.#copy = 'none';
+  /** Not waited for: it may need room in the journal, which comes of sealing, and sealing waits for this. */
+  #begin(): void {
+    if (this.#isInStep()) {
+      this.#copy = { kind: 'none' };
+      return;
+    }
+    const beginning: Copy = { kind: 'beginning' };
+    this.#copy = beginning;
+    const next = (copy: Copy): void => {
+      if (this.#copy === beginning) this.#copy = copy;
+      this.#governSoon();
+    };
+    this.#host.beginCopy().then(
+      (at) => next(at === undefined ? { kind: 'none' } : { kind: 'begun', at }),
+      (error: unknown) => {
+        this.#log.warn(`the copy could not begin: ${describeError(error)}`);
+        if (this.#copy === beginning) this.#copy = { kind: 'none' };
+      },
+    );
   }
 }

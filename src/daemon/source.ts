@@ -1,7 +1,7 @@
 /** Builds a source group from its configuration and runs it: two threads, its links, its status. */
 import type { MarkerToPlace } from '../api/control.ts';
 import type { LinkTestReport } from '../api/contract/link-test.ts';
-import type { SourceStatus } from '../api/contract/status.ts';
+import type { CopyStatus, SourceStatus } from '../api/contract/status.ts';
 import { RAW_MARGIN } from '../capture/journal-writer.ts';
 import type { Config, LinkConfig, SourceGroupConfig } from '../config/config.ts';
 import type { AttachedVolume, Lsn } from '../journal/ids.ts';
@@ -89,6 +89,10 @@ class Source implements RunningGroup {
     writeGroupFile(this.#world.platform.files, folder, this.#identity);
     const back = this.#startBack();
     const opened = await back.open();
+    if (opened.unreadable > 0)
+      this.#log.warn('a part of the change map was damaged: all that it stood for is brought over again', {
+        blocks: opened.unreadable,
+      });
     const done = lsn(Math.min(opened.checkpoint.applied, opened.checkpoint.digested));
     // What a crash left is handed over before there is a group to take it.
     const early: Parameters<SourceGroup['closed']>[] = [];
@@ -97,7 +101,7 @@ class Source implements RunningGroup {
         if (this.#group === undefined) early.push(args);
         else this.#group.closed(...args);
       },
-      copied: () => this.#group?.copied(),
+      copied: (end: Lsn) => this.#group?.copied(end),
       copyTrouble: (message: string | undefined) => this.#group?.copyTrouble(message),
       failed: (message: string, remedy: string) => this.#group?.failed(message, remedy),
     });
@@ -107,13 +111,11 @@ class Source implements RunningGroup {
       quota,
       whenFull,
       segmentBytesMax: segment.size + RAW_MARGIN,
-      initialized: this.#identity.initialized && !this.#mustAttach(),
       received: () => receivedByAll(this.#streams.map(({ received }) => received)),
       onSealed: () => {
         for (const stream of this.#streams) stream.wake();
       },
       begun: () => (coalesce ? begunByAny(this.#streams.map(({ begun }) => begun)) : undefined),
-      onInitialized: (initialized) => this.#note({ initialized }),
     }));
     this.#streams = this.#config.destinations.map((link) => this.#stream(link));
     for (const args of early) group.closed(...args);
@@ -197,7 +199,7 @@ class Source implements RunningGroup {
         quota: this.#config.quota,
         room: Math.max(0, Math.min(this.#config.quota - used, this.#freeSpace())),
       },
-      ...(host?.copy === undefined ? {} : { initialized: host.copy.done / Math.max(1, host.copy.total) }),
+      ...this.#copyStatus(group),
       ...(group.coalesced.segments === 0 ? {} : { coalesced: group.coalesced }),
       hosts: host?.connections ?? 0,
       waits: group.waits.list().map(toldWait),
@@ -224,6 +226,13 @@ class Source implements RunningGroup {
     if (this.#group === undefined)
       throw new OperatorError('GROUP_STARTING', `group ${this.name} is starting`);
     return this.#group;
+  }
+
+  /** What is brought over for the first time is all that the volumes hold, also after a restart half way. */
+  #copyStatus({ mode, copy }: SourceGroup): { copy?: CopyStatus } {
+    if (copy === undefined) return {};
+    if (mode !== 'initializing' || copy.total === undefined) return { copy };
+    return { copy: { ...copy, total: this.#volumes.reduce((sum, { size }) => sum + size, 0) } };
   }
 
   /** None where the folder is not there: a status is given all the same, and says so. */
@@ -287,7 +296,7 @@ class Source implements RunningGroup {
   /** Only once the record is durable does the group file say so: until then it is done again. */
   async #attach(host: Remote<SourceHost>): Promise<void> {
     await host.attach();
-    this.#note({ volumes: this.#attached(), initialized: false });
+    this.#note({ volumes: this.#attached() });
   }
 
   #note(change: Partial<GroupFile>): void {
@@ -302,7 +311,7 @@ class Source implements RunningGroup {
       link: this.#links.of(config, segment.size),
       group: { name: this.name, id: this.#identity.id, folder },
       segments: () => this.#running.sealed,
-      copying: () => this.#group?.mode !== 'journal',
+      copying: () => this.#group?.mode === 'initializing' || this.#group?.mode === 'delta',
       decode: (bytes) => decodeStatus(bytes, key, this.name),
       onStatus: () => this.#group?.wake(),
     });
@@ -311,7 +320,7 @@ class Source implements RunningGroup {
 
 function newIdentity(random: Platform['random']): GroupFile {
   const id = (): string => random.bytes(16).toString('hex');
-  return { id: id(), epoch: { number: epoch(1), id: id() }, volumes: [], initialized: false };
+  return { id: id(), epoch: { number: epoch(1), id: id() }, volumes: [] };
 }
 
 export function transportOf({ transport, parallel }: LinkConfig): Transport {

@@ -5,7 +5,7 @@
  * I7: what a snapshot needs is preserved before the volume under it is overwritten.
  */
 import { createHash } from 'node:crypto';
-import { lsn, LSN_NONE, type AttachedVolume, type Lsn } from '../journal/ids.ts';
+import { LSN_NONE, type AttachedVolume, type Lsn } from '../journal/ids.ts';
 import { RecordKind, type JournalRecord } from '../journal/record.ts';
 import type { SegmentReader } from '../journal/segment/segment.ts';
 import type { Verification } from '../journal/verification.ts';
@@ -42,6 +42,8 @@ export class Applier {
   #volumes: VolumeSet | undefined;
   #snapshots: Snapshots | undefined;
   #begun = LSN_NONE;
+  /** The record that was applied last. */
+  #reached = LSN_NONE;
 
   constructor(
     files: Files,
@@ -66,6 +68,7 @@ export class Applier {
   applySegment(reader: SegmentReader, before: DestinationState, begun: Lsn): DestinationState {
     this.#begun = begun;
     let state = before;
+    this.#reached = before.applied;
     for (const frame of reader.frames()) state = this.#applyFrame(frame, state);
     const { last, digestAfter, lastTime } = reader.header;
     return { ...state, applied: last, digest: digestAfter, appliedTime: lastTime };
@@ -121,12 +124,12 @@ export class Applier {
       data = [];
     };
     for (const record of frame) {
-      if (record.kind === RecordKind.write || record.kind === RecordKind.zero) {
-        data.push(record);
-        continue;
+      if (record.kind === RecordKind.write || record.kind === RecordKind.zero) data.push(record);
+      else {
+        flush();
+        state = this.#applyControl(record, state);
       }
-      flush();
-      state = this.#applyControl(record, state);
+      this.#reached = record.lsn;
     }
     flush();
     return state;
@@ -153,7 +156,7 @@ export class Applier {
         return { ...state, volumes };
       }
       case RecordKind.initBegin:
-        if (state.consistent) this.#keepBefore(record, state);
+        if (state.consistent) this.#keepBefore(state);
         this.#options.onCopyBegins();
         return { ...state, consistent: false };
       case RecordKind.initEnd:
@@ -250,11 +253,11 @@ export class Applier {
     return state;
   }
 
-  /** A full copy over a replica that was consistent: what it was is kept (I10). */
-  #keepBefore(record: JournalRecord, state: DestinationState): void {
-    const at = lsn(record.lsn - 1);
+  /** A copy over a replica that was consistent: what it was is kept (I10). What the source left out before it is not there. */
+  #keepBefore(state: DestinationState): void {
+    const at = this.#reached;
     const id = createHash('sha256').update(`${state.groupId} ${at}`).digest('hex').slice(0, 32);
-    this.#snapshot({ id, name: `before-full-copy-${at}`, lsn: at, time: state.appliedTime });
+    this.#snapshot({ id, name: `before-copy-${at}`, lsn: at, time: state.appliedTime });
   }
 
   #snapshot(info: {

@@ -29,6 +29,9 @@ export interface SealPosition {
   readonly digest: string;
   /** The source's clock at `digested`, milliseconds since 1970. */
   readonly clock: number;
+  /** The newest init-begin and init-end records that a sealed segment holds; `LSN_NONE` while none does. */
+  readonly copyBegun: Lsn;
+  readonly copyEnded: Lsn;
 }
 
 export const SEAL_START: SealPosition = {
@@ -37,10 +40,22 @@ export const SEAL_START: SealPosition = {
   digested: LSN_NONE,
   digest: DIGEST_START,
   clock: 0,
+  copyBegun: LSN_NONE,
+  copyEnded: LSN_NONE,
 };
 
+/** Whether a destination that has all that was shipped is consistent. */
+export function isShippedConsistent({ copyBegun, copyEnded }: SealPosition): boolean {
+  return copyEnded > copyBegun;
+}
+
+/** Whether nothing that was taken is left out of what was shipped. */
+export function isShippedWhole({ shipped, digested }: SealPosition): boolean {
+  return shipped === digested;
+}
+
 export interface SealOptions {
-  /** False while replication is suspended: the digest goes on, nothing is shipped. */
+  /** False while changes are only marked: the digest goes on, nothing is shipped. */
   readonly ship: boolean;
   readonly dropOverwritten: boolean;
 }
@@ -57,23 +72,33 @@ export interface SealPlan extends Pick<
 
 /**
  * The sealed form of a raw segment, or none while nothing is shipped. Where records were left out before this segment
- * (replication was suspended), shipping begins again only with an init-begin record: the segment then covers the whole
+ * (changes were only marked), shipping begins again only with an init-begin record: the segment then covers the whole
  * gap, holds nothing from before that record, and so joins up with what the destination has (I3, I4).
+ * `leftOut`: how many of the records, from the first on, no sealed segment will hold.
  */
 export function planSeal(
   raw: LoadedRaw,
   position: SealPosition,
   options: SealOptions,
-): { readonly position: SealPosition; readonly segment: SealPlan | undefined } {
+): { readonly position: SealPosition; readonly segment: SealPlan | undefined; readonly leftOut: number } {
   const last = lsn(raw.header.first + raw.records.length - 1);
   const clock = lastClock(raw.records, position.clock);
   const digest = carryOn(position.digest, raw.records);
   const digested = { digested: last, digest, clock };
-  const records = options.ship ? shippable(raw.records, position) : undefined;
-  if (records === undefined) return { position: { ...position, ...digested }, segment: undefined };
+  const leftOut = options.ship ? leftOutOf(raw.records, position) : raw.records.length;
+  if (leftOut === raw.records.length)
+    return { position: { ...position, ...digested }, segment: undefined, leftOut };
+  const records = raw.records.slice(leftOut);
   const sealed = toShippedForm(records, raw.header.seed, options.dropOverwritten);
   return {
-    position: { ...digested, shipped: last, shippedDigest: digest },
+    leftOut,
+    position: {
+      ...digested,
+      shipped: last,
+      shippedDigest: digest,
+      copyBegun: newest(records, RecordKind.initBegin) ?? position.copyBegun,
+      copyEnded: newest(records, RecordKind.initEnd) ?? position.copyEnded,
+    },
     segment: {
       first: lsn(position.shipped + 1),
       last,
@@ -87,13 +112,14 @@ export function planSeal(
   };
 }
 
-function shippable(
-  records: readonly JournalRecord[],
-  position: SealPosition,
-): readonly JournalRecord[] | undefined {
-  if (position.shipped === position.digested) return records;
+function leftOutOf(records: readonly JournalRecord[], position: SealPosition): number {
+  if (isShippedWhole(position)) return 0;
   const begin = records.findIndex((record) => record.kind === RecordKind.initBegin);
-  return begin === -1 ? undefined : records.slice(begin);
+  return begin === -1 ? records.length : begin;
+}
+
+function newest(records: readonly JournalRecord[], kind: RecordKind): Lsn | undefined {
+  return records.findLast((record) => record.kind === kind)?.lsn;
 }
 
 /** See `segment/format.ts`, running digest. */
@@ -132,7 +158,7 @@ function toShippedForm(
 }
 
 /**
- * Leaves out every write and zero that later ones of the same segment cover whole. Not across the beginning of a full
+ * Leaves out every write and zero that later ones of the same segment cover whole. Not across the beginning of a
  * copy: the destination keeps the volumes as they are just before it (I10). And nothing of what a verify record in between
  * speaks of.
  */

@@ -17,8 +17,6 @@ export interface GroupFile {
   readonly epoch: EpochIdentity;
   /** Volumes as the newest attach record has them. */
   readonly volumes: readonly AttachedVolume[];
-  /** False until an initial copy has come to its end, and again when replication was suspended. */
-  readonly initialized: boolean;
 }
 
 export interface SourceCheckpoint extends SealPosition {
@@ -47,7 +45,6 @@ const groupSchema = z.strictObject({
       }),
     )
     .max(VOLUMES_PER_GROUP_MAX),
-  initialized: z.boolean(),
 });
 
 const checkpointSchema = z.strictObject({
@@ -57,6 +54,8 @@ const checkpointSchema = z.strictObject({
   digested: lsnSchema,
   digest,
   clock: count,
+  copyBegun: lsnSchema,
+  copyEnded: lsnSchema,
   applied: lsnSchema,
 });
 

@@ -58,7 +58,7 @@ const SOURCE = {
   'initial-copy': facts('info', 'What the volumes held before is being brought over.', ITSELF),
   'copy-failed': facts(
     'error',
-    'A volume cannot be read for the initial copy.',
+    'A volume cannot be read to bring over what it holds.',
     'Mend the volume; it is tried again every two seconds.',
   ),
   'hosts-waiting': facts(
@@ -76,10 +76,10 @@ const SOURCE = {
     'The file system of the buffer is full.',
     'Make room on it; nothing in the group’s folder may be removed by hand.',
   ),
-  'replication-suspended': facts(
+  'change-map': facts(
     'error',
-    'The buffer was full: hosts’ writes are taken and not replicated, and a full copy follows.',
-    'See what keeps the backlog from going over; it begins again by itself when the buffer is half empty.',
+    'The buffer or its disk was full: what hosts change is marked in the change map, and is brought over later.',
+    'See what keeps the backlog from going over; what is marked follows by itself when the buffer is half empty.',
   ),
   'journal-failed': facts(
     'error',

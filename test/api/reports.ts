@@ -134,13 +134,15 @@ export const REPORTS = {
 
   'buffer-full': report({
     ...source,
-    mode: 'suspended',
+    mode: 'change-map',
+    copy: { left: 700 * MIB },
     buffer: { ...buffer, used: 20 * GIB, room: 0 },
     waits: [
       {
-        code: 'buffer-full',
+        code: 'change-map',
         severity: 'error',
-        message: 'the buffer has reached its quota of 20.0 GiB; replication is suspended until there is room',
+        message:
+          'the buffer holds 20.0 GiB: what hosts change is marked, and brought over when it is half empty',
         since: NOW - seconds(7260),
         endsAt: NOW + seconds(540),
       },
@@ -182,7 +184,7 @@ export const REPORTS = {
     {
       ...source,
       mode: 'initializing',
-      initialized: 0.4299,
+      copy: { left: 2.5 * GIB, total: 4.5 * GIB, rate: 8 * MIB, timeLeftSeconds: 320 },
       hosts: 0,
       streams: [
         {

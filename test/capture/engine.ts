@@ -106,6 +106,13 @@ export class Engine {
     return into;
   }
 
+  /** Begins to bring over these regions of 64 KiB of each volume, by default all. */
+  async beginCopy(regions = 0xff): Promise<void> {
+    await this.host.beginCopy();
+    const [regionSize, bits] = [64 * 1024, Uint8Array.of(regions)];
+    this.host.copy(this.#volumes.map(({ index }) => ({ index, regionSize, bits })));
+  }
+
   /** The records of a closed segment. */
   records(raw: ClosedRaw): readonly JournalRecord[] {
     const loaded = loadRaw(this.files, raw.path, RAW_SIZE_MAX, raw.last, new RawMemory());

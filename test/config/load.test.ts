@@ -61,7 +61,7 @@ describe('Loading a configuration:', () => {
       const text = `role: source
 buffer: /buffer
 quota: 20 GiB
-when-full: suspend-replication
+when-full: change-map
 segment: { size: 1 MiB, age: 500 ms, compression: 0, drop-overwritten: true }
 volumes: { data: /dev/sdz, log: { path: /log.raw } }
 nbd: { listen: '[::1]:10809', connections: 3 }
@@ -87,7 +87,7 @@ destinations:
       assert.deepEqual(group.nbd, { socket: undefined, tcp: { host: '::1', port: 10_809 }, connections: 3 });
       assert.deepEqual(group.segment, { size: 1_048_576, age: 500, compression: 0, dropOverwritten: true });
       assert.equal(group.key, undefined);
-      assert.equal(group.whenFull, 'suspend-replication');
+      assert.equal(group.whenFull, 'change-map');
       assert.deepEqual(group.destinations, [
         {
           name: 'bern',

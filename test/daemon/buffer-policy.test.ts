@@ -9,25 +9,25 @@ describe('what a source does about its buffer', () => {
       free: 1000,
       quota: 100,
       segmentBytesMax: 10,
-      whenFull: 'suspend-replication',
+      whenFull: 'change-map',
       ...facts,
     });
 
   it('is what was chosen once the segments under way might not fit into the quota', () => {
     assert.equal(decide({ used: 80 }), 'open');
-    assert.equal(decide({ used: 81 }), 'suspended');
+    assert.equal(decide({ used: 81 }), 'change-map');
     assert.equal(decide({ used: 81, whenFull: 'refuse-writes' }), 'refusing');
   });
 
   it('is taken back with room to spare, so that it is not taken back again at once', () => {
     assert.equal(decide({ state: 'refusing', used: 80 }), 'refusing');
     assert.equal(decide({ state: 'refusing', used: 79 }), 'open');
-    assert.equal(decide({ state: 'suspended', used: 50 }), 'suspended');
-    assert.equal(decide({ state: 'suspended', used: 49 }), 'open');
+    assert.equal(decide({ state: 'change-map', used: 50 }), 'change-map');
+    assert.equal(decide({ state: 'change-map', used: 49 }), 'open');
   });
 
   it('is no full copy onto a disk that has no room for its segments', () => {
-    assert.equal(decide({ state: 'suspended', free: 19 }), 'suspended');
-    assert.equal(decide({ state: 'suspended', free: 20 }), 'open');
+    assert.equal(decide({ state: 'change-map', free: 19 }), 'change-map');
+    assert.equal(decide({ state: 'change-map', free: 20 }), 'open');
   });
 });

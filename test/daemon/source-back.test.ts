@@ -54,7 +54,7 @@ async function finish(files: Files, raws: readonly ClosedRaw[]): Promise<Map<str
   const { sealed } = await object.open();
   const all = new Map(sealed.map((file) => [file.name, file]));
   for (const raw of raws) {
-    const file = await object.seal(raw, true);
+    const { file } = await object.seal(raw, true);
     if (file !== undefined) all.set(file.name, file);
     await object.apply(raw);
   }
@@ -109,7 +109,8 @@ describe('a source’s sealing and destaging', function () {
     const sealed = await finish(disk, raws);
     const before = [...sealed.values()].map(({ path }) => contentOf(disk, path));
     const object = back(disk);
-    assert.equal(await object.seal(raws[0]!, true), undefined);
+    await object.open();
+    assert.equal((await object.seal(raws[0]!, true)).file, undefined);
     await object.apply(raws[0]!);
     assert.deepEqual(
       [...sealed.values()].map(({ path }) => contentOf(disk, path).equals(before.shift()!)),
@@ -130,7 +131,7 @@ describe('a source’s sealing and destaging', function () {
           const object = back(files);
           await object.open();
           for (const raw of raws) {
-            const file = await object.seal(raw, true);
+            const { file } = await object.seal(raw, true);
             if (file !== undefined) told.set(file.path, contentOf(disk, file.path));
             await object.apply(raw);
           }
@@ -183,7 +184,7 @@ describe('a source’s sealing and destaging', function () {
     await object.open();
     const sealed = new Map<string, SealedFile>();
     for (const raw of raws) {
-      const file = await object.seal(raw, true);
+      const { file } = await object.seal(raw, true);
       sealed.set(file!.name, file!);
       await assert.rejects(async () => object.apply(raws[0]!), { code: 'VOLUME_OFFLINE' });
     }
@@ -202,18 +203,18 @@ describe('a source’s sealing and destaging', function () {
     await assert.rejects(async () => object.seal(raws[0]!, true), { code: 'ENOSPC' });
     assert.ok(!disk.list('/group/journal').some((name) => /seg|part/.test(name)));
     files.fault = () => undefined;
-    const file = await object.seal(raws[0]!, true);
+    const { file } = await object.seal(raws[0]!, true);
     await object.apply(raws[0]!);
     assertShipped(disk, new Map([[file!.name, file!]]), history);
   });
 
-  it('ships nothing while replication is suspended, and carries the digest on', async () => {
+  it('ships nothing while changes are only marked, and carries the digest on', async () => {
     const { disk, raws } = await written(2);
     const object = back(disk);
     await object.open();
-    assert.equal(await object.seal(raws[0]!, false), undefined);
+    assert.equal((await object.seal(raws[0]!, false)).file, undefined);
     // Without an init-begin record there is nothing that could join what the destination has.
-    assert.equal(await object.seal(raws[1]!, true), undefined);
+    assert.equal((await object.seal(raws[1]!, true)).file, undefined);
     const { checkpoint } = await object.open();
     assert.deepEqual([checkpoint.shipped, checkpoint.digested], [0, raws[1]!.last]);
   });

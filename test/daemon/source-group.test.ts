@@ -3,6 +3,8 @@ import { RAWS_MAX } from '../../src/capture/raw-pool.ts';
 import { lsn } from '../../src/journal/ids.ts';
 import { isSettled } from '../capture/journal.ts';
 import { systemError } from '../support/tampered-files.ts';
+import { errorCode } from '../../src/platform/errors.ts';
+import { VOLUME_SIZE } from '../capture/engine.ts';
 import { SEGMENT_BYTES_MAX, SourceSite } from './source-site.ts';
 
 describe('a source group', function () {
@@ -78,67 +80,113 @@ describe('a source group', function () {
     await site.group.stop();
   });
 
-  describe('that suspends replication when it is full', () => {
-    const options = { whenFull: 'suspend-replication', quota: 4 * SEGMENT_BYTES_MAX } as const;
+  describe('that marks what hosts change when it is full', () => {
+    const options = { whenFull: 'change-map', quota: 4 * SEGMENT_BYTES_MAX } as const;
 
-    it('refuses no host, ships nothing meanwhile, and begins again with a full copy when there is room (I8)', async () => {
+    const untilJournal = async (site: SourceSite): Promise<void> => {
+      for (let i = 0; i < 60 && site.group.mode !== 'journal'; i += 1) await site.passAndConfirm();
+      assert.equal(site.group.mode, 'journal');
+    };
+
+    it('refuses no host, ships nothing meanwhile, and brings over what changed when there is room (I8)', async () => {
       const site = await SourceSite.start(options);
       assert.equal(await site.fill(120), 'taken');
-      assert.deepEqual([site.group.mode, site.notes], ['suspended', [false]]);
+      assert.deepEqual([site.group.mode, site.waiting()], ['change-map', ['change-map']]);
       const sealed = site.group.sealed.length;
       assert.equal(await site.fill(10), 'taken');
       assert.equal(site.group.sealed.length, sealed);
-      for (let i = 0; i < 20 && site.group.mode !== 'journal'; i += 1) {
-        site.confirm();
-        await site.clock.pass(1000);
-      }
-      assert.deepEqual([site.group.mode, site.notes], ['journal', [false, true]]);
-      assert.deepEqual(site.waiting(), []);
+      const { left } = site.group.copy!;
+      assert.ok(left >= 64 * 1024 && left <= 2 * VOLUME_SIZE, `${left} bytes are marked`);
+      await untilJournal(site);
+      assert.deepEqual([site.group.copy, site.waiting()], [undefined, []]);
       await site.group.stop();
     });
 
-    it('stays as it is until that can be noted, and is not brought down by it', async () => {
+    it('brings over no more than what changed', async () => {
       const site = await SourceSite.start(options);
-      site.noteFails = systemError('ENOSPC');
-      assert.equal(await site.fill(120), 'no room', 'hosts wait: nothing is left out that nobody noted');
-      assert.equal(site.group.mode, 'journal');
-      site.noteFails = undefined;
-      await site.clock.pass(3000);
-      assert.deepEqual([site.group.mode, site.notes], ['suspended', [false]]);
-      assert.equal(await site.fill(10), 'taken');
+      const copied: number[] = [];
+      const copy = site.host.copy.bind(site.host);
+      site.host.copy = (marked) => {
+        for (const { regionSize, bits } of marked) copied.push(regionSize, ...bits.subarray(0, 2));
+        return copy(marked);
+      };
+      // Half a segment at a time, all of it in the first 64 KiB.
+      for (let i = 0; i < 200 && site.group.mode === 'journal'; i += 1) {
+        site.write('b', 0);
+        await site.clock.pass(50);
+      }
+      assert.equal(site.group.mode, 'change-map');
+      site.write('b', 0);
+      site.write('a', 96 * 1024);
+      await untilJournal(site);
+      assert.deepEqual(copied, [64 * 1024, 0b10, 0, 64 * 1024, 0b1, 0]);
       await site.group.stop();
     });
 
-    it('takes no copy for complete that a suspension has overtaken', async () => {
-      const site = await SourceSite.start({ ...options, initialized: false });
-      for (let i = 0; i < 20 && site.group.mode !== 'journal'; i += 1) await site.clock.pass(1000);
-      assert.equal(site.group.mode, 'journal');
-      assert.equal(await site.fill(120), 'taken');
-      assert.equal(site.group.mode, 'suspended');
-      site.group.copied();
-      for (let i = 0; i < 20 && site.group.mode !== 'journal'; i += 1) {
-        await site.clock.pass(1000);
-        site.confirm();
+    it('goes on with what is left after a restart, and needs no second copy for what was sealed', async () => {
+      const site = await SourceSite.startFresh();
+      const all = 2 * VOLUME_SIZE;
+      let parts = 0;
+      site.files.fault = ({ kind, path }) => {
+        parts += kind === 'rename' && path.endsWith('.part') ? 1 : 0;
+        return parts > 3 ? { when: 'before', error: systemError('EIO') } : undefined;
+      };
+      for (let i = 0; i < 20; i += 1) await site.clock.pass(500);
+      site.files.fault = () => undefined;
+      await site.host.stop();
+      const opened = await site.back.open();
+      const again = await SourceSite.startFresh({}, { disk: site.disk, done: opened.checkpoint.applied });
+      assert.equal(again.group.mode, 'initializing');
+      assert.ok(opened.marked > 0 && opened.marked < all, `${opened.marked} bytes are left`);
+      assert.ok(again.group.copy!.left <= opened.marked);
+      await untilJournal(again);
+      await again.group.stop();
+    });
+
+    it('lets no copy fill the buffer by itself', async () => {
+      const site = await SourceSite.startFresh(options);
+      for (let i = 0; i < 60; i += 1) await site.clock.pass(500);
+      assert.equal(site.group.mode === 'change-map', false);
+      assert.ok(site.group.bufferUsed <= options.quota);
+      await untilJournal(site);
+      assert.deepEqual(
+        site.lines.filter(({ level }) => level === 'error'),
+        [],
+      );
+      await site.group.stop();
+    });
+
+    it('answers a marker that was placed too late that it does not fire (I9)', async () => {
+      const site = await SourceSite.start(options);
+      const marker = { id: 'ab'.repeat(16), kind: 'snapshot', name: 'noon' } as const;
+      const outcomes: string[] = [];
+      for (let i = 0; i < 200 && site.group.mode === 'journal'; i += 1) {
+        site.group.placeMarker(marker).then(
+          ({ lsn: at }) =>
+            outcomes.push(site.group.sealed.some(({ range }) => range.last === at) ? 'fires' : 'wrong'),
+          (error: unknown) => outcomes.push(errorCode(error)),
+        );
+        assert.notEqual(await site.fill(1), 'refused');
       }
-      assert.equal(site.group.mode, 'journal');
-      assert.equal(site.lines.filter(({ message }) => message === 'initial copy begins').length, 2);
+      assert.equal(site.group.mode, 'change-map');
+      await site.clock.pass(3000);
+      assert.ok(outcomes.includes('fires') && !outcomes.includes('wrong'), outcomes.join());
+      await assert.rejects(site.group.placeMarker(marker), { code: 'GROUP_NOT_CONSISTENT' });
       await site.group.stop();
     });
   });
 
-  it('notes that the copy is complete as soon as that can be noted, and says so only then', async () => {
-    const site = await SourceSite.start({ initialized: false });
-    site.noteFails = systemError('EIO');
-    for (let i = 0; i < 5; i += 1) await site.clock.pass(1000);
-    assert.equal(site.group.mode, 'initializing');
+  it('brings everything over again when it is told to, and takes no marker meanwhile', async () => {
+    const site = await SourceSite.start();
+    await site.group.initialize();
+    assert.deepEqual([site.group.mode, site.group.copy?.left], ['delta', 2 * VOLUME_SIZE]);
     await assert.rejects(site.group.placeMarker({ id: 'ab'.repeat(16), kind: 'snapshot', name: 'noon' }), {
       code: 'GROUP_NOT_CONSISTENT',
     });
-    site.noteFails = undefined;
-    await site.clock.pass(1000);
-    assert.deepEqual([site.group.mode, site.notes], ['journal', [true]]);
-    const begun = site.lines.filter(({ message }) => message === 'initial copy begins').length;
-    assert.equal(begun, 1, 'one copy is enough');
+    const before = site.group.checkpoint.shipped;
+    for (let i = 0; i < 60 && site.group.mode !== 'journal'; i += 1) await site.passAndConfirm();
+    assert.equal(site.group.mode, 'journal');
+    assert.ok(site.group.checkpoint.copyEnded > before);
     await site.group.stop();
   });
 

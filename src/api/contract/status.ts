@@ -26,9 +26,21 @@ export interface VolumeStatus {
 
 /**
  * `initializing`: existing data is being brought over, no recovery point yet; `journal`: every write goes over in order;
- * `suspended`: the buffer was full, writes are taken but not replicated; `stopped`: an error that needs an operator.
+ * `change-map`: the buffer was full, what hosts change is marked and goes over later; `delta`: what is marked is being
+ * brought over; `stopped`: an error that needs an operator.
  */
-export type SourceMode = 'initializing' | 'journal' | 'suspended' | 'stopped';
+export type SourceMode = 'initializing' | 'journal' | 'change-map' | 'delta' | 'stopped';
+
+/** What of the volumes is marked in the change map, and how fast it gets less while it is brought over. */
+export interface CopyStatus {
+  /** Bytes of the regions that are still to be brought over. */
+  readonly left: number;
+  /** Bytes that were to be brought over when it began. Undefined while nothing is brought over. */
+  readonly total?: number;
+  /** Bytes a second over the last minute. */
+  readonly rate?: number;
+  readonly timeLeftSeconds?: number;
+}
 
 export interface SourceStatus {
   readonly role: 'source';
@@ -41,8 +53,8 @@ export interface SourceStatus {
   /** Durable in the source's own volumes. */
   readonly checkpoint: number;
   readonly buffer: BufferStatus;
-  /** 0 to 1 while `initializing`. */
-  readonly initialized?: number;
+  /** Undefined in mode `journal`. */
+  readonly copy?: CopyStatus;
   /** Undefined while nothing of the backlog was merged since the daemon started. */
   readonly coalesced?: CoalescedStatus;
   readonly hosts: number;

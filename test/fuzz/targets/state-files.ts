@@ -133,7 +133,7 @@ function seeds(): Buffer[] {
     pending,
     background: [{ ...pending, id: EPOCH.id }],
   });
-  writeGroupFile(files, FOLDER, { id: GROUP.id, epoch: EPOCH, volumes, initialized: true });
+  writeGroupFile(files, FOLDER, { id: GROUP.id, epoch: EPOCH, volumes });
   writeCheckpoint(files, FOLDER, { ...SEAL_START, applied: lsn(3) });
   const catalogue = Catalogue.empty(files, FOLDER);
   catalogue.decide('reflink');

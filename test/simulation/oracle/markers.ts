@@ -8,7 +8,7 @@ import type { Oracle } from './oracle.ts';
 import { Violation } from './violation.ts';
 
 /** Of the snapshots that a destination takes by itself. */
-const BEFORE_COPY = 'before-full-copy';
+const BEFORE_COPY = 'before-copy';
 
 interface MarkerRecord {
   readonly id: string;

@@ -62,12 +62,12 @@ async function end(engine: Engine, replica: Replica): Promise<void> {
   engine.host.stop();
 }
 
-describe('the initial copy', () => {
-  it('brings over what the volumes hold, in step with what hosts write meanwhile (I3)', async () => {
+describe('the copy of what is marked', () => {
+  it('brings over all that the volumes hold, in step with what hosts write meanwhile (I3)', async () => {
     const engine = new Engine(filledDisk(), SEGMENT);
     const replica = new Replica();
     const random = seededRandom('hosts');
-    await engine.host.beginCopy();
+    await engine.beginCopy();
     for (let i = 0; i < 200 && engine.copied === 0; i += 1) {
       for (const name of NAMES) {
         if (engine.volume(name).room() !== undefined) break;
@@ -92,7 +92,7 @@ describe('the initial copy', () => {
     const engine = new Engine(filledDisk(), SEGMENT);
     engine.volume('a').zero(0, VOLUME_SIZE, { keepAllocated: false });
     const replica = new Replica();
-    await engine.host.beginCopy();
+    await engine.beginCopy();
     await run(engine, replica);
     await end(engine, replica);
     assert.ok(replica.content.get('a')!.equals(Buffer.alloc(VOLUME_SIZE)));
@@ -100,7 +100,7 @@ describe('the initial copy', () => {
 
   it('marks what it copies, so that the source does not write it into its own volumes again', async () => {
     const engine = new Engine(filledDisk(), { segmentSize: 1024 * 1024 });
-    await engine.host.beginCopy();
+    await engine.beginCopy();
     for (let i = 0; i < 20 && engine.copied === 0; i += 1) {
       await engine.clock.pass(10);
       await settle();
@@ -114,26 +114,81 @@ describe('the initial copy', () => {
     engine.host.stop();
   });
 
-  it('pauses when it is told to, and goes on', async () => {
+  it('stands still when as much is in the journal as it may put there, and goes on', async () => {
     const engine = new Engine(filledDisk(), SEGMENT);
     const replica = new Replica();
-    engine.host.setCopyPaused(true);
-    await engine.host.beginCopy();
+    engine.host.limitCopy(0);
+    await engine.beginCopy();
     const { last } = engine.host.writer;
     await run(engine, replica, 50);
     assert.equal(engine.host.writer.last, last);
-    assert.deepEqual(engine.host.status().copy, { done: 0, total: 2 * VOLUME_SIZE });
-    engine.host.setCopyPaused(false);
+    engine.host.limitCopy(engine.host.writer.appended + 1);
+    await run(engine, replica, 50);
+    const copied = engine.host.writer.last - last;
+    assert.ok(copied >= 1 && copied <= 2, `one record and a clock's at most: ${copied}`);
+    engine.host.limitCopy(Number.MAX_SAFE_INTEGER);
     await run(engine, replica);
     assert.equal(engine.copied, 1);
-    assert.equal(engine.host.status().copy, undefined);
+    engine.host.stop();
+  });
+
+  it('counts what an earlier run left in the journal against that', async () => {
+    const before = new Engine(filledDisk(), { segmentSize: 1024 * 1024 });
+    for (let i = 0; i < 4; i += 1) before.write('a', i * 64 * 1024, Buffer.alloc(64 * 1024, i + 1));
+    await before.host.drain();
+    before.host.stop();
+    const engine = new Engine(before.remains, { segmentSize: 1024 * 1024 });
+    engine.host.limitCopy(256 * 1024);
+    await engine.beginCopy();
+    const { last } = engine.host.writer;
+    for (let i = 0; i < 50; i += 1) await engine.clock.pass(10);
+    assert.equal(engine.host.writer.last, last);
+    engine.host.stop();
+  });
+
+  it('brings over what is marked and nothing else, each volume from its start to its end', async () => {
+    const engine = new Engine(filledDisk(), { segmentSize: 1024 * 1024 });
+    await engine.beginCopy(0b10110);
+    for (let i = 0; i < 20 && engine.copied === 0; i += 1) {
+      await engine.clock.pass(10);
+      await settle();
+    }
+    await engine.host.drain();
+    await settle();
+    const data = engine.closed
+      .flatMap(({ raw }) => engine.records(raw))
+      .filter(({ kind }) => kind === RecordKind.write || kind === RecordKind.zero);
+    const ranges = (volume: number): [number, number][] => {
+      const found: [number, number][] = [];
+      for (const record of data.filter((candidate) => candidate.volume === volume)) {
+        const newest = found.at(-1);
+        if (newest?.[1] === record.offset) newest[1] += record.length;
+        else found.push([record.offset, record.offset + record.length]);
+      }
+      return found;
+    };
+    const wanted = [[64 * 1024, 192 * 1024], [256 * 1024, VOLUME_SIZE]]; // prettier-ignore
+    assert.deepEqual([ranges(0), ranges(1)], [wanted, wanted]);
+    engine.host.stop();
+  });
+
+  it('says nothing of its end once it is stopped, though that is in the journal', async () => {
+    const engine = new Engine(filledDisk(), SEGMENT);
+    const gate = Promise.withResolvers<undefined>();
+    engine.files.syncGate = gate.promise.then(() => undefined);
+    await engine.beginCopy(0);
+    await engine.clock.pass(0);
+    engine.host.stopCopy();
+    gate.resolve(undefined);
+    await settle();
+    assert.equal(engine.copied, 0);
     engine.host.stop();
   });
 
   it('waits for room in the journal as hosts do, and goes on when there is some', async () => {
     const engine = new Engine(filledDisk(), { segmentSize: 16 * 1024 });
     const replica = new Replica();
-    await engine.host.beginCopy();
+    await engine.beginCopy();
     while (engine.volume('a').room() === undefined) engine.write('a', 0, Buffer.alloc(16 * 1024, 1));
     const { last } = engine.host.writer;
     for (let i = 0; i < 50; i += 1) await engine.clock.pass(10);
@@ -149,10 +204,10 @@ describe('the initial copy', () => {
     const replica = new Replica();
     const gate = Promise.withResolvers<undefined>();
     engine.files.syncGate = gate.promise.then(() => undefined);
-    await engine.host.beginCopy();
+    await engine.beginCopy();
     await engine.clock.pass(0);
     // The first has copied everything and waits for its end to be durable.
-    await engine.host.beginCopy();
+    await engine.beginCopy();
     gate.resolve(undefined);
     await settle();
     assert.equal(engine.copied, 0);
@@ -167,7 +222,7 @@ describe('the initial copy', () => {
     const replica = new Replica();
     const { disk } = engine.remains;
     disk.rename('/volumes/b', '/volumes/away');
-    await engine.host.beginCopy();
+    await engine.beginCopy();
     await run(engine, replica, 100);
     assert.equal(engine.copied, 0);
     assert.match(engine.troubles.at(-1) ?? '', /volume b/);
@@ -182,7 +237,7 @@ describe('the initial copy', () => {
 
   it('ends with the journal when that fails', async () => {
     const engine = new Engine(filledDisk(), SEGMENT);
-    await engine.host.beginCopy();
+    await engine.beginCopy();
     engine.files.fault = ({ kind }) =>
       kind === 'sync' ? { when: 'before', error: systemError('EIO') } : undefined;
     for (let i = 0; i < 50; i += 1) await engine.clock.pass(10);

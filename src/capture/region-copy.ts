@@ -1,33 +1,32 @@
 /**
- * Brings over what the volumes hold when replication begins, through the journal. A step reads what a volume holds now,
- * undestaged writes included, and appends it in the same breath: nothing a host writes can come in between, so the copy
- * is in step with live writes whatever their order.
+ * Brings over what the change map has marked, through the journal: all that the volumes hold when replication begins, or
+ * what changed while nothing was shipped. A step reads what a volume holds now, undestaged writes included, and appends it
+ * in the same breath: nothing a host writes can come in between, so the copy is in step with live writes whatever their
+ * order. It goes through each volume from its start to its end.
  */
 import type { Clock, Timer } from '../platform/clock.ts';
 import { RecordFlag } from '../journal/record.ts';
+import { RegionBits, regionCount } from '../journal/region-bits.ts';
 import type { CapturedVolume } from './captured-volume.ts';
 import { WRITE_HEADROOM, WRITE_LENGTH_MAX } from '../nbd/front-end.ts';
+import type { MarkedVolume } from './change-map.ts';
 import type { JournalWriter } from './journal-writer.ts';
 
 /** Bytes of data read in one step, between which hosts are served. */
 const STEP_BYTES = 1024 * 1024;
 /** Extents that one step looks at. */
 const STEP_EXTENTS = 64;
-/** Bytes that one look at a volume's extents covers. */
+/** Bytes that one look at a volume's extents covers; no region is larger. */
 const LOOK_BYTES = 1024 * 1024 * 1024;
 /** Milliseconds between looks at whether a pause is over. */
 const PAUSE = 100;
 /** Milliseconds until a step that failed is tried again. */
 const RETRY = 2000;
 
-export interface CopyProgress {
-  readonly done: number;
-  readonly total: number;
-}
-
-export interface InitialCopyOptions {
+export interface RegionCopyOptions {
   readonly clock: Clock;
   readonly volumes: readonly CapturedVolume[];
+  readonly marked: readonly MarkedVolume[];
   readonly writer: JournalWriter;
   readonly paused: () => boolean;
   readonly onDone: () => void;
@@ -35,8 +34,8 @@ export interface InitialCopyOptions {
   readonly onTrouble: (error: unknown) => void;
 }
 
-export class InitialCopy {
-  readonly #options: InitialCopyOptions;
+export class RegionCopy {
+  readonly #options: RegionCopyOptions;
   readonly #buffer = Buffer.allocUnsafe(WRITE_HEADROOM + WRITE_LENGTH_MAX);
   readonly #offsets = new Float64Array(1);
   readonly #lengths = new Uint32Array(1);
@@ -46,7 +45,7 @@ export class InitialCopy {
   #stopped = false;
   #troubled = false;
 
-  constructor(options: InitialCopyOptions) {
+  constructor(options: RegionCopyOptions) {
     this.#options = options;
   }
 
@@ -59,25 +58,18 @@ export class InitialCopy {
     this.#timer?.cancel();
   }
 
-  /** Bytes of all volumes. */
-  progress(): CopyProgress {
-    const sizes = this.#options.volumes.map((volume) => volume.size);
-    const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
-    return { done: sum(sizes.slice(0, this.#volume)) + this.#offset, total: sum(sizes) };
-  }
-
   #later(delay: number): void {
     if (!this.#stopped) this.#timer = this.#options.clock.after(delay, () => this.#step());
   }
 
   #step(): void {
-    if (this.#options.paused()) {
-      this.#later(PAUSE);
-      return;
-    }
     try {
       let data = 0;
       for (let looked = 0; looked < STEP_EXTENTS && data < STEP_BYTES; looked += 1) {
+        if (this.#options.paused()) {
+          this.#later(PAUSE);
+          return;
+        }
         const room = this.#options.writer.room();
         if (room !== undefined) {
           void room.then(() => this.#later(0));
@@ -104,7 +96,8 @@ export class InitialCopy {
 
   /** One record's worth; returns the bytes of data in it. */
   #copyNext(volume: CapturedVolume): number {
-    const [extent] = volume.extents(this.#offset, Math.min(LOOK_BYTES, volume.size - this.#offset), 1);
+    const end = this.#nextMarked(volume);
+    const [extent] = volume.extents(this.#offset, end - this.#offset, 1);
     if (extent === undefined) {
       this.#volume += 1;
       this.#offset = 0;
@@ -124,5 +117,17 @@ export class InitialCopy {
     volume.append(run, RecordFlag.fromVolume);
     this.#offset += length;
     return length;
+  }
+
+  /** Moves to the first marked byte from the offset on; returns where what is marked there ends. */
+  #nextMarked({ volumeIndex, size }: CapturedVolume): number {
+    const marked = this.#options.marked.find(({ index }) => index === volumeIndex);
+    if (marked === undefined) return (this.#offset = size);
+    const { regionSize } = marked;
+    const bits = new RegionBits(marked.bits, regionCount(size, regionSize));
+    const at = Math.floor(this.#offset / regionSize);
+    const first = bits.next(at, true);
+    if (first !== at) this.#offset = Math.min(size, first * regionSize);
+    return Math.min(size, bits.next(first, false, first + LOOK_BYTES / regionSize) * regionSize);
   }
 }

@@ -1,0 +1,36 @@
+/**
+ * Keeps the change map in step with what becomes of the journal's records: what is left out of the replication files is
+ * marked; a region is marked no more when the whole of it was copied since the newest init-begin record.
+ */
+import { RecordFlag, RecordKind, type JournalRecord } from '../journal/record.ts';
+import type { ChangeMap } from './change-map.ts';
+
+export class ChangeTracker {
+  readonly #map: ChangeMap;
+  /** The copy goes through a volume from its start to its end: what of each was copied last without a break and is not cleared. */
+  readonly #runs = new Map<number, { start: number; end: number }>();
+
+  constructor(map: ChangeMap) {
+    this.#map = map;
+  }
+
+  /** No replication file will ever hold these. */
+  leftOut(records: readonly JournalRecord[]): void {
+    for (const { kind, volume, offset, length } of records)
+      if (kind === RecordKind.write || kind === RecordKind.zero)
+        this.#map.mark(volume, offset, offset + length);
+  }
+
+  /** These are durable in a replication file. */
+  shipped(records: readonly JournalRecord[]): void {
+    for (const { kind, flags, volume, offset, length } of records) {
+      if (kind === RecordKind.initBegin) this.#runs.clear();
+      if (kind !== RecordKind.write && kind !== RecordKind.zero) continue;
+      if ((flags & RecordFlag.fromVolume) === 0) continue;
+      const run = this.#runs.get(volume);
+      const start = run?.end === offset ? run.start : offset;
+      const end = offset + length;
+      this.#runs.set(volume, { start: this.#map.clear(volume, start, end), end });
+    }
+  }
+}
