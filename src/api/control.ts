@@ -1,3 +1,4 @@
+import type { InitializeAnswer } from './contract/initialize.ts';
 import type { LinkTestReport } from './contract/link-test.ts';
 import type { PlacedMarker } from './contract/markers.ts';
 import type { RecoveryPoints } from './contract/points.ts';
@@ -12,6 +13,12 @@ export interface DaemonControl {
    * @throws OperatorError `GROUP_UNKNOWN`; any other code when the group cannot take a marker (now)
    */
   placeMarker(group: string, marker: MarkerToPlace): Promise<PlacedMarker>;
+  /**
+   * All that a source group's volumes hold is brought over to its destinations, again. Noted durably when this resolves; it
+   * begins by itself, at once or when the buffer has room.
+   * @throws OperatorError `GROUP_UNKNOWN`, `NOT_A_SOURCE`, or why it cannot be noted
+   */
+  initialize(group: string): Promise<InitializeAnswer>;
   /**
    * Reads the configuration again and takes over what can be changed while it runs; answers which settings those are.
    * @throws OperatorError `CONFIG_INVALID`, `RESTART_NEEDED`: nothing was changed

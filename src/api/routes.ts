@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import { whyInvalid } from '../platform/invalid.ts';
+import type { InitializeAnswer } from './contract/initialize.ts';
 import { markerRequestSchema, type PlacedMarker } from './contract/markers.ts';
 import { NAME_PATTERN, NAME_RULE } from '../platform/name-rule.ts';
 import type { RecoveryPoints } from './contract/points.ts';
@@ -57,6 +58,10 @@ export function addRoutes(app: FastifyInstance, control: DaemonControl): void {
     reply.code(201);
     return placed;
   });
+
+  app.post<GroupRoute>('/groups/:name/initialize', (request): Promise<InitializeAnswer> =>
+    control.initialize(checkedGroup(request.params.name)),
+  );
 
   app.post<DestinationRoute>('/groups/:name/destinations/:destination/test', (request) => {
     const { name, destination } = request.params;

@@ -48,6 +48,7 @@ function createProgram(finish: Finish): Command {
   addLink(program, finish);
   addStatus(program, finish);
   addMarker(program, finish);
+  addInitialize(program, finish);
   addSnapshot(program, finish);
   addRecovery(program, finish);
   addInspect(program, finish);
@@ -170,6 +171,21 @@ function addMarker(program: Command, finish: Finish): void {
     .action(async (group: string, called: string, { state }: { state: string }) => {
       const { placeMarker } = await import('./marker.ts');
       finish(await placeMarker({ state, group, marker: { kind: 'custom', name: called } }));
+    });
+}
+
+function addInitialize(program: Command, finish: Finish): void {
+  program
+    .command('initialize')
+    .description('bring all that a group’s volumes hold over to its destinations again, while hosts go on')
+    .argument('<group>', 'a group that this daemon is the source of', name)
+    .addOption(stateOption())
+    .option('--yes', 'do not ask', false)
+    .option('--json', 'as one line of JSON', false)
+    .addHelpText('after', example('blockferry initialize oracle'))
+    .action(async (group: string, options: { state: string; yes: boolean; json: boolean }) => {
+      const { initialize } = await import('./initialize.ts');
+      finish(await initialize({ ...options, group }));
     });
 }
 

@@ -112,6 +112,7 @@ function controlOf(groups: readonly RunningGroup[]): Omit<DaemonControl, 'reload
     },
     testLink: async (group, destination) => find(group).testLink(destination),
     placeMarker: async (group, marker) => find(group).placeMarker(marker),
+    initialize: async (group) => find(group).initialize(),
     snapshots: async (group) => find(group).snapshots(),
     points: async (group) => find(group).points(),
     retention: async (group) => find(group).retention(),

@@ -122,6 +122,16 @@ function runningDestination(
           },
         ),
       ),
+    initialize: () =>
+      Promise.reject(
+        new OperatorError(
+          'NOT_A_SOURCE',
+          `group ${config.name} is a destination: it gets what its source sends`,
+          {
+            remedy: 'say it where the hosts write',
+          },
+        ),
+      ),
     testLink: () =>
       Promise.reject(
         new OperatorError('NOT_A_SOURCE', `group ${config.name} is a destination: it sends nothing`, {

@@ -1,4 +1,5 @@
 import type { MarkerToPlace } from '../api/control.ts';
+import type { InitializeAnswer } from '../api/contract/initialize.ts';
 import type { LinkTestReport } from '../api/contract/link-test.ts';
 import type { PlacedMarker } from '../api/contract/markers.ts';
 import type { RecoveryPoints } from '../api/contract/points.ts';
@@ -16,6 +17,8 @@ export interface RunningGroup {
   readonly name: string;
   status(): Promise<SourceStatus | DestinationGroupStatus>;
   placeMarker(marker: MarkerToPlace): Promise<PlacedMarker>;
+  /** @throws OperatorError `NOT_A_SOURCE` */
+  initialize(): Promise<InitializeAnswer>;
   snapshots(): Promise<readonly SnapshotEntry[]>;
   /** What the group can be brought back to here. */
   points(): Promise<RecoveryPoints>;

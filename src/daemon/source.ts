@@ -1,5 +1,6 @@
 /** Builds a source group from its configuration and runs it: two threads, its links, its status. */
 import type { MarkerToPlace } from '../api/control.ts';
+import type { InitializeAnswer } from '../api/contract/initialize.ts';
 import type { LinkTestReport } from '../api/contract/link-test.ts';
 import type { CopyStatus, SourceStatus } from '../api/contract/status.ts';
 import { RAW_MARGIN } from '../capture/journal-writer.ts';
@@ -136,6 +137,11 @@ class Source implements RunningGroup {
     return { id, name, ...placed };
   }
 
+  async initialize(): Promise<InitializeAnswer> {
+    await this.#running.initialize();
+    return { bytes: this.#bytes };
+  }
+
   snapshots(): Promise<never> {
     return Promise.reject(noSnapshotsHere(this.name));
   }
@@ -222,6 +228,11 @@ class Source implements RunningGroup {
     return this.#threads.end();
   }
 
+  /** Of all volumes. */
+  get #bytes(): number {
+    return this.#volumes.reduce((sum, { size }) => sum + size, 0);
+  }
+
   get #running(): SourceGroup {
     if (this.#group === undefined)
       throw new OperatorError('GROUP_STARTING', `group ${this.name} is starting`);
@@ -232,7 +243,7 @@ class Source implements RunningGroup {
   #copyStatus({ mode, copy }: SourceGroup): { copy?: CopyStatus } {
     if (copy === undefined) return {};
     if (mode !== 'initializing' || copy.total === undefined) return { copy };
-    return { copy: { ...copy, total: this.#volumes.reduce((sum, { size }) => sum + size, 0) } };
+    return { copy: { ...copy, total: this.#bytes } };
   }
 
   /** None where the folder is not there: a status is given all the same, and says so. */

@@ -5,6 +5,7 @@ import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { endpointSchema, type Endpoint } from '../../src/api/contract/endpoint.ts';
+import type { InitializeAnswer } from '../../src/api/contract/initialize.ts';
 import type { LinkTestReport } from '../../src/api/contract/link-test.ts';
 import type { PlacedMarker } from '../../src/api/contract/markers.ts';
 import type { RecoveryPoints } from '../../src/api/contract/points.ts';
@@ -29,6 +30,7 @@ export class PretendedDaemon implements DaemonControl {
   /** Thrown by `placeMarker` and `reload` when set. */
   failure: Error | undefined;
   readonly deleted: string[] = [];
+  readonly initialized: string[] = [];
   readonly placed: (MarkerToPlace & { readonly group: string })[] = [];
 
   reload(): readonly string[] {
@@ -78,6 +80,13 @@ export class PretendedDaemon implements DaemonControl {
         { ...newer, named: false },
       ],
     };
+  }
+
+  initialize(group: string): Promise<InitializeAnswer> {
+    const { volumes } = this.#find(group);
+    if (this.failure !== undefined) return Promise.reject(this.failure);
+    this.initialized.push(group);
+    return Promise.resolve({ bytes: volumes.reduce((sum, { size }) => sum + size, 0) });
   }
 
   async retention(group: string): Promise<RetentionReport> {

@@ -11,7 +11,7 @@ import { OperatorError } from '../../src/platform/errors.ts';
 import { cli, MARKER_ID, startSite, temporaryFolder, type CliResult, type Site } from '../api/fixture.ts';
 import { REPORTS } from '../api/reports.ts';
 
-describe('blockferry marker and snapshot', () => {
+describe('blockferry marker, initialize and snapshot', () => {
   let site: Site;
   beforeEach(async () => {
     site = await startSite('tcp');
@@ -94,6 +94,19 @@ describe('blockferry marker and snapshot', () => {
     const json = await run('snapshot', 'delete', 'mail', 'f'.repeat(32), '--yes', '--json');
     assert.equal((JSON.parse(json.out) as { deleted: boolean }).deleted, true);
     assert.deepEqual(site.daemon.deleted, [MARKER_ID, 'f'.repeat(32)]);
+  });
+
+  it('initialize a group, having said what that means', async () => {
+    const unasked = await run('initialize', 'oracle');
+    assert.deepEqual([unasked.exitCode, unasked.out, site.daemon.initialized], [2, '', []]);
+    assert.match(unasked.error, /volumes of group oracle hold \(of 4\.5 GiB\).*no other recovery point/);
+    const { exitCode, out } = await run('initialize', 'oracle', '--yes');
+    assert.equal(exitCode, 0);
+    assert.match(out, /^All that the volumes of group oracle hold \(of 4\.5 GiB\) is brought over again\./);
+    const json = await run('initialize', 'oracle', '--yes', '--json');
+    assert.deepEqual(JSON.parse(json.out), { group: 'oracle', bytes: 4.5 * 1024 ** 3 });
+    assert.deepEqual(site.daemon.initialized, ['oracle', 'oracle']);
+    assert.equal((await run('initialize', 'nobody', '--yes')).exitCode, 4);
   });
 
   it('delete no snapshot that is not there, or when nobody confirms', async () => {

@@ -64,6 +64,7 @@ describe('the command line', () => {
     ['status'],
     ['marker', 'snapshot'],
     ['marker', 'custom'],
+    ['initialize'],
     ['snapshot', 'list'],
     ['recover', 'points'],
     ['inspect'],

@@ -10,7 +10,10 @@ const write = (at: number, connection: number, offset: number, fua = false): Ste
   action: { kind: 'write', offset: offset * KIB, length: 3 * KIB, fua, fill: 'stamp' },
 });
 
-/** Attach, initial copy, overlapping writes over both snapshot and custom markers, trims and flushes. */
+/**
+ * Attach, initial copy, overlapping writes over both snapshot and custom markers, trims and flushes; then a full disk under
+ * the source's buffer, so that changes are marked, and what is marked is brought over.
+ */
 const SHORT: Scenario = {
   seed: 'crash points',
   volumes: [64 * KIB, 64 * KIB],
@@ -20,7 +23,7 @@ const SHORT: Scenario = {
   segmentAge: 60,
   sourceQuota: 64 * 1024 * KIB,
   destinationQuota: 64 * 1024 * KIB,
-  whenFull: 'refuse-writes',
+  whenFull: 'change-map',
   keyed: true,
   clones: false,
   parallel: 2,
@@ -28,7 +31,7 @@ const SHORT: Scenario = {
   dropOverwritten: true,
   programTrouble: 0,
   wallStart: Date.UTC(2026, 10, 21),
-  length: 1500,
+  length: 2000,
   steps: [
     write(300, 0, 0),
     write(310, 1, 40, true),
@@ -49,6 +52,10 @@ const SHORT: Scenario = {
     write(900, 1, 42),
     write(901, 0, 4),
     { at: 905, kind: 'host', connection: 0, action: { kind: 'flush' } },
+    { at: 1100, kind: 'room', site: 'source', mount: 'buffer', bytes: 0, time: 300 },
+    write(1110, 0, 5, true),
+    write(1310, 1, 43, true),
+    write(1500, 0, 6),
   ],
 };
 

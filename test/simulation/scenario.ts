@@ -12,6 +12,8 @@ export type Attack =
 export type Step = { readonly at: number } & (
   | { readonly kind: 'host'; readonly connection: number; readonly action: HostAction }
   | { readonly kind: 'marker'; readonly type: 'snapshot' | 'custom'; readonly name: string }
+  /** Everything is to be brought over again. */
+  | { readonly kind: 'initialize' }
   /** Dies at the so-manyeth call from then on; with 0 at once. */
   | {
       readonly kind: 'death';
@@ -111,6 +113,7 @@ export function makeScenario(seed: string): Scenario {
     ...markerSteps(dice.fork('markers'), length),
     ...troubles(dice.fork('troubles'), mix, length),
     ...droppingSyncs(dice.fork('dropping syncs'), length),
+    ...initializeSteps(dice.fork('initialize'), length),
   ];
   return {
     seed,
@@ -119,10 +122,8 @@ export function makeScenario(seed: string): Scenario {
     connections,
     segmentSize,
     segmentAge: dice.pick([100, 300, 1000]),
-    sourceQuota: dice.chance(0.2)
-      ? 2 * (RAW_MARGIN + segmentSize) +
-        (whenFull === 'refuse-writes' ? 0 : 1.5 * volumes.reduce((sum, size) => sum + size, 0)) +
-        dice.between(40, 200) * KIB
+    sourceQuota: dice.chance(whenFull === 'change-map' ? 0.5 : 0.2)
+      ? 2 * (RAW_MARGIN + segmentSize) + dice.between(40, 200) * KIB
       : 64 * 1024 * KIB,
     destinationQuota: dice.chance(0.15) ? dice.between(60, 300) * KIB : 64 * 1024 * KIB,
     whenFull,
@@ -190,6 +191,10 @@ function markerSteps(dice: Dice, length: number): Step[] {
     const name = type === 'snapshot' ? `snap-${number}` : dice.pick([...PROGRAM_NAMES, 'unknown']);
     return { at: dice.fraction() * length, kind: 'marker', type, name };
   });
+}
+
+function initializeSteps(dice: Dice, length: number): Step[] {
+  return dice.chance(0.15) ? [{ at: dice.fraction() * length, kind: 'initialize' }] : [];
 }
 
 const CALLS: readonly CallKind[] = [

@@ -266,6 +266,9 @@ class Simulation {
       case 'marker':
         this.#markers.place(this.#sites.source.group, step.type, step.name);
         return;
+      case 'initialize':
+        this.#sites.source.group?.initialize().catch(() => undefined);
+        return;
       case 'restart':
         this.#sites[step.site].restart();
         return;

@@ -73,6 +73,7 @@ function seeds(): Buffer[] {
     ask(0, 'groups/oracle/markers', '{"kind":"snapshot","name":"noon"}'),
     ask(0, 'groups/oracle/markers', '{"kind":"custom","name":"nightly"}'),
     ask(0, 'groups/oracle/destinations/bern/test'),
+    ask(0, 'groups/oracle/initialize'),
     ask(0, 'reload'),
     ask(3, `groups/oracle/snapshots/${GROUP.id}`),
     ...[
@@ -105,6 +106,10 @@ function control(): DaemonControl {
       assert.match(group, NAME_PATTERN);
       assert.match(destination, NAME_PATTERN);
       return Promise.resolve({ server: 'ftp://here', steps: [] });
+    },
+    initialize(group) {
+      assert.match(group, NAME_PATTERN);
+      return Promise.resolve({ bytes: 512 });
     },
     snapshots(group) {
       assert.match(group, NAME_PATTERN);

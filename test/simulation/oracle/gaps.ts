@@ -1,4 +1,4 @@
-/** What a source took while replication was suspended and left out of what it ships: a full copy stands for it, without markers. */
+/** What a source took while changes were only marked and left out of what it ships: a copy stands for it, without markers. */
 import { Kind, type Model } from './model.ts';
 
 export interface CheckpointFile {
@@ -20,7 +20,7 @@ export class Gaps {
     if (shipped < digested) this.#gaps.set(shipped, digested);
   }
 
-  /** Whether the record was never shipped: a gap ends with the full copy's beginning. */
+  /** Whether the record was never shipped: a gap ends with the copy's beginning. */
   has(lsn: number): boolean {
     return [...this.#gaps].some(([before, seen]) => {
       if (lsn <= before) return false;

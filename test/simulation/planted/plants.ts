@@ -95,6 +95,34 @@ export const PLANTS: readonly Plant[] = [
     edit('daemon/source-back.ts', 'this.#volumes.sync();'),
   ),
   plant(
+    'I2',
+    'what changes is marked after the checkpoint says so',
+    2000,
+    edit(
+      'daemon/source-back.ts',
+      'map.sync();\n    this.#move({ ...this.#checkpoint, ...position });',
+      'this.#move({ ...this.#checkpoint, ...position });\n    map.sync();',
+    ),
+  ),
+  plant(
+    'I2',
+    'what was copied is marked no more though it is left out',
+    400,
+    edit('daemon/source-back.ts', 'tracker.shipped(records.slice(leftOut));', 'tracker.shipped(records);'),
+  ),
+  plant(
+    'I3',
+    'what is written while nothing is shipped is not marked',
+    100,
+    edit('daemon/source-back.ts', 'tracker.leftOut(records.slice(0, leftOut));'),
+  ),
+  plant(
+    'I6',
+    'a torn block of the change map is taken for one that has nothing marked',
+    3000,
+    edit('capture/change-map.ts', 'unreadable += 1;\n      markBlock(volume, i);', 'unreadable += 1;'),
+  ),
+  plant(
     'I3',
     'segments are applied past a hole, and the digest is ignored',
     600,

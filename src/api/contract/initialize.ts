@@ -1,0 +1,9 @@
+/** `POST /groups/:name/initialize` */
+import { z } from 'zod';
+
+export const initializeAnswerSchema = z.object({
+  /** Of the volumes: to be brought over, from now on or once the buffer has room. */
+  bytes: z.number().nonnegative(),
+});
+
+export type InitializeAnswer = z.infer<typeof initializeAnswerSchema>;
