@@ -1,5 +1,6 @@
-/** What an FTP data connection is fed with. */
+/** FTP's data connections: what they are fed with, and who hears of their errors. */
 import { Readable, type Writable } from 'node:stream';
+import type { Client, FTPContext, FTPResponse } from 'basic-ftp';
 import { TransportError } from '../transport.ts';
 
 /**
@@ -46,4 +47,24 @@ export function written(socket: Writable, bytes: Buffer): Promise<void> {
       else reject(error);
     });
   });
+}
+
+/**
+ * basic-ftp closes the control connection as soon as a data connection fails, and with it goes the reply that says why: that
+ * the disk is full, or that there is no such file. So a data connection's errors are left to the transfer alone.
+ */
+export function keepControlConnection(client: Client): void {
+  let prepare = client.prepareTransfer;
+  const watched = async (context: FTPContext): Promise<FTPResponse> => {
+    const response = await prepare(context);
+    // The first call replaces itself by whichever way of opening a data connection worked.
+    if (client.prepareTransfer !== watched) prepare = client.prepareTransfer;
+    client.prepareTransfer = watched;
+    const socket = context.dataSocket;
+    const onClose = socket?.listeners('close').at(-1);
+    socket?.removeAllListeners('error').on('error', () => undefined);
+    if (onClose !== undefined) socket?.removeListener('close', onClose as () => void);
+    return response;
+  };
+  client.prepareTransfer = watched;
 }

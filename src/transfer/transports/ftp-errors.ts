@@ -2,20 +2,19 @@
  * What an FTP server answered, or a socket did, as a transport says it. Reply codes are RFC 959 section 4.2 and RFC 2228's;
  * what servers mean by 550 and 451 only their texts tell, in words that differ from server to server.
  */
-import { TransportError, type TransportErrorCode } from '../transport.ts';
+import { errorCode } from '../../platform/errors.ts';
+import type { TransportError, TransportErrorCode } from '../transport.ts';
+import {
+  answerCode,
+  COMMON_REMEDIES,
+  serverError,
+  type ErrorRules,
+  type ServerErrorContext,
+} from './server-errors.ts';
 
-export interface FtpErrorContext {
-  /** The server's description. */
-  readonly server: string;
-  /** What was being done: `sending inbox/NAME.seg`. */
-  readonly action: string;
-}
-
-const REMEDIES: Readonly<Partial<Record<TransportErrorCode, string>>> = {
-  NotFound: 'see that the path is the one the server shows after the login, and that its disk is mounted',
+const REMEDIES: ErrorRules['remedies'] = {
+  ...COMMON_REMEDIES,
   Auth: 'see that user and password are right and that the server lets this user write and rename there',
-  NoSpace: 'make room on the server, or raise the quota; sending goes on by itself',
-  Busy: 'the server has no room for this connection or file now; it is tried again',
   Timeout:
     'see that the server is up and that no firewall drops its ports, the passive ones included; it is tried again',
   ConnectionLost: 'see that the server is up and can be reached, on its passive ports too; it is tried again',
@@ -26,21 +25,8 @@ const REMEDIES: Readonly<Partial<Record<TransportErrorCode, string>>> = {
 };
 
 /** A {@link TransportError} stays as it is. */
-export function ftpError(error: unknown, context: FtpErrorContext): TransportError {
-  if (error instanceof TransportError) return error;
-  const text = error instanceof Error ? error.message : String(error);
-  const code = classify(error, text);
-  // basic-ftp's own hints are of no use to an operator, and replies may have several lines.
-  const line = text.replace(/\s+/g, ' ').slice(0, 200).trim();
-  return new TransportError(code, `${context.server}: ${context.action}: ${line}`, {
-    remedy: REMEDIES[code] ?? '',
-    cause: error,
-  });
-}
-
-/** The reply code when the error is a server's negative reply. */
-export function replyCode(error: unknown): number | undefined {
-  return error instanceof Error && 'code' in error && typeof error.code === 'number' ? error.code : undefined;
+export function ftpError(error: unknown, context: ServerErrorContext): TransportError {
+  return serverError(error, context, { classify, remedies: REMEDIES });
 }
 
 /** Of a certificate that was refused: Node's names for OpenSSL's X509_V_ERR_*, and its own. */
@@ -48,15 +34,16 @@ const CERTIFICATE =
   /^(?:CERT_|CRL_|UNABLE_TO_|ERROR_IN_|SELF_SIGNED|DEPTH_ZERO|ERR_TLS_CERT|INVALID_|PATH_LENGTH|HOSTNAME_MISMATCH)/;
 
 function classify(error: unknown, text: string): TransportErrorCode {
-  const reply = replyCode(error) ?? quotedReply(text);
+  const reply = answerCode(error) ?? quotedReply(text);
   if (reply !== undefined) return classifyReply(reply, text);
-  const system = error instanceof Error && 'code' in error ? String(error.code) : '';
+  const system = errorCode(error);
   // A refused certificate reaches us as a bare string where TLS was begun on an open connection.
   if (CERTIFICATE.test(system) || CERTIFICATE.test(text)) return 'Integrity';
-  if (/timeout|timed ?out/i.test(`${system} ${text}`)) return 'Timeout';
+  const all = `${system} ${text}`;
+  if (/timeout|timed ?out/i.test(all)) return 'Timeout';
   if (/Maximum bytes exceeded/.test(text)) return 'TooLarge';
   return /E(?:CONN|PIPE|NET|HOST|NOTFOUND|AI_AGAIN)|PREMATURE_CLOSE|DESTROYED|FIN packet|closed|disconnected/.test(
-    `${system} ${text}`,
+    all,
   )
     ? 'ConnectionLost'
     : 'Protocol';

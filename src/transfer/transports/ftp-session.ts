@@ -4,16 +4,16 @@
  */
 import { Writable } from 'node:stream';
 import { TLSSocket, type ConnectionOptions } from 'node:tls';
-import { Client, FileType, type FileInfo, type FTPContext, type FTPResponse } from 'basic-ftp';
+import { Client, FileType, type FileInfo } from 'basic-ftp';
 import { TransportError, type RemoteFile } from '../transport.ts';
-import { DataSender, written } from './ftp-data.ts';
-import { replyCode } from './ftp-errors.ts';
+import { DataSender, keepControlConnection, written } from './ftp-data.ts';
 import type { FtpServerOptions } from './ftp-options.ts';
 import { checkCertificate, secured, tlsOptions } from './ftp-tls.ts';
 import { isLegalPart, LIST_ENTRIES_MAX } from './names.ts';
 import { paced } from './paced.ts';
 import { ReadAhead, type SpareBuffers, type UploadSource } from './read-ahead.ts';
 import { tooLarge, tooMany } from './refusals.ts';
+import { answerCode } from './server-errors.ts';
 import type { PooledSession } from './session-pool.ts';
 import { withTimeLimit } from './time-limit.ts';
 
@@ -46,7 +46,7 @@ export class FtpSession implements PooledSession {
     });
     // basic-ftp tells the reply behind a listing to nobody else.
     this.#client.ftp.log = (line) => void (this.#listing.isCut ||= LISTING_CUT.test(line));
-    this.#watchDataConnections();
+    keepControlConnection(this.#client);
   }
 
   get closed(): boolean {
@@ -80,7 +80,7 @@ export class FtpSession implements PooledSession {
       const size = await this.#answer(this.#client.size(path));
       if (Number.isSafeInteger(size) && size >= 0) return size;
     } catch (error) {
-      if (replyCode(error) === 550) return undefined;
+      if (answerCode(error) === 550) return undefined;
       throw error;
     }
     throw new Error(`the size of ${path} that the server gives is no size`);
@@ -93,7 +93,7 @@ export class FtpSession implements PooledSession {
       await this.#answer(this.#client.send(`MKD ${path}`));
     } catch (error) {
       // Most servers say 550 both when it exists and when it cannot be made.
-      if (replyCode(error) === undefined || !(await this.enter(path))) throw error;
+      if (answerCode(error) === undefined || !(await this.enter(path))) throw error;
     }
     this.#folders.add(path);
   }
@@ -172,7 +172,7 @@ export class FtpSession implements PooledSession {
     try {
       await this.#answer(this.#client.useTLS(secure));
     } catch (error) {
-      if (replyCode(error) === undefined) throw error;
+      if (answerCode(error) === undefined) throw error;
       throw new TransportError('Protocol', `the server ${this.#options.host} offers no TLS on this port`, {
         remedy: 'turn TLS on at the server, or set tls to what it offers (implicit, none)',
         cause: error,
@@ -184,7 +184,7 @@ export class FtpSession implements PooledSession {
     try {
       await this.#answer(this.#client.login(user, password));
     } catch (error) {
-      const code = replyCode(error);
+      const code = answerCode(error);
       if (code === undefined || !(error instanceof Error)) throw error;
       // A reply may repeat what it was sent. Without a cause: that would keep the original's text.
       const text = password === '' ? error.message : error.message.replaceAll(password, '***');
@@ -198,7 +198,7 @@ export class FtpSession implements PooledSession {
       await this.#answer(this.#client.send(`CWD ${path}`));
       return true;
     } catch (error) {
-      if (replyCode(error) === 550) return false;
+      if (answerCode(error) === 550) return false;
       throw error;
     }
   }
@@ -219,7 +219,7 @@ export class FtpSession implements PooledSession {
       this.answered = true;
       return result;
     } catch (error) {
-      if (replyCode(error) !== undefined && replyCode(error) !== 421) this.answered = true;
+      if (answerCode(error) !== undefined && answerCode(error) !== 421) this.answered = true;
       throw error;
     }
   }
@@ -237,33 +237,13 @@ export class FtpSession implements PooledSession {
     });
   }
 
-  /**
-   * basic-ftp closes the control connection as soon as a data connection fails, and with it goes the reply that says why:
-   * that the disk is full, or that there is no such file. So a data connection's errors are left to the transfer alone.
-   */
-  #watchDataConnections(): void {
-    let prepare = this.#client.prepareTransfer;
-    const watched = async (context: FTPContext): Promise<FTPResponse> => {
-      const response = await prepare(context);
-      // The first call replaces itself by whichever way of opening a data connection worked.
-      if (this.#client.prepareTransfer !== watched) prepare = this.#client.prepareTransfer;
-      this.#client.prepareTransfer = watched;
-      const socket = context.dataSocket;
-      const onClose = socket?.listeners('close').at(-1);
-      socket?.removeAllListeners('error').on('error', () => undefined);
-      if (onClose !== undefined) socket?.removeListener('close', onClose as () => void);
-      return response;
-    };
-    this.#client.prepareTransfer = watched;
-  }
-
   /** The reply that came behind a data connection's failure, when it tells more than that did. */
   async #lateReply(failure: unknown): Promise<unknown> {
-    if (replyCode(failure) !== undefined || this.closed) return undefined;
+    if (answerCode(failure) !== undefined || this.closed) return undefined;
     const reply = this.#client.ftp.handle(undefined, (response, task) => task.resolve(response));
     try {
       const response: unknown = await withTimeLimit(reply, LATE_REPLY_LIMIT, () => new Error('none'));
-      return replyCode(response) === undefined ? undefined : response;
+      return answerCode(response) === undefined ? undefined : response;
     } catch {
       return undefined;
     }

@@ -20,3 +20,12 @@ export function tooMany(what: string): TransportError {
     remedy: 'see what fills the folder, and move away what is not ours',
   });
 }
+
+/** What is at the server is not what was sent. */
+export function arrivedWrong(path: string, size: number, expected: number): TransportError {
+  return new TransportError(
+    'Integrity',
+    `${path} has ${size} bytes at the server where ${expected} were sent`,
+    { remedy: 'see that nothing else writes there; it is sent again from its start' },
+  );
+}

@@ -6,9 +6,10 @@ import { TransportError, type RemoteFile } from '../transport.ts';
 import { isLegalPart, LIST_ENTRIES_MAX } from './names.ts';
 import type { SpareBuffers, UploadSource } from './read-ahead.ts';
 import { tooLarge, tooMany } from './refusals.ts';
+import { answerCode } from './server-errors.ts';
 import type { PooledSession } from './session-pool.ts';
 import { SftpConnection, type Sftp } from './sftp-connection.ts';
-import { END_OF_FILE, FAILURE, NO_SUCH_FILE, statusCode } from './sftp-errors.ts';
+import { END_OF_FILE, FAILURE, NO_SUCH_FILE } from './sftp-errors.ts';
 import type { SftpServerOptions } from './sftp-options.ts';
 import { uploadTo } from './sftp-upload.ts';
 
@@ -116,7 +117,7 @@ export class SftpSession implements PooledSession {
     try {
       await this.#ask((sftp, done) => sftp.unlink(path, done));
     } catch (error) {
-      if (statusCode(error) !== NO_SUCH_FILE) throw await this.#reason(error);
+      if (answerCode(error) !== NO_SUCH_FILE) throw await this.#reason(error);
     }
   }
 
@@ -219,7 +220,7 @@ export class SftpSession implements PooledSession {
     try {
       return await this.#ask(request);
     } catch (error) {
-      if (statusCode(error) === NO_SUCH_FILE) return undefined;
+      if (answerCode(error) === NO_SUCH_FILE) return undefined;
       throw error;
     }
   }
@@ -234,7 +235,7 @@ export class SftpSession implements PooledSession {
 
   /** What is behind an answer of the server that says no more than that something failed. */
   async #reason(error: unknown, path?: string): Promise<unknown> {
-    if (statusCode(error) !== FAILURE || this.closed) return error;
+    if (answerCode(error) !== FAILURE || this.closed) return error;
     // @throws `Exists` when a folder lies there
     if (path !== undefined) await this.size(path);
     const { path: root, host } = this.#options;
@@ -257,5 +258,5 @@ export class SftpSession implements PooledSession {
 
 /** `ssh2` reads to the end of a file or folder by an error. */
 function orEnd(error: unknown): undefined {
-  if (statusCode(error) !== END_OF_FILE) throw error;
+  if (answerCode(error) !== END_OF_FILE) throw error;
 }

@@ -29,7 +29,7 @@ import { fileError } from './file-errors.ts';
 import { openLocalFile, readLocal } from './local-file.ts';
 import { checkFolder, isLegalPart, LIST_ENTRIES_MAX, parseName } from './names.ts';
 import { monotonicProgress, type ReportProgress } from './progress.ts';
-import { cancelled, tooLarge } from './refusals.ts';
+import { arrivedWrong, cancelled, tooLarge } from './refusals.ts';
 import { resumeOffset } from './resume.ts';
 import { SMB_MEANINGS } from './smb-errors.ts';
 import type { SmbTransportOptions } from './smb-options.ts';
@@ -213,13 +213,7 @@ async function writePart(part: SmbFile, upload: PartUpload): Promise<void> {
   });
   const [size] = await Promise.all([part.size(), part.flush()]);
   if (size === source.size) return;
-  throw new TransportError(
-    'Integrity',
-    `${part.path} has ${size} bytes at the server where ${source.size} were sent`,
-    {
-      remedy: 'see that nothing else writes there; it is sent again from its start',
-    },
-  );
+  throw arrivedWrong(part.path, size, source.size);
 }
 
 /** Bytes at the start of the part that need not be sent again. */
