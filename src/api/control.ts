@@ -1,6 +1,7 @@
 import type { InitializeAnswer } from './contract/initialize.ts';
 import type { LinkTestReport } from './contract/link-test.ts';
 import type { PlacedMarker } from './contract/markers.ts';
+import type { MountEntry, MountRequest, Unmounted } from './contract/mounts.ts';
 import type { RecoveryPoints } from './contract/points.ts';
 import type { RetentionReport, SnapshotEntry } from './contract/snapshots.ts';
 import type { StatusReport } from './contract/status.ts';
@@ -42,6 +43,13 @@ export interface DaemonControl {
   createSnapshot(group: string, name: string | undefined): Promise<SnapshotEntry>;
   /** Durable when this resolves. @throws OperatorError `GROUP_UNKNOWN`, `SNAPSHOT_NOT_FOUND`, `SNAPSHOT_IN_USE` */
   deleteSnapshot(group: string, id: string): Promise<void>;
+  /**
+   * Offers a recovery point to look at, until it is unmounted or the daemon ends; meanwhile its snapshot is not deleted.
+   * @throws OperatorError `GROUP_UNKNOWN`, why there is no such point, or it cannot be served
+   */
+  mount(group: string, request: MountRequest): Promise<MountEntry>;
+  /** Who uses it is hung up. @throws OperatorError `GROUP_UNKNOWN`, `MOUNT_NOT_FOUND` */
+  unmount(group: string, mount: string): Promise<Unmounted>;
 }
 
 export interface MarkerToPlace {

@@ -1,6 +1,13 @@
 import type { FastifyInstance } from 'fastify';
+import type { z } from 'zod';
 import { whyInvalid } from '../platform/invalid.ts';
 import type { InitializeAnswer } from './contract/initialize.ts';
+import {
+  MOUNT_NAME_PATTERN,
+  mountRequestSchema,
+  type MountEntry,
+  type Unmounted,
+} from './contract/mounts.ts';
 import { markerRequestSchema, type PlacedMarker } from './contract/markers.ts';
 import { NAME_PATTERN, NAME_RULE } from '../platform/name-rule.ts';
 import type { RecoveryPoints } from './contract/points.ts';
@@ -26,6 +33,10 @@ interface DestinationRoute {
   Params: { name: string; destination: string };
 }
 
+interface MountRoute {
+  Params: { name: string; mount: string };
+}
+
 interface SnapshotRoute {
   Params: { name: string; id: string };
 }
@@ -44,16 +55,10 @@ export function addRoutes(app: FastifyInstance, control: DaemonControl): void {
 
   app.post<GroupRoute>('/groups/:name/markers', async (request, reply): Promise<PlacedMarker> => {
     const group = checkedGroup(request.params.name);
-    const marker = markerRequestSchema.safeParse(request.body);
-    if (!marker.success) {
-      throw new RequestRefused(
-        400,
-        'REQUEST_INVALID',
-        `not a marker: ${whyInvalid(marker.error)}`,
-        'send {"kind":"snapshot"}, {"kind":"snapshot","name":NAME} or {"kind":"custom","name":NAME}',
-      );
-    }
-    const { kind, name } = marker.data;
+    const { kind, name } = checkedBody(markerRequestSchema, request.body, {
+      what: 'a marker',
+      fix: 'send {"kind":"snapshot"}, {"kind":"snapshot","name":NAME} or {"kind":"custom","name":NAME}',
+    });
     const placed = await control.placeMarker(group, { kind, name: name ?? nameAt(Date.now()) });
     reply.code(201);
     return placed;
@@ -70,6 +75,11 @@ export function addRoutes(app: FastifyInstance, control: DaemonControl): void {
 
   app.post('/reload', (): ReloadAnswer => ({ changed: [...control.reload()] }));
 
+  addSnapshotRoutes(app, control);
+  addMountRoutes(app, control);
+}
+
+function addSnapshotRoutes(app: FastifyInstance, control: DaemonControl): void {
   app.get<GroupRoute>('/groups/:name/snapshots', async (request): Promise<SnapshotList> => {
     const snapshots = await control.snapshots(checkedGroup(request.params.name));
     return { snapshots: [...snapshots] };
@@ -77,16 +87,11 @@ export function addRoutes(app: FastifyInstance, control: DaemonControl): void {
 
   app.post<GroupRoute>('/groups/:name/snapshots', async (request, reply): Promise<SnapshotEntry> => {
     const group = checkedGroup(request.params.name);
-    const wanted = snapshotRequestSchema.safeParse(request.body);
-    if (!wanted.success) {
-      throw new RequestRefused(
-        400,
-        'REQUEST_INVALID',
-        `not a snapshot: ${whyInvalid(wanted.error)}`,
-        'send {} or {"name":NAME}',
-      );
-    }
-    const made = await control.createSnapshot(group, wanted.data.name);
+    const wanted = checkedBody(snapshotRequestSchema, request.body, {
+      what: 'a snapshot',
+      fix: 'send {} or {"name":NAME}',
+    });
+    const made = await control.createSnapshot(group, wanted.name);
     reply.code(201);
     return made;
   });
@@ -113,6 +118,40 @@ export function addRoutes(app: FastifyInstance, control: DaemonControl): void {
     await control.deleteSnapshot(group, id);
     return { id };
   });
+}
+
+function addMountRoutes(app: FastifyInstance, control: DaemonControl): void {
+  app.post<GroupRoute>('/groups/:name/mounts', async (request, reply): Promise<MountEntry> => {
+    const group = checkedGroup(request.params.name);
+    const wanted = checkedBody(mountRequestSchema, request.body, {
+      what: 'a recovery point',
+      fix: 'send {"point":{"kind":"snapshot","called":NAME}}, or {"kind":"lsn","lsn":…}, or {"kind":"time","time":…} for it',
+    });
+    const mounted = await control.mount(group, wanted);
+    reply.code(201);
+    return mounted;
+  });
+
+  app.delete<MountRoute>('/groups/:name/mounts/:mount', (request): Promise<Unmounted> => {
+    const { name, mount } = request.params;
+    if (MOUNT_NAME_PATTERN.test(mount)) return control.unmount(checkedGroup(name), mount);
+    throw new RequestRefused(
+      400,
+      'REQUEST_INVALID',
+      `${JSON.stringify(mount)} cannot be a mount's name`,
+      'the status of the group lists its mounts',
+    );
+  });
+}
+
+function checkedBody<S extends z.ZodType>(
+  schema: S,
+  body: unknown,
+  { what, fix }: { readonly what: string; readonly fix: string },
+): z.output<S> {
+  const parsed = schema.safeParse(body);
+  if (parsed.success) return parsed.data;
+  throw new RequestRefused(400, 'REQUEST_INVALID', `not ${what}: ${whyInvalid(parsed.error)}`, fix);
 }
 
 function checkedGroup(name: string): string {

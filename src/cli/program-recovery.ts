@@ -1,5 +1,6 @@
 /** The commands of recovery. */
-import type { Command } from 'commander';
+import { InvalidArgumentError, type Command } from 'commander';
+import { MOUNT_NAME_PATTERN } from '../api/contract/mounts.ts';
 import { example, name, stateOption, type Finish } from './program-parts.ts';
 
 export function addRecovery(program: Command, finish: Finish): void {
@@ -15,4 +16,43 @@ export function addRecovery(program: Command, finish: Finish): void {
       const { recoverPoints } = await import('./recover-points.ts');
       finish(await recoverPoints({ ...options, group }));
     });
+  program
+    .command('mount')
+    .description('serve a recovery point over NBD, read-only, to look at it or to copy out of it')
+    .argument('<group>', 'a group that this daemon is a destination of', name)
+    .argument('[point]', 'a snapshot’s name or id')
+    .option(
+      '--at <point>',
+      'the newest state at or before a time (2026-11-20T14:03:07Z) or an LSN; or a name',
+    )
+    .addOption(stateOption())
+    .option('--json', 'as one line of JSON', false)
+    .addHelpText('after', example('blockferry mount oracle --at 2026-11-20T14:03:07Z'))
+    .action(
+      async (
+        group: string,
+        point: string | undefined,
+        options: { state: string; at?: string; json: boolean },
+      ) => {
+        const { mount } = await import('./mount.ts');
+        finish(await mount({ ...options, group, point, at: options.at }));
+      },
+    );
+  program
+    .command('unmount')
+    .description('serve it no longer; who uses it is hung up')
+    .argument('<group>', 'a group that this daemon is a destination of', name)
+    .argument('<mount>', 'its name, as mount and status tell it', mountName)
+    .addOption(stateOption())
+    .option('--json', 'as one line of JSON', false)
+    .addHelpText('after', example('blockferry unmount oracle before-upgrade'))
+    .action(async (group: string, mount: string, options: { state: string; json: boolean }) => {
+      const { unmount } = await import('./unmount.ts');
+      finish(await unmount({ ...options, group, mount }));
+    });
+}
+
+function mountName(value: string): string {
+  if (MOUNT_NAME_PATTERN.test(value)) return value;
+  throw new InvalidArgumentError('A mount is called as its recovery point.');
 }

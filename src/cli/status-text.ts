@@ -3,6 +3,7 @@ import type {
   BufferStatus,
   CopyStatus,
   DestinationGroupStatus,
+  MountStatus,
   SourceMode,
   SourceStatus,
   StatusReport,
@@ -82,6 +83,7 @@ function destinationLines(group: DestinationGroupStatus, now: number, paint: Pai
         ['applied', appliedText(group)],
         ['buffer', bufferText(group.buffer)],
         ['volumes', volumesText(group.volumes)],
+        ...group.mounts.map((mount) => ['mount', mountText(mount)]),
       ]),
     ),
     ...indent(group.waits.map((wait) => waitLine(wait, now, paint))),
@@ -179,6 +181,10 @@ function appliedText(group: DestinationGroupStatus): string {
   if (group.applied === 0) return `nothing yet; received up to LSN ${group.received}`;
   const written = group.appliedTime === 0 ? '' : `, written at the source at ${timeText(group.appliedTime)}`;
   return `up to LSN ${group.applied}${written}; received up to ${group.received}`;
+}
+
+function mountText({ name, lsn, time, mountedAt }: MountStatus): string {
+  return `${printable(name)}, LSN ${lsn} of ${timeText(time)}, since ${timeText(mountedAt)}`;
 }
 
 function missingText(missing: DestinationGroupStatus['missing']): string {

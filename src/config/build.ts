@@ -13,9 +13,10 @@ import type {
   SmbTransportConfig,
   SourceGroupConfig,
   TimedMarkerConfig,
+  ViewsConfig,
 } from './config.ts';
 import { formatPath, type SettingPath } from './problems.ts';
-import { defaultApiSocket, groupFolder, snapshotFolder } from './rules/context.ts';
+import { defaultApiSocket, defaultViewsSocket, groupFolder, snapshotFolder } from './rules/context.ts';
 import type { ConfigFile, DestinationFile, GroupFile, SourceFile } from './schema.ts';
 import type { Secrets } from './secrets.ts';
 
@@ -37,7 +38,9 @@ export function buildConfig(file: ConfigFile, parts: Parts): Config {
     transfers: file.transfers,
     links: Object.entries(file.links).map(([name, link]) => buildSharedLink(name, link)),
     groups: Object.entries(file.groups).map(([name, group]) => {
-      return group.role === 'source' ? buildSource(name, group, parts) : buildDestination(name, group, parts);
+      return group.role === 'source'
+        ? buildSource(name, group, parts)
+        : buildDestination(name, group, file.state, parts);
     }),
   };
 }
@@ -168,7 +171,12 @@ function buildSmb(path: SettingPath, smb: SmbFile, { secrets }: Parts): SmbTrans
   return { kind: 'smb', host, port, share, path: smb.path, user, domain, password, encryption, timeout };
 }
 
-function buildDestination(name: string, group: DestinationFile, parts: Parts): DestinationGroupConfig {
+function buildDestination(
+  name: string,
+  group: DestinationFile,
+  state: string,
+  parts: Parts,
+): DestinationGroupConfig {
   const { buffer, snapshots, login, 'timed-snapshots': timed } = group;
   return {
     ...buildBase(name, group, parts),
@@ -181,6 +189,7 @@ function buildDestination(name: string, group: DestinationFile, parts: Parts): D
     snapshotFolder: snapshotFolder({ name, buffer, snapshots }, parts.platform),
     retention: group.retention && buildRetention(group.retention),
     timedSnapshots: timed && { times: timed.at, timeZone: timed['time-zone'] },
+    views: buildViews(name, group.views, state, parts),
     markers: Object.entries(group.markers).map(([marker, { run, 'time-limit': timeLimit, wait }]) => {
       return { name: marker, run, timeLimit, wait };
     }),
@@ -189,6 +198,17 @@ function buildDestination(name: string, group: DestinationFile, parts: Parts): D
         ? undefined
         : { user: login.user, password: found(parts.secrets.passwords, ['groups', name, 'login']) },
   };
+}
+
+function buildViews(
+  group: string,
+  { socket, listen, connections }: DestinationFile['views'],
+  state: string,
+  { platform }: Parts,
+): ViewsConfig {
+  const path = socket ?? (listen === undefined ? defaultViewsSocket(state, group, platform) : undefined);
+  if (path !== undefined) return { address: { kind: 'socket', path }, connections };
+  return { address: { kind: 'tcp', ...(listen ?? { host: '127.0.0.1', port: 0 }) }, connections };
 }
 
 function buildRetention({

@@ -151,9 +151,19 @@ export interface DestinationGroupConfig extends GroupConfigBase {
   readonly retention: RetentionConfig | undefined;
   /** When it makes snapshots of its own; undefined: at its source's markers alone. */
   readonly timedSnapshots: TimedSnapshotsConfig | undefined;
+  readonly views: ViewsConfig;
   readonly markers: readonly MarkerProgramConfig[];
   /** The receiver's login for this group; undefined: another server fills the inbox. */
   readonly login: { readonly user: string; readonly password: string } | undefined;
+}
+
+/** Where mounted recovery points are served. */
+export interface ViewsConfig {
+  readonly address:
+    | { readonly kind: 'socket'; readonly path: string }
+    | { readonly kind: 'tcp'; readonly host: string; readonly port: number };
+  /** Connections at once, all mounts of the group together. */
+  readonly connections: number;
 }
 
 export interface RetentionConfig extends RetentionPolicy {

@@ -221,6 +221,17 @@ function retentionSchema() {
   });
 }
 
+function viewsSchema(context: PathContext) {
+  return z
+    .strictObject({
+      socket: leaves.path('write the socket’s path', context).optional(),
+      listen: leaves.address().optional(),
+      'allow-unauthenticated': leaves.flag().default(false),
+      connections: leaves.integer(limits.NBD_CONNECTIONS).default(64),
+    })
+    .prefault({});
+}
+
 function smbSchema(context: PathContext) {
   return z.strictObject({
     host: leaves.host('write the server’s name or IP address: files.bern.example'),
@@ -255,6 +266,7 @@ function destinationSchema(context: PathContext) {
     'timed-snapshots': z
       .strictObject({ 'time-zone': schedule.timeZone().default('UTC'), at: schedule.cron() })
       .optional(),
+    views: viewsSchema(context),
     volumes: z.record(z.string(), shorthand(z.strictObject({ path: leaves.path(VOLUME_FIX, context) }))),
     markers: z.record(z.string(), marker).prefault({}),
     login: z

@@ -1,36 +1,43 @@
 /** The objects that live in threads of their own, made of the options that were sent there. */
-import { DestinationBack } from '../destage/destination-back.ts';
 import { openSegment } from '../journal/segment/reader.ts';
 import type { Log } from '../platform/log.ts';
 import type { Platform } from '../platform/platform.ts';
 import { openSnapshotStore } from '../recovery/open-store.ts';
+import type { NbdAddress } from '../nbd/server.ts';
+import { DestinationWorker, type WorkerOptions } from './destination-worker.ts';
 import { SourceBack, type SourceBackOptions } from './source-back.ts';
 
-export interface DestinationBackThreadOptions {
+export interface DestinationWorkerOptions {
   readonly groupName: string;
   readonly folder: string;
   readonly snapshotFolder: string;
   readonly key: Buffer | undefined;
   readonly paths: ReadonlyMap<string, string>;
+  /** Where views of recovery points are served, and how many connections they may have. */
+  readonly views: { readonly address: NbdAddress; readonly connections: number };
 }
 
 export function buildSourceBack({ files, random }: Platform, options: SourceBackOptions): SourceBack {
   return new SourceBack(files, random, { ...options, key: keyOf(options) });
 }
 
-export function buildDestinationBack(
-  { files, clock }: Platform,
+export function buildDestinationWorker(
+  platform: Pick<Platform, 'clock' | 'files'>,
   log: Log,
-  options: DestinationBackThreadOptions,
-): DestinationBack {
+  options: DestinationWorkerOptions,
+  serve: WorkerOptions['serve'],
+): DestinationWorker {
+  const { files } = platform;
   const { groupName, folder, snapshotFolder, paths } = options;
   const key = keyOf(options);
-  return new DestinationBack(files, clock, log, {
+  return new DestinationWorker(platform, log, {
     groupName,
     folder,
     paths,
     openSegment: (path) => openSegment(files, path, key),
-    openSnapshots: (volumes) => openSnapshotStore(files, log, { folder: snapshotFolder, volumes }),
+    openStore: (volumes) => openSnapshotStore(files, log, { folder: snapshotFolder, volumes }),
+    viewsAddress: options.views.address,
+    serve,
   });
 }
 

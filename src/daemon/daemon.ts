@@ -117,6 +117,8 @@ function controlOf(groups: readonly RunningGroup[]): Omit<DaemonControl, 'reload
     points: async (group) => find(group).points(),
     retention: async (group) => find(group).retention(),
     createSnapshot: async (group, name) => find(group).createSnapshot(name),
+    mount: async (group, request) => find(group).mount(request),
+    unmount: async (group, mount) => find(group).unmount(mount),
     deleteSnapshot: async (group, id) => find(group).deleteSnapshot(id),
   };
 }

@@ -1,9 +1,9 @@
 /** Builds a destination group from its configuration and runs it. */
 import type { DestinationGroupStatus } from '../api/contract/status.ts';
+import type { MountEntry } from '../api/contract/mounts.ts';
 import type { RecoveryPoints } from '../api/contract/points.ts';
 import type { SnapshotEntry } from '../api/contract/snapshots.ts';
 import type { DestinationGroupConfig } from '../config/config.ts';
-import type { DestinationBack } from '../destage/destination-back.ts';
 import { DestinationGroup } from '../destage/destination-group.ts';
 import type { SnapshotFacts } from '../destage/snapshots.ts';
 import type { DestinationState } from '../destage/state-file.ts';
@@ -13,6 +13,7 @@ import type { Clock } from '../platform/clock.ts';
 import { OperatorError } from '../platform/errors.ts';
 import type { Log } from '../platform/log.ts';
 import type { RemoteThread } from '../platform/node/threads.ts';
+import type { DestinationWorker, MountFacts } from './destination-worker.ts';
 import { logFromThread, type RunningGroup } from './running-group.ts';
 import { OwnSnapshots } from './own-snapshots.ts';
 import { SnapshotKeeper } from './snapshot-keeper.ts';
@@ -30,8 +31,8 @@ export async function startDestination(
   const lock = lockOrSay(config, world);
   const paths = new Map(config.volumes.map(({ name, path }) => [name, path]));
   const { name, folder, quota, markers, key, snapshotFolder } = config;
-  const options = { groupName: name, folder, snapshotFolder, key, paths };
-  const back: RemoteThread<DestinationBack> = world.threads.destinationBack(
+  const options = { groupName: name, folder, snapshotFolder, key, paths, views: config.views };
+  const back: RemoteThread<DestinationWorker> = world.threads.destinationWorker(
     options,
     { log: logFromThread(log) },
     (error) => log.error(`the thread of group ${name} ended: ${error.message}; restart blockferry`),
@@ -73,7 +74,7 @@ function lockOrSay(config: DestinationGroupConfig, world: World): { release(): v
 
 interface Parts {
   readonly group: DestinationGroup;
-  readonly back: RemoteThread<DestinationBack>;
+  readonly back: RemoteThread<DestinationWorker>;
   readonly clock: Clock;
 }
 
@@ -97,9 +98,12 @@ function runningDestination(
   config: DestinationGroupConfig,
   { group, back, keeper, own, timetable, clock, lock }: RunningParts,
 ): RunningGroup {
+  // Known here too, so that a thread that does not answer keeps nobody from the status.
+  const mounts = new Map<string, MountEntry>();
   return {
     name: config.name,
-    status: () => Promise.resolve(statusOf(config, group, clock.now())),
+    status: () =>
+      Promise.resolve(statusOf(config, group, { now: clock.now(), mounts: [...mounts.values()] })),
     snapshots: async () => (await back.call.snapshots()).map(entryOf),
     async points() {
       const { state } = group.report().facts;
@@ -112,6 +116,16 @@ function runningDestination(
     },
     createSnapshot: async (name) => entryOf(await own.create(name)),
     deleteSnapshot: (id) => group.deleteSnapshot(id),
+    async mount({ point }) {
+      const mount = mountOf(await back.call.mount(point));
+      mounts.set(mount.name, mount);
+      return mount;
+    },
+    async unmount(mount) {
+      const unmounted = await back.call.unmount(mount);
+      mounts.delete(mount);
+      return unmounted;
+    },
     placeMarker: () =>
       Promise.reject(
         new OperatorError(
@@ -164,6 +178,10 @@ function pointsOf(state: DestinationState, snapshots: readonly SnapshotFacts[]):
   };
 }
 
+function mountOf({ snapshot, exports, ...facts }: MountFacts): MountEntry {
+  return { ...facts, snapshot: entryOf(snapshot), exports: [...exports] };
+}
+
 function noRetention(group: string): OperatorError {
   return new OperatorError('NO_RETENTION', `group ${group} keeps all its snapshots: it has no retention`, {
     remedy: 'give it one in the configuration, or delete snapshots one by one',
@@ -173,7 +191,7 @@ function noRetention(group: string): OperatorError {
 function statusOf(
   config: DestinationGroupConfig,
   group: DestinationGroup,
-  now: number,
+  { now, mounts }: { readonly now: number; readonly mounts: readonly MountEntry[] },
 ): DestinationGroupStatus {
   const report = group.report();
   const { state, received, snapshots } = report.facts;
@@ -190,6 +208,7 @@ function statusOf(
     missing: report.missing,
     setAside: report.setAside,
     snapshots,
+    mounts: mounts.map(({ name, snapshot: { lsn, time }, mountedAt }) => ({ name, lsn, time, mountedAt })),
     buffer: { folder: config.folder, used: report.used, quota: config.quota, room: report.room },
     waits: report.waits.map(toldWait),
   };

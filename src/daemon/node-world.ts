@@ -14,8 +14,8 @@ export const nodeWorld: World = {
     sourceBack: (options, onExit) => startThread(moduleOf('source-back-thread'), options, {}, onExit),
     sourceHost: (options, events, onExit) =>
       startThread(moduleOf('source-host-thread'), options, events, onExit),
-    destinationBack: (options, events, onExit) =>
-      startThread(moduleOf('destination-back-thread'), options, events, onExit),
+    destinationWorker: (options, events, onExit) =>
+      startThread(moduleOf('destination-thread'), options, events, onExit),
   },
   lockGroup,
   transport: transportOf,

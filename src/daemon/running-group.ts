@@ -2,6 +2,7 @@ import type { MarkerToPlace } from '../api/control.ts';
 import type { InitializeAnswer } from '../api/contract/initialize.ts';
 import type { LinkTestReport } from '../api/contract/link-test.ts';
 import type { PlacedMarker } from '../api/contract/markers.ts';
+import type { MountEntry, MountRequest, Unmounted } from '../api/contract/mounts.ts';
 import type { RecoveryPoints } from '../api/contract/points.ts';
 import type { RetentionReport, SnapshotEntry } from '../api/contract/snapshots.ts';
 import type { DestinationGroupStatus, SourceStatus } from '../api/contract/status.ts';
@@ -28,6 +29,10 @@ export interface RunningGroup {
   retention(): Promise<RetentionReport>;
   /** Durable when this resolves. @throws OperatorError `SNAPSHOT_NOT_FOUND`, `SNAPSHOT_IN_USE` */
   deleteSnapshot(id: string): Promise<void>;
+  /** Offers a recovery point to look at. @throws OperatorError why there is none, or it cannot be served */
+  mount(request: MountRequest): Promise<MountEntry>;
+  /** @throws OperatorError `MOUNT_NOT_FOUND` */
+  unmount(mount: string): Promise<Unmounted>;
   /** @throws OperatorError `DESTINATION_UNKNOWN`, `NOT_A_SOURCE`, `LINK_CLOSED` */
   testLink(destination: string): Promise<LinkTestReport>;
   /** Takes over what can be changed while it runs. */

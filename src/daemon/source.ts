@@ -162,6 +162,14 @@ class Source implements RunningGroup {
     return Promise.reject(noSnapshotsHere(this.name));
   }
 
+  mount(): Promise<never> {
+    return Promise.reject(noSnapshotsHere(this.name));
+  }
+
+  unmount(): Promise<never> {
+    return Promise.reject(noSnapshotsHere(this.name));
+  }
+
   async testLink(destination: string): Promise<LinkTestReport> {
     const stream = this.#streams.find(({ name }) => name === destination);
     if (stream !== undefined) return stream.test();

@@ -3,11 +3,11 @@
  * one process.
  */
 import type { LinkConfig } from '../config/config.ts';
-import type { DestinationBack } from '../destage/destination-back.ts';
 import type { Platform } from '../platform/platform.ts';
 import type { Events, RemoteThread } from '../platform/node/threads.ts';
 import type { Transport } from '../transfer/transport.ts';
-import type { DestinationBackThreadOptions } from './build-threads.ts';
+import type { DestinationWorkerOptions } from './build-threads.ts';
+import type { DestinationWorker } from './destination-worker.ts';
 import type { SourceBack, SourceBackOptions } from './source-back.ts';
 import type { SourceHost, SourceHostOptions } from './source-host.ts';
 
@@ -29,9 +29,9 @@ export interface Threads {
     events: Events,
     onExit: (error: Error) => void,
   ): RemoteThread<SourceHost>;
-  destinationBack(
-    options: DestinationBackThreadOptions,
+  destinationWorker(
+    options: DestinationWorkerOptions,
     events: Events,
     onExit: (error: Error) => void,
-  ): RemoteThread<DestinationBack>;
+  ): RemoteThread<DestinationWorker>;
 }

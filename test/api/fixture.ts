@@ -8,6 +8,7 @@ import { endpointSchema, type Endpoint } from '../../src/api/contract/endpoint.t
 import type { InitializeAnswer } from '../../src/api/contract/initialize.ts';
 import type { LinkTestReport } from '../../src/api/contract/link-test.ts';
 import type { PlacedMarker } from '../../src/api/contract/markers.ts';
+import type { MountEntry, MountRequest, Unmounted } from '../../src/api/contract/mounts.ts';
 import type { RecoveryPoints } from '../../src/api/contract/points.ts';
 import type { RetentionReport, SnapshotEntry } from '../../src/api/contract/snapshots.ts';
 import type { StatusReport } from '../../src/api/contract/status.ts';
@@ -31,6 +32,7 @@ export class PretendedDaemon implements DaemonControl {
   failure: Error | undefined;
   readonly deleted: string[] = [];
   readonly initialized: string[] = [];
+  readonly wanted: MountRequest['point'][] = [];
   readonly placed: (MarkerToPlace & { readonly group: string })[] = [];
 
   reload(): readonly string[] {
@@ -106,6 +108,27 @@ export class PretendedDaemon implements DaemonControl {
     const [, newest] = await this.snapshots(group);
     if (newest === undefined) throw new OperatorError('NO_SNAPSHOTS_HERE', `group ${group} is a source`);
     return { ...newest, name };
+  }
+
+  async mount(group: string, { point }: MountRequest): Promise<MountEntry> {
+    const snapshots = await this.snapshots(group);
+    const called = point.kind === 'snapshot' ? point.called : '';
+    const snapshot = snapshots.find(({ name }) => name === called) ?? snapshots.at(-1);
+    if (snapshot === undefined) throw new OperatorError('POINT_NOT_FOUND', 'there is no recovery point');
+    this.wanted.push(point);
+    return {
+      name: snapshot.name,
+      snapshot,
+      address: { kind: 'socket', path: '/run/blockferry/mail views.sock' },
+      exports: [{ volume: 'data', name: `${group}/data@${snapshot.name}`, size: 1024 ** 4 }],
+      mountedAt: MARKER_TIME,
+    };
+  }
+
+  async unmount(group: string, mount: string): Promise<Unmounted> {
+    const found = (await this.snapshots(group)).find(({ name }) => name === mount);
+    if (found === undefined) throw new OperatorError('MOUNT_NOT_FOUND', `there is no mount ${mount}`);
+    return { name: mount, hungUp: 2 };
   }
 
   async deleteSnapshot(group: string, id: string): Promise<void> {

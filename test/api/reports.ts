@@ -66,6 +66,7 @@ const destination: DestinationGroupStatus = {
   missing: [],
   setAside: 0,
   snapshots: 5,
+  mounts: [{ name: 'before-upgrade', lsn: 8000, time: NOW - 3_600_000, mountedAt: NOW - 60_000 }],
   buffer: { ...buffer, folder: '/var/spool/blockferry/mail' },
   waits: [],
 };
@@ -216,6 +217,7 @@ export const REPORTS = {
       missing: [],
       setAside: 0,
       snapshots: 0,
+      mounts: [],
       buffer: { ...buffer, folder: '/var/spool/blockferry/mail' },
       waits: [],
     },

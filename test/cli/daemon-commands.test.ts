@@ -8,7 +8,15 @@ import { recoveryPointsSchema } from '../../src/api/contract/points.ts';
 import { snapshotEntrySchema, snapshotListSchema } from '../../src/api/contract/snapshots.ts';
 import { NAME_PATTERN } from '../../src/platform/name-rule.ts';
 import { OperatorError } from '../../src/platform/errors.ts';
-import { cli, MARKER_ID, startSite, temporaryFolder, type CliResult, type Site } from '../api/fixture.ts';
+import {
+  cli,
+  MARKER_ID,
+  MARKER_TIME,
+  startSite,
+  temporaryFolder,
+  type CliResult,
+  type Site,
+} from '../api/fixture.ts';
 import { REPORTS } from '../api/reports.ts';
 
 describe('blockferry marker, initialize and snapshot', () => {
@@ -150,6 +158,33 @@ describe('blockferry marker, initialize and snapshot', () => {
     const json = await run('snapshot', 'list', 'mail', '--json');
     assert.equal(snapshotListSchema.parse(JSON.parse(json.out)).snapshots.length, 2);
     assert.equal((await run('snapshot', 'list', 'oracle')).out, 'Group oracle has no snapshots here.\n');
+  });
+
+  it('mount a recovery point by name, LSN or time, and say by which address each volume is reached', async () => {
+    const { exitCode, out } = await run('mount', 'mail', 'before-upgrade');
+    assert.equal(exitCode, 0);
+    assert.match(
+      out,
+      /^Mounted before-upgrade, read-only: snapshot before-upgrade, LSN 8000, 2026-11-21 01:46:00\./,
+    );
+    assert.ok(
+      out.includes(
+        'data  1.0 TiB  nbd+unix:///mail/data@before-upgrade?socket=%2Frun%2Fblockferry%2Fmail%20views.sock\n',
+      ),
+      out,
+    );
+    await run('mount', 'mail', '--at', '2026-11-21T01:46:00Z');
+    await run('mount', 'mail', '--at', '9000', '--json');
+    assert.deepEqual(site.daemon.wanted, [
+      { kind: 'snapshot', called: 'before-upgrade' },
+      { kind: 'time', time: MARKER_TIME },
+      { kind: 'lsn', lsn: 9000 },
+    ]);
+    assert.equal((await run('mount', 'mail')).exitCode, 2);
+    assert.equal(
+      (await run('unmount', 'mail', 'before-upgrade')).out,
+      'Unmounted before-upgrade; 2 connections hung up.\n',
+    );
   });
 
   it('list recovery points: snapshots, who named them, and where the volumes are', async () => {

@@ -67,6 +67,8 @@ describe('the command line', () => {
     ['initialize'],
     ['snapshot', 'list'],
     ['recover', 'points'],
+    ['mount'],
+    ['unmount'],
     ['inspect'],
     ['demo'],
   ];

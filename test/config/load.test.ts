@@ -193,6 +193,10 @@ login: { user: erp, password-file: password }
           volumes: [{ name: 'data', path: join(folder, 'v.raw'), size: undefined }],
           retention: undefined,
           timedSnapshots: { times: '0 */4 * * *', timeZone: 'Europe/Zurich' },
+          views: {
+            address: { kind: 'socket', path: join(folder, 'state/oracle.views.sock') },
+            connections: 64,
+          },
           snapshotFolder: join(folder, 'snapshots/oracle'),
           markers: [
             { name: 'nightly', run: ['/bin/nightly', '--full', ''], timeLimit: 600_000, wait: false },

@@ -48,6 +48,7 @@ describe('a group that cannot start', function () {
     snapshotFolder: join(folder, 'ext4', 'g', 'snapshots'),
     retention: undefined,
     timedSnapshots: undefined,
+    views: { address: { kind: 'tcp', host: '127.0.0.1', port: 0 }, connections: 4 },
     markers: [],
     login: undefined,
   });

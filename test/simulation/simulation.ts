@@ -3,7 +3,7 @@
  * code captures, journals, seals, sends, receives, applies and recovers; an oracle watches. When nothing more is done to
  * the pair it must come in step by itself.
  */
-import { buildDestinationBack, buildSourceBack } from '../../src/daemon/build-threads.ts';
+import { buildDestinationWorker, buildSourceBack } from '../../src/daemon/build-threads.ts';
 import { startDestination } from '../../src/daemon/destination.ts';
 import { Links } from '../../src/daemon/links.ts';
 import { startSource } from '../../src/daemon/source.ts';
@@ -189,9 +189,11 @@ class Simulation {
               return (this.#frontEnd = new FrontEnd(thread, recorded));
             });
           }),
-        destinationBack: (options, events, onExit) =>
+        destinationWorker: (options, events, onExit) =>
           this.#thread(program, events, onExit, ({ platform }) =>
-            buildDestinationBack(platform, log, options),
+            buildDestinationWorker(platform, log, options, () => {
+              throw new Error('nobody mounts anything here');
+            }),
           ),
       },
       lockGroup: (_, folder) => {

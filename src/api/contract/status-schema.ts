@@ -80,6 +80,7 @@ const destinationSchema = z.object({
   missing: z.array(z.object({ first: amount, last: amount })),
   setAside: amount,
   snapshots: amount,
+  mounts: z.array(z.object({ name: z.string(), lsn: amount, time, mountedAt: time })),
   buffer: bufferSchema,
   waits: z.array(waitSchema),
 });

@@ -121,6 +121,14 @@ export interface StreamStatus {
   readonly waits: readonly Wait[];
 }
 
+/** `lsn` and `time` (the source's clock) are the recovery point's. */
+export interface MountStatus {
+  readonly name: string;
+  readonly lsn: number;
+  readonly time: number;
+  readonly mountedAt: number;
+}
+
 export interface DestinationGroupStatus {
   readonly role: 'destination';
   readonly name: string;
@@ -135,6 +143,8 @@ export interface DestinationGroupStatus {
   readonly missing: readonly { readonly first: number; readonly last: number }[];
   readonly setAside: number;
   readonly snapshots: number;
+  /** Recovery points that are served to look at. */
+  readonly mounts: readonly MountStatus[];
   readonly buffer: BufferStatus;
   readonly waits: readonly Wait[];
 }

@@ -18,6 +18,7 @@ const NBD: Alternatives = {
   both: true,
   fix: 'add socket: with a path, or listen: 127.0.0.1:10809',
 };
+const VIEWS: Alternatives = API;
 const TRANSPORT: Alternatives = {
   names: ['ftp', 'sftp', 'smb', 'folder'],
   needed: true,
@@ -46,6 +47,7 @@ export function checkAlternatives(file: LenientFile, context: RuleContext): Find
   const findings = check(['api'], API);
   for (const [name, group] of Object.entries(file.groups ?? {})) {
     const path = ['groups', name];
+    if (group?.role === 'destination') findings.push(...check([...path, 'views'], VIEWS));
     if (group?.role === 'destination' && group.login !== undefined) {
       findings.push(...check([...path, 'login'], PASSWORD));
     }

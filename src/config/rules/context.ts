@@ -17,6 +17,15 @@ export function defaultApiSocket(stateFolder: string, platform: RuleContext['pla
   return platform === 'win32' ? undefined : posix.join(stateFolder, 'api.sock');
 }
 
+/** Where a group's mounts are served when the file does not say; Windows has a port of the system's choice instead. */
+export function defaultViewsSocket(
+  stateFolder: string,
+  group: string,
+  platform: RuleContext['platform'],
+): string | undefined {
+  return platform === 'win32' ? undefined : posix.join(stateFolder, `${group}.views.sock`);
+}
+
 /** `<buffer>/<group>`. */
 export function groupFolder(buffer: string, group: string, platform: RuleContext['platform']): string {
   return PATH_RULES[platform].join(buffer, group);

@@ -1,7 +1,8 @@
 /** Who listens where, and what must not be offered to a network unprotected. Pure. */
 import { collide, formatAddress, isLoopback, type Address } from '../address.ts';
-import type { LenientFile, LenientSource } from '../lenient.ts';
+import type { Lenient, LenientFile } from '../lenient.ts';
 import { formatPath, type Finding, type SettingPath } from '../problems.ts';
+import type { DestinationFile } from '../schema.ts';
 import { defaultApiSocket, type RuleContext } from './context.ts';
 
 interface Listener {
@@ -10,26 +11,35 @@ interface Listener {
 }
 
 export function checkNetwork(file: LenientFile, context: RuleContext): Finding[] {
-  const sources = Object.entries(file.groups ?? {}).flatMap(([name, group]) => {
-    return group?.role === 'source' ? [{ path: ['groups', name], group }] : [];
+  const servers = Object.entries(file.groups ?? {}).flatMap(([name, group]): NbdServerEntry[] => {
+    const path = ['groups', name];
+    if (group?.role === 'source' && group.nbd !== undefined)
+      return [{ path: [...path, 'nbd'], server: group.nbd }];
+    if (group?.role !== 'destination' || group.views === undefined) return [];
+    return [{ path: [...path, 'views'], server: group.views }];
   });
   return [
-    ...sources.flatMap(({ path, group }) => checkNbd(path, group)),
+    ...servers.flatMap(checkNbd),
     ...checkApi(file),
     ...checkReceiver(file, context),
-    ...checkListeners(file, sources),
-    ...checkSockets(file, sources, context),
+    ...checkListeners(file, servers),
+    ...checkSockets(file, servers, context),
   ];
 }
 
+/** A source's `nbd`, or a destination's `views`. */
+interface NbdServerEntry {
+  readonly path: SettingPath;
+  readonly server: Lenient<DestinationFile['views']>;
+}
+
 /** NBD has no login, and the export is the whole volume. */
-function checkNbd(path: SettingPath, group: LenientSource): Finding[] {
-  const { listen } = group.nbd ?? {};
-  if (listen === undefined || isLoopback(listen.host) || group.nbd?.['allow-unauthenticated'] === true)
-    return [];
+function checkNbd({ path, server }: NbdServerEntry): Finding[] {
+  const { listen } = server;
+  if (listen === undefined || isLoopback(listen.host) || server['allow-unauthenticated'] === true) return [];
   return [
     {
-      path: [...path, 'nbd', 'listen'],
+      path: [...path, 'listen'],
       message: `offers the volumes on ${formatAddress(listen)} to everyone who reaches it: NBD asks for no password`,
       fix: 'listen on 127.0.0.1, or add allow-unauthenticated: true where only the hosts reach this network',
     },
@@ -84,19 +94,14 @@ function checkReceiver(file: LenientFile, context: RuleContext): Finding[] {
   return findings;
 }
 
-interface SourceEntry {
-  readonly path: SettingPath;
-  readonly group: LenientSource;
-}
-
-function checkListeners(file: LenientFile, sources: readonly SourceEntry[]): Finding[] {
+function checkListeners(file: LenientFile, servers: readonly NbdServerEntry[]): Finding[] {
   const listeners: Listener[] = [];
   const add = (path: SettingPath, address: Address | undefined): void => {
     if (address !== undefined) listeners.push({ path, address });
   };
   add(['api', 'listen'], file.api?.listen);
   add(['receiver', 'listen'], file.receiver?.listen);
-  for (const { path, group } of sources) add([...path, 'nbd', 'listen'], group.nbd?.listen);
+  for (const { path, server } of servers) add([...path, 'listen'], server.listen);
   return listeners.flatMap(({ path, address }, index): Finding[] => {
     const earlier = listeners.slice(0, index).find((other) => collide(other.address, address));
     if (earlier === undefined) return [];
@@ -105,17 +110,21 @@ function checkListeners(file: LenientFile, sources: readonly SourceEntry[]): Fin
   });
 }
 
-function checkSockets(file: LenientFile, sources: readonly SourceEntry[], context: RuleContext): Finding[] {
+function checkSockets(
+  file: LenientFile,
+  servers: readonly NbdServerEntry[],
+  context: RuleContext,
+): Finding[] {
   const first = new Map<string, SettingPath>();
   const api =
     file.api?.socket ??
     (file.state === undefined ? undefined : defaultApiSocket(file.state, context.platform));
   if (api !== undefined && !context.written(['api', 'listen'])) first.set(api, ['api', 'socket']);
-  return sources.flatMap(({ path, group }): Finding[] => {
-    const socket = group.nbd?.socket;
+  return servers.flatMap(({ path, server }): Finding[] => {
+    const { socket } = server;
     if (socket === undefined) return [];
     const earlier = first.get(socket);
-    const at = [...path, 'nbd', 'socket'];
+    const at = [...path, 'socket'];
     if (earlier === undefined) {
       first.set(socket, at);
       return [];

@@ -95,9 +95,12 @@ interface MarkerFile {
 }
 
 function checkDestination(path: SettingPath, group: LenientDestination, context: RuleContext): Finding[] {
-  return Object.entries(group.markers ?? {}).flatMap(([name, marker]) =>
-    checkProgram([...path, 'markers', name, 'run', 0], marker ?? {}, context),
-  );
+  return [
+    ...checkSocket([...path, 'views', 'socket'], group.views?.socket, context),
+    ...Object.entries(group.markers ?? {}).flatMap(([name, marker]) =>
+      checkProgram([...path, 'markers', name, 'run', 0], marker ?? {}, context),
+    ),
+  ];
 }
 
 /** Node refuses to start these without a shell, whose quoting rules an argument could break out of (CVE-2024-27980). */

@@ -33,6 +33,7 @@ export async function apiTarget(): Promise<FuzzTarget> {
     dictionary: [
       '/groups/',
       '/markers',
+      '/mounts',
       '/snapshots',
       '/status',
       '%2e',
@@ -74,6 +75,9 @@ function seeds(): Buffer[] {
     ask(0, 'groups/oracle/markers', '{"kind":"custom","name":"nightly"}'),
     ask(0, 'groups/oracle/destinations/bern/test'),
     ask(0, 'groups/oracle/initialize'),
+    ask(0, 'groups/oracle/mounts', '{"point":{"kind":"snapshot","called":"noon"}}'),
+    ask(0, 'groups/oracle/mounts', '{"point":{"kind":"lsn","lsn":7}}'),
+    ask(3, 'groups/oracle/mounts/noon'),
     ask(0, 'reload'),
     ask(3, `groups/oracle/snapshots/${GROUP.id}`),
     ...[
@@ -127,6 +131,18 @@ function control(): DaemonControl {
       assert.match(group, NAME_PATTERN);
       assert.match(name ?? 'none', NAME_PATTERN);
       return Promise.resolve({ id: GROUP.id, name: name ?? 'none', lsn: 0, time: 0, kind: 'reflink' });
+    },
+    mount(group, request) {
+      assert.match(group, NAME_PATTERN);
+      assert.ok(['snapshot', 'lsn', 'time'].includes(request.point.kind));
+      const snapshot = { id: GROUP.id, name: 'noon', lsn: 1, time: TIME, kind: 'reflink' } as const;
+      const address = { kind: 'socket', path: '/views.sock' } as const;
+      return Promise.resolve({ name: 'noon', snapshot, address, exports: [], mountedAt: TIME });
+    },
+    unmount(group, name) {
+      assert.match(group, NAME_PATTERN);
+      assert.match(name, /^[a-z0-9._-]{1,80}$/);
+      return Promise.resolve({ name, hungUp: 0 });
     },
     deleteSnapshot(group, id) {
       assert.match(group, NAME_PATTERN);

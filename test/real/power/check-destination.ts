@@ -1,7 +1,7 @@
 /** Starts a destination's recovery on what a power failure left of its buffer and volumes, and says what is not as it must be. */
 import { copyFileSync, existsSync, readdirSync, readFileSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
-import { buildDestinationBack } from '../../../src/daemon/build-threads.ts';
+import { buildDestinationWorker } from '../../../src/daemon/build-threads.ts';
 import type { DestinationBack } from '../../../src/destage/destination-back.ts';
 import type { DestinationState } from '../../../src/destage/state-file.ts';
 import { parseSealedName } from '../../../src/journal/names.ts';
@@ -62,12 +62,16 @@ class RecoveredDestination {
   constructor(buffer: string) {
     this.#folder = join(buffer, 'g');
     this.#paths = new Map(Object.keys(VOLUMES).map((name) => [name, join(buffer, 'volumes', `${name}.raw`)]));
-    this.back = buildDestinationBack(nodePlatform, silent, {
+    const options = {
       groupName: 'g',
       folder: this.#folder,
       snapshotFolder: join(this.#folder, 'snapshots'),
       key: KEY,
       paths: this.#paths,
+      views: { address: { kind: 'tcp', host: '127.0.0.1', port: 0 }, connections: 1 },
+    } as const;
+    this.back = buildDestinationWorker(nodePlatform, silent, options, () => {
+      throw new Error('nobody mounts anything here');
     });
   }
 

@@ -1,0 +1,79 @@
+import { mountEntrySchema, type MountEntry, type MountRequest } from '../api/contract/mounts.ts';
+import { ask } from './client.ts';
+import { CommandError } from './command-error.ts';
+import { ExitCode } from './exit-codes.ts';
+import { print, printJson } from './output.ts';
+import { bytesText, columns, printable, timeText } from './text.ts';
+
+export interface MountOptions {
+  readonly state: string;
+  readonly group: string;
+  /** A snapshot's name or id. */
+  readonly point: string | undefined;
+  /** A time, an LSN or a snapshot's name. */
+  readonly at: string | undefined;
+  readonly json: boolean;
+}
+
+export async function mount({ state, group, point, at, json }: MountOptions): Promise<ExitCode> {
+  const mounted = await ask(state, {
+    method: 'POST',
+    path: `/groups/${encodeURIComponent(group)}/mounts`,
+    body: { point: wantedPoint(point, at) } satisfies MountRequest,
+    answer: mountEntrySchema,
+  });
+  if (json) printJson({ ...mounted, uris: mounted.exports.map(({ name }) => uriOf(mounted, name)) });
+  else print(mountedText(group, mounted));
+  return ExitCode.ok;
+}
+
+function mountedText(group: string, mounted: MountEntry): string[] {
+  const { name, snapshot, exports } = mounted;
+  const rows = exports.map((one) => [
+    printable(one.volume),
+    bytesText(one.size),
+    printable(uriOf(mounted, one.name)),
+  ]);
+  return [
+    `Mounted ${printable(name)}, read-only: snapshot ${printable(snapshot.name)}, LSN ${snapshot.lsn}, ${timeText(snapshot.time)}.`,
+    ...columns(rows).map((line) => `  ${line}`),
+    `It is there until "blockferry unmount ${group} ${printable(name)}", or until the daemon ends.`,
+  ];
+}
+
+/** https://github.com/NetworkBlockDevice/nbd/blob/master/doc/uri.md */
+export function uriOf({ address }: Pick<MountEntry, 'address'>, exportName: string): string {
+  const path = encodeURI(exportName);
+  if (address.kind === 'socket') return `nbd+unix:///${path}?socket=${encodeURIComponent(address.path)}`;
+  const host = address.host.includes(':') ? `[${address.host}]` : address.host;
+  return `nbd://${host}:${address.port}/${path}`;
+}
+
+type WantedPoint = MountRequest['point'];
+
+const DIGITS = /^\d{1,16}$/;
+/** What `recover points` shows, or ISO 8601; without a zone it is this machine's time. */
+const TIME = /^\d{4}-\d\d-\d\d[ T]\d\d:\d\d(?::\d\d(?:\.\d{1,3})?)?(?:Z|[+-]\d\d:?\d\d)?$/i;
+
+/** @throws CommandError `POINT_INVALID` */
+export function wantedPoint(point: string | undefined, at: string | undefined): WantedPoint {
+  if (point !== undefined && at === undefined) return { kind: 'snapshot', called: point };
+  if (at === undefined || point !== undefined) {
+    throw new CommandError(
+      ExitCode.usage,
+      'POINT_INVALID',
+      'say which recovery point, in one way',
+      'name a snapshot, or say --at with a time, an LSN or a snapshot’s name',
+    );
+  }
+  if (DIGITS.test(at)) return { kind: 'lsn', lsn: Number(at) };
+  if (!TIME.test(at)) return { kind: 'snapshot', called: at };
+  const time = Date.parse(at.replace(' ', 'T'));
+  if (!Number.isNaN(time) && time >= 0) return { kind: 'time', time };
+  throw new CommandError(
+    ExitCode.usage,
+    'POINT_INVALID',
+    `there is no time ${at}`,
+    'write it as 2026-11-20T14:03:07Z, or without the Z for this machine’s time',
+  );
+}

@@ -1,0 +1,142 @@
+/** What runs on a destination's thread: the working half, and the NBD server that shows views of its recovery points. */
+import { DestinationBack, type DestinationBackOptions } from '../destage/destination-back.ts';
+import type { HostVolume } from '../nbd/front-end.ts';
+import type { NbdAddress } from '../nbd/server.ts';
+import { assert } from '../platform/errors.ts';
+import type { Log } from '../platform/log.ts';
+import type { Platform } from '../platform/platform.ts';
+import { choosePoint, type WantedPoint } from '../recovery/choose-point.ts';
+import type { SnapshotInfo, SnapshotStore } from '../recovery/snapshot-store.ts';
+import type { SetVolume } from '../volume/volume-set.ts';
+import { Views, type View } from '../recovery/views.ts';
+
+export interface MountFacts {
+  readonly name: string;
+  readonly snapshot: SnapshotInfo;
+  readonly address: NbdAddress;
+  readonly exports: readonly { readonly volume: string; readonly name: string; readonly size: number }[];
+  readonly mountedAt: number;
+}
+
+export interface ViewServer {
+  /** Returns the address with its actual port. */
+  listen(address: NbdAddress): Promise<NbdAddress>;
+  connectionsOf(volume: HostVolume): number;
+  hangUp(volume: HostVolume): void;
+  close(): Promise<void>;
+}
+
+export interface WorkerOptions extends Omit<DestinationBackOptions, 'openSnapshots'> {
+  readonly viewsAddress: NbdAddress;
+  readonly openStore: (volumes: readonly SetVolume[]) => SnapshotStore;
+  /** Serves what is in the list, as it changes. */
+  readonly serve: (volumes: readonly HostVolume[]) => ViewServer;
+}
+
+interface Serving {
+  readonly server: ViewServer;
+  readonly address: NbdAddress;
+}
+
+export class DestinationWorker extends DestinationBack {
+  readonly #platform: Pick<Platform, 'clock'>;
+  readonly #log: Log;
+  readonly #options: WorkerOptions;
+  readonly #views: Views;
+  /** What the server offers. */
+  readonly #volumes: HostVolume[] = [];
+  #serving: Serving | undefined;
+  #turn: Promise<unknown> = Promise.resolve();
+
+  constructor(platform: Pick<Platform, 'clock' | 'files'>, log: Log, options: WorkerOptions) {
+    const views = new Views(options.groupName, log);
+    super(platform.files, platform.clock, log, {
+      ...options,
+      openSnapshots: (volumes) => views.follow(options.openStore(volumes)),
+    });
+    this.#platform = platform;
+    this.#log = log;
+    this.#options = options;
+    this.#views = views;
+  }
+
+  /**
+   * Offers a recovery point's volumes. @throws OperatorError as `choosePoint` and `Views.open` do, `NBD_ADDRESS`, or why
+   * the snapshots cannot be had
+   */
+  mount(wanted: WantedPoint): Promise<MountFacts> {
+    return this.#inTurn(async () => {
+      // Listing opens the store, too.
+      const view = this.#views.open(choosePoint(await this.snapshots(), wanted));
+      try {
+        const { address } = (this.#serving ??= await this.#serve());
+        this.#volumes.push(...view.volumes.map(({ volume }) => volume));
+        this.#log.info(`mounted ${view.name}, read-only`, { lsn: view.point.lsn });
+        return this.#factsOf(view, address);
+      } catch (error) {
+        this.#views.close(view);
+        throw error;
+      }
+    });
+  }
+
+  /** Who uses it is hung up. @throws OperatorError `MOUNT_NOT_FOUND` */
+  unmount(name: string): Promise<{ readonly name: string; readonly hungUp: number }> {
+    return this.#inTurn(async () => {
+      const hungUp = this.#end(this.#views.find(name));
+      if (this.#views.list().length === 0) await this.#stopServing();
+      this.#log.info(`unmounted ${name}`, { hungUp });
+      return { name, hungUp };
+    });
+  }
+
+  override async close(): Promise<void> {
+    await this.#inTurn(async () => {
+      const views = this.#views.list();
+      for (const view of views) this.#end(view);
+      await this.#stopServing();
+      const names = views.map(({ name }) => name).join(', ');
+      if (views.length > 0) this.#log.warn(`mounts end with blockferry: ${names}`);
+    });
+    await super.close();
+  }
+
+  async #serve(): Promise<Serving> {
+    const server = this.#options.serve(this.#volumes);
+    return { server, address: await server.listen(this.#options.viewsAddress) };
+  }
+
+  async #stopServing(): Promise<void> {
+    const serving = this.#serving;
+    this.#serving = undefined;
+    await serving?.server.close();
+  }
+
+  /** Returns how many were hung up. */
+  #end(view: View): number {
+    assert(this.#serving !== undefined, 'what is mounted is served');
+    const { server } = this.#serving;
+    let hungUp = 0;
+    for (const { volume } of view.volumes) {
+      this.#volumes.splice(this.#volumes.indexOf(volume), 1);
+      hungUp += server.connectionsOf(volume);
+      server.hangUp(volume);
+    }
+    this.#views.close(view);
+    return hungUp;
+  }
+
+  #factsOf({ name, point, volumes }: View, address: NbdAddress): MountFacts {
+    const exports = volumes.map(({ name: volume, volume: { name: exportName, size } }) => {
+      return { volume, name: exportName, size };
+    });
+    return { name, snapshot: point, address, exports, mountedAt: this.#platform.clock.now() };
+  }
+
+  /** One at a time: a server that closes keeps its address until it has. */
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const turn = this.#turn.then(work);
+    this.#turn = turn.catch(() => undefined);
+    return turn;
+  }
+}

@@ -1,0 +1,51 @@
+/** Which recovery point somebody means. Pure. */
+import { OperatorError } from '../platform/errors.ts';
+import type { SnapshotInfo } from './snapshot-store.ts';
+
+/** A snapshot by its id or name; or the newest state at or before an LSN, or a time by the source's clock. */
+export type WantedPoint =
+  | { readonly kind: 'snapshot'; readonly called: string }
+  | { readonly kind: 'lsn'; readonly lsn: number }
+  | { readonly kind: 'time'; readonly time: number };
+
+/**
+ * `snapshots`: oldest LSN first.
+ * @throws OperatorError `SNAPSHOT_NOT_FOUND`, `SNAPSHOT_AMBIGUOUS`, `POINT_NOT_FOUND`
+ */
+export function choosePoint<T extends Pick<SnapshotInfo, 'id' | 'name' | 'lsn' | 'time'>>(
+  snapshots: readonly T[],
+  wanted: WantedPoint,
+): T {
+  if (wanted.kind === 'snapshot') return chooseSnapshot(snapshots, wanted.called);
+  const found = snapshots.findLast(({ lsn, time }) =>
+    wanted.kind === 'lsn' ? lsn <= wanted.lsn : time <= wanted.time,
+  );
+  if (found !== undefined) return found;
+  const asked = wanted.kind === 'lsn' ? `LSN ${wanted.lsn}` : new Date(wanted.time).toISOString();
+  const [oldest] = snapshots;
+  throw new OperatorError('POINT_NOT_FOUND', `there is no recovery point at or before ${asked}`, {
+    remedy:
+      oldest === undefined
+        ? 'there is none at all yet: place a snapshot marker at the source'
+        : `the oldest is ${oldest.name} at LSN ${oldest.lsn}, ${new Date(oldest.time).toISOString()}`,
+  });
+}
+
+function chooseSnapshot<T extends Pick<SnapshotInfo, 'id' | 'name' | 'time'>>(
+  snapshots: readonly T[],
+  called: string,
+): T {
+  const byId = snapshots.find(({ id }) => id === called);
+  if (byId !== undefined) return byId;
+  const [found, ...others] = snapshots.filter(({ name }) => name === called);
+  if (found === undefined) {
+    throw new OperatorError('SNAPSHOT_NOT_FOUND', `there is no snapshot ${called}`, {
+      remedy: '`blockferry recover points GROUP` lists those that there are',
+    });
+  }
+  if (others.length === 0) return found;
+  const ids = [found, ...others].map(({ id, time }) => `${id} (${new Date(time).toISOString()})`);
+  throw new OperatorError('SNAPSHOT_AMBIGUOUS', `there are ${ids.length} snapshots of the name ${called}`, {
+    remedy: `say which by its id: ${ids.join(', ')}`,
+  });
+}
