@@ -20,7 +20,8 @@ export function connectDaemon(
       address.socket === undefined
         ? { host: address.host, port: address.port }
         : { socketPath: address.socket };
-    const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
+    const type = body === undefined ? {} : { 'content-type': 'application/json' };
+    const headers = { authorization: `Bearer ${token}`, ...type };
     const call = request({ ...where, method, path, headers, timeout: 10_000, agent: false }, (response) => {
       let text = '';
       response.on('data', (bytes: Buffer) => (text += bytes.toString()));
