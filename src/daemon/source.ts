@@ -29,6 +29,7 @@ import { placeVolumes, type PlacedVolume } from './source-volumes.ts';
 import { startFailure } from './start-failure.ts';
 import { Stream } from './stream.ts';
 import { markerTimetable, type Timetable } from './timetable.ts';
+import { WithoutSnapshots } from './without-snapshots.ts';
 import type { World } from './world.ts';
 
 export async function startSource(
@@ -57,7 +58,7 @@ interface Surroundings {
   readonly lock: { release(): void };
 }
 
-class Source implements RunningGroup {
+class Source extends WithoutSnapshots implements RunningGroup {
   readonly name: string;
   readonly #config: SourceGroupConfig;
   readonly #log: Log;
@@ -72,6 +73,7 @@ class Source implements RunningGroup {
   #group: SourceGroup | undefined;
 
   constructor(config: SourceGroupConfig, log: Log, { world, links, lock }: Surroundings) {
+    super();
     const { files, random } = world.platform;
     this.name = config.name;
     this.#config = config;
@@ -140,34 +142,6 @@ class Source implements RunningGroup {
   async initialize(): Promise<InitializeAnswer> {
     await this.#running.initialize();
     return { bytes: this.#bytes };
-  }
-
-  snapshots(): Promise<never> {
-    return Promise.reject(noSnapshotsHere(this.name));
-  }
-
-  points(): Promise<never> {
-    return Promise.reject(noSnapshotsHere(this.name));
-  }
-
-  retention(): Promise<never> {
-    return Promise.reject(noSnapshotsHere(this.name));
-  }
-
-  createSnapshot(): Promise<never> {
-    return Promise.reject(noSnapshotsHere(this.name));
-  }
-
-  deleteSnapshot(): Promise<never> {
-    return Promise.reject(noSnapshotsHere(this.name));
-  }
-
-  mount(): Promise<never> {
-    return Promise.reject(noSnapshotsHere(this.name));
-  }
-
-  unmount(): Promise<never> {
-    return Promise.reject(noSnapshotsHere(this.name));
   }
 
   async testLink(destination: string): Promise<LinkTestReport> {
@@ -355,15 +329,4 @@ export function transportOf({ transport, parallel }: LinkConfig): Transport {
     case 'smb':
       return new SmbTransport(transport);
   }
-}
-
-function noSnapshotsHere(group: string): OperatorError {
-  return new OperatorError(
-    'NO_SNAPSHOTS_HERE',
-    `group ${group} is a source: its snapshots are at its destinations`,
-    {
-      remedy:
-        'ask there: `blockferry snapshot list`; `blockferry marker snapshot` here makes one at each of them',
-    },
-  );
 }
