@@ -1,6 +1,8 @@
 /** What every transport does while nothing is in its way. */
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
+import { statSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 import { NAME_PART_MAX } from '../../src/transfer/transports/names.ts';
 import { arrived, MIB, never, rejectsWith } from './transport-bench.ts';
@@ -77,6 +79,18 @@ export function describeBasics(subject: Subject): void {
       const changed = subject.transport.put({ ...source, size: 99 }, 'inbox/x.seg', { signal: never });
       assert.ok((await rejectsWith('Integrity', changed)).message.includes(source.path));
       assert.equal(subject.bench.peek('inbox/x.seg'), undefined);
+    });
+
+    it('names a local file that cannot be read, publishes nothing, and goes on with the next', async () => {
+      // A folder opens like a file, and fails at the first read.
+      const path = dirname(subject.local.make(Buffer.from('its folder has a size')).path);
+      const unreadable = { path, size: statSync(path).size };
+      assert.ok(unreadable.size > 0);
+      const putting = subject.transport.put(unreadable, 'inbox/unreadable.seg', { signal: never });
+      assert.ok((await rejectsWith('Exists', putting)).message.includes(`reading ${path}`));
+      assert.equal(subject.bench.peek('inbox/unreadable.seg'), undefined);
+      await put(Buffer.from('readable'), 'inbox/unreadable.seg');
+      assert.equal(subject.bench.peek('inbox/unreadable.seg')?.toString(), 'readable');
     });
   });
 

@@ -1,5 +1,5 @@
 import { setImmediate as turn } from 'node:timers/promises';
-import { openLocalFile } from '../../src/transfer/transports/local-file.ts';
+import { openLocalFile, readLocal } from '../../src/transfer/transports/local-file.ts';
 import { checkFolder, isLegalPart, parseName } from '../../src/transfer/transports/names.ts';
 import { monotonicProgress } from '../../src/transfer/transports/progress.ts';
 import { cancelled, tooLarge } from '../../src/transfer/transports/refusals.ts';
@@ -26,7 +26,8 @@ export class MemoryTransport implements Transport {
     const part = `${name}.part`;
     const progress = monotonicProgress(source.size, options.onProgress);
     const file = await openLocalFile(source);
-    const content = await file.readFile().finally(() => file.close());
+    const content = Buffer.alloc(source.size);
+    await readLocal({ source, input: file }, content, 0).finally(() => file.close());
     const held = this.files.get(part);
     const resumed = held !== undefined && content.subarray(0, held.length).equals(held) ? held.length : 0;
     progress(resumed);
