@@ -10,7 +10,7 @@ import { openSnapshotStore } from '../../src/recovery/open-store.ts';
 import { Views, VIEWS_MAX, type View } from '../../src/recovery/views.ts';
 import { temporaryFolder } from '../support/folder.ts';
 import { memoryPlace } from './memory-place.ts';
-import type { Replica} from './replica.ts';
+import type { Replica } from './replica.ts';
 import { hexId, quiet, replicaAfter, snapshot, throwsCode, write } from './replica.ts';
 import { watchedFiles } from './watched-files.ts';
 
