@@ -43,6 +43,8 @@ export interface GroupHostStatus {
   readonly lsn: Lsn;
   readonly durableLsn: Lsn;
   readonly undestagedExtents: number;
+  /** Whether a write waits for room in the journal. */
+  readonly isWaitedFor: boolean;
 }
 
 export interface PlacedMarker {
@@ -196,6 +198,7 @@ export class GroupHost {
     return {
       lsn: this.#writer.last,
       durableLsn: this.#writer.durableLast,
+      isWaitedFor: this.#writer.isWaitedFor,
       undestagedExtents: this.#captured.reduce((sum, volume) => sum + volume.index.extents, 0),
     };
   }

@@ -128,6 +128,11 @@ export class JournalWriter {
     this.#readable.forgetUpTo(generation);
   }
 
+  /** Whether somebody waits for room. */
+  get isWaitedFor(): boolean {
+    return this.#waiting.isWaitedFor;
+  }
+
   /** Undefined when there is room for a run, or the journal has failed and says so; else a promise for when there may be. */
   room(): Promise<void> | undefined {
     if (!this.#mustRoll() || this.#roll() || this.#failure !== undefined) return undefined;

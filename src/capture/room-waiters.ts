@@ -13,6 +13,11 @@ export class RoomWaiters {
     this.#clock = clock;
   }
 
+  /** Whether anybody waits. */
+  get isWaitedFor(): boolean {
+    return this.#waiters.length > 0;
+  }
+
   /** Settles when it is worth looking again. */
   wait(): Promise<void> {
     this.#timer ??= this.#clock.after(LOOK_AGAIN, () => this.wake());

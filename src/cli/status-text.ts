@@ -12,7 +12,7 @@ import type {
   Wait,
 } from '../api/contract/status.ts';
 import { limitText } from './limit-text.ts';
-import { bytesText, columns, countText, durationText, printable, timeText, type Paint } from './text.ts';
+import { bytesText, columns, countText, durationText, type Paint, printable, timeText } from './text.ts';
 
 /** Ranges of missing records that are named one by one. */
 const MISSING_NAMED_MAX = 3;
@@ -168,9 +168,9 @@ function journalText(group: SourceStatus): string {
   return `LSN ${group.lsn}, durable up to ${group.durableLsn}, in the source's own volumes up to ${group.checkpoint}`;
 }
 
-function bufferText(buffer: BufferStatus): string {
-  const used = `${bytesText(buffer.used)} of ${bytesText(buffer.quota)} used`;
-  return `${used}, room for ${bytesText(buffer.room)}, in ${printable(buffer.folder)}`;
+function bufferText({ used, quota, room, fullAt, folder }: BufferStatus): string {
+  const full = fullAt === undefined ? '' : `, full at ${timeText(fullAt)} at the present rate`;
+  return `${bytesText(used)} of ${bytesText(quota)} used, room for ${bytesText(room)}${full}, in ${printable(folder)}`;
 }
 
 function volumesText(volumes: readonly VolumeStatus[]): string {

@@ -35,6 +35,11 @@ export function buildConfig(file: ConfigFile, parts: Parts): Config {
     log: { level: file.log.level, file: file.log.file, size: file.log.size, files: file.log.files },
     api: buildApi(file, parts),
     receiver: buildReceiver(file, parts),
+    alarms: file.alarms && {
+      run: file.alarms.run,
+      timeLimit: file.alarms['time-limit'],
+      atLeast: file.alarms['at-least'],
+    },
     transfers: file.transfers,
     links: Object.entries(file.links).map(([name, link]) => buildSharedLink(name, link)),
     groups: Object.entries(file.groups).map(([name, group]) => {
@@ -81,6 +86,7 @@ function buildBase(name: string, group: GroupFile, { secrets, platform }: Parts)
     name,
     folder: groupFolder(group.buffer, name, platform),
     quota: group.quota,
+    objective: group.objective,
     key: group['key-file'] === undefined ? undefined : found(secrets.keys, ['groups', name]),
   };
 }

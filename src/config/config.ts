@@ -3,6 +3,7 @@
  * milliseconds, rates in bytes per second, secrets read from their files. `load.ts` makes it from a file, or says line,
  * column, cause and fix of everything wrong with it.
  */
+import type { Severity } from '../platform/wait-codes.ts';
 import type { Week } from '../transfer/schedule/schedule.ts';
 import type { RetentionPolicy } from '../recovery/retention.ts';
 import type { ReceiverOptions } from '../transfer/receiver/options.ts';
@@ -17,10 +18,20 @@ export interface Config {
   readonly log: LogConfig;
   readonly api: ApiConfig;
   readonly receiver: ReceiverConfig | undefined;
+  /** Undefined: alarms are logged and shown alone. */
+  readonly alarms: AlarmsConfig | undefined;
   /** Files under way at once, over all links. */
   readonly transfers: number;
   readonly links: readonly SharedLinkConfig[];
   readonly groups: readonly (SourceGroupConfig | DestinationGroupConfig)[];
+}
+
+/** What is run when an alarm is raised, and when it is cleared. */
+export interface AlarmsConfig {
+  readonly run: readonly [string, ...string[]];
+  /** Milliseconds. */
+  readonly timeLimit: number;
+  readonly atLeast: Severity;
 }
 
 export interface LogConfig {
@@ -55,6 +66,8 @@ interface GroupConfigBase {
   readonly folder: string;
   /** Bytes that the group's segments may take. */
   readonly quota: number;
+  /** Milliseconds that the replica may be behind without an alarm; undefined: no alarm. */
+  readonly objective: number | undefined;
   /** 32 bytes; undefined: neither encrypted nor authenticated. */
   readonly key: Buffer | undefined;
   readonly volumes: readonly VolumeConfig[];

@@ -59,6 +59,9 @@ export const FILE_DELAY = { min: 100, max: 24 * HOUR } as const;
 /** Snapshots that a rule of retention keeps; a store holds 4,096. */
 export const RETENTION = { min: 1, max: 4096 } as const;
 export const MARKER_TIME_LIMIT = { min: SECOND, max: 7 * 24 * HOUR } as const;
+/** Less is within what any file takes on its way. */
+export const OBJECTIVE = { min: 10 * SECOND, max: 30 * 24 * HOUR } as const;
+export const ALARM_TIME_LIMIT = { min: SECOND, max: HOUR } as const;
 export const NBD_CONNECTIONS = { min: 1, max: 1024 } as const;
 export const RECEIVER_CONNECTIONS = { min: 1, max: 1024 } as const;
 export const LOG_SIZE = { min: 64 * KIB, max: 1024 * MIB } as const;

@@ -1,5 +1,6 @@
 /** The file's shape, setting by setting. What two settings must agree on is in `rules/`. Pure. */
 import { z } from 'zod';
+import { SEVERITIES } from '../platform/wait-codes.ts';
 import * as leaves from './leaves.ts';
 import type { PathContext } from './leaves.ts';
 import * as limits from './limits.ts';
@@ -41,6 +42,7 @@ export function fileSchema(context: PathContext) {
       })
       .prefault({}),
     receiver: receiverSchema(context).optional(),
+    alarms: alarmsSchema().optional(),
     transfers: leaves.integer(limits.TRANSFERS).default(32),
     links: z.record(z.string(), sharedLinkSchema()).prefault({}),
     groups: z.record(
@@ -65,6 +67,14 @@ function logSchema(context: PathContext) {
       files: leaves.integer(limits.LOG_FILES).default(5),
     })
     .prefault({});
+}
+
+function alarmsSchema() {
+  return z.strictObject({
+    run: leaves.program(),
+    'time-limit': leaves.duration('1 min', limits.ALARM_TIME_LIMIT).default(60_000),
+    'at-least': leaves.choice(SEVERITIES, 'write info, warning or error').default('warning'),
+  });
 }
 
 /** A password is never in the file itself: one of the two, which `rules/` sees to. */
@@ -99,6 +109,7 @@ function commonSettings(context: PathContext) {
     ),
     quota: leaves.size('20 GiB', { min: limits.QUOTA_MIN, max: Number.MAX_SAFE_INTEGER }),
     'key-file': leaves.path('write the path of the key’s file', context).optional(),
+    objective: leaves.duration('5 min', limits.OBJECTIVE).optional(),
   };
 }
 

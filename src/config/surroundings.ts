@@ -35,6 +35,7 @@ export function lookAround(
   if (config.api.kind === 'socket' && dirname(config.api.path) !== config.stateFolder) {
     add(['api', 'socket'], folderTrouble(dirname(config.api.path)));
   }
+  if (config.alarms !== undefined) add(['alarms', 'run', 0], programTrouble(config.alarms.run[0]));
   const certificate = config.receiver?.tls?.certificate;
   if (certificate !== undefined)
     add(['receiver', 'tls', 'certificate'], certificateTrouble(certificate, sources.now));

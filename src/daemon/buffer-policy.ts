@@ -19,8 +19,8 @@ export interface BufferFacts {
 }
 
 /** Of the quota: below this it is worth beginning again. */
-const REFUSING_LEFT_AT = 0.8;
-const CHANGE_MAP_LEFT_AT = 0.5;
+export const REFUSING_LEFT_AT = 0.8;
+export const CHANGE_MAP_LEFT_AT = 0.5;
 /** Segments that can still come after writes are refused: those that are open or waiting to be sealed. */
 const SEGMENTS_IN_FLIGHT = 2;
 /** Of what the buffer takes before it is full: as far as a copy may fill it. */

@@ -9,6 +9,7 @@ import { nodeFiles } from '../platform/node/files.ts';
 import { nodePlatform } from '../platform/node/platform.ts';
 import { isNoRoom } from '../platform/reserve.ts';
 import { Receiver } from '../transfer/receiver/receiver.ts';
+import { Alarms } from './alarms.ts';
 import { startDestination } from './destination.ts';
 import { Links } from './links.ts';
 import { nodeWorld } from './node-world.ts';
@@ -60,7 +61,8 @@ export async function startDaemon(
       log.info('configuration read again', { changed: changed.join(', ') });
       return changed;
     };
-    const control = { ...controlOf(groups), reload };
+    const alarms = new Alarms(nodePlatform, child, config, groups);
+    const control = { ...controlOf(groups, alarms), reload };
     let receiver;
     if (config.receiver !== undefined) {
       const server = receiverOf(config, config.receiver, groups, child('receiver'));
@@ -70,6 +72,8 @@ export async function startDaemon(
     const { api: address, stateFolder } = config;
     const api = await openApi({ address, stateFolder, control, log }, nodePlatform.clock);
     closers.push(() => api.close());
+    alarms.start();
+    closers.push(() => alarms.stop());
     return { control, receiver, stop };
   } catch (error) {
     await stop();
@@ -96,7 +100,7 @@ function fromNoFile(): never {
   });
 }
 
-function controlOf(groups: readonly RunningGroup[]): Omit<DaemonControl, 'reload'> {
+function controlOf(groups: readonly RunningGroup[], alarms: Alarms): Omit<DaemonControl, 'reload'> {
   const startedAt = nodePlatform.clock.now();
   const find = (name: string): RunningGroup => {
     const group = groups.find((candidate) => candidate.name === name);
@@ -107,7 +111,7 @@ function controlOf(groups: readonly RunningGroup[]): Omit<DaemonControl, 'reload
   };
   return {
     async status() {
-      const statuses = await Promise.all(groups.map((group) => group.status()));
+      const statuses = await alarms.statuses();
       return { version: manifest.version, startedAt, now: nodePlatform.clock.now(), groups: statuses };
     },
     testLink: async (group, destination) => find(group).testLink(destination),

@@ -2,7 +2,7 @@
 import { nodePlatform } from '../platform/node/platform.ts';
 import { startThread } from '../platform/node/threads.ts';
 import { lockGroup } from './running-group.ts';
-import { transportOf } from './source.ts';
+import { transportOf } from './transports.ts';
 import { watch } from './watch.ts';
 import type { World } from './world.ts';
 

@@ -4,6 +4,7 @@
  */
 import type { CopyStatus, SourceMode as ModeName } from '../api/contract/status.ts';
 import type { MarkerPayload } from '../journal/record.ts';
+import { RAWS_MAX } from '../capture/raw-pool.ts';
 import type { GroupIdentity, Lsn } from '../journal/ids.ts';
 import { lsn, LSN_NONE } from '../journal/ids.ts';
 import { compareRanges } from '../journal/names.ts';
@@ -16,6 +17,8 @@ import type { Platform } from '../platform/platform.ts';
 import type { Remote } from '../platform/node/threads.ts';
 import type { WaitCode } from '../platform/wait-codes.ts';
 import { Waits } from '../platform/waits.ts';
+import { observed, rateOf, type Trend } from './alarm-trend.ts';
+import { journalRoomText } from './journal-room.ts';
 import { RawStages, type QueuedRaw, type RawStage } from './raw-stages.ts';
 import { Coalescing, type BufferedSegment, type CoalescingReport } from './coalescing.ts';
 import type { SealedFile } from './sealed-file.ts';
@@ -61,6 +64,9 @@ export class SourceGroup {
   readonly #mode: SourceMode;
   readonly #markers: PlacedMarkers;
   readonly #coalescing: Coalescing;
+  /** Raw segments, since the start, and how their number grew. */
+  #closed = 0;
+  #closings: Trend = [];
   #stopping = false;
   #failed: string | undefined;
   #timer: { cancel(): void } | undefined;
@@ -145,6 +151,8 @@ export class SourceGroup {
   /** A raw segment is closed and durable. */
   closed(raw: ClosedRaw, generation: number): void {
     this.#mode.closed(raw.last);
+    this.#closed += 1;
+    this.#closings = observed(this.#closings, { at: this.#platform.clock.monotonic(), value: this.#closed });
     this.#stages.add({ raw, generation });
   }
 
@@ -161,15 +169,20 @@ export class SourceGroup {
   /** The copy stands still and says why; undefined: it goes on. */
   copyTrouble(message: string | undefined): void {
     if (message === undefined) this.waits.clear('copy-failed');
-    else if (this.waits.raise('copy-failed', `the copy waits: ${message}`))
-      this.#log.error(`the copy waits: ${message}`);
+    else this.waits.raise('copy-failed', `the copy waits: ${message}`);
+  }
+
+  /** What is written waits for room in the journal. */
+  hostsWait(isWaiting: boolean): void {
+    const message = `what is written waits until one of the ${RAWS_MAX} journal segments is in the source's own volumes`;
+    if (isWaiting) this.waits.raise('hosts-waiting', message);
+    else this.waits.clear('hosts-waiting');
   }
 
   failed(message: string, remedy: string): void {
     this.#failed = message;
     this.#markers.stop();
     this.waits.raise('journal-failed', `${message}; ${remedy}`);
-    this.#log.error(message, { remedy });
   }
 
   /** Resolves when it is sure to fire. @throws OperatorError `GROUP_NOT_CONSISTENT` while there can be no recovery point */
@@ -266,7 +279,16 @@ export class SourceGroup {
       return;
     }
     const wait = stage === 'destage' ? (VOLUME_WAITS[code] ?? 'destage-failed') : 'seal-failed';
-    if (this.waits.raise(wait, describeError(error))) this.#log.error(describeError(error), { code });
+    const text = describeError(error);
+    this.#log.debug(text, { code });
+    this.waits.raise(wait, stage === 'destage' ? `${text}; ${this.#journalRoom()}` : text);
+  }
+
+  #journalRoom(): string {
+    const at = this.#platform.clock.monotonic();
+    const closed = this.#stages.left().destage;
+    const rate = rateOf(observed(this.#closings, { at, value: this.#closed }));
+    return journalRoomText({ segmentsMax: RAWS_MAX, closed, rate });
   }
 
   /** I5: gone only when destaged here and durably received by every destination. */

@@ -140,7 +140,7 @@ export class SourceMode {
   /** A replication file could not be written, which is tried again. */
   diskFull(sentence: string): Promise<void> {
     return this.#serially(async () => {
-      if (this.#waits.raise('buffer-disk-full', sentence)) this.#log.error(sentence);
+      this.#waits.raise('buffer-disk-full', sentence);
       if (this.#options.whenFull === 'change-map') await this.#mark(sentence);
       else await this.#host.refuse({ code: 'ENOSPC', message: sentence });
     });
@@ -176,7 +176,6 @@ export class SourceMode {
       await this.#host.refuse({ code: 'ENOSPC', message });
       this.#state = decision;
       this.#waits.raise('buffer-full', message);
-      this.#log.error(message);
     } else if (decision === 'change-map') await this.#mark(held);
     else await this.#reopen();
   }
@@ -199,7 +198,6 @@ export class SourceMode {
     this.#state = 'change-map';
     const message = `${why}: what hosts change is marked, and brought over when the buffer is half empty`;
     this.#waits.raise('change-map', message);
-    this.#log.error(message);
     await this.#callOff();
   }
 

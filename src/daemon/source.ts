@@ -13,11 +13,6 @@ import { describeError, OperatorError } from '../platform/errors.ts';
 import type { Log } from '../platform/log.ts';
 import type { Events, Remote } from '../platform/node/threads.ts';
 import type { Platform } from '../platform/platform.ts';
-import type { Transport } from '../transfer/transport.ts';
-import { FolderTransport } from '../transfer/transports/folder.ts';
-import { FtpTransport } from '../transfer/transports/ftp.ts';
-import { SftpTransport } from '../transfer/transports/sftp.ts';
-import { SmbTransport } from '../transfer/transports/smb.ts';
 import type { Links } from './links.ts';
 import type { RunningGroup } from './running-group.ts';
 import type { SourceBack } from './source-back.ts';
@@ -171,6 +166,7 @@ class Source extends WithoutSnapshots implements RunningGroup {
   async status(): Promise<SourceStatus> {
     const group = this.#running;
     const host = await this.#threads.hostStatus();
+    group.hostsWait(host?.isWaitedFor === true);
     const used = group.bufferUsed;
     const last = host?.lsn ?? group.checkpoint.digested;
     return {
@@ -314,19 +310,4 @@ class Source extends WithoutSnapshots implements RunningGroup {
 function newIdentity(random: Platform['random']): GroupFile {
   const id = (): string => random.bytes(16).toString('hex');
   return { id: id(), epoch: { number: epoch(1), id: id() }, volumes: [] };
-}
-
-export function transportOf({ transport, parallel }: LinkConfig): Transport {
-  // One connection more than there are transfers, for the status.
-  const connections = parallel + 1;
-  switch (transport.kind) {
-    case 'folder':
-      return new FolderTransport(transport);
-    case 'ftp':
-      return new FtpTransport({ ...transport, connections });
-    case 'sftp':
-      return new SftpTransport({ ...transport, connections });
-    case 'smb':
-      return new SmbTransport(transport);
-  }
 }

@@ -264,7 +264,7 @@ export class DestinationGroup {
   }
 
   #standStill(subject: Subject, reason: Reason, error: unknown): void {
-    if (this.#waits.set(subject, reason)) this.#log.error(reason.message, { code: errorCode(error) });
+    if (this.#waits.set(subject, reason)) this.#log.debug(reason.message, { code: errorCode(error) });
   }
 
   /**

@@ -56,6 +56,7 @@ const VOLUMES = {
 
 const SOURCE = {
   'initial-copy': facts('info', 'What the volumes held before is being brought over.', ITSELF),
+  delta: facts('info', 'What was marked while the buffer was full is being brought over.', ITSELF),
   'copy-failed': facts(
     'error',
     'A volume cannot be read to bring over what it holds.',

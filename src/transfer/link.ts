@@ -12,7 +12,7 @@ import { describeError } from '../platform/errors.ts';
 import type { Log } from '../platform/log.ts';
 import type { Platform } from '../platform/platform.ts';
 import { Deliveries } from './deliveries.ts';
-import { destinationNotice, goneNotice, LinkNotices } from './link-notices.ts';
+import { destinationNotice, goneNotice, LinkNotices, type Notice } from './link-notices.ts';
 import { LinkSession, type Closure, type LinkHours } from './link-session.ts';
 import { readStatus } from './link-status.ts';
 import { failureOf, isWhole, LinkTroubles, type Failure, type LinkWait } from './link-troubles.ts';
@@ -92,7 +92,7 @@ export class Link {
     this.#log = log;
     this.#options = options;
     this.#troubles = new LinkTroubles(platform);
-    this.#notices = new LinkNotices(platform.clock, (notice) => this.#warn(notice.message, notice.code));
+    this.#notices = new LinkNotices(platform.clock, (notice) => this.#note(notice));
     this.#session = new LinkSession(options.hours, {
       opened: () => this.#opened(),
       closed: (closure) => this.#closed(closure),
@@ -264,14 +264,14 @@ export class Link {
     const isNew = this.#notices.list().every(({ code }) => code !== CLOSED);
     this.#notices.set('schedule', { code: CLOSED, message, endsAt: opensAt });
     if (!isNew) return;
-    this.#log.info(`link to ${this.#options.name}: ${message}`);
+    this.#log.debug(`link to ${this.#options.name}: ${message}`);
     this.#deliveries.doubt();
     this.#options.transport.close().catch((error: unknown) => this.#warn(describeError(error)));
   }
 
   #opened(): void {
     this.#notices.set('schedule', undefined);
-    this.#log.info(`link to ${this.#options.name} is open again`);
+    this.#log.debug(`link to ${this.#options.name} is open again`);
     this.#wakeUp?.abort();
   }
 
@@ -348,16 +348,21 @@ export class Link {
   #worked(key: string): void {
     if (!this.#troubles.has(key)) return;
     this.#troubles.worked(key);
-    if (this.#troubles.size === 0) this.#log.info(`link to ${this.#options.name} works again`);
+    if (this.#troubles.size === 0) this.#log.debug(`link to ${this.#options.name} works again`);
   }
 
   #failed(key: string, failure: Failure): void {
     if (this.#stopped()) return;
     this.#deliveries.doubt();
-    if (this.#troubles.failed(key, failure)) this.#warn(failure.message, failure.code);
+    if (this.#troubles.failed(key, failure)) this.#note(failure);
   }
 
-  #warn(message: string, code?: string): void {
-    this.#log.warn(`link to ${this.#options.name}: ${message}`, { code });
+  /** It is one of the waits, which whoever looks at them logs. */
+  #note({ message, code }: Notice): void {
+    this.#log.debug(`link to ${this.#options.name}: ${message}`, { code });
+  }
+
+  #warn(message: string): void {
+    this.#log.warn(`link to ${this.#options.name}: ${message}`);
   }
 }

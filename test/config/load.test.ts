@@ -28,6 +28,7 @@ describe('Loading a configuration:', () => {
         log: { level: 'info', file: undefined, size: 10_485_760, files: 5 },
         api: { kind: 'socket', path: join(folder, 'state', 'api.sock') },
         receiver: undefined,
+        alarms: undefined,
         transfers: 32,
         links: [],
         groups: [
@@ -36,6 +37,7 @@ describe('Loading a configuration:', () => {
             name: 'oracle',
             folder: join(folder, 'buffer', 'oracle'),
             quota: 1_073_741_824,
+            objective: undefined,
             key: KEY,
             volumes: [{ name: 'data', path: join(folder, 'images', 'new.raw'), size: 1_048_576 }],
             coalesce: true,
@@ -169,6 +171,7 @@ buffer: buffer
 snapshots: snapshots
 quota: 64 MiB
 key-file: base64.key
+objective: 5 min
 volumes: { data: v.raw }
 markers: { nightly: { run: [/bin/nightly, --full, ''], time-limit: 10 min, wait: false }, plain: { run: [/bin/true] } }
 timed-snapshots: { at: 0 */4 * * *, time-zone: Europe/Zurich }
@@ -180,15 +183,18 @@ login: { user: erp, password-file: password }
   public-address: 203.0.113.7
   tls: { certificate: cert.pem, key: key.pem }
   connections: 5
+alarms: { run: [/bin/mail, root], time-limit: 30 s, at-least: error }
 `;
       const { config } = good(withGroup(text, receiver));
       const { folder } = fixture;
+      assert.deepEqual(config.alarms, { run: ['/bin/mail', 'root'], timeLimit: 30_000, atLeast: 'error' });
       assert.deepEqual(config.groups, [
         {
           role: 'destination',
           name: 'oracle',
           folder: join(folder, 'buffer/oracle'),
           quota: 67_108_864,
+          objective: 300_000,
           key: KEY,
           volumes: [{ name: 'data', path: join(folder, 'v.raw'), size: undefined }],
           retention: undefined,

@@ -30,9 +30,19 @@ describe('a source group', function () {
     assert.equal(await site.fill(1), 'taken');
     const { applied } = site.group.checkpoint;
     site.disk.rename('/volumes/b', '/volumes/away');
+    await site.fill(1);
+    assert.match(
+      site.group.waits.list()[0]?.message ?? '',
+      /hosts can write on, .* for \d more journal segments.*; after that their writes wait$/,
+    );
     assert.equal(await site.fill(20), 'no room', 'until no open segment is left');
     assert.ok(site.group.sealed.length >= RAWS_MAX - 1, `${site.group.sealed.length} segments to ship`);
     assert.deepEqual(site.waiting(), ['volume-offline']);
+    const [wait] = site.group.waits.list();
+    assert.match(
+      wait?.message ?? '',
+      /; all 8 journal segments are in use: what hosts write waits as soon as/,
+    );
     const kept = site.group.sealed.filter(({ range }) => range.last > applied).length;
     site.confirm();
     await site.clock.pass(1000);

@@ -64,6 +64,7 @@ describe('a source on real threads and files', function () {
       name: 'g',
       folder: join(folder, 'g'),
       quota: 64 * MIB,
+      objective: undefined,
       key: undefined,
       volumes: [{ name: 'disk', path: join(folder, 'disk.raw'), size: 4 * MIB }],
       segment: { size: MIB, age: 200, compression: 1, dropOverwritten: false },

@@ -29,6 +29,7 @@ describe('a group that cannot start', function () {
     name: 'g',
     folder: join(folder, 'ext4', 'g'),
     quota: 64 * MIB,
+    objective: undefined,
     key: undefined,
     volumes: [{ name: 'disk', path: join(folder, 'disk.raw'), size: 4 * MIB }],
   });

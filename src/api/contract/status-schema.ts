@@ -17,7 +17,13 @@ const waitSchema = z.object({
 
 const volumeSchema = z.object({ name: z.string(), size: amount });
 
-const bufferSchema = z.object({ folder: z.string(), used: amount, quota: amount, room: amount });
+const bufferSchema = z.object({
+  folder: z.string(),
+  used: amount,
+  quota: amount,
+  room: amount,
+  fullAt: time.exactOptional(),
+});
 
 const edges = { burst: amount.exactOptional(), until: time.exactOptional(), opensAt: time.exactOptional() };
 const limitSchema = z.discriminatedUnion('kind', [

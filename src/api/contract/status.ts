@@ -77,6 +77,8 @@ export interface BufferStatus {
   readonly quota: number;
   /** Left of the quota, or of the file system where that is less. */
   readonly room: number;
+  /** When nothing is left, at the present rate; undefined: never at that, or not known. */
+  readonly fullAt?: number;
 }
 
 /**

@@ -28,6 +28,7 @@ export async function destinationConfig(places: DemoPlaces): Promise<Config> {
     name: GROUP,
     folder: join(site, 'buffer', GROUP),
     quota: GIB,
+    objective: undefined,
     key: places.key,
     volumes: VOLUMES.map((name) => ({
       name,
@@ -80,6 +81,7 @@ export async function sourceConfig(
     name: GROUP,
     folder: join(site, 'buffer', GROUP),
     quota: GIB,
+    objective: undefined,
     key: places.key,
     volumes: VOLUMES.map((name) => ({ name, path: volumePath(places, 'source', name), size: VOLUME_SIZE })),
     segment: { size: 4 * 1024 * 1024, age: 500, compression: 1, dropOverwritten: false },
@@ -114,11 +116,12 @@ export async function sourceConfig(
 function common(
   site: string,
   apiPort: number,
-): Pick<Config, 'stateFolder' | 'log' | 'api' | 'transfers' | 'links'> {
+): Pick<Config, 'stateFolder' | 'alarms' | 'log' | 'api' | 'transfers' | 'links'> {
   const file = join(site, 'blockferry.log');
   return {
     stateFolder: join(site, 'state'),
     transfers: 8,
+    alarms: undefined,
     links: [],
     log: { level: 'info', file, size: 10 * 1024 * 1024, files: 2 },
     api: { kind: 'tcp', host: '127.0.0.1', port: apiPort },
