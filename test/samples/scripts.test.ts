@@ -7,6 +7,7 @@ import { delimiter, join } from 'node:path';
 import { MANIFEST } from './manifest.ts';
 
 const SAMPLES = join(import.meta.dirname, '..', '..', 'samples');
+const ALARM = join(SAMPLES, 'alarms', 'alarm.sh');
 const NIGHTLY = join(SAMPLES, 'markers', 'nightly-backup.sh');
 const WEEKLY = join(SAMPLES, 'markers', 'weekly-report.sh');
 const FLUSH = join(SAMPLES, 'hosts', 'flush-then-snapshot.sh');
@@ -120,6 +121,48 @@ describe('The sample scripts', () => {
         assert.equal(run(NIGHTLY, [backup()], marker(lsn)).status, 0);
       }
       assert.deepEqual(copies(), [...[6, 7, 8, 9, 10, 100, 1000].map(name), 'notes']);
+    });
+  });
+
+  describe('alarm.sh', () => {
+    const alarm = (extra: Record<string, string> = {}): Record<string, string> => ({
+      BLOCKFERRY_ALARM: 'raise',
+      BLOCKFERRY_CODE: 'link-down',
+      BLOCKFERRY_SEVERITY: 'warning',
+      BLOCKFERRY_GROUP: 'oracle',
+      BLOCKFERRY_DESTINATION: 'bern',
+      BLOCKFERRY_MESSAGE: '--the server at $(touch forged) does not answer',
+      BLOCKFERRY_SINCE: '2026-01-02T03:04:05.678Z',
+      ...extra,
+    });
+
+    it('tells syslog, and by mail whom it is told to tell', () => {
+      stub('logger');
+      stub('mail', `cat >"${folder}/body"`);
+      const result = run(ALARM, ['storage@bern.example'], alarm());
+      assert.equal(result.status, 0, result.stderr);
+      const subject = 'warning: oracle to bern: link-down';
+      assert.deepEqual(calls(), [
+        `logger -t blockferry-alarm -p daemon.warning -- ${subject}: --the server at $(touch forged) does not answer (since 2026-01-02T03:04:05.678Z)`,
+        `mail -s blockferry: ${subject} storage@bern.example`,
+      ]);
+      assert.match(
+        fs.readFileSync(join(folder, 'body'), 'utf8'),
+        /^--the server at \$\(touch forged\) does not answer\n\nSince 2026-01-02T/,
+      );
+    });
+
+    it('says what is over, at its own severity, and of a group alone', () => {
+      stub('logger');
+      const over = { BLOCKFERRY_ALARM: 'clear', BLOCKFERRY_DESTINATION: '', BLOCKFERRY_SEVERITY: 'error' };
+      assert.equal(run(ALARM, [], alarm(over)).status, 0);
+      assert.match(calls()[0] ?? '', /-p daemon\.err -- over: oracle: link-down: /);
+      assert.equal(calls().length, 1);
+    });
+
+    it('fails when what it tells fails, which Blockferry logs', () => {
+      stub('logger', 'exit 3');
+      assert.notEqual(run(ALARM, [], alarm()).status, 0);
     });
   });
 
