@@ -29,6 +29,7 @@ export class RawStages {
   readonly #steps: RawSteps;
   readonly #queues: Record<RawStage, QueuedRaw[]> = { seal: [], destage: [] };
   readonly #retries = new Map<RawStage, Timer>();
+  #under: { readonly stage: RawStage; readonly since: number } | undefined;
   #running = false;
   #added = false;
   #stopped = false;
@@ -48,6 +49,12 @@ export class RawStages {
   add(item: QueuedRaw): void {
     this.#queues.seal.push(item);
     void this.#run();
+  }
+
+  /** The step that has been under way for so many milliseconds. */
+  takesLonger(limit: number): RawStage | undefined {
+    const { stage, since } = this.#under ?? {};
+    return since !== undefined && this.#clock.monotonic() - since >= limit ? stage : undefined;
   }
 
   /** Resolves when nothing is under way: nothing is left, or what is left has failed and waits to be tried again. */
@@ -84,6 +91,7 @@ export class RawStages {
   async #step(stage: RawStage): Promise<boolean> {
     const item = this.#queues[stage][0];
     if (item === undefined || this.#stopped || this.#retries.has(stage)) return false;
+    this.#under = { stage, since: this.#clock.monotonic() };
     try {
       await this.#steps[stage](item);
     } catch (error) {
@@ -96,6 +104,8 @@ export class RawStages {
         }),
       );
       return false;
+    } finally {
+      this.#under = undefined;
     }
     this.#queues[stage].shift();
     if (stage === 'seal') this.#queues.destage.push(item);

@@ -31,6 +31,9 @@ const HOUSEKEEPING = 500;
 /** Milliseconds that a stop waits for sealing and destaging; what is left is in the journal, and is replayed at the next start. */
 const DRAIN_LIMIT = 30_000;
 
+/** Milliseconds after which a step that has not ended is called stalled. */
+const STALLED = 30_000;
+
 /** Segments whose room merging leaves alone. */
 const SEALING_RESERVE = 4;
 
@@ -172,11 +175,26 @@ export class SourceGroup {
     else this.waits.raise('copy-failed', `the copy waits: ${message}`);
   }
 
-  /** What is written waits for room in the journal. */
-  hostsWait(isWaiting: boolean): void {
-    const message = `what is written waits until one of the ${RAWS_MAX} journal segments is in the source's own volumes`;
-    if (isWaiting) this.waits.raise('hosts-waiting', message);
+  /** What nothing tells of itself. `isStalled`: the hosts' thread does not answer; `isWaitedFor`: a write waits for room in the journal. */
+  lookAround({
+    isStalled,
+    isWaitedFor,
+  }: {
+    readonly isStalled: boolean;
+    readonly isWaitedFor: boolean;
+  }): void {
+    const room = `what is written waits until one of the ${RAWS_MAX} journal segments is in the source's own volumes`;
+    if (isWaitedFor) this.waits.raise('hosts-waiting', room);
     else this.waits.clear('hosts-waiting');
+    const slow = this.#stages.takesLonger(STALLED);
+    if (!isStalled && slow === undefined) {
+      this.waits.clear('source-stalled');
+      return;
+    }
+    const what = isStalled
+      ? 'the hosts’ thread does not answer'
+      : `to ${slow} takes longer than ${STALLED / 1000} seconds`;
+    this.waits.raise('source-stalled', `${what}: see whether the disks of the buffer and the volumes answer`);
   }
 
   failed(message: string, remedy: string): void {

@@ -7,11 +7,17 @@ import type { SourceBack, SourceBackOptions } from './source-back.ts';
 import type { SourceHost, SourceHostOptions } from './source-host.ts';
 import type { World } from './world.ts';
 
+type HostStatus = Awaited<ReturnType<SourceHost['status']>>;
+
+/** Milliseconds. */
+const ANSWER_LIMIT = 5000;
+
 export class SourceThreads {
   readonly #world: World;
   readonly #log: Log;
   /** A thread ended without being asked to. */
   readonly #onEnded: (error: Error) => void;
+  #asked: Promise<HostStatus | undefined> | undefined;
   #back: RemoteThread<SourceBack> | undefined;
   #host: RemoteThread<SourceHost> | undefined;
 
@@ -32,8 +38,21 @@ export class SourceThreads {
     return this.#host.call;
   }
 
-  /** Undefined before there is a host's thread, and after it has ended: a status is given all the same. */
-  async hostStatus(): Promise<Awaited<ReturnType<SourceHost['status']>> | undefined> {
+  /**
+   * Undefined before there is a host's thread, and after it has ended: a status is given all the same. So it is when the
+   * thread does not answer, as while a disk hangs: `stalled`.
+   */
+  async hostStatus(): Promise<HostStatus | 'stalled' | undefined> {
+    const late = Promise.withResolvers<'stalled'>();
+    const timer = this.#world.platform.clock.after(ANSWER_LIMIT, () => late.resolve('stalled'));
+    // One that has not been answered is not asked again beside it.
+    this.#asked ??= this.#ask().finally(() => (this.#asked = undefined));
+    const answer = await Promise.race([this.#asked, late.promise]);
+    timer.cancel();
+    return answer;
+  }
+
+  async #ask(): Promise<HostStatus | undefined> {
     try {
       return await this.#host?.call.status();
     } catch (error) {

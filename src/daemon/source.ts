@@ -165,8 +165,9 @@ class Source extends WithoutSnapshots implements RunningGroup {
 
   async status(): Promise<SourceStatus> {
     const group = this.#running;
-    const host = await this.#threads.hostStatus();
-    group.hostsWait(host?.isWaitedFor === true);
+    const answer = await this.#threads.hostStatus();
+    const host = answer === 'stalled' ? undefined : answer;
+    group.lookAround({ isStalled: answer === 'stalled', isWaitedFor: host?.isWaitedFor === true });
     const used = group.bufferUsed;
     const last = host?.lsn ?? group.checkpoint.digested;
     return {

@@ -92,6 +92,11 @@ const SOURCE = {
     'A replication file cannot be written.',
     'Check the disk of the buffer; it is tried again every two seconds.',
   ),
+  'source-stalled': facts(
+    'error',
+    'A step has not ended for more than half a minute, or the thread that serves hosts does not answer.',
+    'See whether the disks of the buffer and the volumes answer.',
+  ),
   'destage-failed': facts(
     'error',
     'What hosts wrote cannot be brought into the source’s own volumes.',

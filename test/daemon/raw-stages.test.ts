@@ -96,4 +96,18 @@ describe('the stages of a raw segment', () => {
     await clock.pass(10_000);
     assert.deepEqual(done, []);
   });
+
+  it('tell which step has been under way for how long', async () => {
+    const { stages, clock, hanging } = watched();
+    hanging.add('destage');
+    stages.add(item(1));
+    await clock.pass(29_999);
+    assert.equal(stages.takesLonger(30_000), undefined);
+    await clock.pass(1);
+    assert.equal(stages.takesLonger(30_000), 'destage');
+    const { stages: idle, clock: later } = watched();
+    idle.add(item(1));
+    await later.pass(60_000);
+    assert.equal(idle.takesLonger(1), undefined);
+  });
 });

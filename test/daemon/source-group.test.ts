@@ -57,6 +57,19 @@ describe('a source group', function () {
     await site.group.stop();
   });
 
+  it('says of itself what nothing else tells: that writes wait for room, and that nobody answers', async () => {
+    const site = await SourceSite.start();
+    site.group.lookAround({ isStalled: true, isWaitedFor: true });
+    assert.deepEqual(site.waiting(), ['hosts-waiting', 'source-stalled']);
+    site.group.lookAround({ isStalled: false, isWaitedFor: false });
+    assert.deepEqual(site.waiting(), []);
+    site.disk.rename('/volumes/b', '/volumes/away');
+    assert.equal((await site.host.status()).isWaitedFor, false);
+    await site.fill(20);
+    assert.equal((await site.host.status()).isWaitedFor, true);
+    await site.group.stop();
+  });
+
   it('refuses writes at its quota, says so, and takes them again when the destinations have caught up', async () => {
     const site = await SourceSite.start({ quota: 4 * SEGMENT_BYTES_MAX });
     assert.equal(await site.fill(200), 'refused');
