@@ -4,6 +4,7 @@
  */
 import { join } from 'node:path';
 import { INBOX_FOLDER } from '../journal/names.ts';
+import type { DestinationStatus } from '../journal/status.ts';
 import { sleep } from '../platform/clock.ts';
 import { errorCode } from '../platform/errors.ts';
 import type { Log } from '../platform/log.ts';
@@ -18,6 +19,7 @@ import {
   GroupWaits,
   holeReason,
   receiveReason,
+  refusalReason,
   tidyReason,
   unsentReason,
   workReason,
@@ -232,6 +234,7 @@ export class DestinationGroup {
       const moved = await this.#intake.takeSome();
       this.#waits.set('receive', undefined);
       await this.#intake.makeRoom(() => this.#room() > 0);
+      this.#waits.set('refusal', refusalReason(this.#refused(), this.#facts.received));
       this.#waits.set('hole', holeReason(this.#intake.missing));
       this.#waits.set('crowd', crowdReason(this.#intake.crowd));
       return moved;
@@ -296,8 +299,12 @@ export class DestinationGroup {
     if (this.#publisher.publish(this.#status(full))) this.#told = news;
   }
 
+  #refused(): DestinationStatus['refused'] {
+    return [...this.#intake.refused, ...this.#facts.damaged].slice(-REFUSED_MAX);
+  }
+
   #status(full: boolean): StatusFacts {
-    const { state, received, damaged } = this.#facts;
+    const { state, received } = this.#facts;
     return {
       groupId: state.groupId,
       epoch: state.epoch,
@@ -305,7 +312,7 @@ export class DestinationGroup {
       applied: state.applied,
       appliedTime: state.appliedTime,
       missing: this.#intake.missing,
-      refused: [...this.#intake.refused, ...damaged].slice(-REFUSED_MAX),
+      refused: this.#refused(),
       full,
       consistent: state.consistent,
       waiting: this.#waits.first(),

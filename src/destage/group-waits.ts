@@ -20,6 +20,7 @@ const SUBJECTS = [
   'receive',
   'apply',
   'marker',
+  'refusal',
   'hole',
   'crowd',
   'marker-failure',
@@ -123,6 +124,17 @@ export function holeReason([hole]: DestinationStatus['missing']): Reason | undef
   if (hole === undefined) return undefined;
   const message = `records ${hole.first} to ${hole.last} have not arrived; what follows them waits`;
   return { code: 'hole', message };
+}
+
+/** What comes next was refused: it is sent again, but nobody may have it whole any more. */
+export function refusalReason(
+  refused: DestinationStatus['refused'],
+  received: DestinationStatus['received'],
+): Reason | undefined {
+  const next = refused.findLast(({ first, last }) => first <= received + 1 && last > received);
+  if (next === undefined) return undefined;
+  const message = `records ${next.first} to ${next.last} were refused, and what follows them waits: ${next.reason}`;
+  return { code: 'segment-refused', message };
 }
 
 export function crowdReason(names: number | undefined): Reason | undefined {

@@ -182,6 +182,11 @@ const DESTINATION = {
     'Records have not arrived, and what follows them waits.',
     'Nothing for a minute: the source sends them again; then look at the link there.',
   ),
+  'segment-refused': facts(
+    'warning',
+    'What comes next fails a check, and is set aside and asked for again.',
+    'If it lasts, nobody may have it whole any more: look at the disks and the line, then begin again with a full copy.',
+  ),
   'replica-differs': facts(
     'error',
     'A comparison found that a volume here is not what the source has.',

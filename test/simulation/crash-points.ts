@@ -30,6 +30,7 @@ const SHORT: Scenario = {
   compression: 1,
   dropOverwritten: true,
   programTrouble: 0,
+  week: undefined,
   wallStart: Date.UTC(2026, 10, 21),
   length: 2000,
   steps: [

@@ -1,8 +1,12 @@
 /** What happens in one run: how the pair is set up, and a list of things that are done to it, each at its time. */
 import type { HostAction } from './pair/host.ts';
-import { FAIR, type Weather } from './pair/server.ts';
+import { makeSchedule } from './schedules.ts';
+import type { RotPlace } from './pair/rot.ts';
+import type { Weather } from './pair/server.ts';
+import type { Week } from '../../src/transfer/schedule/schedule.ts';
 import { Dice } from './platform/dice.ts';
 import type { CallKind } from './platform/machine.ts';
+import { droppingSyncs, restoration, rot, troubles } from './troubles.ts';
 
 export type SiteName = 'source' | 'destination';
 
@@ -46,6 +50,10 @@ export type Step = { readonly at: number } & (
   | { readonly kind: 'weather'; readonly weather: Weather; readonly time: number }
   | { readonly kind: 'freeze'; readonly time: number }
   | { readonly kind: 'attack'; readonly attack: Attack }
+  /** The source's disks are imaged; later it is set back to what they were. */
+  | { readonly kind: 'image' }
+  | { readonly kind: 'set-back' }
+  | { readonly kind: 'rot'; readonly place: RotPlace }
 );
 
 export interface Scenario {
@@ -67,6 +75,8 @@ export interface Scenario {
   readonly compression: number;
   readonly dropOverwritten: boolean;
   readonly programTrouble: number;
+  /** Of the link; undefined: it is always open. */
+  readonly week: Week | undefined;
   /** The wall clocks when it begins, milliseconds since 1970. */
   readonly wallStart: number;
   /** Milliseconds after which nothing more is done to the pair. */
@@ -108,13 +118,15 @@ export function makeScenario(seed: string): Scenario {
     weathers: some(3),
     attacks: keyed ? some(5) : 0,
   };
-  const steps: Step[] = [
+  const usual: Step[] = [
     ...hostSteps(dice.fork('hosts'), { volumes, connections, length }),
     ...markerSteps(dice.fork('markers'), length),
     ...troubles(dice.fork('troubles'), mix, length),
     ...droppingSyncs(dice.fork('dropping syncs'), length),
     ...initializeSteps(dice.fork('initialize'), length),
   ];
+  const setBack = restoration(dice.fork('set back'), length);
+  const steps = [...usual, ...setBack, ...(setBack.length > 0 ? [] : rot(dice.fork('rot'), usual, length))];
   return {
     seed,
     volumes,
@@ -134,9 +146,14 @@ export function makeScenario(seed: string): Scenario {
     dropOverwritten: dice.chance(0.5),
     programTrouble: dice.pick([0, 0.3, 0.8]),
     wallStart: dice.pick(WALL_STARTS) - dice.below(8000),
+    ...scheduled(dice.fork('schedule')),
     length,
     steps: steps.filter(({ at }) => at < length).sort((a, b) => a.at - b.at),
   };
+}
+
+function scheduled(dice: Dice): { readonly week: Week | undefined; readonly wallStart?: number } {
+  return dice.chance(0.12) ? makeSchedule(dice) : { week: undefined };
 }
 
 /** Just before midnight, a leap day, the end of a year, and both changes of daylight saving in Europe in 2026. */
@@ -195,140 +212,4 @@ function markerSteps(dice: Dice, length: number): Step[] {
 
 function initializeSteps(dice: Dice, length: number): Step[] {
   return dice.chance(0.15) ? [{ at: dice.fraction() * length, kind: 'initialize' }] : [];
-}
-
-const CALLS: readonly CallKind[] = [
-  'open',
-  'read',
-  'write',
-  'sync',
-  'resize',
-  'punch',
-  'stat',
-  'list',
-  'rename',
-  'remove',
-  'sync-directory',
-  'clone',
-];
-/** Calls that a full disk can fail. */
-const NEEDS_ROOM: ReadonlySet<CallKind> = new Set<CallKind>([
-  'open',
-  'write',
-  'sync',
-  'resize',
-  'rename',
-  'clone',
-]);
-const MOUNTS = ['buffer', 'volumes', 'snapshots'];
-
-function troubles(dice: Dice, mix: Mix, length: number): Step[] {
-  const steps: Step[] = [];
-  const add = (count: number, make: () => Step): void => {
-    for (let i = 0; i < count; i += 1) steps.push(make());
-  };
-  const at = (): number => dice.fraction() * length;
-  const site = (): SiteName => dice.pick(['source', 'destination']);
-  for (let i = 0; i < mix.deaths; i += 1) steps.push(...deaths(dice, at(), site()));
-  add(mix.ioErrors, () => {
-    const call = dice.pick(CALLS);
-    return {
-      at: at(),
-      kind: 'io-error',
-      site: site(),
-      call,
-      code: NEEDS_ROOM.has(call) && dice.chance(0.5) ? 'ENOSPC' : 'EIO',
-      skip: dice.below(12),
-      count: dice.chance(0.7) ? 1 : dice.between(2, 12),
-    };
-  });
-  add(mix.rooms, () => ({
-    at: at(),
-    kind: 'room',
-    site: site(),
-    mount: dice.pick(MOUNTS),
-    bytes: dice.chance(0.5) ? 0 : dice.below(128 * KIB),
-    time: dice.between(300, 4000),
-  }));
-  add(mix.clocks, () => ({
-    at: at(),
-    kind: 'clock',
-    site: site(),
-    by: dice.pick([-3_600_000, 3_600_000, -86_400_000, 40_000_000_000, -1500, 700]),
-  }));
-  add(mix.weathers, () =>
-    dice.chance(0.2)
-      ? { at: at(), kind: 'freeze', time: dice.between(200, 20_000) }
-      : { at: at(), kind: 'weather', weather: weather(dice), time: dice.between(300, 4000) },
-  );
-  add(mix.attacks, () => ({
-    at: at(),
-    kind: 'attack',
-    attack: dice.pick([
-      'swap',
-      'replay',
-      'cut',
-      'forge-segment',
-      'flip',
-      'forge-status',
-      'replay-status',
-      'remove',
-    ]),
-  }));
-  return steps;
-}
-
-function droppingSyncs(dice: Dice, length: number): Step[] {
-  if (!dice.chance(0.15)) return [];
-  return Array.from({ length: dice.between(1, 3) }, () => ({
-    at: dice.fraction() * length,
-    kind: 'io-error',
-    site: dice.pick(['source', 'destination'] as const),
-    call: 'sync',
-    code: 'EIO',
-    skip: dice.below(8),
-    count: 1,
-    drops: true,
-  }));
-}
-
-/** Now and then another before the program is on its feet again. */
-function deaths(dice: Dice, at: number, site: SiteName): Step[] {
-  if (dice.chance(0.15)) return [{ at, kind: 'restart', site }];
-  const calls = dice.chance(0.2) ? 0 : dice.between(1, 120);
-  const first = {
-    at,
-    kind: 'death',
-    site,
-    calls,
-    before: dice.chance(0.5),
-    power: dice.chance(0.6),
-  } as const;
-  if (dice.chance(0.6)) return [first];
-  const again = {
-    ...first,
-    at: at + dice.between(100, 600),
-    calls: dice.between(1, 150),
-    power: dice.chance(0.7),
-  };
-  return [first, again];
-}
-
-function weather(dice: Dice): Weather {
-  const rate = (most: number): number => (dice.chance(0.6) ? 0 : dice.fraction() * most);
-  return {
-    ...FAIR,
-    latency: dice.pick([1, 20, 200]),
-    speed: dice.pick([10, 100, 2000]),
-    cut: rate(0.4),
-    lateAnswer: rate(0.5),
-    loss: rate(0.5),
-    truncation: rate(0.5),
-    corruption: rate(0.5),
-    duplication: rate(0.5),
-    nameFirst: rate(0.7),
-    delay: rate(0.7),
-    stale: rate(0.7),
-    full: rate(0.2),
-  };
 }

@@ -3,20 +3,18 @@
  * code captures, journals, seals, sends, receives, applies and recovers; an oracle watches. When nothing more is done to
  * the pair it must come in step by itself.
  */
-import { buildDestinationWorker, buildSourceBack } from '../../src/daemon/build-threads.ts';
 import { startDestination } from '../../src/daemon/destination.ts';
 import { Links } from '../../src/daemon/links.ts';
 import { startSource } from '../../src/daemon/source.ts';
-import { SourceHost } from '../../src/daemon/source-host.ts';
 import type { World } from '../../src/daemon/world.ts';
 import { decodeStatus } from '../../src/journal/status-codec.ts';
 import { errorCode } from '../../src/platform/errors.ts';
 import type { Log } from '../../src/platform/log.ts';
-import type { Events, RemoteThread } from '../../src/platform/node/threads.ts';
 import { openSnapshotStore } from '../../src/recovery/open-store.ts';
+import { LineWatch } from './oracle/line.ts';
 import { Markers } from './oracle/markers.ts';
 import { Oracle } from './oracle/oracle.ts';
-import { Reasons } from './oracle/reasons.ts';
+import { Reasons, reasonsOf } from './oracle/reasons.ts';
 import { Violation } from './oracle/violation.ts';
 import { Attacker } from './pair/attacker.ts';
 import {
@@ -24,27 +22,35 @@ import {
   FOLDER,
   GROUP,
   keyOf,
+  linksConfig,
+  placedVolumes,
   SNAPSHOTS,
   sourceConfig,
   volumePath,
 } from './pair/configs.ts';
-import { FrontEnd } from './pair/front-end.ts';
+import type { FrontEnd } from './pair/front-end.ts';
 import { Host } from './pair/host.ts';
 import { MarkerPrograms } from './pair/marker-programs.ts';
-import { RecordedVolume } from './pair/recorder.ts';
-import { FAIR, FileServer, SimulatedTransport } from './pair/server.ts';
+import { Operator } from './pair/operator.ts';
+import { Rot } from './pair/rot.ts';
+import { FAIR, FileServer } from './pair/server.ts';
 import { Site } from './pair/site.ts';
 import { Dice } from './platform/dice.ts';
 import { Loop } from './platform/loop.ts';
 import { Machine } from './platform/machine.ts';
-import { Program } from './platform/program.ts';
-import { startSimulatedThread, type Emit, type Thread } from './platform/threads.ts';
+import { readerOn, type Program } from './platform/program.ts';
 import { Troubles } from './pair/troubles.ts';
 import { makeVolumes } from './pair/volumes.ts';
+import { makeWorld } from './pair/world.ts';
 import type { Scenario, SiteName, Step } from './scenario.ts';
 
 /** Milliseconds without any trouble after which the pair must be in step: backoff and timeouts are a minute at the most. */
 export const SETTLE_LIMIT = 300_000;
+
+/** Milliseconds that a link's schedule has it closed at most, what a jump of the clocks adds included. */
+const CLOSED_MAX = 2 * 3_600_000;
+/** Milliseconds in which a pair that stands still says why. */
+const REASON_LIMIT = 10_000;
 
 export interface RunResult {
   readonly violation: Violation | undefined;
@@ -77,6 +83,8 @@ class Simulation {
   readonly #server: FileServer;
   readonly #attacker: Attacker;
   readonly #troubles: Troubles;
+  readonly #rot: Rot;
+  readonly #operator: Operator;
   readonly #log: string[] = [];
   #hosts: Host[] = [];
   #frontEnd: FrontEnd | undefined;
@@ -88,6 +96,13 @@ class Simulation {
       new Machine(name, this.#loop, this.#dice.fork(name), scenario.wallStart + skew);
     this.#machines = { source: machine('source', 0), destination: machine('destination', 137) };
     this.#server = new FileServer(this.#machines.destination, FOLDER, this.#dice.fork('server'));
+    if (scenario.week !== undefined)
+      this.#server.line = new LineWatch(
+        scenario.week,
+        scenario.segmentSize,
+        this.#machines.source,
+        (violation) => this.#oracle.fail(violation),
+      );
     this.#attacker = new Attacker(this.#server, this.#dice.fork('attacker'));
     this.#machines.destination.disk.makeDirectory('/volumes');
     const initial = makeVolumes(scenario, this.#machines.source, this.#dice.fork('volumes'));
@@ -111,7 +126,11 @@ class Simulation {
       scenario.programTrouble,
     );
     this.#troubles = new Troubles(this.#machines, this.#server, (text) => this.#note(text));
+    this.#rot = new Rot(this.#machines, this.#oracle, this.#dice.fork('rot'));
     this.#sites = { source: this.#site('source'), destination: this.#site('destination') };
+    this.#operator = new Operator(this.#sites.source, this.#machines.source, this.#oracle, (text) =>
+      this.#note(text),
+    );
   }
 
   async run(): Promise<RunResult> {
@@ -136,14 +155,39 @@ class Simulation {
   async #play(): Promise<void> {
     this.#sites.source.start();
     this.#sites.destination.start();
-    this.#operate();
+    this.#operator.start();
     new Reasons(this.#loop, this.#oracle, Object.values(this.#sites));
     this.#hosts = Array.from({ length: this.#scenario.connections }, (_, number) => this.#host(number));
     for (const step of this.#scenario.steps) this.#loop.after(step.at, () => this.#do(step));
     await this.#loop.run(() => false, this.#scenario.length);
     this.#calm();
-    if (!(await this.#loop.run(() => this.#inStep(), SETTLE_LIMIT))) throw this.#stuck();
-    this.#final();
+    this.#insist();
+    if (await this.#settle()) this.#final();
+    else if (this.#oracle.isRotten || this.#oracle.isForked) await this.#stopped();
+    else throw this.#stuck();
+  }
+
+  /** Whether it comes in step within the limit, which is not counted while the link's schedule has it closed. */
+  async #settle(): Promise<boolean> {
+    const { line } = this.#server;
+    const isOpen = (): boolean => line?.isOpen !== false;
+    for (let left = SETTLE_LIMIT; left > 0;) {
+      if (!(await this.#loop.run(() => isOpen() || this.#inStep(), CLOSED_MAX))) return false;
+      const since = this.#loop.now;
+      await this.#loop.run(() => this.#inStep() || !isOpen(), left);
+      if (this.#inStep()) return true;
+      left -= Math.max(1, this.#loop.now - since);
+    }
+    return false;
+  }
+
+  /** What rotted is lost, or two histories cannot be made one: the replica stays what it was at one LSN, and somebody says why it does. */
+  async #stopped(): Promise<void> {
+    const reasons: string[] = [];
+    void reasonsOf(Object.values(this.#sites)).then((found) => reasons.push(...found));
+    if (!(await this.#loop.run(() => reasons.length > 0, REASON_LIMIT))) throw this.#stuck();
+    this.#note(`stands still: ${reasons.join('; ')}`);
+    this.#oracle.replica.stands();
   }
 
   #site(name: SiteName): Site {
@@ -155,7 +199,8 @@ class Simulation {
       start: (world, log) => {
         if (name === 'destination') return startDestination(destinationConfig(this.#scenario), log, world);
         this.#oracle.sourceStarts();
-        const links = new Links(world.platform.clock, { links: [], groups: [], transfers: 16 });
+        const links = new Links(world.platform.clock, linksConfig(this.#scenario));
+        this.#server.line?.begin();
         return startSource(sourceConfig(this.#scenario), log, world, links);
       },
       world: (program) => this.#world(name, program),
@@ -164,7 +209,7 @@ class Simulation {
         if (name === 'source') this.#frontEnd = undefined;
         if (name === 'destination' && power) {
           this.#server.powerLost();
-          this.#oracle.destinationLost();
+          this.#oracle.replica.lost();
         }
         if (name === 'destination') this.#loop.after(10, () => (this.#server.up = true));
       },
@@ -173,58 +218,20 @@ class Simulation {
   }
 
   #world(name: SiteName, program: Program): World {
-    const log = this.#logOf(name);
-    return {
-      platform: program.platform,
-      threads: {
-        sourceBack: (options, onExit) =>
-          this.#thread(program, {}, onExit, ({ platform }) => buildSourceBack(platform, options)),
-        sourceHost: (options, events, onExit) =>
-          this.#thread(program, events, onExit, (thread, emit) => {
-            return new SourceHost(thread.platform, options, emit, (volumes) => {
-              const recorded = volumes.map(
-                (volume, index) => new RecordedVolume(volume, index, this.#oracle),
-              );
-              this.#oracle.sourceServes(volumes);
-              return (this.#frontEnd = new FrontEnd(thread, recorded));
-            });
-          }),
-        destinationWorker: (options, events, onExit) =>
-          this.#thread(program, events, onExit, ({ platform }) =>
-            buildDestinationWorker(platform, log, options, () => {
-              throw new Error('nobody mounts anything here');
-            }),
-          ),
+    return makeWorld({
+      program,
+      log: this.#logOf(name),
+      oracle: this.#oracle,
+      server: this.#server,
+      dice: this.#dice,
+      onFrontEnd: (frontEnd) => (this.#frontEnd = frontEnd),
+      onThreadEnd: (error) => {
+        this.#note(error.message);
+        for (const host of this.#hosts) host.cutOff();
+        // I8: a full disk is waited out; nobody has to start anything again.
+        if (errorCode(error.cause) === 'ENOSPC') this.#crashed(error.cause);
       },
-      lockGroup: (_, folder) => {
-        program.platform.files.makeDirectory(folder);
-        return { release: () => undefined };
-      },
-      transport: () => new SimulatedTransport(this.#server, program),
-      watch: (_, onChange) => {
-        // An event may be missed.
-        this.#server.onArrival = () => {
-          if (this.#dice.chance(0.8)) program.after(this.#dice.fraction() * 5, onChange);
-        };
-        return () => (this.#server.onArrival = () => undefined);
-      },
-    };
-  }
-
-  #thread<T extends object>(
-    program: Program,
-    events: Events,
-    onExit: (error: Error) => void,
-    build: (thread: Thread, emit: Emit) => T,
-  ): RemoteThread<T> {
-    const ended = (error: Error): void => {
-      this.#note(error.message);
-      for (const host of this.#hosts) host.cutOff();
-      // I8: a full disk is waited out; nobody has to start anything again.
-      if (errorCode(error.cause) === 'ENOSPC') this.#crashed(error.cause);
-      onExit(error);
-    };
-    return startSimulatedThread(program, events, ended, build);
+    });
   }
 
   #crashed(error: unknown): void {
@@ -238,24 +245,6 @@ class Simulation {
       number,
       structured: number % 2 === 0,
       oracle: this.#oracle,
-    });
-  }
-
-  /** An operator restarts a source that says it must be. */
-  #operate(): void {
-    this.#loop.after(500, () => {
-      const { source } = this.#sites;
-      const { group, program } = source;
-      const look = (status: { readonly role: string; readonly mode?: string }): void => {
-        if (program !== source.program || status.mode !== 'stopped') return;
-        this.#note('the operator restarts the source');
-        source.kill(false);
-      };
-      // A thread that has ended answers nothing any more.
-      group?.status().then(look, (error: unknown) => {
-        if (errorCode(error) === 'THREAD_ENDED') look({ role: 'source', mode: 'stopped' });
-      });
-      this.#operate();
     });
   }
 
@@ -277,6 +266,15 @@ class Simulation {
       case 'attack':
         this.#attacker.attack(step.attack);
         return;
+      case 'image':
+        this.#operator.image();
+        return;
+      case 'set-back':
+        this.#operator.setBack();
+        return;
+      case 'rot':
+        this.#note(`rotten: ${this.#rot.strike(step.place) ?? 'nothing'}`);
+        return;
       case 'death':
         if (step.calls === 0) this.#sites[step.site].kill(step.power);
         else this.#troubles.do(step);
@@ -290,9 +288,23 @@ class Simulation {
     }
   }
 
+  /** A source that was set back is found out when it goes on, as its hosts do until then. */
+  #insist(): void {
+    const { before, model, replica } = this.#oracle;
+    if (before === undefined) return;
+    this.#loop.after(300, () => {
+      if (model.last <= Math.max(before.last, replica.acknowledged)) {
+        const write = { kind: 'write', offset: 0, length: 512, fua: false, fill: 'stamp' } as const;
+        for (let i = 0; i < 5; i += 1) this.#hosts[0]?.act(write);
+      }
+      this.#insist();
+    });
+  }
+
   /** Nothing more is done to the pair. */
   #calm(): void {
     this.#note('calm');
+    this.#operator.calm();
     this.#troubles.end();
     this.#programs.trouble = 0;
     this.#server.weather = FAIR;
@@ -317,22 +329,11 @@ class Simulation {
 
   #final(): void {
     const { model } = this.#oracle;
-    this.#oracle.destinationIs('final', model.last);
+    this.#oracle.replica.is('final', model.last);
     this.#oracle.sourceVolumesAre(model.last);
-    const files = new Program({
-      machine: this.#machines.destination,
-      clones: false,
-      dice: this.#dice.fork('reader'),
-      processes: this.#programs,
-      onDeath: () => undefined,
-      onUncaught: (error) => this.#crashed(error),
-    }).platform.files;
+    const { files } = readerOn(this.#machines.destination, this.#dice.fork('reader')).platform;
     this.#machines.destination.watcher = {};
-    const volumes = this.#scenario.volumes.map((size, index) => ({
-      name: `v${index}`,
-      path: volumePath(index),
-      size,
-    }));
+    const volumes = placedVolumes(this.#scenario);
     const store = openSnapshotStore(files, this.#logOf('destination'), { folder: SNAPSHOTS, volumes });
     this.#markers.check(store, volumes);
     store.close();

@@ -21,6 +21,8 @@ export class Held {
   /** Files that were compared with these, and how often they had been changed then. */
   readonly #intact = new WeakMap<Inode, number>();
 
+  readonly #rotten = new WeakSet<Inode>();
+
   constructor(disk: Disk, folder: string) {
     this.#disk = disk;
     this.#folder = folder;
@@ -53,10 +55,20 @@ export class Held {
     return last;
   }
 
+  /** What is there as it was sealed was held, whatever becomes of it: nobody knows before it is read again. */
+  rots(path: string): void {
+    const inode = this.#disk.find(path);
+    if (inode !== undefined && this.#isIntact(inode, path.slice(path.lastIndexOf('/') + 1)))
+      this.#rotten.add(inode);
+  }
+
   /** Whether it is what the source sealed, to the byte, and on the medium. */
   #isHeld(path: string, name: string): boolean {
     const inode = this.#disk.findDurable(path);
-    if (inode?.isSynced !== true) return false;
+    return inode?.isSynced === true && (this.#rotten.has(inode) || this.#isIntact(inode, name));
+  }
+
+  #isIntact(inode: Inode, name: string): boolean {
     if (this.#intact.get(inode) === inode.made) return true;
     const content = inode.content();
     const intact = this.#sealedForms.get(name)?.some((form) => form.equals(content)) === true;

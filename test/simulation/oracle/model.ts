@@ -87,6 +87,13 @@ export class Model {
     play(record, this.#current);
   }
 
+  /** Another that goes on from here by itself. */
+  fork(): Model {
+    const fork = new Model(this.#initial);
+    for (const record of this.#records) fork.append(record);
+    return fork;
+  }
+
   /** A crash took what lies behind this LSN. */
   cutAfter(lsn: number): void {
     if (lsn >= this.last) return;

@@ -1,14 +1,13 @@
 /** Watches both sites' files and compares them with the model at every step that counts (I1 to I9). */
 import type { HostVolume } from '../../../src/nbd/front-end.ts';
 import { parseSealedName } from '../../../src/journal/names.ts';
-import type { DestinationStatus } from '../../../src/journal/status.ts';
 import type { RecorderOracle } from '../pair/recorder.ts';
 import type { Machine } from '../platform/machine.ts';
 import { Appends } from './appends.ts';
 import { Gaps, type CheckpointFile } from './gaps.ts';
-import { Held, type StateFile } from './held.ts';
 import { isCovered } from './covered.ts';
-import { firstDifference, Kind, Model, parseRecords, type Cursor, type ModelRecord } from './model.ts';
+import { Kind, Model, parseRecords, type ModelRecord } from './model.ts';
+import { differenceOf, Replica, type ReplicaOptions } from './replica.ts';
 import { COPY_SIZE, newestCopy } from './two-copies.ts';
 import { Violation } from './violation.ts';
 
@@ -21,7 +20,7 @@ export interface OracleOptions {
   readonly sourceVolumes: readonly string[];
   readonly destinationVolumes: readonly string[];
   readonly initial: readonly Buffer[];
-  readonly decodeStatus: (bytes: Buffer) => DestinationStatus;
+  readonly decodeStatus: ReplicaOptions['decodeStatus'];
   readonly onStatus: (bytes: Buffer) => void;
 }
 
@@ -30,31 +29,33 @@ const RAW_HEADER = 64;
 const baseName = (path: string): string => path.slice(path.lastIndexOf('/') + 1);
 
 export class Oracle implements RecorderOracle {
-  readonly model: Model;
-  readonly gaps: Gaps;
+  /** What the source's hosts wrote. */
+  model: Model;
+  /** What it was before the source was set back in time. */
+  before: Model | undefined;
+  gaps: Gaps;
+  readonly replica: Replica;
   readonly #options: OracleOptions;
-  readonly #destinationCursor: Cursor;
   /** The highest LSN that a host was told is durable. */
   #promised = 0;
   #sourceStarting = true;
-  state: StateFile = { applied: 0, consistent: false };
   #sourceApplied = 0;
   /** Whole records of the newest append that failed. */
   #failed: ModelRecord[] = [];
-  readonly #held: Held;
-  readonly #appends: Appends;
+  #appends: Appends;
+  /** Where the source's history parted from what it was before. */
+  #cut = Infinity;
   #violation: Violation | undefined;
-  readonly #overwritten = new Set<number>();
-  /** The highest LSN that the destination ever said it has received. */
-  acknowledged = 0;
+  /** Something rotted that perhaps nobody has any more: the pair may come to stand, and says why. */
+  isRotten = false;
+  /** So did what the source has not destaged: its hosts may read it as it is. */
+  isJournalRotten = false;
 
   constructor(options: OracleOptions) {
     this.#options = options;
     this.model = new Model(options.initial);
     this.gaps = new Gaps(this.model);
-    this.#appends = new Appends(options.source.disk, `${options.sourceFolder}/journal`);
-    this.#destinationCursor = this.model.cursor();
-    this.#held = new Held(options.destination.disk, options.destinationFolder);
+    this.#appends = this.#newAppends();
     options.source.watcher = {
       wrote: (path, position, bytes) => this.#sourceWrote(path, position, bytes),
       failedToWrite: (path, position, bytes) => {
@@ -64,18 +65,16 @@ export class Oracle implements RecorderOracle {
       renamed: (_, to) => this.#sourceRenamed(to),
       removing: (path) => this.#sourceRemoving(path),
     };
-    options.destination.watcher = {
-      wrote: (path, position, bytes) => {
-        if (path.endsWith('/destination-state.json') && position === COPY_SIZE)
-          this.#stateMoved(newestCopy(Buffer.from(bytes)) as StateFile);
-      },
-      renamed: (_, to) => this.#destinationRenamed(to),
-    };
-  }
-
-  /** LSNs at which a consistent replica began to be copied over. */
-  get overwritten(): ReadonlySet<number> {
-    return this.#overwritten;
+    this.replica = new Replica({
+      machine: options.destination,
+      folder: options.destinationFolder,
+      volumes: options.destinationVolumes,
+      decodeStatus: options.decodeStatus,
+      onStatus: options.onStatus,
+      histories: () => (this.before === undefined ? [this.model] : [this.model, this.before]),
+      isRotten: () => this.isRotten,
+      fail: (violation) => this.fail(violation),
+    });
   }
 
   get violation(): Violation | undefined {
@@ -84,16 +83,12 @@ export class Oracle implements RecorderOracle {
 
   /** Everything that was ever written is in the volumes of both sites, and nothing is left to be run. */
   get isSettled(): boolean {
-    const { applied, consistent, pending, background } = this.state;
-    const done = applied === this.model.last && this.#sourceApplied === applied;
-    return done && consistent && pending === undefined && (background ?? []).length === 0;
+    return this.#sourceApplied === this.model.last && this.replica.isSettledAt(this.model);
   }
 
   /** How far both sites are, in words. */
   get standing(): string {
-    const { applied, consistent } = this.state;
-    const half = consistent ? '' : ', not consistent';
-    return `the destination is at ${applied}${half}, the source's volumes at ${this.#sourceApplied} of ${this.model.last}`;
+    return `${this.replica.standing}, the source's volumes at ${this.#sourceApplied} of ${this.model.last}`;
   }
 
   /** Of the source's own checkpoint. */
@@ -124,76 +119,58 @@ export class Oracle implements RecorderOracle {
     this.#sourceStarting = true;
   }
 
-  /** The power failed there: what was renamed and not synced may be what it was before. */
-  destinationLost(): void {
-    this.state = this.#held.state() ?? { applied: 0, consistent: false };
+  /** The source's disks are from now on what they were once, at this checkpoint. */
+  sourceSetBack(): void {
+    this.before = this.model;
+    this.model = this.model.fork();
+    this.gaps = new Gaps(this.model);
+    this.#appends = this.#newAppends();
+    this.#promised = 0;
+    this.#failed = [];
+    this.#sourceApplied = this.#durableCheckpoint();
+  }
+
+  /** Whether the destination has records that the source no longer has, or has as others. */
+  get isForked(): boolean {
+    return (
+      this.before !== undefined && Math.max(this.replica.acknowledged, this.replica.state.applied) > this.#cut
+    );
   }
 
   /** What hosts read after a restart is what the journal says, to the byte. */
   sourceServes(volumes: readonly HostVolume[]): void {
+    const contents: Buffer[] = [];
     for (const [index, volume] of volumes.entries()) {
       const content = Buffer.alloc(volume.size);
       try {
         volume.read(0, content);
+        contents.push(content);
       } catch {
         // A fault that was asked for; the next read tells.
-        continue;
+        contents.push(this.model.current[index]!);
       }
-      this.#compare('I2-recovered', 'a source volume as hosts see it', index, content, this.model.current);
     }
+    if (this.isJournalRotten) return;
+    this.#compare('I2-recovered', 'a source as hosts see it', contents, this.model.current);
   }
 
-  /** Compares the destination's volumes with what the group was at `lsn`. */
-  destinationIs(code: string, lsn: number): void {
-    if (!this.#isThere(code, lsn)) return;
-    const wanted = this.#destinationCursor.at(lsn);
-    for (const [index, path] of this.#options.destinationVolumes.entries()) {
-      const content = this.#options.destination.disk.find(path)?.content() ?? Buffer.alloc(0);
-      this.#compare(code, `a destination volume at LSN ${lsn}`, index, content, wanted);
-    }
-  }
-
-  /** Never is the destination ahead of its source. */
-  #isThere(code: string, lsn: number): boolean {
-    const { last } = this.model;
-    if (lsn <= last) return true;
-    this.fail(new Violation(code, `the destination is at ${lsn}; the source's journal ends at ${last}`));
-    return false;
-  }
-
-  /**
-   * At a checkpoint that is no recovery point: where an attempt to go on failed half way, what it was to write may be there
-   * in part, and is written again.
-   */
-  #destinationIsAtLeast(lsn: number): void {
-    if (!this.#isThere('I2-ahead', lsn)) return;
-    const wanted = this.#destinationCursor.at(lsn);
-    for (const [index, path] of this.#options.destinationVolumes.entries()) {
-      const content = this.#options.destination.disk.find(path)?.content() ?? Buffer.alloc(0);
-      if (wanted[index]!.equals(content)) continue;
-      for (const { kind, volume, offset, length } of this.model.records(lsn + 1, this.model.last)) {
-        if (volume === index && (kind === Kind.write || kind === Kind.zero))
-          wanted[index]!.copy(content, offset, offset, offset + length);
-      }
-      this.#compare('I3-checkpoint', `a destination volume at LSN ${lsn}`, index, content, wanted);
-    }
+  /** A bit flips at rest. */
+  rots(path: string, lasting: boolean): void {
+    this.replica.held.rots(path);
+    this.isRotten ||= lasting;
+    if (path.endsWith('.open')) this.isJournalRotten = true;
   }
 
   /** The source's own volumes, once everything is destaged. */
   sourceVolumesAre(lsn: number): void {
-    const wanted = this.model.cursor().at(lsn);
-    for (const [index, path] of this.#options.sourceVolumes.entries()) {
-      const content = this.#options.source.disk.find(path)?.content() ?? Buffer.alloc(0);
-      this.#compare('I2-destaged', `a source volume at LSN ${lsn}`, index, content, wanted);
-    }
+    const { source, sourceVolumes } = this.#options;
+    const contents = sourceVolumes.map((path) => source.disk.find(path)?.content() ?? Buffer.alloc(0));
+    this.#compare('I2-destaged', `the source at LSN ${lsn}`, contents, this.model.cursor().at(lsn));
   }
 
-  #compare(code: string, what: string, index: number, content: Buffer, wanted: readonly Buffer[]): void {
-    const right = wanted[index]!;
-    if (right.equals(content)) return;
-    const at = firstDifference(right, content);
-    const text = `${what} (number ${index}, ${content.length} bytes) is not what was written: first at byte ${at}`;
-    this.fail(new Violation(code, text));
+  #compare(code: string, what: string, contents: readonly Buffer[], wanted: readonly Buffer[]): void {
+    const why = differenceOf(contents, wanted);
+    if (why !== undefined) this.fail(new Violation(code, `${what}: ${why}`));
   }
 
   #sourceWrote(path: string, position: number, bytes: Uint8Array): void {
@@ -259,6 +236,7 @@ export class Oracle implements RecorderOracle {
     for (const record of this.#failed.splice(0)) {
       if (this.#sourceStarting && record.lsn === model.last + 1 && record.lsn <= last) model.append(record);
     }
+    if (this.before !== undefined) this.#cut = Math.min(this.#cut, last);
     if (last === model.last) return;
     if (last > model.last || !this.#sourceStarting) {
       this.fail(
@@ -270,8 +248,8 @@ export class Oracle implements RecorderOracle {
       const text = `${this.#promised} records were promised to be durable; after a crash the journal ends at ${last}`;
       this.fail(new Violation('I1-lost', text));
     }
-    const ahead = Math.max(this.acknowledged, this.state.applied);
-    if (last < ahead) {
+    const ahead = Math.max(this.replica.acknowledged, this.replica.state.applied);
+    if (last < ahead && this.before === undefined) {
       this.fail(
         new Violation(
           'I2-ahead',
@@ -285,7 +263,8 @@ export class Oracle implements RecorderOracle {
 
   #sourceRenamed(to: string): void {
     if (to.endsWith('.open')) this.#sourceStarting = false;
-    if (to.endsWith('.seg')) this.#held.sealed(baseName(to), this.#options.source.disk.find(to)!.content());
+    if (to.endsWith('.seg'))
+      this.replica.held.sealed(baseName(to), this.#options.source.disk.find(to)!.content());
   }
 
   /** The first copy is durable when the second is written. */
@@ -293,58 +272,21 @@ export class Oracle implements RecorderOracle {
     const checkpoint = newestCopy(Buffer.from(bytes)) as CheckpointFile;
     const { applied } = checkpoint;
     this.gaps.checkpoint(checkpoint);
-    this.#volumesDurable('source', this.#sourceApplied, applied);
+    this.#volumesDurable(this.#sourceApplied, applied);
     this.#sourceApplied = applied;
   }
 
-  #destinationRenamed(to: string): void {
-    const { disk } = this.#options.destination;
-    if (to.endsWith('/destination-state.json'))
-      this.#stateMoved(newestCopy(disk.find(to)!.content()) as StateFile);
-    if (!to.endsWith('/status/destination.json')) return;
-    const bytes = disk.find(to)!.content();
-    this.#options.onStatus(bytes);
-    const { received } = this.#options.decodeStatus(bytes);
-    const held = this.#held.last();
-    if (received > held) {
-      const text = `${received} records are acknowledged as received; a power failure now would leave ${held}`;
-      this.fail(new Violation('I5-acknowledged', text));
-    }
-    this.acknowledged = Math.max(this.acknowledged, received);
-  }
-
-  #stateMoved(state: StateFile): void {
-    const { applied, consistent } = this.state;
-    this.state = state;
-    if (consistent && !state.consistent) this.#overwritten.add(applied);
-    if (state.applied === applied) return;
-    if (state.applied < applied) {
-      const text = `the destination's checkpoint goes back from ${applied} to ${state.applied}`;
-      this.fail(new Violation('I3-back', text));
-      return;
-    }
-    this.#volumesDurable('destination', applied, state.applied);
-    if (state.consistent) this.#destinationIsAtLeast(state.applied);
-  }
-
   /** A checkpoint counts only once what it says is on the medium. */
-  #volumesDurable(site: 'source' | 'destination', before: number, applied: number): void {
-    const { disk } = this.#options[site];
-    const paths = site === 'source' ? this.#options.sourceVolumes : this.#options.destinationVolumes;
-    const touched = new Set(
-      this.model
-        .records(before + 1, applied)
-        .filter(
-          ({ kind, flags }) =>
-            (kind === Kind.write || kind === Kind.zero) && (site === 'destination' || (flags & 1) === 0),
-        )
-        .map(({ volume }) => volume),
-    );
-    for (const index of touched) {
-      const path = paths[index]!;
-      if (disk.find(path)?.isSynced === true && disk.findDurable(path) !== undefined) continue;
+  #volumesDurable(before: number, applied: number): void {
+    const { source, sourceVolumes } = this.#options;
+    const data = this.model
+      .records(before + 1, applied)
+      .filter(({ kind, flags }) => (kind === Kind.write || kind === Kind.zero) && (flags & 1) === 0);
+    for (const index of new Set(data.map(({ volume }) => volume))) {
+      const path = sourceVolumes[index]!;
+      if (source.disk.find(path)?.isSynced === true && source.disk.findDurable(path) !== undefined) continue;
       this.fail(
-        new Violation('I6-checkpoint', `the ${site}'s checkpoint is at ${applied}; ${path} is not durable`),
+        new Violation('I6-checkpoint', `the source's checkpoint is at ${applied}; ${path} is not durable`),
       );
     }
   }
@@ -355,15 +297,14 @@ export class Oracle implements RecorderOracle {
     const folder = `${this.#options.sourceFolder}/journal`;
     const range = path.startsWith(`${folder}/`) ? parseSealedName(baseName(path)) : undefined;
     if (range === undefined || isCovered(disk, folder, range)) return;
-    const held = this.#held.last();
+    // What rots there after it was confirmed, no source can know of.
+    const held = Math.max(this.replica.held.last(), this.isRotten ? this.replica.acknowledged : 0);
     if (range.last > held) {
       this.fail(
         new Violation('I5-freed', `the source frees up to ${range.last}; the destination holds ${held}`),
       );
     }
-    const checkpoint = disk.findDurable(`${this.#options.sourceFolder}/checkpoint.json`);
-    const applied =
-      (checkpoint && (newestCopy(checkpoint.durableContent()) as CheckpointFile | undefined)?.applied) ?? 0;
+    const applied = this.#durableCheckpoint();
     if (range.last > applied) {
       this.fail(
         new Violation(
@@ -372,5 +313,16 @@ export class Oracle implements RecorderOracle {
         ),
       );
     }
+  }
+
+  #durableCheckpoint(): number {
+    const { source, sourceFolder } = this.#options;
+    const file = source.disk.findDurable(`${sourceFolder}/checkpoint.json`);
+    return (file && (newestCopy(file.durableContent()) as CheckpointFile | undefined)?.applied) ?? 0;
+  }
+
+  #newAppends(): Appends {
+    const { source, sourceFolder } = this.#options;
+    return new Appends(source.disk, `${sourceFolder}/journal`);
   }
 }

@@ -25,11 +25,11 @@ export class Reasons {
 
   #look(): void {
     this.#loop.after(LOOK_EVERY, () => {
-      const { state, sourceApplied, acknowledged, model, isSettled } = this.#oracle;
+      const { replica, sourceApplied, model, isSettled } = this.#oracle;
       const seen = [
-        state.applied,
+        replica.state.applied,
         sourceApplied,
-        acknowledged,
+        replica.acknowledged,
         model.last,
         this.#sites.every(({ group }) => group),
       ].join();
@@ -42,18 +42,7 @@ export class Reasons {
   }
 
   async #ask(seen: string): Promise<void> {
-    const reasons: unknown[] = [];
-    for (const { group, startError } of this.#sites) {
-      // A site that is not there says nothing; why it cannot start, it did.
-      if (group === undefined) reasons.push(startError ?? 'starting');
-      else {
-        const status = await group.status();
-        reasons.push(
-          ...status.waits,
-          ...(status.role === 'source' ? status.streams.flatMap(({ waits }) => waits) : []),
-        );
-      }
-    }
+    const reasons = await reasonsOf(this.#sites);
     // While it is tried again there is none for a moment.
     this.#silent = reasons.length > 0 || seen !== this.#seen || this.#oracle.isSettled ? 0 : this.#silent + 1;
     if (this.#silent < 3) return;
@@ -61,4 +50,19 @@ export class Reasons {
       new Violation('no-reason', `nothing has moved for ${PATIENCE} ms, and nobody says why`),
     );
   }
+}
+
+/** Why the sites stand still, in their own words. */
+export async function reasonsOf(sites: readonly Site[]): Promise<string[]> {
+  const reasons: string[] = [];
+  for (const { group, startError } of sites) {
+    // A site that is not there says nothing; why it cannot start, it did.
+    if (group === undefined) reasons.push(startError ?? 'starting');
+    else {
+      const status = await group.status();
+      const streams = status.role === 'source' ? status.streams.flatMap(({ waits }) => waits) : [];
+      reasons.push(...[...status.waits, ...streams].map(({ message }) => message));
+    }
+  }
+  return reasons;
 }

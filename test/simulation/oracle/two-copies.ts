@@ -15,6 +15,11 @@ export function newestCopy(bytes: Buffer): unknown {
   return newest === undefined ? undefined : JSON.parse(newest.text);
 }
 
+/** Whether the copy that begins there is one. */
+export function isWholeCopy(bytes: Buffer, at: number): boolean {
+  return parse(bytes.subarray(at, at + COPY_SIZE)) !== undefined;
+}
+
 function parse(bytes: Buffer): Copy | undefined {
   const end = bytes.indexOf('\n');
   if (end <= 0 || end > 128) return undefined;

@@ -1,10 +1,12 @@
 /** A scenario as the two daemons' configurations. */
 import type { DestinationGroupConfig, SourceGroupConfig, VolumeConfig } from '../../../src/config/config.ts';
+import type { LinksConfig } from '../../../src/daemon/links.ts';
 import { PROGRAM_NAMES, type Scenario } from '../scenario.ts';
 
 export const GROUP = 'g';
 /** The group's folder, on either site. */
 export const FOLDER = '/buffer/g';
+const LINE = 'line';
 export const SNAPSHOTS = '/snapshots/g';
 const KEY = Buffer.alloc(32, 7);
 
@@ -14,7 +16,7 @@ export function keyOf({ keyed }: Scenario): Buffer | undefined {
   return keyed ? KEY : undefined;
 }
 
-function volumesOf({ volumes }: Scenario): VolumeConfig[] {
+export function placedVolumes({ volumes }: Scenario): (VolumeConfig & { readonly size: number })[] {
   return volumes.map((size, index) => ({ name: `v${index}`, path: volumePath(index), size }));
 }
 
@@ -27,16 +29,28 @@ export function sourceConfig(scenario: Scenario): SourceGroupConfig {
     quota: sourceQuota,
     objective: undefined,
     key: keyOf(scenario),
-    volumes: volumesOf(scenario),
+    volumes: placedVolumes(scenario),
     segment: { size: segmentSize, age: segmentAge, compression, dropOverwritten },
     coalesce: true,
     timedMarkers: [],
     whenFull,
     nbd: { socket: '/simulated', tcp: undefined, connections: 16 },
     destinations: [
-      { name: 'there', transport: { kind: 'folder', path: FOLDER }, parallel, link: undefined, weight: 1 },
+      {
+        name: 'there',
+        transport: { kind: 'folder', path: FOLDER },
+        parallel,
+        link: scenario.week === undefined ? undefined : LINE,
+        weight: 1,
+      },
     ],
   };
+}
+
+export function linksConfig(scenario: Scenario): LinksConfig {
+  const { week, parallel } = scenario;
+  const links = week === undefined ? [] : [{ name: LINE, week, files: parallel, copyShare: 0.5 }];
+  return { links, groups: [sourceConfig(scenario)], transfers: 16 };
 }
 
 export function destinationConfig(scenario: Scenario): DestinationGroupConfig {
@@ -47,7 +61,7 @@ export function destinationConfig(scenario: Scenario): DestinationGroupConfig {
     quota: scenario.destinationQuota,
     objective: undefined,
     key: keyOf(scenario),
-    volumes: volumesOf(scenario),
+    volumes: placedVolumes(scenario),
     snapshotFolder: SNAPSHOTS,
     markers: PROGRAM_NAMES.map((name) => ({ name, run: [name], timeLimit: 1500, wait: name === 'backup' })),
     retention: undefined,

@@ -11,6 +11,7 @@ import {
   type Transport,
   type TransportErrorCode,
 } from '../../../src/transfer/transport.ts';
+import type { LineWatch } from '../oracle/line.ts';
 import type { Dice } from '../platform/dice.ts';
 import type { Machine } from '../platform/machine.ts';
 import type { Program } from '../platform/program.ts';
@@ -73,6 +74,8 @@ export class FileServer {
   /** Counts up when the machine goes down: what was under way is cut. */
   generation = 0;
   up = true;
+  /** Where the link has a schedule. */
+  line: LineWatch | undefined;
   onArrival: () => void = () => undefined;
 
   constructor(machine: Machine, folder: string, dice: Dice) {
@@ -177,7 +180,16 @@ export class SimulatedTransport implements Transport {
     this.#files = program.platform.files;
   }
 
-  async put(source: LocalFile, name: string, { signal, onProgress }: TransferOptions): Promise<void> {
+  async put(source: LocalFile, name: string, options: TransferOptions): Promise<void> {
+    this.#server.line?.fileBegins();
+    try {
+      await this.#put(source, name, options);
+    } finally {
+      if (this.#program.alive) this.#server.line?.fileEnds();
+    }
+  }
+
+  async #put(source: LocalFile, name: string, { signal, onProgress, pace }: TransferOptions): Promise<void> {
     const bytes = this.#readSource(source);
     const { machine, dice } = this.#server;
     const { disk } = machine;
@@ -190,7 +202,9 @@ export class SimulatedTransport implements Transport {
     inode.resize(done);
     onProgress?.(done);
     while (done < source.size) {
-      const piece = Math.min(PIECE, source.size - done);
+      const wanted = Math.min(PIECE, source.size - done);
+      const piece = (await pace?.(wanted)) ?? wanted;
+      this.#server.line?.sent(piece);
       await this.#wait(piece / this.#server.weather.speed, signal);
       if (dice.chance(this.#server.weather.full) || disk.freeAt(part) < piece) throw failure('NoSpace');
       if (disk.find(part) !== inode) throw failure('NotFound');
@@ -255,7 +269,8 @@ export class SimulatedTransport implements Transport {
   }
 
   async #answer(signal: AbortSignal): Promise<void> {
-    const { weather, dice } = this.#server;
+    const { weather, dice, line } = this.#server;
+    line?.used();
     await this.#wait(weather.latency * (0.5 + dice.fraction()), signal);
     if (dice.chance(weather.cut)) throw failure('ConnectionLost');
   }

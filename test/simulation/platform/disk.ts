@@ -16,6 +16,9 @@ interface NameChange {
   readonly rename: number;
 }
 
+/** Directory → its files as they are on the medium. */
+export type DiskImage = ReadonlyMap<string, ReadonlyMap<string, Inode>>;
+
 export interface LossPolicy {
   /** Whether a change of names that was not synced is on the medium all the same. */
   readonly name: () => boolean;
@@ -144,6 +147,22 @@ export class Disk {
     return [...(this.#durable.get(directory)?.keys() ?? [])];
   }
 
+  /** What is on the medium now, to be set back to: {@link restore}. */
+  image(): DiskImage {
+    return new Map([...this.#durable].map(([directory, names]) => [directory, copyOf(names)]));
+  }
+
+  restore(image: DiskImage): void {
+    this.#directories.clear();
+    this.#durable.clear();
+    this.#pending = [];
+    for (const [directory, names] of image) {
+      const copies = copyOf(names);
+      this.#directories.set(directory, copies);
+      this.#durable.set(directory, new Map(copies));
+    }
+  }
+
   losePower(policy: LossPolicy): void {
     const fates = new Map<number, boolean>();
     for (const change of this.#pending) {
@@ -176,6 +195,10 @@ export class Disk {
     if (inode === undefined) names?.delete(name);
     else names?.set(name, inode);
   }
+}
+
+function copyOf(names: ReadonlyMap<string, Inode>): Names {
+  return new Map([...names].map(([name, inode]) => [name, inode.durableCopy()]));
 }
 
 function mountOf(path: string): string {

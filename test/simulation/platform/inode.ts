@@ -60,6 +60,11 @@ export class Inode {
     );
   }
 
+  /** Whether a sync ever gave up what it was to write. */
+  get hasLost(): boolean {
+    return this.#dropped.length > 0;
+  }
+
   /** Whether the change that was the `made`th is on the medium. */
   holds(made: number): boolean {
     return made <= this.#synced && !this.#dropped.some(({ after, to }) => made > after && made <= to);
@@ -160,6 +165,9 @@ export class Inode {
   /** A medium that rots: unnoticed by whoever wrote it. */
   flipBit(position: number, bit: number): void {
     if (position < this.#bytes.length) this.#bytes[position]! ^= 1 << bit;
+    const medium = this.#medium?.bytes;
+    if (medium !== undefined && medium !== this.#bytes && position < medium.length)
+      medium[position]! ^= 1 << bit;
   }
 
   /** What the medium surely holds: all that was not synced is gone. */
@@ -174,6 +182,19 @@ export class Inode {
     copy.#size = this.#size;
     for (const change of this.#changes.toReversed()) copy.#undo(change);
     return copy.content();
+  }
+
+  /** Another file that holds what the medium holds. */
+  durableCopy(): Inode {
+    const copy = new Inode();
+    const content = this.durableContent();
+    copy.resize(content.length);
+    for (let at = 0; at < content.length; at += PAGE) {
+      const page = content.subarray(at, at + PAGE);
+      if (page.some((byte) => byte !== 0)) copy.write(page, at);
+    }
+    copy.sync();
+    return copy;
   }
 
   loseMemory(loss: Loss): void {

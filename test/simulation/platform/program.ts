@@ -88,3 +88,15 @@ export class Program {
     this.machine.unregister(this);
   }
 }
+
+/** One that looks at what the machine's disk holds when all others have done their work. */
+export function readerOn(machine: Machine, dice: Dice): Program {
+  return new Program({
+    machine,
+    dice,
+    clones: false,
+    processes: { run: () => Promise.reject(new Error('a reader runs no programs')) },
+    onDeath: () => undefined,
+    onUncaught: (error) => machine.loop.fail(error),
+  });
+}

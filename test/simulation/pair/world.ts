@@ -1,0 +1,73 @@
+/** What one site's daemon is built on: its program's platform, threads without threads, and the server in the middle. */
+import { buildDestinationWorker, buildSourceBack } from '../../../src/daemon/build-threads.ts';
+import { SourceHost } from '../../../src/daemon/source-host.ts';
+import type { World } from '../../../src/daemon/world.ts';
+import type { Log } from '../../../src/platform/log.ts';
+import type { Events, RemoteThread } from '../../../src/platform/node/threads.ts';
+import type { Oracle } from '../oracle/oracle.ts';
+import type { Dice } from '../platform/dice.ts';
+import type { Program } from '../platform/program.ts';
+import { startSimulatedThread, type Emit, type Thread } from '../platform/threads.ts';
+import { FrontEnd } from './front-end.ts';
+import { RecordedVolume } from './recorder.ts';
+import { SimulatedTransport, type FileServer } from './server.ts';
+
+export interface WorldOptions {
+  readonly program: Program;
+  readonly log: Log;
+  readonly oracle: Oracle;
+  readonly server: FileServer;
+  readonly dice: Dice;
+  readonly onFrontEnd: (frontEnd: FrontEnd) => void;
+  /** A thread ended without being asked to. */
+  readonly onThreadEnd: (error: Error) => void;
+}
+
+export function makeWorld(options: WorldOptions): World {
+  const { program, log, oracle, server, dice, onFrontEnd } = options;
+  const thread = <T extends object>(
+    events: Events,
+    onExit: (error: Error) => void,
+    build: (thread: Thread, emit: Emit) => T,
+  ): RemoteThread<T> => {
+    const ended = (error: Error): void => {
+      options.onThreadEnd(error);
+      onExit(error);
+    };
+    return startSimulatedThread(program, events, ended, build);
+  };
+  return {
+    platform: program.platform,
+    threads: {
+      sourceBack: (back, onExit) => thread({}, onExit, ({ platform }) => buildSourceBack(platform, back)),
+      sourceHost: (host, events, onExit) =>
+        thread(events, onExit, (own, emit) => {
+          return new SourceHost(own.platform, host, emit, (volumes) => {
+            const recorded = volumes.map((volume, index) => new RecordedVolume(volume, index, oracle));
+            oracle.sourceServes(volumes);
+            const frontEnd = new FrontEnd(own, recorded);
+            onFrontEnd(frontEnd);
+            return frontEnd;
+          });
+        }),
+      destinationWorker: (worker, events, onExit) =>
+        thread(events, onExit, ({ platform }) =>
+          buildDestinationWorker(platform, log, worker, () => {
+            throw new Error('nobody mounts anything here');
+          }),
+        ),
+    },
+    lockGroup: (_, folder) => {
+      program.platform.files.makeDirectory(folder);
+      return { release: () => undefined };
+    },
+    transport: () => new SimulatedTransport(server, program),
+    watch: (_, onChange) => {
+      // An event may be missed.
+      server.onArrival = () => {
+        if (dice.chance(0.8)) program.after(dice.fraction() * 5, onChange);
+      };
+      return () => (server.onArrival = () => undefined);
+    },
+  };
+}

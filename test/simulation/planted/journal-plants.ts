@@ -1,0 +1,155 @@
+/** Breaks of what keeps the journal whole and in order, at both sites. */
+import { edit, plant, plantFrom, type Plant } from './plant.ts';
+
+export const JOURNAL_PLANTS: readonly Plant[] = [
+  plant(
+    'I1',
+    'a flush does not sync the open segment',
+    2000,
+    edit('capture/journal-writer.ts', 'if (target >= current.header.first) await current.file.sync();'),
+  ),
+  plant(
+    'I1',
+    'a closed segment is not synced',
+    2000,
+    edit('capture/journal-writer.ts', 'for (const { open } of closing) await open.file.sync();'),
+  ),
+  plant(
+    'I1',
+    'the names of journal files are not synced',
+    2000,
+    edit(
+      'capture/journal-writer.ts',
+      'if (entries) await this.#options.files.syncDirectoryLater(this.#options.folder);',
+    ),
+  ),
+  plant(
+    'I1',
+    'a write whose append failed is acknowledged',
+    2000,
+    edit(
+      'capture/captured-volume.ts',
+      'throw toHostError(error, `cannot journal a write to volume ${this.name}`);',
+    ),
+  ),
+  plant(
+    'I2',
+    'what is recovered is handed on without a sync',
+    3000,
+    edit('capture/group-host.ts', 'file.syncNow();'),
+  ),
+  plant(
+    'I2',
+    'what a failed sync may have given up is synced again without being written again',
+    600,
+    edit('capture/group-host.ts', 'rewrite(file, raw.end);'),
+  ),
+  plant(
+    'I2',
+    'a trim is not seen by reads',
+    100,
+    edit('capture/captured-volume.ts', 'this.index.addZero(offset, length, this.#group.writer.generation);'),
+  ),
+  plant(
+    'I2',
+    'the index is not filled again after a restart',
+    600,
+    edit('capture/group-host.ts', 'this.#reindex(raw, generation);'),
+  ),
+  plant(
+    'I2',
+    'the source moves its checkpoint before its volumes are synced',
+    100,
+    edit('daemon/source-back.ts', 'this.#volumes.sync();'),
+  ),
+  plant(
+    'I2',
+    'what changes is marked after the checkpoint says so',
+    2000,
+    edit(
+      'daemon/source-back.ts',
+      'map.sync();\n    this.#move({ ...this.#checkpoint, ...position });',
+      'this.#move({ ...this.#checkpoint, ...position });\n    map.sync();',
+    ),
+  ),
+  plant(
+    'I2',
+    'what was copied is marked no more though it is left out',
+    400,
+    edit('daemon/source-back.ts', 'tracker.shipped(records.slice(leftOut));', 'tracker.shipped(records);'),
+  ),
+  plant(
+    'I3',
+    'what is written while nothing is shipped is not marked',
+    100,
+    edit('daemon/source-back.ts', 'tracker.leftOut(records.slice(0, leftOut));'),
+  ),
+  plant(
+    'I6',
+    'a torn block of the change map is taken for one that has nothing marked',
+    3000,
+    edit('capture/change-map.ts', 'unreadable += 1;\n      markBlock(volume, i);', 'unreadable += 1;'),
+  ),
+  plant(
+    'I3',
+    'segments are applied past a hole, and the digest is ignored',
+    600,
+    edit(
+      'destage/inbox-plan.ts',
+      'if (first > received) return undefined;',
+      "if (first > received) return { kind: 'receive', entry };",
+    ),
+    edit('destage/received-journal.ts', 'if (header.digestBefore === expected.digest) return;', 'return;'),
+  ),
+  plant(
+    'I3',
+    'a write that is overwritten in part only is dropped',
+    600,
+    edit(
+      'journal/seal.ts',
+      'if (coverage.contains(record.offset, end)) continue;',
+      'if (coverage.contains(record.offset, record.offset + 1)) continue;',
+    ),
+  ),
+  plant(
+    'I3',
+    'records are applied in no order',
+    600,
+    edit('volume/volume-set.ts', 'for (const record of data) {', 'for (const record of data.toReversed()) {'),
+  ),
+  plantFrom(30)(
+    'I4',
+    'what arrives is not checked',
+    2000,
+    edit('destage/received-journal.ts', 'if (whole) reader.verify();'),
+  ),
+  plantFrom(30)(
+    'I4',
+    'the CRCs of frames and records are not looked at',
+    2000,
+    edit(
+      'journal/record.ts',
+      'if (crc32(buffer.subarray(at + 4, end), seed) !== buffer.readUInt32BE(at)) return undefined;',
+    ),
+    edit(
+      'journal/segment/format.ts',
+      'crc32(bytes.subarray(FRAME_HEADER_SIZE), crc32(bytes.subarray(0, 28))) !== bytes.readUInt32BE(28)',
+      'false',
+    ),
+  ),
+  plant(
+    'I4',
+    'a segment that does not continue the journal is joined',
+    600,
+    edit('destage/received-journal.ts', 'if (header.digestBefore === expected.digest) return;', 'return;'),
+  ),
+  plant(
+    'I4',
+    'nobody says that a segment is refused whenever it comes',
+    600,
+    edit(
+      'destage/destination-group.ts',
+      "this.#waits.set('refusal', refusalReason(this.#refused(), this.#facts.received));",
+    ),
+  ),
+];
