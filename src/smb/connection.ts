@@ -6,23 +6,24 @@
  * - Silence for half the time limit while something is under way brings an ECHO, silence for all of it the end.
  */
 import { connect, type Socket } from 'node:net';
-import { TRANSFORM_ID, type Encryption } from './crypto/encryption.ts';
-import type { Signer } from './crypto/signing.ts';
+import { TRANSFORM_ID } from './crypto/encryption.ts';
 import { creditCharge, Credits } from './credits.ts';
 import { malformed, SmbError } from './errors.ts';
 import { FRAME_MAX, PATIENCE, QUEUE_MAX } from './limits.ts';
-import {
-  COMMANDS,
-  decodeHeader,
-  encodeHeader,
-  FLAG_SIGNED,
-  HEADER_LENGTH,
-  UNSOLICITED,
-  type Command,
-  type ResponseHeader,
-} from './messages/header.ts';
+import { COMMANDS, UNSOLICITED, type ResponseHeader } from './messages/header.ts';
 import { encodeEmptyRequest } from './messages/session-setup.ts';
-import { STATUS_PENDING, statusError } from './status.ts';
+import {
+  authenticate,
+  cancelled,
+  encodeCancel,
+  encodeRequest,
+  messagesIn,
+  type Exchange,
+  type Pending,
+  type Protection,
+  type Request,
+} from './request.ts';
+import { STATUS_PENDING } from './status.ts';
 import { frameHeader, FrameReader } from './wire/frames.ts';
 
 export interface ConnectionOptions {
@@ -31,53 +32,6 @@ export interface ConnectionOptions {
   /** Milliseconds without a sign of life while something is under way. */
   readonly timeout: number;
 }
-
-/** How messages of a session are kept safe; one of both. */
-export interface Protection {
-  readonly sessionId: bigint;
-  readonly signer: Signer;
-  /** Undefined when no cipher was agreed on. */
-  readonly encryption: Encryption | undefined;
-}
-
-export interface Request {
-  readonly command: Command;
-  readonly body: Buffer;
-  /** Behind the body, as it is: a WRITE's data. */
-  readonly data?: Buffer;
-  /** Bytes that the answer may carry: a READ's or a listing's. */
-  readonly expected?: number;
-  readonly treeId?: number;
-  /** Of a session that has no keys yet. */
-  readonly sessionId?: bigint;
-  readonly encrypt?: boolean;
-  readonly signal?: AbortSignal | undefined;
-}
-
-export interface Exchange {
-  readonly header: ResponseHeader;
-  /** The answer, header included. */
-  readonly message: Buffer;
-  /** What was sent, in pieces. */
-  readonly sent: readonly Buffer[];
-}
-
-/** A request that waits for credits, or for its answer. */
-interface Pending {
-  readonly request: Request;
-  readonly charge: number;
-  readonly resolve: (exchange: Exchange) => void;
-  readonly reject: (error: SmbError) => void;
-  /** Of whether the answer has to be signed or encrypted. */
-  readonly protection: Protection | undefined;
-  messageId: bigint;
-  asyncId: bigint | undefined;
-  sentAt: number;
-  sent: readonly Buffer[];
-}
-
-/** Not signed, because the server has no keys for it any more (MS-SMB2 3.3.5.2.9). */
-const STATUS_USER_SESSION_DELETED = 0xc0000203;
 
 export class Connection {
   /** Set once the log-on is complete. */
@@ -194,21 +148,10 @@ export class Connection {
 
   #transmit(pending: Pending): void {
     const { request, charge, protection } = pending;
-    const header = encodeHeader({
-      command: request.command,
-      creditCharge: charge,
-      credits: this.#credits.wanted(charge),
-      messageId: pending.messageId,
-      treeId: request.treeId ?? 0,
-      sessionId: protection?.sessionId ?? request.sessionId ?? 0n,
-    });
-    const parts = [
-      Buffer.concat([header, request.body]),
-      ...(request.data === undefined ? [] : [request.data]),
-    ];
+    const parts = encodeRequest(pending, this.#credits.wanted(charge));
     pending.sent = parts;
     pending.sentAt = performance.now();
-    this.#write(parts as [Buffer, ...Buffer[]], protection, request.encrypt === true);
+    this.#write(parts, protection, request.encrypt === true);
   }
 
   #write(parts: [Buffer, ...Buffer[]], protection: Protection | undefined, encrypt: boolean): void {
@@ -229,20 +172,9 @@ export class Connection {
     pending.reject(cancelled(pending.request));
     const place = this.#queue.indexOf(pending);
     if (place >= 0) this.#queue.splice(place, 1);
-    else if (this.#underWay.has(pending.messageId)) this.#sendCancel(pending);
-  }
-
-  #sendCancel({ messageId, asyncId, request, protection }: Pending): void {
-    const header = encodeHeader({
-      command: 'cancel',
-      creditCharge: 0,
-      credits: 0,
-      messageId,
-      treeId: request.treeId ?? 0,
-      sessionId: protection?.sessionId ?? request.sessionId ?? 0n,
-      asyncId,
-    });
-    this.#write([Buffer.concat([header, encodeEmptyRequest()])], protection, request.encrypt === true);
+    else if (this.#underWay.has(pending.messageId)) {
+      this.#write([encodeCancel(pending)], pending.protection, pending.request.encrypt === true);
+    }
   }
 
   #receive(chunk: Buffer): void {
@@ -259,18 +191,10 @@ export class Connection {
     }
   }
 
-  /** One frame: a message, or several in a row that each name the next one's place (MS-SMB2 3.2.5.1.9). */
   #take(frame: Buffer): void {
     const isEncrypted = frame.length >= 4 && frame.readUInt32LE() === TRANSFORM_ID;
-    let rest = isEncrypted ? this.#decrypt(frame) : frame;
-    for (;;) {
-      const header = decodeHeader(rest);
-      const next = header.nextOffset;
-      if (next !== 0 && (next < HEADER_LENGTH || next >= rest.length))
-        throw malformed('a message that points nowhere');
-      this.#settle(header, next === 0 ? rest : rest.subarray(0, next), isEncrypted);
-      if (next === 0) return;
-      rest = rest.subarray(next);
+    for (const { header, message } of messagesIn(isEncrypted ? this.#decrypt(frame) : frame)) {
+      this.#settle(header, message, isEncrypted);
     }
   }
 
@@ -287,7 +211,7 @@ export class Connection {
     if (header.command !== COMMANDS[pending.request.command]) throw malformed('an answer to another command');
     const isInterim = header.status === STATUS_PENDING && header.asyncId !== undefined;
     // An interim answer need not be signed (MS-SMB2 3.2.5.1.3).
-    if (!isInterim || isEncrypted) this.#authenticate(pending, header, { message, isEncrypted });
+    if (!isInterim || isEncrypted) authenticate(pending, header, { message, isEncrypted });
     this.#credits.grant(header.credits);
     if (isInterim) {
       pending.asyncId = header.asyncId;
@@ -296,22 +220,6 @@ export class Connection {
     this.#underWay.delete(header.messageId);
     this.#credits.settle(pending.charge);
     pending.resolve({ header, message, sent: pending.sent });
-  }
-
-  #authenticate(
-    { protection, request }: Pending,
-    header: ResponseHeader,
-    { message, isEncrypted }: { readonly message: Buffer; readonly isEncrypted: boolean },
-  ): void {
-    if (protection === undefined || isEncrypted) return;
-    if (header.status === STATUS_USER_SESSION_DELETED) throw statusError(header.status, 'the session');
-    const isSigned = (header.flags & FLAG_SIGNED) !== 0;
-    if (request.encrypt === true || !isSigned || !protection.signer.verify(message)) {
-      throw new SmbError(
-        'INTEGRITY',
-        'an answer is not the server’s: its signature or its encryption is missing or wrong',
-      );
-    }
   }
 
   #onSilence(): void {
@@ -343,8 +251,4 @@ export class Connection {
     const why = cause === undefined ? 'the server closed the connection' : cause.message;
     return new SmbError('CONNECTION_LOST', `${where}: ${why}`, { cause });
   }
-}
-
-function cancelled({ command }: Request): SmbError {
-  return new SmbError('CANCELLED', `${command} was cancelled`);
 }

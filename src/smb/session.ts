@@ -1,6 +1,7 @@
 /** NEGOTIATE and the log-on (MS-SMB2 3.2.4.2, 3.2.5.2, 3.2.5.3). */
 import { randomBytes } from 'node:crypto';
-import { Connection, type ConnectionOptions, type Exchange } from './connection.ts';
+import { Connection, type ConnectionOptions } from './connection.ts';
+import type { Exchange } from './request.ts';
 import { CIPHERS, DIALECT_210, DIALECT_311, type CipherName } from './crypto/algorithms.ts';
 import { Encryption } from './crypto/encryption.ts';
 import { deriveSessionKeys } from './crypto/keys.ts';

@@ -1,5 +1,5 @@
 import { Buffers } from './buffers.ts';
-import type { Exchange, Request } from './connection.ts';
+import type { Exchange, Request } from './request.ts';
 import type { Session } from './session.ts';
 import { WRITE_FIRST } from './limits.ts';
 import { STATUS_SUCCESS, statusError } from './status.ts';
