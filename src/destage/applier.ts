@@ -42,6 +42,7 @@ export class Applier {
   #volumes: VolumeSet | undefined;
   #snapshots: Snapshots | undefined;
   #begun = LSN_NONE;
+  #lost = false;
   /** The record that was applied last. */
   #reached = LSN_NONE;
 
@@ -75,7 +76,22 @@ export class Applier {
   }
 
   sync(): void {
-    this.#volumes?.sync();
+    try {
+      this.#volumes?.sync();
+    } catch (error) {
+      this.#lost = true;
+      throw error;
+    }
+  }
+
+  /** A sync failed: what was applied since the checkpoint may be lost though a later one succeeds, and is applied again. */
+  get lost(): boolean {
+    return this.#lost;
+  }
+
+  /** What follows begins behind the checkpoint. */
+  begin(): void {
+    this.#lost = false;
   }
 
   /** How many there are, as far as it can be told without a volume that is away. */
@@ -192,7 +208,7 @@ export class Applier {
   }
 
   #attachVolumes(volumes: readonly AttachedVolume[]): void {
-    this.#volumes?.sync();
+    this.sync();
     this.close();
     this.#snapshots = undefined;
     const { paths } = this.#options;

@@ -273,6 +273,7 @@ export class DestinationBack {
     let bytes = 0;
     let state = this.#state;
     let done = 0;
+    this.#applier.begin();
     try {
       for (const segment of this.#journal.segments) {
         if (state.pending !== undefined || done === BATCH_SEGMENTS || bytes > BATCH_BYTES) break;
@@ -281,7 +282,7 @@ export class DestinationBack {
         bytes += segment.bytes;
       }
     } finally {
-      if (done > 0) {
+      if (done > 0 && !this.#applier.lost) {
         this.#applier.sync();
         this.#move(state);
         this.#journal.drop(done);
