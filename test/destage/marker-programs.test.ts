@@ -159,6 +159,7 @@ describe("a custom marker's program", function () {
     const running = await runGroup(site, { markers, processes });
     await until('the crowd', () => running.status().waiting?.code === 'markers-crowded');
     assert.equal(ends.length, BACKGROUND_MAX);
+    assert.equal(typeof running.status().waiting?.endsAt, 'number');
     ends[0]?.({ kind: 'exited', exitCode: 0 });
     await until('the next', () => ends.length === BACKGROUND_MAX + 1);
     await until('the end of the wait', () => running.status().waiting === undefined);
@@ -218,7 +219,9 @@ describe('the heartbeat of a destination', function () {
     const markers = [{ name: 'report', run: ['sleep', '100'] as const, timeLimit: 600_000, wait: true }];
     const running = await runGroup(site, { markers });
     await until('the program', () => running.status().waiting?.code === 'marker-running');
-    const { sequence } = running.status();
+    const { sequence, waiting } = running.status();
+    const limit = (waiting?.endsAt ?? 0) - (waiting?.since ?? 0);
+    assert.ok(Math.abs(limit - 600_000) < 10_000, `it ends after ${limit} ms at the latest`);
     await until('five beats', () => running.status().sequence > sequence + 5);
     await running.stop();
   });

@@ -28,7 +28,7 @@ const longest: DestinationStatus = {
   }),
   full: false,
   consistent: false,
-  waiting: { code: WORST.repeat(64), message: WORST.repeat(1000), since: LSN_MAX },
+  waiting: { code: WORST.repeat(64), message: WORST.repeat(1000), since: LSN_MAX, endsAt: LSN_MAX },
   verification: {
     pass: LSN_MAX,
     comparedBytes: LSN_MAX,
