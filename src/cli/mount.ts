@@ -12,14 +12,16 @@ export interface MountOptions {
   readonly point: string | undefined;
   /** A time, an LSN or a snapshot's name. */
   readonly at: string | undefined;
+  readonly writable: boolean;
   readonly json: boolean;
 }
 
-export async function mount({ state, group, point, at, json }: MountOptions): Promise<ExitCode> {
+export async function mount(options: MountOptions): Promise<ExitCode> {
+  const { state, group, point, at, writable, json } = options;
   const mounted = await ask(state, {
     method: 'POST',
     path: `/groups/${encodeURIComponent(group)}/mounts`,
-    body: { point: wantedPoint(point, at) } satisfies MountRequest,
+    body: { point: wantedPoint(point, at), writable } satisfies MountRequest,
     answer: mountEntrySchema,
   });
   if (json) printJson({ ...mounted, uris: mounted.exports.map(({ name }) => uriOf(mounted, name)) });
@@ -28,16 +30,17 @@ export async function mount({ state, group, point, at, json }: MountOptions): Pr
 }
 
 function mountedText(group: string, mounted: MountEntry): string[] {
-  const { name, snapshot, exports } = mounted;
+  const { name, snapshot, exports, writable } = mounted;
+  const how = writable ? 'writable' : 'read-only';
   const rows = exports.map((one) => [
     printable(one.volume),
     bytesText(one.size),
     printable(uriOf(mounted, one.name)),
   ]);
   return [
-    `Mounted ${printable(name)}, read-only: snapshot ${printable(snapshot.name)}, LSN ${snapshot.lsn}, ${timeText(snapshot.time)}.`,
+    `Mounted ${printable(name)}, ${how}: snapshot ${printable(snapshot.name)}, LSN ${snapshot.lsn}, ${timeText(snapshot.time)}.`,
     ...columns(rows).map((line) => `  ${line}`),
-    `It is there until "blockferry unmount ${group} ${printable(name)}", or until the daemon ends.`,
+    `It is there until "blockferry unmount ${group} ${printable(name)}", or until the daemon ends${writable ? '; what is written to it then is thrown away' : ''}.`,
   ];
 }
 

@@ -18,13 +18,16 @@ export function addRecovery(program: Command, finish: Finish): void {
     });
   program
     .command('mount')
-    .description('serve a recovery point over NBD, read-only, to look at it or to copy out of it')
+    .description(
+      'serve a recovery point over NBD, to look at it, to copy out of it or to try something on it',
+    )
     .argument('<group>', 'a group that this daemon is a destination of', name)
     .argument('[point]', 'a snapshot’s name or id')
     .option(
       '--at <point>',
       'the newest state at or before a time (2026-11-20T14:03:07Z) or an LSN; or a name',
     )
+    .option('--writable', 'what is written to it is thrown away when it is unmounted', false)
     .addOption(stateOption())
     .option('--json', 'as one line of JSON', false)
     .addHelpText('after', example('blockferry mount oracle --at 2026-11-20T14:03:07Z'))
@@ -32,7 +35,7 @@ export function addRecovery(program: Command, finish: Finish): void {
       async (
         group: string,
         point: string | undefined,
-        options: { state: string; at?: string; json: boolean },
+        options: { state: string; at?: string; writable: boolean; json: boolean },
       ) => {
         const { mount } = await import('./mount.ts');
         finish(await mount({ ...options, group, point, at: options.at }));

@@ -183,8 +183,8 @@ function appliedText(group: DestinationGroupStatus): string {
   return `up to LSN ${group.applied}${written}; received up to ${group.received}`;
 }
 
-function mountText({ name, lsn, time, mountedAt }: MountStatus): string {
-  return `${printable(name)}, LSN ${lsn} of ${timeText(time)}, since ${timeText(mountedAt)}`;
+function mountText({ name, lsn, time, writable, mountedAt }: MountStatus): string {
+  return `${printable(name)}, LSN ${lsn} of ${timeText(time)}${writable ? ', writable' : ''}, since ${timeText(mountedAt)}`;
 }
 
 function missingText(missing: DestinationGroupStatus['missing']): string {

@@ -16,7 +16,13 @@ import type {
   ViewsConfig,
 } from './config.ts';
 import { formatPath, type SettingPath } from './problems.ts';
-import { defaultApiSocket, defaultViewsSocket, groupFolder, snapshotFolder } from './rules/context.ts';
+import {
+  defaultApiSocket,
+  defaultViewsSocket,
+  groupFolder,
+  scratchFolder,
+  snapshotFolder,
+} from './rules/context.ts';
 import type { ConfigFile, DestinationFile, GroupFile, SourceFile } from './schema.ts';
 import type { Secrets } from './secrets.ts';
 
@@ -195,7 +201,7 @@ function buildDestination(
     snapshotFolder: snapshotFolder({ name, buffer, snapshots }, parts.platform),
     retention: group.retention && buildRetention(group.retention),
     timedSnapshots: timed && { times: timed.at, timeZone: timed['time-zone'] },
-    views: buildViews(name, group.views, state, parts),
+    views: buildViews(name, group, state, parts),
     markers: Object.entries(group.markers).map(([marker, { run, 'time-limit': timeLimit, wait }]) => {
       return { name: marker, run, timeLimit, wait };
     }),
@@ -206,15 +212,12 @@ function buildDestination(
   };
 }
 
-function buildViews(
-  group: string,
-  { socket, listen, connections }: DestinationFile['views'],
-  state: string,
-  { platform }: Parts,
-): ViewsConfig {
-  const path = socket ?? (listen === undefined ? defaultViewsSocket(state, group, platform) : undefined);
-  if (path !== undefined) return { address: { kind: 'socket', path }, connections };
-  return { address: { kind: 'tcp', ...(listen ?? { host: '127.0.0.1', port: 0 }) }, connections };
+function buildViews(name: string, group: DestinationFile, state: string, { platform }: Parts): ViewsConfig {
+  const { socket, listen, connections, 'scratch-size': size } = group.views;
+  const scratch = { folder: scratchFolder({ ...group, name }, platform), size };
+  const path = socket ?? (listen === undefined ? defaultViewsSocket(state, name, platform) : undefined);
+  if (path !== undefined) return { address: { kind: 'socket', path }, connections, scratch };
+  return { address: { kind: 'tcp', ...(listen ?? { host: '127.0.0.1', port: 0 }) }, connections, scratch };
 }
 
 function buildRetention({

@@ -177,6 +177,8 @@ export interface ViewsConfig {
     | { readonly kind: 'tcp'; readonly host: string; readonly port: number };
   /** Connections at once, all mounts of the group together. */
   readonly connections: number;
+  /** Where what is written to mounts is kept, and how many bytes of it a mount may have. */
+  readonly scratch: { readonly folder: string; readonly size: number };
 }
 
 export interface RetentionConfig extends RetentionPolicy {

@@ -63,6 +63,8 @@ export const MARKER_TIME_LIMIT = { min: SECOND, max: 7 * 24 * HOUR } as const;
 export const OBJECTIVE = { min: 10 * SECOND, max: 30 * 24 * HOUR } as const;
 export const ALARM_TIME_LIMIT = { min: SECOND, max: HOUR } as const;
 export const NBD_CONNECTIONS = { min: 1, max: 1024 } as const;
+/** Its table in memory has up to 8 MiB for each GiB. */
+export const SCRATCH_SIZE = { min: MIB, max: 64 * 1024 * MIB } as const;
 export const RECEIVER_CONNECTIONS = { min: 1, max: 1024 } as const;
 export const LOG_SIZE = { min: 64 * KIB, max: 1024 * MIB } as const;
 export const LOG_FILES = { min: 1, max: 100 } as const;

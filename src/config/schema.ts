@@ -239,6 +239,8 @@ function viewsSchema(context: PathContext) {
       listen: leaves.address().optional(),
       'allow-unauthenticated': leaves.flag().default(false),
       connections: leaves.integer(limits.NBD_CONNECTIONS).default(64),
+      scratch: leaves.path('write the folder that what is written to mounts is kept in', context).optional(),
+      'scratch-size': leaves.size('10 GiB', limits.SCRATCH_SIZE).default(10 * 1024 * MIB),
     })
     .prefault({});
 }

@@ -70,7 +70,8 @@ function addSource(path: SettingPath, group: SourceGroupConfig, add: Add): void 
 
 function addDestination(path: SettingPath, group: DestinationGroupConfig, add: Add): void {
   add([...path, 'snapshots'], folderTrouble(group.snapshotFolder));
-  const { address } = group.views;
+  const { address, scratch } = group.views;
+  add([...path, 'views', 'scratch'], folderTrouble(scratch.folder));
   if (address.kind === 'socket') add([...path, 'views', 'socket'], folderTrouble(dirname(address.path)));
   for (const marker of group.markers)
     add([...path, 'markers', marker.name, 'run', 0], programTrouble(marker.run[0]));

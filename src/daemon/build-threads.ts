@@ -13,8 +13,12 @@ export interface DestinationWorkerOptions {
   readonly snapshotFolder: string;
   readonly key: Buffer | undefined;
   readonly paths: ReadonlyMap<string, string>;
-  /** Where views of recovery points are served, and how many connections they may have. */
-  readonly views: { readonly address: NbdAddress; readonly connections: number };
+  /** Where views of recovery points are served, how many connections they may have, and where what is written to them goes. */
+  readonly views: {
+    readonly address: NbdAddress;
+    readonly connections: number;
+    readonly scratch: WorkerOptions['scratch'];
+  };
 }
 
 export function buildSourceBack({ files, random }: Platform, options: SourceBackOptions): SourceBack {
@@ -37,6 +41,7 @@ export function buildDestinationWorker(
     openSegment: (path) => openSegment(files, path, key),
     openStore: (volumes) => openSnapshotStore(files, log, { folder: snapshotFolder, volumes }),
     viewsAddress: options.views.address,
+    scratch: options.views.scratch,
     serve,
   });
 }

@@ -6,6 +6,7 @@ import { assert } from '../platform/errors.ts';
 import type { Log } from '../platform/log.ts';
 import type { Platform } from '../platform/platform.ts';
 import { choosePoint, type WantedPoint } from '../recovery/choose-point.ts';
+import { removeScratches, Scratch } from '../recovery/scratch.ts';
 import type { SnapshotInfo, SnapshotStore } from '../recovery/snapshot-store.ts';
 import type { SetVolume } from '../volume/volume-set.ts';
 import { Views, type View } from '../recovery/views.ts';
@@ -13,6 +14,7 @@ import { Views, type View } from '../recovery/views.ts';
 export interface MountFacts {
   readonly name: string;
   readonly snapshot: SnapshotInfo;
+  readonly writable: boolean;
   readonly address: NbdAddress;
   readonly exports: readonly { readonly volume: string; readonly name: string; readonly size: number }[];
   readonly mountedAt: number;
@@ -28,6 +30,8 @@ export interface ViewServer {
 
 export interface WorkerOptions extends Omit<DestinationBackOptions, 'openSnapshots'> {
   readonly viewsAddress: NbdAddress;
+  /** What is written to mounts: the folder, made when it is needed, and how many bytes a mount's may take. */
+  readonly scratch: { readonly folder: string; readonly size: number };
   readonly openStore: (volumes: readonly SetVolume[]) => SnapshotStore;
   /** Serves what is in the list, as it changes. */
   readonly serve: (volumes: readonly HostVolume[]) => ViewServer;
@@ -49,7 +53,13 @@ export class DestinationWorker extends DestinationBack {
   #turn: Promise<unknown> = Promise.resolve();
 
   constructor(platform: Pick<Platform, 'clock' | 'files'>, log: Log, options: WorkerOptions) {
-    const views = new Views(options.groupName, log);
+    const { folder, size } = options.scratch;
+    removeScratches(platform.files, folder);
+    let scratches = 0;
+    const views = new Views(options.groupName, log, () => {
+      scratches += 1;
+      return new Scratch(platform.files, { folder, number: scratches, size });
+    });
     super(platform.files, platform.clock, log, {
       ...options,
       openSnapshots: (volumes) => views.follow(options.openStore(volumes)),
@@ -64,14 +74,16 @@ export class DestinationWorker extends DestinationBack {
    * Offers a recovery point's volumes. @throws OperatorError as `choosePoint` and `Views.open` do, `NBD_ADDRESS`, or why
    * the snapshots cannot be had
    */
-  mount(wanted: WantedPoint): Promise<MountFacts> {
+  mount(wanted: WantedPoint, writable: boolean): Promise<MountFacts> {
     return this.#inTurn(async () => {
       // Listing opens the store, too.
-      const view = this.#views.open(choosePoint(await this.snapshots(), wanted));
+      const view = this.#views.open(choosePoint(await this.snapshots(), wanted), { writable });
       try {
         const { address } = (this.#serving ??= await this.#serve());
         this.#volumes.push(...view.volumes.map(({ volume }) => volume));
-        this.#log.info(`mounted ${view.name}, read-only`, { lsn: view.point.lsn });
+        this.#log.info(`mounted ${view.name}, ${writable ? 'on a scratch file' : 'read-only'}`, {
+          lsn: view.point.lsn,
+        });
         return this.#factsOf(view, address);
       } catch (error) {
         this.#views.close(view);
@@ -126,11 +138,12 @@ export class DestinationWorker extends DestinationBack {
     return hungUp;
   }
 
-  #factsOf({ name, point, volumes }: View, address: NbdAddress): MountFacts {
+  #factsOf({ name, point, volumes, scratch }: View, address: NbdAddress): MountFacts {
     const exports = volumes.map(({ name: volume, volume: { name: exportName, size } }) => {
       return { volume, name: exportName, size };
     });
-    return { name, snapshot: point, address, exports, mountedAt: this.#platform.clock.now() };
+    const writable = scratch !== undefined;
+    return { name, snapshot: point, writable, address, exports, mountedAt: this.#platform.clock.now() };
   }
 
   /** One at a time: a server that closes keeps its address until it has. */

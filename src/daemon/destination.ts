@@ -116,8 +116,8 @@ function runningDestination(
     },
     createSnapshot: async (name) => entryOf(await own.create(name)),
     deleteSnapshot: (id) => group.deleteSnapshot(id),
-    async mount({ point }) {
-      const mount = mountOf(await back.call.mount(point));
+    async mount({ point, writable }) {
+      const mount = mountOf(await back.call.mount(point, writable));
       mounts.set(mount.name, mount);
       return mount;
     },
@@ -208,7 +208,9 @@ function statusOf(
     missing: report.missing,
     setAside: report.setAside,
     snapshots,
-    mounts: mounts.map(({ name, snapshot: { lsn, time }, mountedAt }) => ({ name, lsn, time, mountedAt })),
+    mounts: mounts.map(({ name, snapshot: { lsn, time }, writable, mountedAt }) => {
+      return { name, lsn, time, writable, mountedAt };
+    }),
     buffer: { folder: config.folder, used: report.used, quota: config.quota, room: report.room },
     waits: report.waits.map(toldWait),
   };

@@ -8,8 +8,11 @@
  * one: `follow` is called before that one is given anything to do.
  */
 import { assert, describeError, OperatorError } from '../platform/errors.ts';
+import type { HostVolume } from '../nbd/front-end.ts';
 import type { Log } from '../platform/log.ts';
-import type { SnapshotInfo, SnapshotStore } from './snapshot-store.ts';
+import type { Scratch } from './scratch.ts';
+import { ScratchVolume } from './scratch-volume.ts';
+import type { SnapshotInfo, SnapshotReader, SnapshotStore } from './snapshot-store.ts';
 import { ViewedVolume } from './viewed-volume.ts';
 
 /** Open at once, in one group. */
@@ -19,29 +22,40 @@ export interface View {
   /** The recovery point's, with a number behind it when another view has that already. */
   readonly name: string;
   readonly point: SnapshotInfo;
-  readonly volumes: readonly { readonly name: string; readonly volume: ViewedVolume }[];
+  readonly volumes: readonly ViewVolume[];
+  /** What is written to it; undefined: it is read only. */
+  readonly scratch: Scratch | undefined;
+}
+
+export interface ViewVolume {
+  readonly name: string;
+  /** As it is offered. */
+  readonly volume: HostVolume;
+  readonly base: ViewedVolume;
 }
 
 export class Views {
   readonly #group: string;
   readonly #log: Log;
+  readonly #makeScratch: () => Scratch;
   readonly #views = new Map<string, View>();
   #store: SnapshotStore | undefined;
 
-  constructor(group: string, log: Log) {
+  constructor(group: string, log: Log, makeScratch: () => Scratch) {
     this.#group = group;
     this.#log = log;
+    this.#makeScratch = makeScratch;
   }
 
   /** What is open is read from this store from now on. */
   follow<T extends SnapshotStore>(store: T): T {
     this.#store = store;
     for (const { name, volumes } of this.#views.values()) {
-      for (const { volume } of volumes) {
+      for (const { base } of volumes) {
         try {
-          volume.renew();
+          base.renew();
         } catch (error) {
-          this.#log.error(`${volume.name} of mount ${name} cannot be read: ${describeError(error)}`);
+          this.#log.error(`${base.name} of mount ${name} cannot be read: ${describeError(error)}`);
         }
       }
     }
@@ -50,27 +64,30 @@ export class Views {
 
   /**
    * Opens every volume of a snapshot of the store; nothing is read or copied. As long as it is open the snapshot cannot be
-   * deleted. @throws OperatorError `MOUNTS_MAX`, and as `SnapshotStore.open` does
+   * deleted. @throws OperatorError `MOUNTS_MAX`, and as `SnapshotStore.open` does; the operating system's
    */
-  open(point: SnapshotInfo): View {
+  open(point: SnapshotInfo, options: { readonly writable: boolean }): View {
     const store = this.#store;
     assert(store !== undefined, 'the store was opened before it is looked into');
     if (this.#views.size >= VIEWS_MAX) throw tooMany(this.#group);
     const name = this.#freeName(point.name);
-    const volumes: { name: string; volume: ViewedVolume }[] = [];
+    const bases: { name: string; base: ViewedVolume }[] = [];
+    let scratch: Scratch | undefined;
     try {
       for (const volume of store.volumesOf(point.id)) {
-        const open = (): ReturnType<SnapshotStore['open']> => this.#open(point.id, volume);
-        volumes.push({
-          name: volume,
-          volume: new ViewedVolume(`${this.#group}/${volume}@${name}`, open),
-        });
+        const open = (): SnapshotReader => this.#open(point.id, volume);
+        bases.push({ name: volume, base: new ViewedVolume(`${this.#group}/${volume}@${name}`, open) });
       }
+      if (options.writable) scratch = this.#makeScratch();
     } catch (error) {
-      for (const { volume } of volumes) volume.close();
+      for (const { base } of bases) base.close();
       throw error;
     }
-    const view = { name, point, volumes };
+    const volumes = bases.map(({ name: volume, base }, number): ViewVolume => {
+      const offered = scratch === undefined ? base : new ScratchVolume(base, scratch, number);
+      return { name: volume, base, volume: offered };
+    });
+    const view = { name, point, volumes, scratch };
     this.#views.set(name, view);
     return view;
   }
@@ -84,17 +101,18 @@ export class Views {
     });
   }
 
-  /** Nobody asks its volumes for anything any more. */
+  /** Nobody asks its volumes for anything any more; what was written to them is thrown away. */
   close(view: View): void {
     this.#views.delete(view.name);
-    for (const { volume } of view.volumes) volume.close();
+    for (const { base } of view.volumes) base.close();
+    view.scratch?.close();
   }
 
   list(): View[] {
     return [...this.#views.values()];
   }
 
-  #open(id: string, volume: string): ReturnType<SnapshotStore['open']> {
+  #open(id: string, volume: string): SnapshotReader {
     assert(this.#store !== undefined, 'a store that was opened');
     return this.#store.open(id, volume);
   }

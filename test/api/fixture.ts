@@ -110,7 +110,7 @@ export class PretendedDaemon implements DaemonControl {
     return { ...newest, name };
   }
 
-  async mount(group: string, { point }: MountRequest): Promise<MountEntry> {
+  async mount(group: string, { point, writable }: MountRequest): Promise<MountEntry> {
     const snapshots = await this.snapshots(group);
     const called = point.kind === 'snapshot' ? point.called : '';
     const snapshot = snapshots.find(({ name }) => name === called) ?? snapshots.at(-1);
@@ -119,6 +119,7 @@ export class PretendedDaemon implements DaemonControl {
     return {
       name: snapshot.name,
       snapshot,
+      writable,
       address: { kind: 'socket', path: '/run/blockferry/mail views.sock' },
       exports: [{ volume: 'data', name: `${group}/data@${snapshot.name}`, size: 1024 ** 4 }],
       mountedAt: MARKER_TIME,

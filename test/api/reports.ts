@@ -66,7 +66,9 @@ const destination: DestinationGroupStatus = {
   missing: [],
   setAside: 0,
   snapshots: 5,
-  mounts: [{ name: 'before-upgrade', lsn: 8000, time: NOW - 3_600_000, mountedAt: NOW - 60_000 }],
+  mounts: [
+    { name: 'before-upgrade', lsn: 8000, time: NOW - 3_600_000, writable: true, mountedAt: NOW - 60_000 },
+  ],
   buffer: { ...buffer, folder: '/var/spool/blockferry/mail' },
   waits: [],
 };

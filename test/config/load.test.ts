@@ -202,6 +202,7 @@ alarms: { run: [/bin/mail, root], time-limit: 30 s, at-least: error }
           views: {
             address: { kind: 'socket', path: join(folder, 'state/oracle.views.sock') },
             connections: 64,
+            scratch: { folder: join(folder, 'buffer/oracle/scratch'), size: 10_737_418_240 },
           },
           snapshotFolder: join(folder, 'snapshots/oracle'),
           markers: [

@@ -49,7 +49,11 @@ describe('a group that cannot start', function () {
     snapshotFolder: join(folder, 'ext4', 'g', 'snapshots'),
     retention: undefined,
     timedSnapshots: undefined,
-    views: { address: { kind: 'tcp', host: '127.0.0.1', port: 0 }, connections: 4 },
+    views: {
+      address: { kind: 'tcp', host: '127.0.0.1', port: 0 },
+      connections: 1,
+      scratch: { folder: join(folder, 'scratch'), size: 2 ** 30 },
+    },
     markers: [],
     login: undefined,
   });

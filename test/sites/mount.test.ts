@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { mountEntrySchema, type MountEntry } from '../../src/api/contract/mounts.ts';
 import { uriOf } from '../../src/cli/mount.ts';
@@ -115,6 +115,27 @@ describe('a mounted recovery point', function () {
     assert.ok(existsSync(path));
     await ask('DELETE', '/groups/g/mounts/two');
     assert.ok(!existsSync(path), 'the last mount takes the socket with it');
+  });
+
+  it('can be written on a scratch file, which is thrown away', async () => {
+    const body = { point: { kind: 'snapshot', called: 'two' }, writable: true };
+    const mounted = mountEntrySchema.parse(await ask('POST', '/groups/g/mounts', body));
+    assert.equal(mounted.writable, true);
+    const client = await NbdClient.open(mounted.address, 'g/disk@two');
+    await client.write(BLOCK, block(200));
+    await client.trim(4 * BLOCK, 2 * BLOCK);
+    await client.flush();
+    assert.ok((await client.read(BLOCK, BLOCK)).equals(block(200)));
+    assert.ok((await client.read(5 * BLOCK, BLOCK)).equals(block(0)));
+    assert.ok((await client.read(0, BLOCK)).equals(block(2)));
+    client.close();
+    const scratch = join(pair.groupFolder('destination'), 'scratch');
+    assert.deepEqual(readdirSync(scratch), ['1.scratch']);
+    await ask('DELETE', `/groups/g/mounts/${mounted.name}`);
+    assert.deepEqual(readdirSync(scratch), []);
+    const again = await mount('two');
+    assertIsRound(2, again);
+    await ask('DELETE', `/groups/g/mounts/${again.name}`);
   });
 
   it('ends with the daemon, which leaves nothing of it', async () => {

@@ -12,6 +12,8 @@ export const mountRequestSchema = z.strictObject({
     z.strictObject({ kind: z.literal('lsn'), lsn: z.int().nonnegative() }),
     z.strictObject({ kind: z.literal('time'), time: z.int().nonnegative() }),
   ]),
+  /** Whether it may be written; what is written is thrown away when it is unmounted. */
+  writable: z.boolean().default(false),
 });
 export type MountRequest = z.infer<typeof mountRequestSchema>;
 
@@ -24,6 +26,7 @@ const addressSchema = z.union([
 export const mountEntrySchema = z.object({
   name: z.string(),
   snapshot: snapshotEntrySchema,
+  writable: z.boolean(),
   /** Where the NBD server is that has the exports. */
   address: addressSchema,
   exports: z.array(z.object({ volume: z.string(), name: z.string(), size: z.number().nonnegative() })),

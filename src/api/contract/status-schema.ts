@@ -86,7 +86,7 @@ const destinationSchema = z.object({
   missing: z.array(z.object({ first: amount, last: amount })),
   setAside: amount,
   snapshots: amount,
-  mounts: z.array(z.object({ name: z.string(), lsn: amount, time, mountedAt: time })),
+  mounts: z.array(z.object({ name: z.string(), lsn: amount, time, writable: z.boolean(), mountedAt: time })),
   buffer: bufferSchema,
   waits: z.array(waitSchema),
 });

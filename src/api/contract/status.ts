@@ -128,6 +128,7 @@ export interface MountStatus {
   readonly name: string;
   readonly lsn: number;
   readonly time: number;
+  readonly writable: boolean;
   readonly mountedAt: number;
 }
 

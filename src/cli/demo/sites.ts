@@ -37,7 +37,11 @@ export async function destinationConfig(places: DemoPlaces): Promise<Config> {
     })),
     retention: undefined,
     timedSnapshots: undefined,
-    views: { address: { kind: 'tcp', host: '127.0.0.1', port: 0 }, connections: 4 },
+    views: {
+      address: { kind: 'tcp', host: '127.0.0.1', port: 0 },
+      connections: 4,
+      scratch: { folder: join(site, 'scratch'), size: 2 ** 30 },
+    },
     snapshotFolder: snapshotFolder(places),
     markers: [
       {

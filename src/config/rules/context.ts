@@ -40,3 +40,17 @@ export function snapshotFolder(
   if (group.snapshots !== undefined) return rules.join(group.snapshots, group.name);
   return rules.join(groupFolder(group.buffer, group.name, platform), 'snapshots');
 }
+
+/** Where what is written to a group's mounts is: as the snapshots, in the folder given for it or in the group's own. */
+export function scratchFolder(
+  group: {
+    readonly name: string;
+    readonly buffer: string;
+    readonly views: { readonly scratch?: string | undefined };
+  },
+  platform: RuleContext['platform'],
+): string {
+  const rules = PATH_RULES[platform];
+  if (group.views.scratch !== undefined) return rules.join(group.views.scratch, group.name);
+  return rules.join(groupFolder(group.buffer, group.name, platform), 'scratch');
+}

@@ -1,7 +1,7 @@
 /** No two things in one place: folders, volumes, snapshots, and the folders at the far end. Pure. */
 import type { LenientFile, LenientGroup } from '../lenient.ts';
 import { formatPath, type Finding, type SettingPath } from '../problems.ts';
-import { groupFolder, PATH_RULES, snapshotFolder, type RuleContext } from './context.ts';
+import { groupFolder, PATH_RULES, scratchFolder, snapshotFolder, type RuleContext } from './context.ts';
 
 interface Place {
   readonly path: SettingPath;
@@ -54,9 +54,16 @@ function folderPlaces({ name, group, path }: GroupEntry, context: RuleContext): 
   const places = [
     { path: [...path, 'buffer'], place: pathForm(groupFolder(buffer, name, platform), context) },
   ];
-  if (group.role !== 'destination' || group.snapshots === undefined) return places;
-  const folder = snapshotFolder({ name, buffer, snapshots: group.snapshots }, platform);
-  return [...places, { path: [...path, 'snapshots'], place: pathForm(folder, context) }];
+  if (group.role !== 'destination') return places;
+  if (group.snapshots !== undefined) {
+    const folder = snapshotFolder({ name, buffer, snapshots: group.snapshots }, platform);
+    places.push({ path: [...path, 'snapshots'], place: pathForm(folder, context) });
+  }
+  if (group.views?.scratch !== undefined) {
+    const folder = scratchFolder({ name, buffer, views: { scratch: group.views.scratch } }, platform);
+    places.push({ path: [...path, 'views', 'scratch'], place: pathForm(folder, context) });
+  }
+  return places;
 }
 
 function linkPlaces({ group, path }: GroupEntry, context: RuleContext): Place[] {

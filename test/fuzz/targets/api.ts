@@ -137,7 +137,14 @@ function control(): DaemonControl {
       assert.ok(['snapshot', 'lsn', 'time'].includes(request.point.kind));
       const snapshot = { id: GROUP.id, name: 'noon', lsn: 1, time: TIME, kind: 'reflink' } as const;
       const address = { kind: 'socket', path: '/views.sock' } as const;
-      return Promise.resolve({ name: 'noon', snapshot, address, exports: [], mountedAt: TIME });
+      return Promise.resolve({
+        name: 'noon',
+        snapshot,
+        writable: false,
+        address,
+        exports: [],
+        mountedAt: TIME,
+      });
     },
     unmount(group, name) {
       assert.match(group, NAME_PATTERN);

@@ -68,7 +68,11 @@ class RecoveredDestination {
       snapshotFolder: join(this.#folder, 'snapshots'),
       key: KEY,
       paths: this.#paths,
-      views: { address: { kind: 'tcp', host: '127.0.0.1', port: 0 }, connections: 1 },
+      views: {
+        address: { kind: 'tcp', host: '127.0.0.1', port: 0 },
+        connections: 1,
+        scratch: { folder: join(this.#folder, 'scratch'), size: 2 ** 30 },
+      },
     } as const;
     this.back = buildDestinationWorker(nodePlatform, silent, options, () => {
       throw new Error('nobody mounts anything here');

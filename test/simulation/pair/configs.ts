@@ -66,7 +66,11 @@ export function destinationConfig(scenario: Scenario): DestinationGroupConfig {
     markers: PROGRAM_NAMES.map((name) => ({ name, run: [name], timeLimit: 1500, wait: name === 'backup' })),
     retention: undefined,
     timedSnapshots: undefined,
-    views: { address: { kind: 'tcp', host: '127.0.0.1', port: 0 }, connections: 4 },
+    views: {
+      address: { kind: 'tcp', host: '127.0.0.1', port: 0 },
+      connections: 4,
+      scratch: { folder: '/scratch', size: 2 ** 30 },
+    },
     login: undefined,
   };
 }
