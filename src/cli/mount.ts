@@ -1,8 +1,14 @@
-import { mountEntrySchema, type MountEntry, type MountRequest } from '../api/contract/mounts.ts';
+import {
+  mountEntrySchema,
+  unmountedSchema,
+  type MountEntry,
+  type MountRequest,
+} from '../api/contract/mounts.ts';
 import { ask } from './client.ts';
 import { CommandError } from './command-error.ts';
 import { ExitCode } from './exit-codes.ts';
 import { print, printJson } from './output.ts';
+import { attachDevices, devicesFolder, type AttachedDevice } from './devices.ts';
 import { bytesText, columns, printable, timeText } from './text.ts';
 
 export interface MountOptions {
@@ -13,6 +19,8 @@ export interface MountOptions {
   /** A time, an LSN or a snapshot's name. */
   readonly at: string | undefined;
   readonly writable: boolean;
+  /** As block devices, on Linux. */
+  readonly device: boolean;
   readonly json: boolean;
 }
 
@@ -24,18 +32,44 @@ export async function mount(options: MountOptions): Promise<ExitCode> {
     body: { point: wantedPoint(point, at), writable } satisfies MountRequest,
     answer: mountEntrySchema,
   });
-  if (json) printJson({ ...mounted, uris: mounted.exports.map(({ name }) => uriOf(mounted, name)) });
-  else print(mountedText(group, mounted));
+  const devices = options.device ? await attach(options, mounted) : undefined;
+  if (json) {
+    const uris = mounted.exports.map(({ name }) => uriOf(mounted, name));
+    printJson({ ...mounted, uris, ...(devices === undefined ? {} : { devices }) });
+  } else print(mountedText(group, mounted, devices));
   return ExitCode.ok;
 }
 
-function mountedText(group: string, mounted: MountEntry): string[] {
+/** Without its devices it is unmounted again. */
+async function attach({ state, group }: MountOptions, mounted: MountEntry): Promise<AttachedDevice[]> {
+  const exports = mounted.exports.map(({ volume, name, size }) => ({
+    volume,
+    size,
+    uri: uriOf(mounted, name),
+  }));
+  try {
+    return await attachDevices(devicesFolder(state, group, mounted.name), exports, mounted.writable);
+  } catch (error) {
+    await ask(state, {
+      method: 'DELETE',
+      path: `/groups/${encodeURIComponent(group)}/mounts/${encodeURIComponent(mounted.name)}`,
+      answer: unmountedSchema,
+    });
+    throw error;
+  }
+}
+
+function mountedText(
+  group: string,
+  mounted: MountEntry,
+  devices: readonly AttachedDevice[] | undefined,
+): string[] {
   const { name, snapshot, exports, writable } = mounted;
   const how = writable ? 'writable' : 'read-only';
   const rows = exports.map((one) => [
     printable(one.volume),
     bytesText(one.size),
-    printable(uriOf(mounted, one.name)),
+    devices?.find(({ volume }) => volume === one.volume)?.device ?? printable(uriOf(mounted, one.name)),
   ]);
   return [
     `Mounted ${printable(name)}, ${how}: snapshot ${printable(snapshot.name)}, LSN ${snapshot.lsn}, ${timeText(snapshot.time)}.`,

@@ -28,6 +28,7 @@ export function addRecovery(program: Command, finish: Finish): void {
       'the newest state at or before a time (2026-11-20T14:03:07Z) or an LSN; or a name',
     )
     .option('--writable', 'what is written to it is thrown away when it is unmounted', false)
+    .option('--device', 'as block devices, by nbdfuse and losetup (Linux, root)', false)
     .addOption(stateOption())
     .option('--json', 'as one line of JSON', false)
     .addHelpText('after', example('blockferry mount oracle --at 2026-11-20T14:03:07Z'))
@@ -35,7 +36,7 @@ export function addRecovery(program: Command, finish: Finish): void {
       async (
         group: string,
         point: string | undefined,
-        options: { state: string; at?: string; writable: boolean; json: boolean },
+        options: { state: string; at?: string; writable: boolean; device: boolean; json: boolean },
       ) => {
         const { mount } = await import('./mount.ts');
         finish(await mount({ ...options, group, point, at: options.at }));

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { nodeFiles } from '../../src/platform/node/files.ts';
-import { openSnapshotStore } from '../../src/recovery/open-store.ts';
+import { detachDevices, devicesFolder } from '../../src/cli/devices.ts';
+import { cli, type CliResult } from '../api/fixture.ts';
 import { temporaryFolder } from '../support/folder.ts';
 import { seededRandom } from '../support/random.ts';
 import { pause, SitePair } from '../support/site-pair.ts';
@@ -85,10 +85,12 @@ describe('an ext4 file system on an exported volume', function () {
       // It was not mounted.
     }
     host.detach();
+    const state = pair.path('destination', 'state');
+    for (const mount of ['files', 'files-2']) await detachDevices(devicesFolder(state, 'g', mount));
     await pair.stopAll();
   });
 
-  it('is found whole in the snapshot that a group marker makes at the destination (I3, I9)', async () => {
+  it('is found whole in the snapshot that a group marker makes at the destination, mounted there as a block device (I3, I9)', async () => {
     await pair.start('destination');
     await pair.start('source');
     await pair.inStep();
@@ -103,39 +105,56 @@ describe('an ext4 file system on an exported volume', function () {
     }
     run('sync', '-f', host.mount);
     const expected = hashes(host.mount);
-    const marker = await pair.marker('snapshot', 'files');
+    await pair.marker('snapshot', 'files');
     for (let i = 0; i < 60; i += 1)
       writeFileSync(join(host.mount, `d${i % 7}`, `f${i}`), random.bytes(100_000));
     run('sync', '-f', host.mount);
     host.detach();
     await pair.inStep();
     assert.equal((await pair.destination()).snapshots, 1);
-    await pair.stop('source');
-    await pair.stop('destination');
 
-    const image = join(folder, 'snapshot.raw');
-    writeFileSync(image, snapshotContent(marker.id));
-    // Exit code 1: the file system's own journal was replayed, as after a power failure.
-    assert.ok((spawnSync('e2fsck', ['-p', '-E', 'journal_only', image]).status ?? 9) <= 1);
-    run('e2fsck', '-fn', image);
+    // As block devices: one that is written, where the file system's own journal is replayed, as after a power failure.
+    const look = await onDestination('mount', 'g', 'files', '--device', '--json');
+    const writable = await onDestination('mount', 'g', 'files', '--device', '--writable', '--json');
+    assert.deepEqual([look.error, writable.error], ['', '']);
+    const [{ device } = assert.fail()] = devicesOf(writable);
+    assert.ok((spawnSync('e2fsck', ['-p', '-E', 'journal_only', device]).status ?? 9) <= 1);
+    run('e2fsck', '-fn', device);
     mkdirSync(copyMount);
-    run('mount', '-o', 'loop,ro', image, copyMount);
+    run('mount', device, copyMount);
     assert.deepEqual(hashes(copyMount), expected);
+    writeFileSync(join(copyMount, 'tried'), 'something');
+    const refused = await onDestination('unmount', 'g', 'files-2');
+    assert.equal(refused.exitCode, 6);
+    assert.match(refused.error, /is mounted on .*copy\.\nWhat to do: umount /);
+    run('umount', copyMount);
+    assert.match(run('blockdev', '--getro', devicesOf(look)[0]?.device ?? ''), /^1/);
+    for (const mount of ['files', 'files-2']) {
+      const { exitCode, error } = await onDestination('unmount', 'g', mount);
+      assert.deepEqual([exitCode, error], [0, '']);
+    }
+    assert.deepEqual(readdirSync(pair.path('destination', 'state', 'devices', 'g')), []);
+    assert.ok(!run('losetup', '-a').includes(folder));
+    assert.deepEqual((await pair.destination()).mounts, []);
   });
 
-  function snapshotContent(id: string): Buffer {
-    const volumes = [{ name: 'disk', path: pair.volume('destination', 'disk'), size: SIZE }];
-    const snapshots = join(pair.groupFolder('destination'), 'snapshots');
-    assert.ok(existsSync(pair.volume('destination', 'disk')));
-    const store = openSnapshotStore(nodeFiles, silent, { folder: snapshots, volumes });
-    const reader = store.open(id, 'disk');
-    const content = Buffer.alloc(reader.size);
-    reader.read(0, content);
-    reader.close();
-    store.close();
-    return content;
+  it('cannot be a device where a program for it is missing: it is unmounted again, and what is missing is said', async () => {
+    const { exitCode, error } = await onDestination('mount', 'g', 'files', '--device', { PATH: '/nowhere' });
+    assert.equal(exitCode, 1);
+    assert.match(
+      error,
+      /nbdfuse is not there, which --device needs\.\nWhat to do: install the package nbdfuse/,
+    );
+    assert.deepEqual((await pair.destination()).mounts, []);
+  });
+
+  function onDestination(...args: readonly (string | Record<string, string>)[]): Promise<CliResult> {
+    const environment = args.find((value) => typeof value !== 'string') ?? {};
+    const words = args.filter((value) => typeof value === 'string');
+    return cli([...words, '--state', pair.path('destination', 'state')], { environment });
   }
 });
 
-const nothing = (): void => undefined;
-const silent = { debug: nothing, info: nothing, warn: nothing, error: nothing };
+function devicesOf({ out }: CliResult): { readonly device: string }[] {
+  return (JSON.parse(out) as { devices: { device: string }[] }).devices;
+}
