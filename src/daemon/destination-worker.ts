@@ -2,7 +2,7 @@
 import { DestinationBack, type DestinationBackOptions } from '../destage/destination-back.ts';
 import type { HostVolume } from '../nbd/front-end.ts';
 import type { NbdAddress } from '../nbd/server.ts';
-import { assert } from '../platform/errors.ts';
+import { assert, describeError } from '../platform/errors.ts';
 import type { Log } from '../platform/log.ts';
 import type { Platform } from '../platform/platform.ts';
 import { choosePoint, type WantedPoint } from '../recovery/choose-point.ts';
@@ -54,7 +54,12 @@ export class DestinationWorker extends DestinationBack {
 
   constructor(platform: Pick<Platform, 'clock' | 'files'>, log: Log, options: WorkerOptions) {
     const { folder, size } = options.scratch;
-    removeScratches(platform.files, folder);
+    try {
+      removeScratches(platform.files, folder);
+    } catch (error) {
+      // It is in nobody's way but its own disk's: replication does not need it.
+      log.warn(`what an earlier run left in ${folder} cannot be removed: ${describeError(error)}`);
+    }
     let scratches = 0;
     const views = new Views(options.groupName, log, () => {
       scratches += 1;

@@ -138,7 +138,7 @@ describe('a mounted recovery point', function () {
     await ask('DELETE', `/groups/g/mounts/${again.name}`);
   });
 
-  it('ends with the daemon, which leaves nothing of it', async () => {
+  it('ends with the daemon, which leaves nothing of it, nor does one that is killed once it is started again', async () => {
     const { address } = await mount('two');
     assert.equal(await pair.stop('destination'), 0);
     assert.ok(!existsSync((address as { path: string }).path));
@@ -148,5 +148,11 @@ describe('a mounted recovery point', function () {
     );
     await pair.start('destination');
     assert.deepEqual((await pair.destination()).mounts, []);
+    const point = { kind: 'snapshot', called: 'two' };
+    await ask('POST', '/groups/g/mounts', { point, writable: true });
+    await pair.stop('destination', 'SIGKILL');
+    await pair.start('destination');
+    assert.deepEqual(readdirSync(join(pair.groupFolder('destination'), 'scratch')), []);
+    assertIsRound(2, await mount('two'));
   });
 });
