@@ -16,7 +16,8 @@ describe('a daemon with a program for alarms', function () {
     const folder = temporaryFolder();
     const out = join(folder, 'out');
     const file = join(folder, 'config.yaml');
-    const script = 'echo "$BLOCKFERRY_ALARM $BLOCKFERRY_CODE $BLOCKFERRY_GROUP $BLOCKFERRY_DESTINATION" >>"$0"';
+    const script =
+      'echo "$BLOCKFERRY_ALARM $BLOCKFERRY_CODE $BLOCKFERRY_GROUP $BLOCKFERRY_DESTINATION" >>"$0"';
     writeFileSync(
       file,
       `state: state
