@@ -209,6 +209,8 @@ export class GroupHost {
     if (this.#writer.failure !== undefined) return;
     this.#writer.close();
     await this.#writer.durable();
+    // It may have been durable before, and the closed segment not handed on yet.
+    await this.#writer.handedOn();
   }
 
   stop(): void {

@@ -67,6 +67,8 @@ export class JournalWriter {
   /** Nothing more goes into this file: it was to be closed, or a failed append left bytes that could pass for records. */
   #spoilt = false;
   #closing: { readonly raw: ClosedRaw; readonly open: OpenRaw }[] = [];
+  /** While closed segments are still to be handed on. */
+  #handing: PromiseWithResolvers<void> | undefined;
   #entriesUnsynced = true;
   #failure: OperatorError | undefined;
   #ageTimer: Timer | undefined;
@@ -200,6 +202,11 @@ export class JournalWriter {
     return false;
   }
 
+  /** Resolves when every segment that was closed before this call is handed on, or the journal has failed. */
+  handedOn(): Promise<void> {
+    return this.#handing?.promise ?? Promise.resolve();
+  }
+
   /** A closed segment is shipped and destaged: its file is used again. */
   release(path: string): void {
     this.#pool.give(path);
@@ -275,6 +282,7 @@ export class JournalWriter {
       else {
         this.#closedBytes += end;
         this.#closing.push({ raw: { path: open.path, header: open.header, last, end }, open });
+        this.#handing ??= Promise.withResolvers();
       }
       this.#syncs.kick();
       return true;
@@ -318,6 +326,12 @@ export class JournalWriter {
     if (entries) await this.#options.files.syncDirectoryLater(this.#options.folder);
     if (target >= current.header.first) await current.file.sync();
     for (const { raw, open } of closing) this.#options.onClosed(raw, open.generation);
+    if (this.#closing.length === 0) this.#handedOn();
+  }
+
+  #handedOn(): void {
+    this.#handing?.resolve();
+    this.#handing = undefined;
   }
 
   /** After a failed sync nobody knows what is on the medium, and a second sync would lie: the group must be restarted. */
@@ -333,6 +347,7 @@ export class JournalWriter {
       },
     );
     this.#syncs.fail(this.#failure);
+    this.#handedOn();
     this.wakeWaiting();
     this.#options.onFailed(this.#failure);
     return this.#failure;

@@ -28,6 +28,22 @@ describe('the journal writer', () => {
     assert.equal(last, journal.writer.last);
   });
 
+  it('says when what it closed is handed on, also where all of it was durable before', async () => {
+    const journal = new Journal();
+    journal.write([1]);
+    await journal.writer.durable();
+    const gate = Promise.withResolvers<undefined>();
+    journal.files.syncGate = gate.promise.then(() => undefined);
+    journal.writer.close();
+    await journal.writer.durable();
+    const handedOn = journal.writer.handedOn();
+    assert.equal(await isSettled(handedOn), false);
+    gate.resolve(undefined);
+    await handedOn;
+    assert.equal(journal.closed.length, 1);
+    assert.equal(await isSettled(journal.writer.handedOn()), true);
+  });
+
   it('appends a run with one write of the file', () => {
     const journal = new Journal();
     journal.write([1]);
