@@ -135,7 +135,9 @@ export function makeScenario(seed: string): Scenario {
     segmentSize,
     segmentAge: dice.pick([100, 300, 1000]),
     sourceQuota: dice.chance(whenFull === 'change-map' ? 0.5 : 0.2)
-      ? 2 * (RAW_MARGIN + segmentSize) + dice.between(40, 200) * KIB
+      ? 2 * (RAW_MARGIN + segmentSize) +
+        // A copy needs room for a region of 64 KiB at least; what a configuration may say has more.
+        dice.between(40, 200) * KIB * (whenFull === 'change-map' ? 4 : 1)
       : 64 * 1024 * KIB,
     destinationQuota: dice.chance(0.15) ? dice.between(60, 300) * KIB : 64 * 1024 * KIB,
     whenFull,

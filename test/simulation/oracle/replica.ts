@@ -2,6 +2,7 @@
 import type { DestinationStatus } from '../../../src/journal/status.ts';
 import type { Machine } from '../platform/machine.ts';
 import { Held, type StateFile } from './held.ts';
+import { isOnlyDoneAgain } from './done-again.ts';
 import { firstDifference, Kind, type Cursor, type Model } from './model.ts';
 import { COPY_SIZE, newestCopy } from './two-copies.ts';
 import { Violation } from './violation.ts';
@@ -172,6 +173,8 @@ export class Replica {
       // What a sync gave up may lie behind the checkpoint, in a segment that rotted since.
       const isDurable = inode?.isSynced === true || (isRotten() && inode?.hasLost === true);
       if (isDurable && machine.disk.find(path) === inode) continue;
+      const later = histories().flatMap((model) => model.records(applied + 1, Infinity));
+      if (isOnlyDoneAgain(machine.disk, path, { index, records: data, later })) continue;
       fail(
         new Violation(
           'I6-checkpoint',

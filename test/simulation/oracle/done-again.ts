@@ -1,0 +1,24 @@
+import type { Disk } from '../platform/disk.ts';
+import { Kind, type ModelRecord } from './model.ts';
+
+/** Whether what is not synced of the volume is what was there before, applied once more, or lies behind the checkpoint. */
+export function isOnlyDoneAgain(
+  disk: Disk,
+  path: string,
+  data: {
+    readonly index: number;
+    readonly records: readonly ModelRecord[];
+    readonly later: readonly ModelRecord[];
+  },
+): boolean {
+  const [content, durable] = [disk.find(path)?.content(), disk.findDurable(path)?.durableContent()];
+  if (content === undefined || durable?.length !== content.length) return false;
+  for (const { kind, volume, offset, length } of data.later)
+    if (volume === data.index && (kind === Kind.write || kind === Kind.zero))
+      durable.copy(content, offset, offset, offset + length);
+  return data.records.every(
+    ({ volume, offset, length }) =>
+      volume !== data.index ||
+      content.subarray(offset, offset + length).equals(durable.subarray(offset, offset + length)),
+  );
+}
