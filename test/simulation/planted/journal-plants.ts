@@ -73,22 +73,10 @@ export const JOURNAL_PLANTS: readonly Plant[] = [
     ),
   ),
   plant(
-    'I2',
-    'what was copied is marked no more though it is left out',
-    400,
-    edit('daemon/source-back.ts', 'tracker.shipped(records.slice(leftOut));', 'tracker.shipped(records);'),
-  ),
-  plant(
     'I3',
     'what is written while nothing is shipped is not marked',
     100,
     edit('daemon/source-back.ts', 'tracker.leftOut(records.slice(0, leftOut));'),
-  ),
-  plant(
-    'I6',
-    'a torn block of the change map is taken for one that has nothing marked',
-    3000,
-    edit('capture/change-map.ts', 'unreadable += 1;\n      markBlock(volume, i);', 'unreadable += 1;'),
   ),
   plant(
     'I3',
