@@ -289,8 +289,8 @@ class Simulation {
   }
 
   /**
-   * A source that was set back is found out when it goes on, as its hosts do until then: in the end by a record at a time,
-   * so that a segment begins right behind what the destination has.
+   * A source that was set back is found out when it goes on, as its hosts do until then: in the end by few records at a
+   * time, so that a segment begins right behind what the destination has.
    */
   #insist(): void {
     const { before, model, replica } = this.#oracle;
@@ -298,7 +298,8 @@ class Simulation {
     this.#loop.after(1.3 * this.#scenario.segmentAge, () => {
       const left = Math.max(before.last, replica.acknowledged) - model.last;
       const write = { kind: 'write', offset: 0, length: 512, fua: false, fill: 'stamp' } as const;
-      for (let i = 0; i < Math.min(left + 1, Math.max(1, left - 8)); i += 1) this.#hosts[0]?.act(write);
+      for (let i = 0; i < Math.min(left + 1, Math.max(1 + this.#dice.below(2), left - 8)); i += 1)
+        this.#hosts[0]?.act(write);
       this.#insist();
     });
   }

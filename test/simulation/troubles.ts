@@ -106,7 +106,7 @@ export function droppingSyncs(dice: Dice, length: number): Step[] {
 export function restoration(dice: Dice, length: number): Step[] {
   if (!dice.chance(0.06)) return [];
   const at = dice.fraction() * length * 0.8;
-  const later = at + dice.pick([30, 300, 3000]) * dice.fraction();
+  const later = at + dice.pick([100, 1000, 4000]) * (0.5 + dice.fraction() / 2);
   return [
     { at, kind: 'image' },
     { at: Math.min(later, length * 0.9), kind: 'set-back' },

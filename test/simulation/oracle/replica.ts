@@ -29,6 +29,8 @@ export class Replica {
   /** Of several histories the one that it was seen to follow. */
   #follows: Model | undefined;
   state: StateFile = { applied: 0, consistent: false };
+  /** Its newest checkpoint was written and said to have failed: it may go on from the one before. */
+  #isDoubted = false;
   /** The highest of its checkpoints. */
   #reached = 0;
   /** The highest LSN that it ever said it has received. */
@@ -42,6 +44,9 @@ export class Replica {
       wrote: (path, position, bytes) => {
         if (path.endsWith('/destination-state.json') && position === COPY_SIZE)
           this.#stateMoved(newestCopy(Buffer.from(bytes)) as StateFile);
+      },
+      failedToSync: (path) => {
+        if (path.endsWith('/destination-state.json')) this.#isDoubted = true;
       },
       renamed: (_, to) => this.#renamed(to),
     };
@@ -148,13 +153,14 @@ export class Replica {
 
   #stateMoved(state: StateFile): void {
     const { applied, consistent } = this.state;
+    const isDoubted = this.#isDoubted;
+    this.#isDoubted = false;
     this.state = state;
     this.#reached = Math.max(this.#reached, state.applied);
     if (consistent && !state.consistent) this.#overwritten.add(applied);
     if (state.applied === applied) return;
     if (state.applied < applied) {
-      // Its writing was said to have failed, and what it covers can no longer be applied again.
-      if (this.#options.isRotten()) return;
+      if (isDoubted || this.#options.isRotten()) return;
       const text = `the destination's checkpoint goes back from ${applied} to ${state.applied}`;
       this.#options.fail(new Violation('I3-back', text));
       return;

@@ -36,6 +36,12 @@ export const DELIVERY_PLANTS: readonly Plant[] = [
     600,
     edit('destage/received-journal.ts', 'if (isInDoubt && writable) rewrite(file, file.size());'),
   ),
+  plantFrom(202609)(
+    'I6',
+    'volumes whose sync failed are synced again without what was to be written',
+    600,
+    edit('volume/volume-set.ts', 'if (this.#lost !== undefined) throw this.#lost;'),
+  ),
   plant(
     'I6',
     'the destination moves its checkpoint before its volumes are synced',
@@ -52,7 +58,7 @@ export const DELIVERY_PLANTS: readonly Plant[] = [
     2000,
     edit('platform/atomic-file.ts', 'file.syncNow();'),
   ),
-  plant(
+  plantFrom(170)(
     'I6',
     'the second copy of a state file is not looked at',
     600,
@@ -157,13 +163,17 @@ export const DELIVERY_PLANTS: readonly Plant[] = [
       'if (!header.encrypted) return undefined;',
     ),
   ),
-  plant(
+  plantFrom(115)(
     'the schedule',
-    'a link that is closed is used',
+    'a change of daylight saving is noticed an hour late',
     600,
-    edit('transfer/link.ts', 'if (!this.#session.isOpen || !ready) return;', 'if (!ready) return;'),
+    edit(
+      'transfer/schedule/schedule.ts',
+      'return Math.floor(mod(time + this.#zone.offset(time) - A_MONDAY, WEEK) / MINUTE);',
+      'return Math.floor(mod(time + this.#zone.offset(time - 60 * MINUTE) - A_MONDAY, WEEK) / MINUTE);',
+    ),
   ),
-  plant(
+  plantFrom(82)(
     'the schedule',
     "a link's rate is not kept to",
     600,

@@ -38,7 +38,7 @@ export const JOURNAL_PLANTS: readonly Plant[] = [
     3000,
     edit('capture/group-host.ts', 'file.syncNow();'),
   ),
-  plant(
+  plantFrom(115)(
     'I2',
     'what a failed sync may have given up is synced again without being written again',
     600,
@@ -125,7 +125,7 @@ export const JOURNAL_PLANTS: readonly Plant[] = [
       'false',
     ),
   ),
-  plant(
+  plantFrom(38)(
     'I4',
     'a segment that does not continue the journal is joined',
     600,

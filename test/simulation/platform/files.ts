@@ -220,6 +220,7 @@ class SimulatedFile implements OpenFile {
 
   #dropIf({ drops }: Failure): void {
     if (drops === true) this.#inode.dropDirty();
+    this.#machine.watcher.failedToSync?.(this.path);
   }
 
   shareWithGroup(): void {

@@ -42,6 +42,7 @@ export interface Watcher {
   wrote?(path: string, position: number, bytes: Uint8Array): void;
   /** A write failed, and may have left its beginning behind. */
   failedToWrite?(path: string, position: number, bytes: Uint8Array): void;
+  failedToSync?(path: string): void;
   renamed?(from: string, to: string): void;
   /** Before it is. */
   removing?(path: string): void;
