@@ -83,6 +83,8 @@ export class Oracle implements RecorderOracle {
 
   /** Everything that was ever written is in the volumes of both sites, and nothing is left to be run. */
   get isSettled(): boolean {
+    // Of two histories that parted, one may be as long as the other by chance.
+    if (this.isForked) return false;
     return this.#sourceApplied === this.model.last && this.replica.isSettledAt(this.model);
   }
 
