@@ -5,6 +5,7 @@ import type { MountEntry, MountRequest, Unmounted } from './contract/mounts.ts';
 import type { RecoveryPoints } from './contract/points.ts';
 import type { RetentionReport, SnapshotEntry } from './contract/snapshots.ts';
 import type { StatusReport } from './contract/status.ts';
+import type { VerificationProgress, VerificationRequest } from './contract/verification.ts';
 
 /** What the API asks of the daemon, and all it knows of it. */
 export interface DaemonControl {
@@ -30,6 +31,13 @@ export interface DaemonControl {
    * @throws OperatorError `GROUP_UNKNOWN`, `DESTINATION_UNKNOWN`, `NOT_A_SOURCE`, `LINK_CLOSED`
    */
   testLink(group: string, destination: string): Promise<LinkTestReport>;
+  /**
+   * Begins to compare a source group's volumes with its destinations'; answers the pass's number.
+   * @throws OperatorError `GROUP_UNKNOWN`, `NOT_A_SOURCE`, `GROUP_NOT_CONSISTENT`
+   */
+  verify(group: string, order: VerificationRequest): Promise<number>;
+  /** @throws OperatorError `GROUP_UNKNOWN`, `NOT_A_SOURCE`, `VERIFICATION_GONE` */
+  verification(group: string, pass: number): Promise<VerificationProgress>;
   /** Oldest LSN first. @throws OperatorError `GROUP_UNKNOWN`, or why they cannot be listed */
   snapshots(group: string): Promise<readonly SnapshotEntry[]>;
   /** @throws OperatorError `GROUP_UNKNOWN`, or why they cannot be told */

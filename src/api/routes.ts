@@ -9,7 +9,6 @@ import {
   type Unmounted,
 } from './contract/mounts.ts';
 import { markerRequestSchema, type PlacedMarker } from './contract/markers.ts';
-import { NAME_PATTERN, NAME_RULE } from '../platform/name-rule.ts';
 import type { RecoveryPoints } from './contract/points.ts';
 import type { ReloadAnswer } from './contract/reload.ts';
 import {
@@ -22,6 +21,7 @@ import {
 } from './contract/snapshots.ts';
 import type { StatusReport } from './contract/status.ts';
 import { nameAt } from '../journal/marker-names.ts';
+import { checkedGroup, checkedName } from './checked-names.ts';
 import type { DaemonControl } from './control.ts';
 import { groupUnknown, RequestRefused } from './refusals.ts';
 
@@ -152,18 +152,4 @@ function checkedBody<S extends z.ZodType>(
   const parsed = schema.safeParse(body);
   if (parsed.success) return parsed.data;
   throw new RequestRefused(400, 'REQUEST_INVALID', `not ${what}: ${whyInvalid(parsed.error)}`, fix);
-}
-
-function checkedGroup(name: string): string {
-  return checkedName('group', name);
-}
-
-function checkedName(what: string, name: string): string {
-  if (NAME_PATTERN.test(name)) return name;
-  throw new RequestRefused(
-    400,
-    'REQUEST_INVALID',
-    `${JSON.stringify(name)} cannot be a ${what}'s name`,
-    `a ${what}'s name has ${NAME_RULE}`,
-  );
 }

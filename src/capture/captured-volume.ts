@@ -105,6 +105,15 @@ export class CapturedVolume implements HostVolume {
     }
   }
 
+  /** What the system's memory holds of the volume's own file is dropped, as far as it can be: the next read sees the medium. */
+  forgetCached(offset: number, length: number): void {
+    try {
+      this.#open().forgetCached(offset, length);
+    } catch (error) {
+      throw toHostError(error, `cannot read volume ${this.name}`);
+    }
+  }
+
   extents(offset: number, length: number, max: number): Extent[] {
     this.#checkRange(offset, length);
     const list = new ExtentList(max);

@@ -12,6 +12,7 @@ import { loadedPayloadPosition, type ClosedRaw, type LoadedRaw } from '../journa
 import { RecordKind, type AttachPayload, type MarkerPayload } from '../journal/record.ts';
 import { HostError, type HostVolume } from '../nbd/front-end.ts';
 import type { MarkedVolume } from './change-map.ts';
+import { Patrol, type MendRange, type PatrolOrder, type PatrolProgress } from './patrol.ts';
 import { JournalWriter } from './journal-writer.ts';
 import { recoverRaws } from './recover.ts';
 import { RegionCopy } from './region-copy.ts';
@@ -36,6 +37,10 @@ export interface GroupHostEvents {
   readonly onCopied: (end: Lsn) => void;
   /** The copy stands still and says why; undefined: it goes on. */
   readonly onCopyTrouble: (message: string | undefined) => void;
+  readonly onPatrol: (progress: PatrolProgress) => void;
+  readonly onMended: (range: MendRange, lsn: Lsn) => void;
+  /** The patrol stands still and says why; undefined: it goes on. */
+  readonly onPatrolTrouble: (message: string | undefined) => void;
   readonly onFailed: (message: string, remedy: string) => void;
 }
 
@@ -63,6 +68,7 @@ export class GroupHost {
   readonly #platform: Pick<Platform, 'clock' | 'files' | 'random'>;
   readonly #writer: JournalWriter;
   readonly #captured: readonly CapturedVolume[];
+  readonly #patrol: Patrol;
   #refusal: HostError | undefined;
   #copy: RegionCopy | undefined;
   /** Counts up with every copy that is begun or stopped: what an older one still waits for is called off. */
@@ -98,6 +104,15 @@ export class GroupHost {
       })),
       onClosed: events.onClosed,
       onFailed: (error) => this.#onFailed(error),
+    });
+    this.#patrol = new Patrol({
+      clock: platform.clock,
+      volumes: this.#captured,
+      writer: this.#writer,
+      blocked: () => this.#copy !== undefined || this.#refusal !== undefined,
+      onProgress: events.onPatrol,
+      onMended: events.onMended,
+      onTrouble: (error) => events.onPatrolTrouble(error === undefined ? undefined : describeError(error)),
     });
     this.#handOn(recovered.raws);
   }
@@ -172,6 +187,17 @@ export class GroupHost {
     return { volumes: this.#options.volumes.map(({ index, name, size }) => ({ index, name, size })) };
   }
 
+  /** A pass over all volumes, in place of one that is under way; undefined: none. */
+  patrol(order: PatrolOrder | undefined): void {
+    if (order === undefined) this.#patrol.end();
+    else this.#patrol.begin(order);
+  }
+
+  /** The range is sent again, in step with what hosts write. */
+  mend(range: MendRange): void {
+    this.#patrol.mend(range);
+  }
+
   /** One record for all volumes, and the last of its segment (I3): what was acknowledged before the call lies before it. */
   async placeMarker(marker: MarkerPayload): Promise<PlacedMarker> {
     const time = this.#platform.clock.now();
@@ -206,6 +232,7 @@ export class GroupHost {
   /** Closes the open segment, so that all there is can be sealed, and makes it durable. Hosts must be gone. */
   async drain(): Promise<void> {
     this.#copy?.stop();
+    this.#patrol.stop();
     if (this.#writer.failure !== undefined) return;
     this.#writer.close();
     await this.#writer.durable();
@@ -215,6 +242,7 @@ export class GroupHost {
 
   stop(): void {
     this.#copy?.stop();
+    this.#patrol.stop();
     this.#writer.stop();
     for (const volume of this.#captured) volume.close();
   }
@@ -235,6 +263,7 @@ export class GroupHost {
       for (let room = this.#writer.room(); room !== undefined; room = this.#writer.room()) await room;
       if (this.#copies !== mine) return;
       const end = this.#control(RecordKind.initEnd, {}, 0);
+      this.#copy = undefined;
       await this.#writer.durable();
       if (this.#copies === mine) this.#events.onCopied(end);
     } catch {

@@ -10,6 +10,8 @@ export const ExitCode = {
   invalid: 5,
   /** The daemon understood and cannot do it: a marker on a destination, a group that stands still. */
   declined: 6,
+  /** A replica is not what its source is, or not all of it was compared. */
+  differs: 7,
 } as const;
 export type ExitCode = (typeof ExitCode)[keyof typeof ExitCode];
 
@@ -23,4 +25,5 @@ Exit codes:
   4   the daemon has no such group
   5   a configuration, a segment or an answer failed a check
   6   the daemon declined: the group cannot do this (now)
+  7   a replica differs from its source, or not all of it could be compared
   69  this Node is too old`;

@@ -47,6 +47,7 @@ function createProgram(finish: Finish): Command {
   addReload(program, finish);
   addLink(program, finish);
   addStatus(program, finish);
+  addVerify(program, finish);
   addMarker(program, finish);
   addInitialize(program, finish);
   addSnapshot(program, finish);
@@ -88,6 +89,26 @@ function addDaemonCommands(program: Command, finish: Finish): void {
       const { demo } = await import('./demo.ts');
       finish(await demo(options));
     });
+}
+
+function addVerify(program: Command, finish: Finish): void {
+  program
+    .command('verify')
+    .description(
+      'compare a source group’s volumes with its destinations’, while hosts write and next to nothing is sent; what differs is sent again',
+    )
+    .argument('<group>', 'a group that this daemon is the source of', name)
+    .addOption(stateOption())
+    .option('--full', 'from the beginning, not what is left of the comparison under way', false)
+    .option('--wait', 'until every destination has compared all of it; then say what came of it', false)
+    .option('--json', 'as one line of JSON, signed when the group has a key', false)
+    .addHelpText('after', example('blockferry verify oracle --full --wait'))
+    .action(
+      async (group: string, options: { state: string; full: boolean; wait: boolean; json: boolean }) => {
+        const { verify } = await import('./verify.ts');
+        finish(await verify({ ...options, group }));
+      },
+    );
 }
 
 function addReload(program: Command, finish: Finish): void {

@@ -13,6 +13,7 @@ import type {
 } from '../api/contract/status.ts';
 import { limitText } from './limit-text.ts';
 import { bytesText, columns, countText, durationText, type Paint, printable, timeText } from './text.ts';
+import { comparedRows, replicaRows } from './verification-text.ts';
 
 /** Ranges of missing records that are named one by one. */
 const MISSING_NAMED_MAX = 3;
@@ -48,6 +49,7 @@ function sourceLines(group: SourceStatus, now: number, paint: Paint): string[] {
         ['journal', journalText(group)],
         ['buffer', bufferText(group.buffer)],
         ...coalescedRow(group),
+        ...comparedRows(group.verification, now),
         ['volumes', `${volumesText(group.volumes)}; ${countText(group.hosts, 'host')} connected`],
       ]),
     ),
@@ -84,6 +86,7 @@ function destinationLines(group: DestinationGroupStatus, now: number, paint: Pai
         ['buffer', bufferText(group.buffer)],
         ['volumes', volumesText(group.volumes)],
         ...group.mounts.map((mount) => ['mount', mountText(mount)]),
+        ...replicaRows(group.verification, paint),
       ]),
     ),
     ...indent(group.waits.map((wait) => waitLine(wait, now, paint))),

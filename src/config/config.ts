@@ -91,6 +91,8 @@ export interface SourceGroupConfig extends GroupConfigBase {
   readonly whenFull: 'refuse-writes' | 'change-map';
   /** Whether segments that wait to be sent are merged, each sector once, which leaves no point in time inside them. */
   readonly coalesce: boolean;
+  /** Milliseconds for a pass in which all volumes are compared with the destinations'; undefined: on demand alone. */
+  readonly verifyEvery: number | undefined;
   readonly nbd: NbdConfig;
   readonly timedMarkers: readonly TimedMarkerConfig[];
   readonly destinations: readonly LinkConfig[];

@@ -139,6 +139,7 @@ function sourceSchema(context: PathContext) {
       })
       .prefault({}),
     coalesce: leaves.flag().default(true),
+    verify: z.strictObject({ every: leaves.duration('7 d', limits.VERIFY_EVERY) }).optional(),
     volumes: z.record(z.string(), shorthand(volume)),
     nbd: z.strictObject({
       socket: leaves.path('write the socket’s path', context).optional(),

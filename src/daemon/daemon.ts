@@ -114,6 +114,8 @@ function controlOf(groups: readonly RunningGroup[], alarms: Alarms): Omit<Daemon
       const statuses = await alarms.statuses();
       return { version: manifest.version, startedAt, now: nodePlatform.clock.now(), groups: statuses };
     },
+    verify: async (group, order) => find(group).verify(order),
+    verification: async (group, pass) => find(group).verification(pass),
     testLink: async (group, destination) => find(group).testLink(destination),
     placeMarker: async (group, marker) => find(group).placeMarker(marker),
     initialize: async (group) => find(group).initialize(),

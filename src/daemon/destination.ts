@@ -152,6 +152,7 @@ function runningDestination(
           remedy: 'test the link where the hosts write',
         }),
       ),
+    ...comparedByItsSource(config.name),
     // All that a destination has is read when it starts.
     configure: () => undefined,
     wake: () => group.wake(),
@@ -188,6 +189,27 @@ function noRetention(group: string): OperatorError {
   });
 }
 
+function comparedByItsSource(group: string): Pick<RunningGroup, 'verify' | 'verification'> {
+  const refuse = (): Promise<never> =>
+    Promise.reject(
+      new OperatorError('NOT_A_SOURCE', `group ${group} is a destination: its source has it compared`, {
+        remedy: 'begin where the hosts write',
+      }),
+    );
+  return { verify: refuse, verification: refuse };
+}
+
+function replicaOf({
+  verification: { pass, found, mended, differing },
+  volumes,
+}: DestinationState): Pick<DestinationGroupStatus, 'verification'> {
+  if (pass === 0 && found === 0) return {};
+  const named = differing.map(({ volume, offset, length, lsn }) => {
+    return { volume: volumes.find(({ index }) => index === volume)?.name ?? '', offset, length, lsn };
+  });
+  return { verification: { found, mended, differing: named } };
+}
+
 function statusOf(
   config: DestinationGroupConfig,
   group: DestinationGroup,
@@ -211,6 +233,7 @@ function statusOf(
     mounts: mounts.map(({ name, snapshot: { lsn, time }, writable, mountedAt }) => {
       return { name, lsn, time, writable, mountedAt };
     }),
+    ...replicaOf(state),
     buffer: { folder: config.folder, used: report.used, quota: config.quota, room: report.room },
     waits: report.waits.map(toldWait),
   };

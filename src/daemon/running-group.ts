@@ -6,6 +6,7 @@ import type { MountEntry, MountRequest, Unmounted } from '../api/contract/mounts
 import type { RecoveryPoints } from '../api/contract/points.ts';
 import type { RetentionReport, SnapshotEntry } from '../api/contract/snapshots.ts';
 import type { DestinationGroupStatus, SourceStatus } from '../api/contract/status.ts';
+import type { VerificationProgress } from '../api/contract/verification.ts';
 import { join } from 'node:path';
 import type { Config } from '../config/config.ts';
 import { OperatorError } from '../platform/errors.ts';
@@ -38,6 +39,10 @@ export interface RunningGroup {
   /** Takes over what can be changed while it runs. */
   configure(config: Config['groups'][number]): void;
   /** Its inbox got something. */
+  /** Begins to compare the volumes with the destinations'; answers the pass's number. @throws OperatorError `NOT_A_SOURCE`, `GROUP_NOT_CONSISTENT` */
+  verify(order: { readonly full: boolean }): Promise<number>;
+  /** @throws OperatorError `NOT_A_SOURCE`, `VERIFICATION_GONE` */
+  verification(pass: number): Promise<VerificationProgress>;
   wake(): void;
   /** What is under way is finished and durable. */
   stop(): Promise<void>;

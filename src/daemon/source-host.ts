@@ -9,6 +9,7 @@ import type { MarkedVolume } from '../capture/change-map.ts';
 import type { HostVolume } from '../nbd/front-end.ts';
 import type { NbdAddress } from '../nbd/server.ts';
 import type { Lsn } from '../journal/ids.ts';
+import type { MendRange, PatrolOrder } from '../capture/patrol.ts';
 import type { MarkerPayload } from '../journal/record.ts';
 import type { Platform } from '../platform/platform.ts';
 import type { NbdConfig } from '../config/config.ts';
@@ -43,6 +44,9 @@ export class SourceHost {
       onClosed: (raw, generation) => emit('closed', raw, generation),
       onCopied: (end) => emit('copied', end),
       onCopyTrouble: (message) => emit('copyTrouble', message),
+      onPatrol: (progress) => emit('patrolled', progress),
+      onMended: (range, lsn) => emit('mended', range, lsn),
+      onPatrolTrouble: (message) => emit('patrolTrouble', message),
       onFailed: (message, remedy) => emit('failed', message, remedy),
     });
     this.#server = serve(this.#host.volumes);
@@ -79,6 +83,16 @@ export class SourceHost {
 
   refuse(reason: { readonly code: 'ENOSPC' | 'EIO'; readonly message: string } | undefined): Promise<void> {
     this.#host.refuse(reason);
+    return Promise.resolve();
+  }
+
+  patrol(order: PatrolOrder | undefined): Promise<void> {
+    this.#host.patrol(order);
+    return Promise.resolve();
+  }
+
+  mend(range: MendRange): Promise<void> {
+    this.#host.mend(range);
     return Promise.resolve();
   }
 

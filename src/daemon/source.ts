@@ -3,6 +3,7 @@ import type { MarkerToPlace } from '../api/control.ts';
 import type { InitializeAnswer } from '../api/contract/initialize.ts';
 import type { LinkTestReport } from '../api/contract/link-test.ts';
 import type { CopyStatus, SourceStatus } from '../api/contract/status.ts';
+import type { VerificationProgress } from '../api/contract/verification.ts';
 import { RAW_MARGIN } from '../capture/journal-writer.ts';
 import type { Config, LinkConfig, SourceGroupConfig } from '../config/config.ts';
 import type { AttachedVolume, Lsn } from '../journal/ids.ts';
@@ -25,6 +26,8 @@ import { startFailure } from './start-failure.ts';
 import { Stream } from './stream.ts';
 import { markerTimetable, type Timetable } from './timetable.ts';
 import { WithoutSnapshots } from './without-snapshots.ts';
+import { patrolEvents, verificationOf, Verifying } from './verifying.ts';
+import { progressOf } from './verify-report.ts';
 import type { World } from './world.ts';
 
 export async function startSource(
@@ -66,6 +69,7 @@ class Source extends WithoutSnapshots implements RunningGroup {
   readonly #threads: SourceThreads;
   #timetable: Timetable;
   #group: SourceGroup | undefined;
+  #verifying: Verifying | undefined;
 
   constructor(config: SourceGroupConfig, log: Log, { world, links, lock }: Surroundings) {
     super();
@@ -101,6 +105,7 @@ class Source extends WithoutSnapshots implements RunningGroup {
       },
       copied: (end: Lsn) => this.#group?.copied(end),
       copyTrouble: (message: string | undefined) => this.#group?.copyTrouble(message),
+      ...patrolEvents(() => this.#verifying),
       failed: (message: string, remedy: string) => this.#group?.failed(message, remedy),
     });
     const group = (this.#group = new SourceGroup(this.#world.platform, this.#log, { host, back }, opened, {
@@ -110,17 +115,17 @@ class Source extends WithoutSnapshots implements RunningGroup {
       whenFull,
       segmentBytesMax: segment.size + RAW_MARGIN,
       received: () => receivedByAll(this.#streams.map(({ received }) => received)),
-      onSealed: () => {
-        for (const stream of this.#streams) stream.wake();
-      },
+      onSealed: () => this.wake(),
       begun: () => (coalesce ? begunByAny(this.#streams.map(({ begun }) => begun)) : undefined),
     }));
     this.#streams = this.#config.destinations.map((link) => this.#stream(link));
+    this.#verifying = this.#verifyingOf(host, group);
     for (const args of early) group.closed(...args);
     if (this.#mustAttach()) await this.#attach(host);
     await host.listen();
     group.start();
     for (const stream of this.#streams) stream.start();
+    this.#verifying.start();
     this.#timetable.start();
   }
 
@@ -146,6 +151,17 @@ class Source extends WithoutSnapshots implements RunningGroup {
     throw new OperatorError('DESTINATION_UNKNOWN', `group ${this.name} has no destination ${destination}`, {
       remedy: `its destinations are: ${known}`,
     });
+  }
+
+  async verify(order: { readonly full: boolean }): Promise<number> {
+    if (this.#verifying === undefined)
+      throw new OperatorError('GROUP_STARTING', `group ${this.name} is starting`);
+    return this.#verifying.begin(order);
+  }
+
+  verification(pass: number): Promise<VerificationProgress> {
+    const group = { ...this.#identity, name: this.name };
+    return Promise.resolve(progressOf(this.#verifying?.progress(pass), group, this.#config.key));
   }
 
   configure(config: Config['groups'][number]): void {
@@ -186,6 +202,7 @@ class Source extends WithoutSnapshots implements RunningGroup {
       },
       ...this.#copyStatus(group),
       ...(group.coalesced.segments === 0 ? {} : { coalesced: group.coalesced }),
+      ...verificationOf(this.#verifying),
       hosts: host?.connections ?? 0,
       waits: group.waits.list().map(toldWait),
       streams: this.#streams.map((stream) => stream.status(last)),
@@ -195,6 +212,7 @@ class Source extends WithoutSnapshots implements RunningGroup {
   async stop(): Promise<void> {
     this.#timetable.stop();
     try {
+      this.#verifying?.stop();
       await this.#group?.stop();
     } finally {
       await Promise.all(this.#streams.map((stream) => stream.stop()));
@@ -292,6 +310,23 @@ class Source extends WithoutSnapshots implements RunningGroup {
   #note(change: Partial<GroupFile>): void {
     this.#identity = { ...this.#identity, ...change };
     writeGroupFile(this.#world.platform.files, this.#config.folder, this.#identity);
+  }
+
+  #verifyingOf(host: Remote<SourceHost>, { waits }: SourceGroup): Verifying {
+    const { clock, files } = this.#world.platform;
+    const { folder, verifyEvery } = this.#config;
+    return new Verifying({
+      clock,
+      files,
+      log: this.#log,
+      waits,
+      host,
+      folder,
+      volumes: this.#volumes,
+      every: verifyEvery,
+      inStep: () => this.#group?.mode === 'journal',
+      answers: () => new Map(this.#streams.map((stream) => [stream.name, stream.answer])),
+    });
   }
 
   #stream(config: LinkConfig): Stream {

@@ -87,6 +87,11 @@ export class Stream {
     return this.#link.begun;
   }
 
+  /** What the destination last said. */
+  get answer(): DestinationStatus | undefined {
+    return this.#link.report().status;
+  }
+
   start(): void {
     this.#link.start();
   }

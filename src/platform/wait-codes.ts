@@ -62,6 +62,11 @@ const SOURCE = {
     'A volume cannot be read to bring over what it holds.',
     'Mend the volume; it is tried again every two seconds.',
   ),
+  'verify-failed': facts(
+    'error',
+    'A volume cannot be read to be compared with the destinations’ copies.',
+    'Mend the volume; it is tried again every two seconds.',
+  ),
   'hosts-waiting': facts(
     'info',
     'What hosts write waits, because every journal segment is in use until the source’s own volumes have caught up.',
@@ -189,7 +194,7 @@ const DESTINATION = {
   ),
   'replica-differs': facts(
     'error',
-    'A comparison found that a volume here is not what the source has.',
+    'A comparison found that a replica is not what its source has.',
     'The ranges are sent again by themselves; check the disks on both sides.',
   ),
   'inbox-crowded': facts(

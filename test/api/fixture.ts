@@ -12,6 +12,11 @@ import type { MountEntry, MountRequest, Unmounted } from '../../src/api/contract
 import type { RecoveryPoints } from '../../src/api/contract/points.ts';
 import type { RetentionReport, SnapshotEntry } from '../../src/api/contract/snapshots.ts';
 import type { StatusReport } from '../../src/api/contract/status.ts';
+import type {
+  VerificationProgress,
+  VerificationReport,
+  VerificationRequest,
+} from '../../src/api/contract/verification.ts';
 import type { DaemonControl, MarkerToPlace } from '../../src/api/control.ts';
 import { startApi, type Api } from '../../src/api/server.ts';
 import type { ApiConfig } from '../../src/config/config.ts';
@@ -21,6 +26,35 @@ import { REPORTS } from './reports.ts';
 
 export const MARKER_ID = '00112233445566778899aabbccddeeff';
 export const MARKER_TIME = Date.UTC(2026, 10, 21, 1, 46, 0);
+
+const VERIFICATION: VerificationReport = {
+  kind: 'blockferry verification',
+  version: 1,
+  identical: true,
+  group: {
+    name: 'oracle',
+    id: 'ab'.repeat(16),
+    epoch: { number: 1, id: 'cd'.repeat(16) },
+    volumes: [{ name: 'data', size: 1_073_741_824 }],
+  },
+  source: 'zurich',
+  pass: 1_790_000_000_000,
+  beganAt: MARKER_TIME,
+  endedAt: MARKER_TIME + 4000,
+  firstLsn: 100,
+  lastLsn: 1300,
+  totalBytes: 1_073_741_824,
+  bytes: 1_073_741_824,
+  outcomes: [
+    {
+      destination: 'bern',
+      comparedBytes: 1_073_741_824,
+      skippedBytes: 0,
+      differed: 0,
+      fromMedium: true,
+    },
+  ],
+};
 
 /** Has the groups of its report; takes markers for sources, lists two snapshots for destinations. */
 export class PretendedDaemon implements DaemonControl {
@@ -33,11 +67,25 @@ export class PretendedDaemon implements DaemonControl {
   readonly deleted: string[] = [];
   readonly initialized: string[] = [];
   readonly wanted: MountRequest['point'][] = [];
+  readonly verifications: (VerificationRequest & { readonly group: string })[] = [];
+  verificationReport: VerificationReport = VERIFICATION;
   readonly placed: (MarkerToPlace & { readonly group: string })[] = [];
 
   reload(): readonly string[] {
     if (this.failure !== undefined) throw this.failure;
     return this.changed;
+  }
+
+  verify(group: string, order: VerificationRequest): Promise<number> {
+    this.#find(group);
+    if (this.failure !== undefined) return Promise.reject(this.failure);
+    this.verifications.push({ group, ...order });
+    return Promise.resolve(VERIFICATION.pass);
+  }
+
+  verification(group: string): Promise<VerificationProgress> {
+    this.#find(group);
+    return Promise.resolve({ state: 'complete', report: this.verificationReport });
   }
 
   testLink(group: string): Promise<LinkTestReport> {

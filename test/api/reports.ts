@@ -82,6 +82,41 @@ const report = (...groups: StatusReport['groups']): StatusReport => ({
 
 export const REPORTS = {
   healthy: report(source, destination),
+  compared: report(
+    {
+      ...source,
+      verification: {
+        totalBytes: 4.5 * GIB,
+        current: { beganAt: NOW - seconds(3600), done: 1.5 * GIB },
+        last: {
+          beganAt: NOW - seconds(8 * 86_400),
+          endedAt: NOW - seconds(86_400),
+          firstLsn: 20_000,
+          lastLsn: 47_000,
+          totalBytes: 4.5 * GIB,
+          bytes: 4.5 * GIB,
+          outcomes: [
+            {
+              destination: 'dr-site',
+              comparedBytes: 4.5 * GIB,
+              skippedBytes: 0,
+              differed: 1,
+              fromMedium: true,
+            },
+          ],
+        },
+        destinations: [{ name: 'dr-site', differing: 0, found: 1, mended: 1 }],
+      },
+    },
+    {
+      ...destination,
+      verification: {
+        found: 2,
+        mended: 1,
+        differing: [{ volume: 'store', offset: 5 * MIB, length: MIB, lsn: 8800 }],
+      },
+    },
+  ),
 
   'link-down': report({
     ...source,

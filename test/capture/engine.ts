@@ -1,6 +1,7 @@
 /** A source's host path on a disk in memory, with a destager as simple as can be, and the volumes as they ought to be. */
 import assert from 'node:assert/strict';
 import { GroupHost, type GroupHostOptions } from '../../src/capture/group-host.ts';
+import type { MendRange, PatrolProgress } from '../../src/capture/patrol.ts';
 import { RAW_SIZE_MAX } from '../../src/capture/recover.ts';
 import type { HostVolume } from '../../src/nbd/front-end.ts';
 import { lsn, LSN_NONE, type Lsn, type VolumeIndex } from '../../src/journal/ids.ts';
@@ -52,6 +53,9 @@ export class Engine {
     size: VOLUME_SIZE,
   }));
 
+  readonly patrolled: PatrolProgress[] = [];
+  readonly mended: { readonly range: MendRange; readonly lsn: Lsn }[] = [];
+
   constructor(
     remains: Remains = freshDisk(),
     options: Partial<GroupHostOptions> = {},
@@ -77,6 +81,9 @@ export class Engine {
         onClosed: (raw, generation) => this.closed.push({ raw, generation }),
         onCopied: () => (this.copied += 1),
         onCopyTrouble: (message) => this.troubles.push(message),
+        onPatrol: (progress) => this.patrolled.push(progress),
+        onMended: (range, at) => this.mended.push({ range, lsn: at }),
+        onPatrolTrouble: (message) => this.troubles.push(message),
         onFailed: (message) => this.failures.push(message),
       },
     );

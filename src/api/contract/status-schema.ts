@@ -51,6 +51,37 @@ const streamSchema = z.object({
   waits: z.array(waitSchema),
 });
 
+const passSchema = z.object({
+  beganAt: time,
+  endedAt: time,
+  firstLsn: amount,
+  lastLsn: amount,
+  totalBytes: amount,
+  bytes: amount,
+  outcomes: z.array(
+    z.object({
+      destination: z.string(),
+      comparedBytes: amount,
+      skippedBytes: amount,
+      differed: amount,
+      fromMedium: z.boolean(),
+    }),
+  ),
+});
+
+const verificationSchema = z.object({
+  totalBytes: amount,
+  current: z.object({ beganAt: time, done: amount }).exactOptional(),
+  last: passSchema.exactOptional(),
+  destinations: z.array(z.object({ name: z.string(), differing: amount, found: amount, mended: amount })),
+});
+
+const replicaSchema = z.object({
+  found: amount,
+  mended: amount,
+  differing: z.array(z.object({ volume: z.string(), offset: amount, length: amount, lsn: amount })),
+});
+
 const sourceSchema = z.object({
   role: z.literal('source'),
   name: z.string(),
@@ -68,6 +99,7 @@ const sourceSchema = z.object({
       timeLeftSeconds: amount.exactOptional(),
     })
     .exactOptional(),
+  verification: verificationSchema.exactOptional(),
   hosts: amount,
   waits: z.array(waitSchema),
   streams: z.array(streamSchema),
@@ -87,6 +119,7 @@ const destinationSchema = z.object({
   setAside: amount,
   snapshots: amount,
   mounts: z.array(z.object({ name: z.string(), lsn: amount, time, writable: z.boolean(), mountedAt: time })),
+  verification: replicaSchema.exactOptional(),
   buffer: bufferSchema,
   waits: z.array(waitSchema),
 });

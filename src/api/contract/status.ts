@@ -57,9 +57,52 @@ export interface SourceStatus {
   readonly copy?: CopyStatus;
   /** Undefined while nothing of the backlog was merged since the daemon started. */
   readonly coalesced?: CoalescedStatus;
+  /** Undefined where volumes are never compared with the destinations'. */
+  readonly verification?: VerificationStatus;
   readonly hosts: number;
   readonly waits: readonly Wait[];
   readonly streams: readonly StreamStatus[];
+}
+
+/** Volumes compared with the destinations' while everything goes on. */
+export interface VerificationStatus {
+  readonly totalBytes: number;
+  /** The pass under way: bytes that are looked at. */
+  readonly current?: { readonly beganAt: number; readonly done: number };
+  /** The last that every destination has compared. */
+  readonly last?: VerificationPass;
+  readonly destinations: readonly VerifiedDestination[];
+}
+
+export interface VerificationPass {
+  readonly beganAt: number;
+  readonly endedAt: number;
+  /** Of its records in the journal. */
+  readonly firstLsn: number;
+  readonly lastLsn: number;
+  readonly totalBytes: number;
+  /** What of them it is about: less when it went on where another was cut off. */
+  readonly bytes: number;
+  readonly outcomes: readonly VerificationOutcome[];
+}
+
+export interface VerificationOutcome {
+  readonly destination: string;
+  readonly comparedBytes: number;
+  /** Could not be compared, as the replica was perhaps ahead after a crash there. */
+  readonly skippedBytes: number;
+  /** Ranges. */
+  readonly differed: number;
+  /** Everything was read from the medium; false where the system cannot tell. */
+  readonly fromMedium: boolean;
+}
+
+/** Ranges that differ now, and that ever were found and mended. */
+export interface VerifiedDestination {
+  readonly name: string;
+  readonly differing: number;
+  readonly found: number;
+  readonly mended: number;
 }
 
 /** Segments that waited to be sent and were merged, each sector once. */
@@ -132,6 +175,19 @@ export interface MountStatus {
   readonly mountedAt: number;
 }
 
+/** What came of comparing with the source, ever. */
+export interface ReplicaVerification {
+  readonly found: number;
+  readonly mended: number;
+  /** The first 100. Bytes. */
+  readonly differing: readonly {
+    readonly volume: string;
+    readonly offset: number;
+    readonly length: number;
+    readonly lsn: number;
+  }[];
+}
+
 export interface DestinationGroupStatus {
   readonly role: 'destination';
   readonly name: string;
@@ -148,6 +204,8 @@ export interface DestinationGroupStatus {
   readonly snapshots: number;
   /** Recovery points that are served to look at. */
   readonly mounts: readonly MountStatus[];
+  /** Undefined before its source had anything compared. */
+  readonly verification?: ReplicaVerification;
   readonly buffer: BufferStatus;
   readonly waits: readonly Wait[];
 }

@@ -106,6 +106,15 @@ function control(): DaemonControl {
       return Promise.resolve({ id: GROUP.id, lsn: lsn(1), time: TIME, name });
     },
     reload: () => [],
+    verify(group, { full }) {
+      assert.match(group, NAME_PATTERN);
+      assert.equal(typeof full, 'boolean');
+      return Promise.resolve(7);
+    },
+    verification(group) {
+      assert.match(group, NAME_PATTERN);
+      return Promise.resolve({ state: 'comparing', waitsFor: [] });
+    },
     testLink(group, destination) {
       assert.match(group, NAME_PATTERN);
       assert.match(destination, NAME_PATTERN);

@@ -64,6 +64,9 @@ class RecoveredSource {
         onClosed: (raw, generation) => this.#closed.push({ raw, generation }),
         onCopied: () => undefined,
         onCopyTrouble: () => undefined,
+        onPatrol: () => undefined,
+        onMended: () => undefined,
+        onPatrolTrouble: () => undefined,
         onFailed: (message) => {
           throw new Error(message);
         },
