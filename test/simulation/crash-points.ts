@@ -1,5 +1,6 @@
 /** A short run in which, one after the other, every call of either site into its platform is the last before it dies. */
-import type { Scenario, SiteName, Step } from './scenario.ts';
+import type { Scenario } from './scenario.ts';
+import type { SiteName, Step } from './steps.ts';
 
 const KIB = 1024;
 

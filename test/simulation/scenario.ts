@@ -1,60 +1,10 @@
 /** What happens in one run: how the pair is set up, and a list of things that are done to it, each at its time. */
 import type { HostAction } from './pair/host.ts';
 import { makeSchedule } from './schedules.ts';
-import type { RotPlace } from './pair/rot.ts';
-import type { Weather } from './pair/server.ts';
 import type { Week } from '../../src/transfer/schedule/schedule.ts';
 import { Dice } from './platform/dice.ts';
-import type { CallKind } from './platform/machine.ts';
+import type { Mix, Step } from './steps.ts';
 import { droppingSyncs, restoration, rot, troubles } from './troubles.ts';
-
-export type SiteName = 'source' | 'destination';
-
-export type Attack =
-  'swap' | 'replay' | 'cut' | 'forge-segment' | 'flip' | 'forge-status' | 'replay-status' | 'remove';
-
-export type Step = { readonly at: number } & (
-  | { readonly kind: 'host'; readonly connection: number; readonly action: HostAction }
-  | { readonly kind: 'marker'; readonly type: 'snapshot' | 'custom'; readonly name: string }
-  /** Everything is to be brought over again. */
-  | { readonly kind: 'initialize' }
-  /** Dies at the so-manyeth call from then on; with 0 at once. */
-  | {
-      readonly kind: 'death';
-      readonly site: SiteName;
-      readonly calls: number;
-      readonly before: boolean;
-      readonly power: boolean;
-    }
-  | { readonly kind: 'restart'; readonly site: SiteName }
-  /** The so-manyeth call of this kind from then on fails, and `count` - 1 after it. */
-  | {
-      readonly kind: 'io-error';
-      readonly site: SiteName;
-      readonly call: CallKind;
-      readonly code: 'EIO' | 'ENOSPC';
-      readonly skip: number;
-      readonly count: number;
-      /** Of a sync: what it was to write is given up, and the next one succeeds without it. */
-      readonly drops?: boolean;
-    }
-  /** The file system under this folder has so much room left, for so long. */
-  | {
-      readonly kind: 'room';
-      readonly site: SiteName;
-      readonly mount: string;
-      readonly bytes: number;
-      readonly time: number;
-    }
-  | { readonly kind: 'clock'; readonly site: SiteName; readonly by: number }
-  | { readonly kind: 'weather'; readonly weather: Weather; readonly time: number }
-  | { readonly kind: 'freeze'; readonly time: number }
-  | { readonly kind: 'attack'; readonly attack: Attack }
-  /** The source's disks are imaged; later it is set back to what they were. */
-  | { readonly kind: 'image' }
-  | { readonly kind: 'set-back' }
-  | { readonly kind: 'rot'; readonly place: RotPlace }
-);
 
 export interface Scenario {
   readonly seed: string;
@@ -82,16 +32,6 @@ export interface Scenario {
   /** Milliseconds after which nothing more is done to the pair. */
   readonly length: number;
   readonly steps: readonly Step[];
-}
-
-/** Kinds of trouble that a scenario may have; the more, the wilder. */
-export interface Mix {
-  readonly deaths: number;
-  readonly ioErrors: number;
-  readonly rooms: number;
-  readonly clocks: number;
-  readonly weathers: number;
-  readonly attacks: number;
 }
 
 const SECTOR = 512;

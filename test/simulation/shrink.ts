@@ -1,6 +1,7 @@
 /** Makes a failing scenario short: steps are left out as long as the same thing goes wrong. */
 import { run } from './runner.ts';
-import type { Scenario, Step } from './scenario.ts';
+import type { Scenario } from './scenario.ts';
+import type { Step } from './steps.ts';
 import { FAIR } from './pair/server.ts';
 
 export interface Shrunk {

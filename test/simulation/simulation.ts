@@ -42,7 +42,8 @@ import { readerOn, type Program } from './platform/program.ts';
 import { Troubles } from './pair/troubles.ts';
 import { makeVolumes } from './pair/volumes.ts';
 import { makeWorld } from './pair/world.ts';
-import type { Scenario, SiteName, Step } from './scenario.ts';
+import type { Scenario } from './scenario.ts';
+import type { SiteName, Step } from './steps.ts';
 
 /** Milliseconds without any trouble after which the pair must be in step: backoff and timeouts are a minute at the most. */
 export const SETTLE_LIMIT = 300_000;

@@ -1,9 +1,8 @@
 /** The troubles of a run, drawn at random. */
-import type { RotPlace } from './pair/rot.ts';
 import { FAIR, type Weather } from './pair/server.ts';
 import type { Dice } from './platform/dice.ts';
 import type { CallKind } from './platform/machine.ts';
-import type { Mix, SiteName, Step } from './scenario.ts';
+import type { Mix, RotPlace, SiteName, Step } from './steps.ts';
 
 const KIB = 1024;
 

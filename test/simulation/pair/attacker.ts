@@ -9,7 +9,7 @@ import { writeSegment, type SegmentOptions } from '../../../src/journal/segment/
 import type { Files, OpenFile } from '../../../src/platform/files.ts';
 import type { Dice } from '../platform/dice.ts';
 import type { Inode } from '../platform/inode.ts';
-import type { Attack } from '../scenario.ts';
+import type { Attack } from '../steps.ts';
 import type { FileServer } from './server.ts';
 
 /** Milliseconds that a status file stays forged. */

@@ -5,13 +5,7 @@ import type { Dice } from '../platform/dice.ts';
 import type { Inode } from '../platform/inode.ts';
 import type { Machine } from '../platform/machine.ts';
 import { COPY_SIZE, isWholeCopy } from '../oracle/two-copies.ts';
-import type { SiteName } from '../scenario.ts';
-
-/**
- * `sealed`: a replication file at the source; `received`: one at the destination, in its inbox or its journal; `raw`: a
- * closed raw segment at the source; `state`: one of the two copies of a small file.
- */
-export type RotPlace = 'sealed' | 'received' | 'raw' | 'state';
+import type { RotPlace, SiteName } from '../steps.ts';
 
 export interface RotOracle {
   /** Before it does; `lasting`: nobody may be left who has what it was. */

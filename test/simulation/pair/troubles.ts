@@ -1,5 +1,5 @@
 /** What is done to the machines and the server, and taken back when its time is over. */
-import type { Step, SiteName } from '../scenario.ts';
+import type { Step, SiteName } from '../steps.ts';
 import type { Call, CallFault, Machine } from '../platform/machine.ts';
 import { FAIR, type FileServer } from './server.ts';
 
