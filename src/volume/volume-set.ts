@@ -36,8 +36,6 @@ export class VolumeSet {
   readonly #volumes: ReadonlyMap<VolumeIndex, SetVolume>;
   readonly #open = new Map<VolumeIndex, OpenFile>();
   readonly #written = new Set<VolumeIndex>();
-  /** A sync failed, and has given up what it was to write: another would succeed without it. */
-  #lost: OperatorError | undefined;
 
   constructor(files: Files, volumes: readonly SetVolume[]) {
     this.#files = files;
@@ -56,7 +54,6 @@ export class VolumeSet {
         (record.kind === RecordKind.write || record.kind === RecordKind.zero) &&
         (options.fromVolume === 'apply' || (record.flags & RecordFlag.fromVolume) === 0),
     );
-    this.#lost = undefined;
     for (const record of data) this.#checkBounds(record);
     options.preserve?.(
       data.map(({ volume, offset, length }) => ({ volume: this.#volume(volume).name, offset, length })),
@@ -70,22 +67,8 @@ export class VolumeSet {
     }
   }
 
-  /**
-   * What was applied is durable on return. Once it has failed it fails until records are applied again, which must be all
-   * that are not yet durable. @throws OperatorError `VOLUME_OFFLINE`, `ENOSPC`
-   */
+  /** What was applied is durable on return. @throws OperatorError `VOLUME_OFFLINE`, `ENOSPC` */
   sync(): void {
-    if (this.#lost !== undefined) throw this.#lost;
-    try {
-      this.#syncWritten();
-    } catch (error) {
-      if (error instanceof OperatorError) this.#lost = error;
-      throw error;
-    }
-    this.#written.clear();
-  }
-
-  #syncWritten(): void {
     for (const index of this.#written) {
       this.#using(index, (file) => {
         file.syncNow();
@@ -93,6 +76,7 @@ export class VolumeSet {
         if (this.#files.stat(file.path) === undefined) throw new Error('it was removed while it was written');
       });
     }
+    this.#written.clear();
   }
 
   /** Bytes; 0 when the group has no such volume. */

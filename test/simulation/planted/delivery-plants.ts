@@ -40,7 +40,7 @@ export const DELIVERY_PLANTS: readonly Plant[] = [
     'I6',
     'volumes whose sync failed are synced again without what was to be written',
     600,
-    edit('volume/volume-set.ts', 'if (this.#lost !== undefined) throw this.#lost;'),
+    edit('destage/destination-back.ts', 'if (done > 0 && !this.#applier.lost) {', 'if (done > 0) {'),
   ),
   plant(
     'I6',
