@@ -43,6 +43,8 @@ export class Oracle implements RecorderOracle {
   /** Whole records of the newest append that failed. */
   #failed: ModelRecord[] = [];
   #appends: Appends;
+  /** What the destination had when the source was set back. */
+  #heldThen = 0;
   /** Where the source's history parted from what it was before. */
   #cut = Infinity;
   #violation: Violation | undefined;
@@ -84,8 +86,8 @@ export class Oracle implements RecorderOracle {
   /** Everything that was ever written is in the volumes of both sites, and nothing is left to be run. */
   get isSettled(): boolean {
     // Of two histories that parted, one may be as long as the other by chance.
-    if (this.isForked) return false;
-    return this.#sourceApplied === this.model.last && this.replica.isSettledAt(this.model);
+    const isAtEnd = this.#sourceApplied === this.model.last && this.replica.isSettledAt(this.model);
+    return isAtEnd && !this.isForked;
   }
 
   /** How far both sites are, in words. */
@@ -123,6 +125,7 @@ export class Oracle implements RecorderOracle {
 
   /** The source's disks are from now on what they were once, at this checkpoint. */
   sourceSetBack(): void {
+    this.#heldThen = Math.max(this.replica.acknowledged, this.replica.state.applied);
     this.before = this.model;
     this.model = this.model.fork();
     this.gaps = new Gaps(this.model);
@@ -134,9 +137,7 @@ export class Oracle implements RecorderOracle {
 
   /** Whether the destination has records that the source no longer has, or has as others. */
   get isForked(): boolean {
-    return (
-      this.before !== undefined && Math.max(this.replica.acknowledged, this.replica.state.applied) > this.#cut
-    );
+    return this.before !== undefined && (this.#heldThen > this.#cut || !this.replica.isOf(this.model));
   }
 
   /** What hosts read after a restart is what the journal says, to the byte. */

@@ -90,6 +90,12 @@ export class Replica {
     else if (histories().length > 1 && fitting.length === 1) this.#follows = fitting[0]!.model;
   }
 
+  /** Whether its volumes, which are consistent, are what this history says. */
+  isOf(model: Model): boolean {
+    const { applied } = this.state;
+    return applied <= model.last && this.#difference(model, applied) === undefined;
+  }
+
   /** Where it stands still, it is at one LSN, not before its checkpoint. */
   stands(): void {
     const { consistent, applied } = this.state;

@@ -141,7 +141,7 @@ export const DELIVERY_PLANTS: readonly Plant[] = [
     'I10',
     'a full copy overwrites a replica that nothing was kept of',
     2000,
-    edit('destage/applier.ts', 'if (state.consistent) this.#keepBefore(record, state);'),
+    edit('destage/applier.ts', 'if (state.consistent) this.#keepBefore(state);'),
   ),
   plantFrom(100)(
     'I12',
