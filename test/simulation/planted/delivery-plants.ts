@@ -24,19 +24,19 @@ export const DELIVERY_PLANTS: readonly Plant[] = [
       'const limit = Math.max(received * 0, this.#checkpoint.applied);',
     ),
   ),
-  plantFrom(350)(
+  plantFrom(366)(
     'I5',
     'what a killed process received is acknowledged before its name is synced',
     3000,
     edit('destage/received-journal.ts', 'if (found.length > 0) this.#files.syncDirectory(this.#folder);'),
   ),
-  plant(
+  plantFrom(14)(
     'I5',
     'a segment whose sync failed is acknowledged after a second sync',
     600,
     edit('destage/received-journal.ts', 'if (isInDoubt && writable) rewrite(file, file.size());'),
   ),
-  plantFrom(202609)(
+  plantFrom(890)(
     'I6',
     'volumes whose sync failed are synced again without what was to be written',
     600,

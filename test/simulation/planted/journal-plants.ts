@@ -23,7 +23,7 @@ export const JOURNAL_PLANTS: readonly Plant[] = [
       'if (entries) await this.#options.files.syncDirectoryLater(this.#options.folder);',
     ),
   ),
-  plant(
+  plantFrom(21)(
     'I1',
     'a write whose append failed is acknowledged',
     2000,
@@ -32,7 +32,7 @@ export const JOURNAL_PLANTS: readonly Plant[] = [
       'throw toHostError(error, `cannot journal a write to volume ${this.name}`);',
     ),
   ),
-  plant(
+  plantFrom(13)(
     'I2',
     'what is recovered is handed on without a sync',
     3000,
@@ -62,7 +62,7 @@ export const JOURNAL_PLANTS: readonly Plant[] = [
     100,
     edit('daemon/source-back.ts', 'this.#volumes.sync();'),
   ),
-  plant(
+  plantFrom(1150)(
     'I2',
     'what changes is marked after the checkpoint says so',
     2000,
@@ -72,7 +72,7 @@ export const JOURNAL_PLANTS: readonly Plant[] = [
       'this.#move({ ...this.#checkpoint, ...position });\n    map.sync();',
     ),
   ),
-  plant(
+  plantFrom(205)(
     'I3',
     'what is written while nothing is shipped is not marked',
     100,
@@ -105,13 +105,13 @@ export const JOURNAL_PLANTS: readonly Plant[] = [
     600,
     edit('volume/volume-set.ts', 'for (const record of data) {', 'for (const record of data.toReversed()) {'),
   ),
-  plantFrom(30)(
+  plantFrom(63)(
     'I4',
     'what arrives is not checked',
     2000,
     edit('destage/received-journal.ts', 'if (whole) reader.verify();'),
   ),
-  plantFrom(30)(
+  plantFrom(66)(
     'I4',
     'the CRCs of frames and records are not looked at',
     2000,
@@ -131,7 +131,7 @@ export const JOURNAL_PLANTS: readonly Plant[] = [
     600,
     edit('destage/received-journal.ts', 'if (header.digestBefore === expected.digest) return;', 'return;'),
   ),
-  plant(
+  plantFrom(55)(
     'I4',
     'nobody says that a segment is refused whenever it comes',
     600,

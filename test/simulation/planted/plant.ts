@@ -9,7 +9,7 @@ export interface Plant {
   readonly edits: readonly Edit[];
   /** Caught within so many seeds from `from` on. */
   readonly seeds: number;
-  /** 1, but for breaks that many a seed before it makes slow: what goes wrong then takes minutes to be called stuck. */
+  /** 1, but for breaks that take long to be told: near a seed that tells them. */
   readonly from: number;
 }
 
