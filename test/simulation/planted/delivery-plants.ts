@@ -131,7 +131,7 @@ export const DELIVERY_PLANTS: readonly Plant[] = [
       'await this.#writer.durable();\n    return { lsn, time };',
     ),
   ),
-  plant(
+  plantFrom(223)(
     'I9',
     'a snapshot is made again when its marker is applied again',
     2000,
