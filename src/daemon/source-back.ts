@@ -88,6 +88,7 @@ export class SourceBack {
   open(): Promise<OpenedBack> {
     this.#files.makeDirectory(this.#journal);
     const sealed = findSealed(this.#files, this.#options.folder);
+    this.#map?.close();
     this.#map = openMap(this.#files, this.#options);
     this.#tracker = new ChangeTracker(this.#map);
     const { marked, unreadable } = this.#map;
