@@ -7,7 +7,7 @@ module.exports = class CountingSpec extends reporters.Spec {
     super(runner, options);
     runner.once(Runner.constants.EVENT_RUN_END, () => {
       const { passes, failures } = runner.stats;
-      writeFileSync(options.reporterOption.results, `${passes} ${failures}`);
+      writeFileSync(options.reporterOption.results, `${passes} ${failures}\n`);
     });
   }
 };
