@@ -164,7 +164,7 @@ class Simulation {
     this.#calm();
     this.#insist();
     if (await this.#settle()) this.#final();
-    else if (this.#oracle.isRotten || this.#oracle.isForked) await this.#stopped();
+    else if (this.#oracle.isRotten || this.#oracle.mayStand) await this.#stopped();
     else throw this.#stuck();
   }
 

@@ -140,6 +140,20 @@ export class Oracle implements RecorderOracle {
     return this.before !== undefined && (this.#heldThen > this.#cut || !this.replica.isOf(this.model));
   }
 
+  /**
+   * Whether a source that was set back may never come in step: it forgot where segments that the destination has had ended,
+   * and made another that begins inside of what is there, which is refused even where what is in it is the same.
+   */
+  get mayStand(): boolean {
+    if (this.isForked) return true;
+    const { source, sourceFolder } = this.#options;
+    const { acknowledged } = this.replica;
+    const isAcross = ({ first, last }: { first: number; last: number }): boolean =>
+      first <= acknowledged && acknowledged < last;
+    const ranges = source.disk.list(`${sourceFolder}/journal`).flatMap((name) => parseSealedName(name) ?? []);
+    return this.before !== undefined && ranges.some(isAcross);
+  }
+
   /** What hosts read after a restart is what the journal says, to the byte. */
   sourceServes(volumes: readonly HostVolume[]): void {
     const contents: Buffer[] = [];
