@@ -2,9 +2,11 @@
  * A small file that is overwritten where it lies, so that a full file system refuses no new content (I8).
  *
  * It is two copies of {@link COPY_SIZE} bytes, each a line of JSON (`number` counts up with every content, `length`, `crc`
- * of number and content) and then the content. The first copy is durable before the second is begun:
+ * of number and content) and then the content. One copy is durable before the other is begun:
  * - A crash leaves one of them whole: the new content, or the old while nobody was told of the new (I6).
- * - Copies that are equal are both durable; others are made equal before anybody relies on what was read.
+ * - They take turns to be first, and one that is not whole or older is: where a change failed half way, of its write or of
+ *   its sync, after which what can be read says nothing of the medium, the next one begins where nothing is to be lost.
+ * - Copies that differ are made equal before anybody relies on what was read.
  * - One copy that rots is mended from the other.
  * - Its name is made durable again before anybody relies on what was read: who made it may have died before that.
  */
@@ -35,8 +37,14 @@ export function writeTwoCopies(files: Files, path: string, content: Uint8Array):
   }
   const file = files.open(path, 'write');
   try {
-    const newest = newestOf(COPIES.map((at) => readCopy(file, at)));
-    overwrite(file, encode((newest?.number ?? 0) + 1, content));
+    const copies = COPIES.map((at) => readCopy(file, at));
+    const number = newestOf(copies)?.number ?? 0;
+    // Who made it may have failed to make its name durable.
+    if (number <= 1) files.syncDirectory(dirname(path));
+    const first = number === 0 ? turnOf(1) : makeSure(file, copies);
+    const next = number + (turnOf(number + 1) === first ? 1 : 2);
+    writeDurably(file, encode(next, content), first);
+    writeDurably(file, encode(next, content), otherThan(first));
   } finally {
     file.close();
   }
@@ -51,13 +59,35 @@ export function readTwoCopies(files: Files, path: string): Buffer | undefined {
     const newest = newestOf(copies);
     if (newest === undefined) return Buffer.alloc(0);
     if (copies.some((copy) => copy?.number !== newest.number)) {
-      overwrite(file, encode(newest.number, newest.content));
+      const other = makeSure(file, copies);
+      writeDurably(file, encode(newest.number, newest.content), other);
     }
     files.syncDirectory(dirname(path));
     return newest.content;
   } finally {
     file.close();
   }
+}
+
+/** Where the copy with this number is written first. */
+function turnOf(number: number): number {
+  return COPIES[number % 2 === 0 ? 1 : 0];
+}
+
+function otherThan(at: number): number {
+  return at === COPIES[0] ? COPIES[1] : COPIES[0];
+}
+
+/** Of copies one of which is whole: where nothing is to be lost. The other one is durable on return. */
+function makeSure(file: OpenFile, copies: readonly (Copy | undefined)[]): number {
+  const [one, two] = copies;
+  if (one === undefined) return COPIES[0];
+  if (two === undefined) return COPIES[1];
+  if (one.number === two.number) return turnOf(one.number + 1);
+  const [newest, at] = one.number > two.number ? [one, COPIES[0]] : [two, COPIES[1]];
+  // The same bytes again: they harm nothing where they are on the medium, and may not be.
+  writeDurably(file, encode(newest.number, newest.content), at);
+  return otherThan(at);
 }
 
 /** All of its blocks are written once, so that no later content needs a new one. */
@@ -76,11 +106,9 @@ function create(files: Files, path: string, copy: Buffer): void {
   files.syncDirectory(dirname(path));
 }
 
-function overwrite(file: OpenFile, copy: Buffer): void {
-  for (const at of COPIES) {
-    file.write(copy, at);
-    file.syncNow();
-  }
+function writeDurably(file: OpenFile, copy: Buffer, at: number): void {
+  file.write(copy, at);
+  file.syncNow();
 }
 
 function encode(number: number, content: Uint8Array): Buffer {

@@ -8,7 +8,7 @@ import { Gaps, type CheckpointFile } from './gaps.ts';
 import { isCovered } from './covered.ts';
 import { Kind, Model, parseRecords, type ModelRecord } from './model.ts';
 import { differenceOf, Replica, type ReplicaOptions } from './replica.ts';
-import { COPY_SIZE, newestCopy } from './two-copies.ts';
+import { isSecondCopy, newestCopy } from './two-copies.ts';
 import { Violation } from './violation.ts';
 
 export interface OracleOptions {
@@ -191,7 +191,9 @@ export class Oracle implements RecorderOracle {
   }
 
   #sourceWrote(path: string, position: number, bytes: Uint8Array): void {
-    if (path.endsWith('/checkpoint.json') && position === COPY_SIZE) this.#checkpointMoved(bytes);
+    const { disk } = this.#options.source;
+    if (path.endsWith('/checkpoint.json') && isSecondCopy(disk.find(path)!.content(), position))
+      this.#checkpointMoved(bytes);
     if (!path.startsWith(`${this.#options.sourceFolder}/journal/`)) return;
     if (!path.endsWith('.raw') && !path.endsWith('.open')) return;
     if (position === 0 && bytes.length > RAW_HEADER) {
@@ -284,7 +286,7 @@ export class Oracle implements RecorderOracle {
       this.replica.held.sealed(baseName(to), this.#options.source.disk.find(to)!.content());
   }
 
-  /** The first copy is durable when the second is written. */
+  /** One copy is durable when the other is written. */
   #checkpointMoved(bytes: Uint8Array): void {
     const checkpoint = newestCopy(Buffer.from(bytes)) as CheckpointFile;
     const { applied } = checkpoint;

@@ -4,7 +4,7 @@ import type { Machine } from '../platform/machine.ts';
 import { Held, type StateFile } from './held.ts';
 import { isOnlyDoneAgain } from './done-again.ts';
 import { firstDifference, Kind, type Cursor, type Model } from './model.ts';
-import { COPY_SIZE, newestCopy } from './two-copies.ts';
+import { isSecondCopy, newestCopy } from './two-copies.ts';
 import { Violation } from './violation.ts';
 
 export interface ReplicaOptions {
@@ -42,7 +42,10 @@ export class Replica {
     this.held = new Held(machine.disk, folder);
     machine.watcher = {
       wrote: (path, position, bytes) => {
-        if (path.endsWith('/destination-state.json') && position === COPY_SIZE)
+        if (
+          path.endsWith('/destination-state.json') &&
+          isSecondCopy(machine.disk.find(path)!.content(), position)
+        )
           this.#stateMoved(newestCopy(Buffer.from(bytes)) as StateFile);
       },
       failedToSync: (path) => {

@@ -20,6 +20,14 @@ export function isWholeCopy(bytes: Buffer, at: number): boolean {
   return parse(bytes.subarray(at, at + COPY_SIZE)) !== undefined;
 }
 
+/** Whether what was written at `at` made both copies the same: the other one is durable by then. */
+export function isSecondCopy(content: Buffer, at: number): boolean {
+  const [written, other] = [at, COPY_SIZE - at].map((place) =>
+    parse(content.subarray(place, place + COPY_SIZE)),
+  );
+  return written !== undefined && written.number === other?.number;
+}
+
 function parse(bytes: Buffer): Copy | undefined {
   const end = bytes.indexOf('\n');
   if (end <= 0 || end > 128) return undefined;
