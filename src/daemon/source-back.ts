@@ -7,7 +7,7 @@ import type { Files } from '../platform/files.ts';
 import type { Random } from '../platform/random.ts';
 import { assert, OperatorError } from '../platform/errors.ts';
 import { isNoRoom } from '../platform/reserve.ts';
-import type { GroupIdentity, Lsn, VolumeIndex } from '../journal/ids.ts';
+import type { EpochIdentity, GroupIdentity, Lsn, VolumeIndex } from '../journal/ids.ts';
 import { lsn, LSN_NONE } from '../journal/ids.ts';
 import { JOURNAL_FOLDER, PART_SUFFIX, sealedName } from '../journal/names.ts';
 import type { SegmentEnd } from '../journal/coalesce-plan.ts';
@@ -21,11 +21,13 @@ import { ChangeMap, type MarkedVolume } from '../capture/change-map.ts';
 import { ChangeTracker } from '../capture/change-tracker.ts';
 import { RAW_SIZE_MAX } from '../capture/recover.ts';
 import { Merger, type MergeStep } from './merger.ts';
+import { destageRotten } from './rotten-raws.ts';
 import { findSealed, type SealedFile } from './sealed-file.ts';
 
 export interface SourceBackOptions {
   readonly folder: string;
   readonly group: GroupIdentity;
+  readonly epoch: EpochIdentity;
   readonly key: Buffer | undefined;
   readonly compression: number;
   readonly dropOverwritten: boolean;
@@ -83,11 +85,14 @@ export class SourceBack {
 
   /**
    * How far it got, and the replication files that are there. What was never finished is removed.
-   * @throws OperatorError `CHANGE_MAP_NO_ROOM`, and the file system's errors
+   * @throws OperatorError `CHANGE_MAP_NO_ROOM`, `JOURNAL_DAMAGED`, and the file system's errors
    */
   open(): Promise<OpenedBack> {
     this.#files.makeDirectory(this.#journal);
     const sealed = findSealed(this.#files, this.#options.folder);
+    const [checkpoint, volumes] = [this.#checkpoint, this.#volumes];
+    const applied = destageRotten(this.#files, { ...this.#options, checkpoint, sealed, volumes });
+    if (applied > checkpoint.applied) this.#move({ ...checkpoint, applied });
     this.#map?.close();
     this.#map = openMap(this.#files, this.#options);
     this.#tracker = new ChangeTracker(this.#map);

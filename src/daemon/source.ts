@@ -262,6 +262,7 @@ class Source extends WithoutSnapshots implements RunningGroup {
     return this.#threads.startBack({
       folder,
       group: { name: this.name, id: this.#identity.id },
+      epoch: this.#identity.epoch,
       key,
       compression: segment.compression,
       dropOverwritten: segment.dropOverwritten,

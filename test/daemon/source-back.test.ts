@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import type { SealedFile } from '../../src/daemon/sealed-file.ts';
 import { SourceBack, type SourceBackOptions } from '../../src/daemon/source-back.ts';
-import type { ClosedRaw } from '../../src/journal/raw-segment.ts';
+import { RAW_HEADER_SIZE, type ClosedRaw } from '../../src/journal/raw-segment.ts';
 import { RecordKind } from '../../src/journal/record.ts';
 import { openSegment } from '../../src/journal/segment/reader.ts';
 import type { VolumeIndex } from '../../src/journal/ids.ts';
 import type { Files } from '../../src/platform/files.ts';
 import { Engine, freshDisk, History, VOLUME_SIZE } from '../capture/engine.ts';
-import { settle } from '../capture/journal.ts';
+import { EPOCH, settle } from '../capture/journal.ts';
 import type { MemoryDisk } from '../recovery/memory-disk.ts';
 import { seededRandom } from '../support/random.ts';
 import { Crash, systemError, TamperedFiles } from '../support/tampered-files.ts';
@@ -15,6 +15,7 @@ import { Crash, systemError, TamperedFiles } from '../support/tampered-files.ts'
 const OPTIONS: SourceBackOptions = {
   folder: '/group',
   group: { name: 'g', id: '12'.repeat(16) },
+  epoch: EPOCH,
   key: Buffer.alloc(32, 7),
   compression: 1,
   dropOverwritten: false,
@@ -90,6 +91,11 @@ function contentOf(disk: MemoryDisk, path: string): Buffer {
   const content = Buffer.alloc(file.size());
   file.read(content, 0);
   return content;
+}
+
+/** A bit in its first record flips on the medium. */
+function spoil(disk: MemoryDisk, path: string): void {
+  disk.open(path, 'write').write(Buffer.from([0xff]), RAW_HEADER_SIZE + 40);
 }
 
 describe('a source’s sealing and destaging', function () {
@@ -207,6 +213,36 @@ describe('a source’s sealing and destaging', function () {
     await object.apply(raws[0]!);
     assertShipped(disk, new Map([[file!.name, file!]]), history);
   });
+
+  it('destages from the replication files what rotted in a raw segment behind them', async () => {
+    const { disk, raws, history } = await written(3);
+    const object = back(disk);
+    await object.open();
+    const sealed = new Map<string, SealedFile>();
+    for (const raw of raws) {
+      const { file } = await object.seal(raw, true);
+      sealed.set(file!.name, file!);
+    }
+    await object.apply(raws[0]!);
+    spoil(disk, raws[1]!.path);
+    const { checkpoint } = await back(disk).open();
+    assert.equal(checkpoint.applied, raws[2]!.last);
+    assertShipped(disk, sealed, history);
+  });
+
+  for (const [what, order] of [
+    ['neither destaged nor shipped', ['mark']],
+    ['destaged and not sealed', ['apply']],
+  ] as const)
+    it(`does not go on, and numbers nothing twice, when a raw segment rots that is ${what}`, async () => {
+      const { disk, raws } = await written(1);
+      const object = back(disk);
+      await object.open();
+      for (const step of order)
+        await (step === 'mark' ? object.seal(raws[0]!, false) : object.apply(raws[0]!));
+      spoil(disk, raws[0]!.path);
+      await assert.rejects(async () => back(disk).open(), { code: 'JOURNAL_DAMAGED' });
+    });
 
   it('ships nothing while changes are only marked, and carries the digest on', async () => {
     const { disk, raws } = await written(2);

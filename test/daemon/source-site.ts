@@ -29,6 +29,7 @@ const VOLUMES = ['a', 'b'].map((name, i) => ({
 const BACK: SourceBackOptions = {
   folder: FOLDER,
   group: { name: 'g', id: '34'.repeat(16) },
+  epoch: EPOCH,
   key: undefined,
   compression: 0,
   dropOverwritten: false,

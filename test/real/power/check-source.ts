@@ -90,7 +90,7 @@ class RecoveredSource {
     });
     const { files, random } = nodePlatform;
     const back = new SourceBack(files, random, {
-      ...{ folder, group: { name: 'g', id: identity.id }, key: KEY, volumes },
+      ...{ folder, group: { name: 'g', id: identity.id }, epoch: identity.epoch, key: KEY, volumes },
       ...{ compression: 1, dropOverwritten: false },
     });
     const { checkpoint } = await back.open();
