@@ -56,11 +56,14 @@ export class ReloadableConfig {
   }
 }
 
-/** Schedules, rates, shares, weights and the times of markers; and links that no stream uses may come and go. */
+/** Settings of a group that change as it runs. */
+const RELOADABLE: ReadonlySet<unknown> = new Set(['quota', 'objective', 'timed-markers']);
+
+/** Schedules, rates, shares, weights, quotas, objectives and the times of markers; and links that no stream uses may come and go. */
 function isReloadable(path: SettingPath): boolean {
   if (path[0] === 'transfers' || path[0] === 'links') return true;
   if (path[0] !== 'groups') return false;
-  return path[2] === 'timed-markers' || (path[2] === 'destinations' && path[4] === 'weight');
+  return RELOADABLE.has(path[2]) || (path[2] === 'destinations' && path[4] === 'weight');
 }
 
 /** The settings that differ, defaults included, each as deep as it can be named. */

@@ -34,15 +34,15 @@ interface Alarm {
 
 export class GroupWatch {
   readonly #clock: Clock;
-  readonly #objective: number | undefined;
+  readonly #objective: () => number | undefined;
   /** Of the group as a whole, under '', and of each of its destinations. */
   readonly #waits = new Map<string, Waits>();
   readonly #trends = new Map<string, Trend>();
   /** Monotonic: when a destination was last seen to lack nothing. */
   readonly #caughtUpAt = new Map<string, number>();
 
-  /** `objective`: milliseconds that a replica may be behind; undefined: as far as it likes. */
-  constructor(clock: Clock, objective: number | undefined) {
+  /** `objective`: milliseconds that a replica may be behind, which changes as it runs; undefined: as far as it likes. */
+  constructor(clock: Clock, objective: () => number | undefined) {
     this.#clock = clock;
     this.#objective = objective;
   }
@@ -136,13 +136,14 @@ export class GroupWatch {
   }
 
   #lag(age: number | undefined, left: number | undefined): Alarm {
-    const objective = durationText((this.#objective ?? 0) / 1000);
+    const objective = durationText((this.#objective() ?? 0) / 1000);
     const message = `the replica is ${durationText((age ?? 0) / 1000)} behind; its objective is ${objective}`;
     return { message, left };
   }
 
   #isLate(age: number | undefined): boolean {
-    return this.#objective !== undefined && age !== undefined && age > this.#objective;
+    const objective = this.#objective();
+    return objective !== undefined && age !== undefined && age > objective;
   }
 
   /**

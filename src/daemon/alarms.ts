@@ -26,7 +26,7 @@ export interface GroupAlarmsOptions {
   /** The group's. */
   readonly log: Log;
   /** Milliseconds; undefined: none. */
-  readonly objective: number | undefined;
+  readonly objective: () => number | undefined;
   readonly status: () => Promise<GroupStatus>;
   /** Only of what did not come and go at once. */
   readonly onChange: (change: AlarmChange) => void;
@@ -93,6 +93,7 @@ export class GroupAlarms {
 export class Alarms {
   readonly #groups: readonly GroupAlarms[];
   readonly #hook: AlarmHook | undefined;
+  #objectives: ReadonlyMap<string, number | undefined>;
 
   constructor(
     { clock, processes }: Pick<Platform, 'clock' | 'processes'>,
@@ -102,9 +103,10 @@ export class Alarms {
   ) {
     const hook = config.alarms && new AlarmHook(processes, child('alarms'), config.alarms);
     this.#hook = hook;
+    this.#objectives = objectivesOf(config);
     this.#groups = groups.map((group) => {
       const { name } = group;
-      const objective = config.groups.find((wanted) => wanted.name === name)?.objective;
+      const objective = (): number | undefined => this.#objectives.get(name);
       const onChange = (change: AlarmChange): void => hook?.push({ ...change, group: name });
       const status = (): Promise<GroupStatus> => group.status();
       return new GroupAlarms({ clock, log: child(name), objective, status, onChange });
@@ -115,6 +117,10 @@ export class Alarms {
     for (const group of this.#groups) group.start();
   }
 
+  configure(config: Pick<Config, 'groups'>): void {
+    this.#objectives = objectivesOf(config);
+  }
+
   statuses(): Promise<readonly GroupStatus[]> {
     return Promise.all(this.#groups.map((group) => group.status()));
   }
@@ -123,6 +129,10 @@ export class Alarms {
     for (const group of this.#groups) group.stop();
     await this.#hook?.stop();
   }
+}
+
+function objectivesOf({ groups }: Pick<Config, 'groups'>): ReadonlyMap<string, number | undefined> {
+  return new Map(groups.map(({ name, objective }) => [name, objective]));
 }
 
 function alarmsOf(status: GroupStatus): Alarm[] {

@@ -29,7 +29,7 @@ export interface CoalescingOptions {
   readonly log: Log;
   readonly back: Pick<Remote<SourceBack>, 'beginMerge' | 'stepMerge' | 'commitMerge' | 'dropMerge'>;
   /** The buffer's, bytes. */
-  readonly quota: number;
+  readonly quota: () => number;
   /** Bytes that may be taken of the file system without sealing running out of room. */
   readonly room: () => number;
   /** In order. */
@@ -90,7 +90,7 @@ export class Coalescing {
     const all = this.#options.segments();
     const names = new Set(all.map(({ name }) => name));
     for (const name of this.#tried.keys()) if (!names.has(name)) this.#tried.delete(name);
-    const bytesMax = Math.min(MERGED_BYTES_MAX, this.#options.quota * MERGED_QUOTA_SHARE);
+    const bytesMax = Math.min(MERGED_BYTES_MAX, this.#options.quota() * MERGED_QUOTA_SHARE);
     const segments = all.filter(({ range }) => range.first > begun);
     const now = this.#options.clock.monotonic();
     const run = planCoalescing({ now, segments, tried: this.#tried, bytesMax });

@@ -35,6 +35,7 @@ export async function startDaemon(
   const groups: RunningGroup[] = [];
   const closers: (() => Promise<void>)[] = [];
   const links = new Links(nodePlatform.clock, config);
+  let running = config;
   const stop = async (): Promise<void> => {
     // Whatever fails, the groups are stopped.
     const closed = closers.splice(0).reverse();
@@ -56,7 +57,9 @@ export async function startDaemon(
     }
     const reload = (): readonly string[] => {
       const { config: wanted, changed } = readAgain();
+      running = wanted;
       links.configure(wanted);
+      alarms.configure(wanted);
       for (const group of wanted.groups) groups.find(({ name }) => name === group.name)?.configure(group);
       log.info('configuration read again', { changed: changed.join(', ') });
       return changed;
@@ -65,7 +68,7 @@ export async function startDaemon(
     const control = { ...controlOf(groups, alarms), reload };
     let receiver;
     if (config.receiver !== undefined) {
-      const server = receiverOf(config, config.receiver, groups, child('receiver'));
+      const server = receiverOf(() => running, config.receiver, groups, child('receiver'));
       receiver = await server.listen();
       closers.push(() => server.close());
     }
@@ -130,16 +133,17 @@ function controlOf(groups: readonly RunningGroup[], alarms: Alarms): Omit<Daemon
 }
 
 function receiverOf(
-  config: Config,
+  config: () => Config,
   receiver: ReceiverConfig,
   groups: readonly RunningGroup[],
   log: Log,
 ): Receiver {
-  const streams = config.groups.flatMap((group) =>
-    group.role === 'destination' && group.login !== undefined
-      ? [{ ...group.login, folder: group.folder, quota: group.quota, group: group.name }]
-      : [],
-  );
+  const streams = config().groups.flatMap((group) => {
+    if (group.role !== 'destination' || group.login === undefined) return [];
+    const { login, folder, name } = group;
+    const quota = (): number => config().groups.find((now) => now.name === name)?.quota ?? 0;
+    return [{ ...login, folder, quota, group: name }];
+  });
   return new Receiver({
     ...receiver,
     streams,

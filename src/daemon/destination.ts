@@ -30,7 +30,8 @@ export async function startDestination(
   const { platform } = world;
   const lock = lockOrSay(config, world);
   const paths = new Map(config.volumes.map(({ name, path }) => [name, path]));
-  const { name, folder, quota, markers, key, snapshotFolder } = config;
+  const { name, folder, markers, key, snapshotFolder } = config;
+  const settings = { quota: config.quota };
   const options = { groupName: name, folder, snapshotFolder, key, paths, views: config.views };
   const back: RemoteThread<DestinationWorker> = world.threads.destinationWorker(
     options,
@@ -42,7 +43,7 @@ export async function startDestination(
     const group = new DestinationGroup(platform, log, back.call, opened, {
       name,
       folder,
-      quota,
+      quota: () => settings.quota,
       paths,
       markers,
       encodeStatus: (status) => encodeStatus(status, key, name, platform.random),
@@ -55,7 +56,7 @@ export async function startDestination(
     group.start();
     keeper?.start();
     timetable.start();
-    return runningDestination(config, { group, back, keeper, own, timetable, clock, lock });
+    return runningDestination(config, { group, back, keeper, own, timetable, clock, lock, settings });
   } catch (error) {
     await back.terminate();
     lock.release();
@@ -83,6 +84,8 @@ interface RunningParts extends Parts {
   readonly own: OwnSnapshots;
   readonly timetable: Timetable;
   readonly lock: { release(): void };
+  /** What changes as it runs. */
+  readonly settings: { quota: number };
 }
 
 function keeperOf(
@@ -96,14 +99,16 @@ function keeperOf(
 
 function runningDestination(
   config: DestinationGroupConfig,
-  { group, back, keeper, own, timetable, clock, lock }: RunningParts,
+  { group, back, keeper, own, timetable, clock, lock, settings }: RunningParts,
 ): RunningGroup {
   // Known here too, so that a thread that does not answer keeps nobody from the status.
   const mounts = new Map<string, MountEntry>();
   return {
     name: config.name,
     status: () =>
-      Promise.resolve(statusOf(config, group, { now: clock.now(), mounts: [...mounts.values()] })),
+      Promise.resolve(
+        statusOf({ ...config, ...settings }, group, { now: clock.now(), mounts: [...mounts.values()] }),
+      ),
     snapshots: async () => (await back.call.snapshots()).map(entryOf),
     async points() {
       const { state } = group.report().facts;
@@ -126,35 +131,11 @@ function runningDestination(
       mounts.delete(mount);
       return unmounted;
     },
-    placeMarker: () =>
-      Promise.reject(
-        new OperatorError(
-          'NOT_A_SOURCE',
-          `group ${config.name} is a destination: markers are placed at its source`,
-          {
-            remedy: 'place it where the hosts write',
-          },
-        ),
-      ),
-    initialize: () =>
-      Promise.reject(
-        new OperatorError(
-          'NOT_A_SOURCE',
-          `group ${config.name} is a destination: it gets what its source sends`,
-          {
-            remedy: 'say it where the hosts write',
-          },
-        ),
-      ),
-    testLink: () =>
-      Promise.reject(
-        new OperatorError('NOT_A_SOURCE', `group ${config.name} is a destination: it sends nothing`, {
-          remedy: 'test the link where the hosts write',
-        }),
-      ),
-    ...comparedByItsSource(config.name),
-    // All that a destination has is read when it starts.
-    configure: () => undefined,
+    ...doneAtItsSource(config.name),
+    configure({ quota }) {
+      settings.quota = quota;
+      group.wake();
+    },
     wake: () => group.wake(),
     async stop() {
       timetable.stop();
@@ -189,14 +170,22 @@ function noRetention(group: string): OperatorError {
   });
 }
 
-function comparedByItsSource(group: string): Pick<RunningGroup, 'verify' | 'verification'> {
-  const refuse = (): Promise<never> =>
-    Promise.reject(
-      new OperatorError('NOT_A_SOURCE', `group ${group} is a destination: its source has it compared`, {
-        remedy: 'begin where the hosts write',
-      }),
-    );
-  return { verify: refuse, verification: refuse };
+/** What is said where the hosts write. */
+function doneAtItsSource(
+  group: string,
+): Pick<RunningGroup, 'placeMarker' | 'initialize' | 'testLink' | 'verify' | 'verification'> {
+  const refuse = (why: string, remedy: string) => (): Promise<never> => {
+    const message = `group ${group} is a destination: ${why}`;
+    return Promise.reject(new OperatorError('NOT_A_SOURCE', message, { remedy }));
+  };
+  const compare = refuse('its source has it compared', 'begin where the hosts write');
+  return {
+    placeMarker: refuse('markers are placed at its source', 'place it where the hosts write'),
+    initialize: refuse('it gets what its source sends', 'say it where the hosts write'),
+    testLink: refuse('it sends nothing', 'test the link where the hosts write'),
+    verify: compare,
+    verification: compare,
+  };
 }
 
 function replicaOf({

@@ -21,7 +21,8 @@ import type { SourceHost } from './source-host.ts';
 
 export interface SourceModeOptions {
   readonly clock: Pick<Clock, 'monotonic'>;
-  readonly quota: number;
+  /** Bytes that the buffer may take; it changes as it runs. */
+  readonly quota: () => number;
   readonly whenFull: 'refuse-writes' | 'change-map';
   /** The most that sealing one raw segment can add to the buffer, bytes. */
   readonly segmentBytesMax: number;
@@ -64,6 +65,8 @@ export class SourceMode {
   #total = 0;
   readonly #rate = new Rate();
   #state: BufferState = 'open';
+  /** In the newest wait's sentence. */
+  #toldQuota = 0;
   #last = Promise.resolve();
 
   constructor(
@@ -164,18 +167,18 @@ export class SourceMode {
   }
 
   async #govern(): Promise<void> {
-    const { quota, whenFull, segmentBytesMax } = this.#options;
-    const [used, free] = [this.#options.used(), this.#options.free()];
+    const { whenFull, segmentBytesMax } = this.#options;
+    const [used, free, quota] = [this.#options.used(), this.#options.free(), this.#options.quota()];
     const decision = bufferDecision({ state: this.#state, used, free, quota, segmentBytesMax, whenFull });
     await this.#host.limitCopy(this.#sealedBytes + copyRoom({ used, quota, segmentBytesMax }));
     const held = `the buffer holds ${used} of ${quota} bytes`;
     if (decision === this.#state) {
       if (decision === 'open') await this.#moveCopy();
+      else if (quota !== this.#toldQuota) this.#tell(held);
     } else if (decision === 'refusing') {
-      const message = `${held}: writes are refused until the destinations catch up`;
-      await this.#host.refuse({ code: 'ENOSPC', message });
+      await this.#host.refuse({ code: 'ENOSPC', message: refusedText(held) });
       this.#state = decision;
-      this.#waits.raise('buffer-full', message);
+      this.#tell(held);
     } else if (decision === 'change-map') await this.#mark(held);
     else await this.#reopen();
   }
@@ -196,9 +199,15 @@ export class SourceMode {
   async #mark(why: string): Promise<void> {
     if (this.#state === 'change-map') return;
     this.#state = 'change-map';
-    const message = `${why}: what hosts change is marked, and brought over when the buffer is half empty`;
-    this.#waits.raise('change-map', message);
+    this.#tell(why);
     await this.#callOff();
+  }
+
+  #tell(why: string): void {
+    this.#toldQuota = this.#options.quota();
+    const marked = `${why}: what hosts change is marked, and brought over when the buffer is half empty`;
+    if (this.#state === 'change-map') this.#waits.raise('change-map', marked);
+    else this.#waits.raise('buffer-full', refusedText(why));
   }
 
   async #callOff(): Promise<void> {
@@ -251,4 +260,8 @@ export class SourceMode {
       },
     );
   }
+}
+
+function refusedText(why: string): string {
+  return `${why}: writes are refused until the destinations catch up`;
 }

@@ -58,7 +58,7 @@ interface Surroundings {
 
 class Source extends WithoutSnapshots implements RunningGroup {
   readonly name: string;
-  readonly #config: SourceGroupConfig;
+  #config: SourceGroupConfig;
   readonly #log: Log;
   readonly #world: World;
   readonly #lock: { release(): void };
@@ -87,7 +87,7 @@ class Source extends WithoutSnapshots implements RunningGroup {
   }
 
   async start(): Promise<void> {
-    const { folder, quota, whenFull, segment, coalesce } = this.#config;
+    const { folder, whenFull, segment, coalesce } = this.#config;
     writeGroupFile(this.#world.platform.files, folder, this.#identity);
     const back = this.#startBack();
     const opened = await back.open();
@@ -111,7 +111,7 @@ class Source extends WithoutSnapshots implements RunningGroup {
     const group = (this.#group = new SourceGroup(this.#world.platform, this.#log, { host, back }, opened, {
       group: { name: this.name, id: this.#identity.id },
       folder,
-      quota,
+      quota: () => this.#config.quota,
       whenFull,
       segmentBytesMax: segment.size + RAW_MARGIN,
       received: () => receivedByAll(this.#streams.map(({ received }) => received)),
@@ -166,6 +166,7 @@ class Source extends WithoutSnapshots implements RunningGroup {
 
   configure(config: Config['groups'][number]): void {
     if (config.role !== 'source') return;
+    this.#config = config;
     this.#timetable.stop();
     this.#timetable = this.#timetableOf(config);
     this.#timetable.start();

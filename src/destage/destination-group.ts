@@ -277,7 +277,7 @@ export class DestinationGroup {
   #room(): number {
     const stuck = this.#inbox.waiting === 0 && this.#facts.journalSegments === 0 ? this.#inbox.arriving : 0;
     const free = this.#platform.files.freeSpace(this.#options.folder) - FREE_MARGIN;
-    return Math.max(0, Math.min(free, this.#options.quota - this.#used) + stuck);
+    return Math.max(0, Math.min(free, this.#options.quota() - this.#used) + stuck);
   }
 
   async #publish(force = false): Promise<void> {
@@ -289,7 +289,7 @@ export class DestinationGroup {
   #tell(force = false): void {
     const { folder, quota, paths } = this.#options;
     const full = this.#room() === 0;
-    const message = `there is no room left in ${folder} (quota ${quota} bytes): nothing more is received`;
+    const message = `there is no room left in ${folder} (quota ${quota()} bytes): nothing more is received`;
     this.#waits.set('room', full ? { code: 'disk-full', message } : undefined);
     const { verification, volumes } = this.#facts.state;
     this.#waits.set('differs', differsReason(verification, volumes));

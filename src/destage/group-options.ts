@@ -6,8 +6,8 @@ import type { MarkerProgram } from './marker-runner.ts';
 export interface DestinationGroupOptions {
   readonly name: string;
   readonly folder: string;
-  /** Bytes that inbox and journal may take. */
-  readonly quota: number;
+  /** Bytes that inbox and journal may take; it changes as it runs. */
+  readonly quota: () => number;
   /** Volume name → path. */
   readonly paths: ReadonlyMap<string, string>;
   readonly markers: readonly MarkerProgram[];

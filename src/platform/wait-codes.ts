@@ -75,7 +75,7 @@ const SOURCE = {
   'buffer-full': facts(
     'error',
     'The buffer has reached its quota and hosts’ writes are refused.',
-    'See what keeps the backlog from going over, or make the quota larger and restart.',
+    'See what keeps the backlog from going over, or make the quota larger and `blockferry reload`.',
   ),
   'buffer-disk-full': facts(
     'error',

@@ -39,13 +39,14 @@ links:
     assert.fail('it was taken');
   };
 
-  it('changes schedules, rates, shares, weights and the times of markers, and names them', () => {
+  it('changes schedules, rates, shares, weights, quotas, objectives and the times of markers, and names them', () => {
     assert.deepEqual(reloadable.reload().changed, []);
     const links = LINKS.replace('transfers: 8', 'transfers: 9')
       .replace('2 Mbit/s, windows: []', 'closed, windows: [{ limit: unlimited }]')
       .replace('  wan:\n', '  wan:\n    copies: 10 %\n    files: 7\n');
     const timed = 'timed-markers: { snapshots: 0 * * * * }\n';
-    write(withGroup(`${group.replace('weight: 3', 'weight: 5')}${timed}`, links));
+    const more = group.replace('weight: 3', 'weight: 5').replace('1 GiB', '2 GiB');
+    write(withGroup(`${more}objective: 5 min\n${timed}`, links));
     const { changed, config } = reloadable.reload();
     assert.deepEqual(changed, [
       'transfers',
@@ -54,7 +55,9 @@ links:
       'links.wan.schedule.outside.kind',
       'links.wan.schedule.outside.bytesPerSecond',
       'links.wan.schedule.windows',
+      'groups.oracle.quota',
       'groups.oracle.destinations.bern.weight',
+      'groups.oracle.objective',
       'groups.oracle.timed-markers',
     ]);
     assert.deepEqual([config.transfers, config.links[0]?.files], [9, 7]);
@@ -83,10 +86,17 @@ links:
     assert.equal(code, 'RESTART_NEEDED');
     assert.equal(
       message,
-      'changed, and not without a restart: groups.oracle.quota, groups.oracle.volumes.data.path, groups.oracle.destinations.bern.parallel',
+      'changed, and not without a restart: groups.oracle.volumes.data.path, groups.oracle.destinations.bern.parallel',
     );
     write(withGroup(group.replace('weight: 3', 'weight: 4'), LINKS));
     assert.deepEqual(reloadable.reload().changed, ['groups.oracle.destinations.bern.weight']);
+  });
+
+  it('refuses a quota that is too small for the segments', () => {
+    write(withGroup(group.replace('1 GiB', '16 MiB'), LINKS));
+    const { code, message } = refused();
+    assert.equal(code, 'CONFIG_INVALID');
+    assert.match(message, /groups\.oracle\.quota: /);
   });
 
   it('needs a restart for a destination more, and for another link', () => {

@@ -33,9 +33,11 @@ class TwoClocks implements Clock {
 describe('a watch over a group', () => {
   let clock: TwoClocks;
   let watch: GroupWatch;
+  let objective: number;
   beforeEach(() => {
+    objective = 5 * MINUTE;
     clock = new TwoClocks();
-    watch = new GroupWatch(clock, 5 * MINUTE);
+    watch = new GroupWatch(clock, () => objective);
   });
 
   /** A look a second: `at` says what there is after so many. The last one's result. */
@@ -138,6 +140,14 @@ describe('a watch over a group', () => {
     );
     near(waitOf(better.streams[0]!, 'lag').endsAt, 61_000);
     assert.deepEqual(codes(look(1, () => source({}, { lagSeconds: 0 })).streams[0]!), []);
+  });
+
+  it('goes by another objective as soon as it has one', () => {
+    const late = (): SourceStatus => source({}, { lagSeconds: 301, applied: STREAM.applied - 600 });
+    objective = 6 * MINUTE;
+    assert.deepEqual(codes(look(1, late).streams[0]!), []);
+    objective = 5 * MINUTE;
+    assert.deepEqual(codes(look(1, late).streams[0]!), ['lag']);
   });
 
   it('takes the first write after a quiet hour for no lag of an hour', () => {

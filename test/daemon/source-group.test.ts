@@ -71,7 +71,7 @@ describe('a source group', function () {
   });
 
   it('refuses writes at its quota, says so, and takes them again when the destinations have caught up', async () => {
-    const site = await SourceSite.start({ quota: 4 * SEGMENT_BYTES_MAX });
+    const site = await SourceSite.start({ quota: () => 4 * SEGMENT_BYTES_MAX });
     assert.equal(await site.fill(200), 'refused');
     assert.ok(site.group.bufferUsed <= 4 * SEGMENT_BYTES_MAX, 'the quota holds');
     assert.deepEqual([site.waiting(), site.group.mode], [['buffer-full'], 'journal']);
@@ -79,6 +79,24 @@ describe('a source group', function () {
     await site.clock.pass(1000);
     assert.deepEqual(site.waiting(), []);
     assert.equal(await site.fill(2), 'taken');
+    await site.group.stop();
+  });
+
+  it('takes another quota as it runs: a smaller one refuses at once, a larger one takes writes again', async () => {
+    let quota = 64 * SEGMENT_BYTES_MAX;
+    const site = await SourceSite.start({ quota: () => quota });
+    assert.equal(await site.fill(200), 'taken');
+    quota = 3 * SEGMENT_BYTES_MAX;
+    await site.clock.pass(1000);
+    assert.equal(await site.fill(1), 'refused');
+    const told = (): string => site.group.waits.list()[0]?.message ?? '';
+    assert.match(told(), new RegExp(`of ${quota} bytes: writes are refused`));
+    quota = 4 * SEGMENT_BYTES_MAX;
+    await site.clock.pass(1000);
+    assert.match(told(), new RegExp(`of ${quota} bytes: writes are refused`));
+    quota = 64 * SEGMENT_BYTES_MAX;
+    await site.clock.pass(1000);
+    assert.deepEqual([site.waiting(), await site.fill(1)], [[], 'taken']);
     await site.group.stop();
   });
 
@@ -104,7 +122,7 @@ describe('a source group', function () {
   });
 
   describe('that marks what hosts change when it is full', () => {
-    const options = { whenFull: 'change-map', quota: 4 * SEGMENT_BYTES_MAX } as const;
+    const options = { whenFull: 'change-map', quota: () => 4 * SEGMENT_BYTES_MAX } as const;
 
     const untilJournal = async (site: SourceSite): Promise<void> => {
       for (let i = 0; i < 60 && site.group.mode !== 'journal'; i += 1) await site.passAndConfirm();
@@ -122,6 +140,19 @@ describe('a source group', function () {
       assert.ok(left >= 64 * 1024 && left <= 2 * VOLUME_SIZE, `${left} bytes are marked`);
       await untilJournal(site);
       assert.deepEqual([site.group.copy, site.waiting()], [undefined, []]);
+      await site.group.stop();
+    });
+
+    it('does so when its quota is made smaller than what it holds, and goes on when that is made larger', async () => {
+      let quota = 64 * SEGMENT_BYTES_MAX;
+      const site = await SourceSite.start({ ...options, quota: () => quota });
+      assert.equal(await site.fill(200), 'taken');
+      quota = options.quota() / 2;
+      await site.clock.pass(1000);
+      assert.deepEqual([site.group.mode, site.waiting()], ['change-map', ['change-map']]);
+      assert.equal(await site.fill(2), 'taken');
+      quota = 64 * SEGMENT_BYTES_MAX;
+      await untilJournal(site);
       await site.group.stop();
     });
 
@@ -170,7 +201,7 @@ describe('a source group', function () {
       const site = await SourceSite.startFresh(options);
       for (let i = 0; i < 60; i += 1) await site.clock.pass(500);
       assert.equal(site.group.mode === 'change-map', false);
-      assert.ok(site.group.bufferUsed <= options.quota);
+      assert.ok(site.group.bufferUsed <= options.quota());
       await untilJournal(site);
       assert.deepEqual(
         site.lines.filter(({ level }) => level === 'error'),

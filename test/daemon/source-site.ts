@@ -120,7 +120,7 @@ export class SourceSite {
     return new SourceGroup({ clock, files }, log, { host, back }, opened, {
       group: BACK.group,
       folder: FOLDER,
-      quota: 1024 * 1024 * 1024,
+      quota: () => 1024 * 1024 * 1024,
       whenFull: 'refuse-writes',
       segmentBytesMax: SEGMENT_BYTES_MAX,
       received: () => this.received,

@@ -114,7 +114,7 @@ describe("a destination's deciding half", () => {
     const held = stream.seal(write(0, 0, 1));
     const behind = Array.from({ length: 12 }, (_, i) => stream.seal(write(1, (i % 4) * 4096, i)));
     const quota = behind.slice(0, 8).reduce((sum, path) => sum + statSync(path).size, 0);
-    const running = await runGroup(site, { quota });
+    const running = await runGroup(site, { quota: () => quota });
     for (const path of [begin, ...behind]) site.deliver(path);
     await until('room', () => running.status().received === 3 && !running.status().full);
     assert.ok(readdirSync(join(site.folder, 'inbox')).length > 0, 'no more than is needed is given up');
@@ -136,10 +136,25 @@ describe("a destination's deciding half", () => {
     const inbox = join(site.folder, 'inbox');
     mkdirSync(inbox, { recursive: true });
     for (const path of paths) writeFileSync(join(inbox, `${basename(path)}.part`), readFileSync(path));
-    const running = await runGroup(site, { quota: statSync(begin).size });
+    const running = await runGroup(site, { quota: () => statSync(begin).size });
     await until('room', () => running.group.report().used > 0 && !running.status().full);
     for (const path of paths) site.deliver(path);
     await until('all', () => running.status().applied === 4);
+    await running.stop();
+  });
+
+  it('takes another quota as it runs', async () => {
+    const { site, begin } = prepare();
+    let quota = 1;
+    const running = await runGroup(site, { quota: () => quota });
+    site.deliver(begin);
+    await until('all', () => running.status().applied === 3);
+    quota = 0;
+    running.group.wake();
+    await until('no room', () => running.status().full);
+    quota = 2 ** 20;
+    running.group.wake();
+    await until('room', () => !running.status().full);
     await running.stop();
   });
 

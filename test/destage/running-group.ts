@@ -34,7 +34,7 @@ export interface Running {
 
 export interface RunOptions {
   readonly markers?: readonly MarkerProgram[];
-  readonly quota?: number;
+  readonly quota?: () => number;
   readonly processes?: Processes;
   /** Takes every status written. */
   readonly written?: DestinationStatus[];
@@ -59,7 +59,7 @@ export async function runGroup(site: Site, options: RunOptions = {}): Promise<Ru
   const group = new DestinationGroup(platform, quiet, options.between?.(back) ?? back, await back.facts(), {
     name: 'g',
     folder: site.folder,
-    quota: options.quota ?? 2 ** 30,
+    quota: options.quota ?? (() => 2 ** 30),
     paths: site.paths,
     markers: options.markers ?? [],
     encodeStatus(status) {

@@ -150,19 +150,23 @@ links:
         burst: 50_000,
       });
 
+      edit('when-full: refuse-writes', 'when-full: change-map');
       edit('quota: 2 GiB', 'quota: 3 GiB');
       edit('100 kB/s', 'unlimited');
       const refused = await reload();
       assert.equal(refused.exitCode, 6, refused.error);
-      assert.match(refused.error, /not without a restart: groups\.g\.quota\.\nWhat to do: restart/);
+      assert.match(refused.error, /not without a restart: groups\.g\.when-full\.\nWhat to do: restart/);
       assert.equal((await stream(pair, 'second')).limit.kind, 'rate', 'a part of it was taken over');
 
-      edit('quota: 3 GiB', 'quota: 2 GiB');
+      assert.equal((await pair.source()).buffer.quota, 2 * 2 ** 30);
+
+      edit('when-full: change-map', 'when-full: refuse-writes');
       edit('link: wan', 'link: wan\n        weight: 7');
       const done = await reload();
       assert.deepEqual([done.exitCode, done.error], [0, '']);
       assert.match(done.out, /^In force now:\n {2}links\.wan\.schedule\.outside\.kind\n/);
-      assert.match(done.out, /\n {2}groups\.g\.destinations\.second\.weight\n$/);
+      assert.match(done.out, /\n {2}groups\.g\.quota\n {2}groups\.g\.destinations\.second\.weight\n$/);
+      assert.equal((await pair.source()).buffer.quota, 3 * 2 ** 30);
       await pair.inStep();
       const good = await tested();
       assert.deepEqual([good.exitCode, good.error], [0, '']);

@@ -3,7 +3,7 @@ import { Refusal } from './reply.ts';
 
 /** How the room of one login is measured. Bytes. */
 export interface Measures {
-  readonly quota: number;
+  readonly quota: () => number;
   /** What inbox and journal take now, parts included. */
   readonly used: () => Promise<number>;
   /** What the file system has left. */
@@ -53,7 +53,7 @@ export class Allowance {
   }
 
   async #checkRoom(bytes: number): Promise<void> {
-    if (this.#used() > this.#measures.quota) {
+    if (this.#used() > this.#measures.quota()) {
       await this.#measure();
       this.#checkQuota();
     }
@@ -82,7 +82,7 @@ export class Allowance {
   }
 
   #checkQuota(): void {
-    if (this.#used() <= this.#measures.quota) return;
+    if (this.#used() <= this.#measures.quota()) return;
     throw new Refusal(552, 'The quota of this stream is used up; its destination makes room by itself');
   }
 

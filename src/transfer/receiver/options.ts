@@ -8,8 +8,8 @@ export interface ReceiverStream {
   readonly password: string;
   /** `<buffer>/<group>`; its inbox is made when missing. */
   readonly folder: string;
-  /** Bytes that inbox and journal together may take. */
-  readonly quota: number;
+  /** Bytes that inbox and journal together may take; it changes as it runs. */
+  readonly quota: () => number;
   /**
    * Bytes that inbox and journal take now, what is arriving included. Asked when a transfer begins and when the quota
    * seems reached. Undefined: the files of both folders are added up.

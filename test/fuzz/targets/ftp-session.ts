@@ -202,7 +202,7 @@ function makeSession(folder: string, mode: number, { clock, errors, sockets }: W
     error: (message, fields) => errors.push(`${message} ${JSON.stringify(fields)}`),
   };
   const logins = new Logins();
-  const stream = { user: USER, password: PASSWORD, folder, quota: MIB };
+  const stream = { user: USER, password: PASSWORD, folder, quota: () => MIB };
   logins.add(stream, new Inbox(stream, nodeFiles));
   const admission = new Admission(4);
   const control = new PipeSocket();

@@ -116,7 +116,10 @@ export async function startSite(options: SiteOptions = {}): Promise<Site> {
       tls: undefined,
       allowPlain: false,
       connections: 64,
-      streams: [{ user: USER, password: PASSWORD, folder, quota: 1024 * MIB, ...stream }, ...(others ?? [])],
+      streams: [
+        { user: USER, password: PASSWORD, folder, quota: () => 1024 * MIB, ...stream },
+        ...(others ?? []),
+      ],
       onStored: (user, name) => stored.push(`${user} ${name}`),
       clock: nodeClock,
       files: nodeFiles,

@@ -263,7 +263,7 @@ describe('a hostile client of the receiver', () => {
   it('sees the inbox of its own login alone', async () => {
     await site.stop();
     const folder = mkdtempSync(join(tmpdir(), 'receiver-other-'));
-    site = await startSite({ others: [{ user: 'other', password: 'x', folder, quota: MIB }] });
+    site = await startSite({ others: [{ user: 'other', password: 'x', folder, quota: () => MIB }] });
     site.put(name, 'whole');
     client = await RawClient.connect(site);
     await expect({ 'USER other': /^331/, 'PASS x': /^230/, [`SIZE inbox/${name}`]: /^550/ });

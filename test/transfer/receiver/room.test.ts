@@ -38,7 +38,7 @@ describe('the receiver without room', () => {
   });
 
   it('answers 552 over the quota, keeps what fits, and goes on when the destination has made room', async () => {
-    await start({ stream: { quota: 8 * MIB } });
+    await start({ stream: { quota: () => 8 * MIB } });
     mkdirSync(join(site.folder, 'journal'));
     writeFileSync(join(site.folder, 'journal', 'sealed'), content(4 * MIB));
     const file = content(6 * MIB);
@@ -50,18 +50,20 @@ describe('the receiver without room', () => {
     assert(site.read(`${name}.part`).equals(file));
   });
 
-  it('counts what the destination says is used, and refuses before the data', async () => {
-    let used = 0;
-    await start({ stream: { quota: 1_000, usedBytes: () => used } });
+  it('counts what the destination says is used, refuses before the data, and takes it once the quota is larger', async () => {
+    let [used, quota] = [0, 1_000];
+    await start({ stream: { quota: () => quota, usedBytes: () => used } });
     assert.match(await client.upload(`STOR inbox/${name}.part`, content(500)), /^226/);
     used = 1_001;
     await client.data();
     assert.match(await client.command(`STOR inbox/${name}.part`), /^552/);
     assert.equal(site.read(`${name}.part`).length, 500);
+    quota = 2_000;
+    assert.match(await client.upload(`STOR inbox/${name}.part`, content(600)), /^226/);
   });
 
   it('shares one quota among the transfers of a login', async () => {
-    await start({ stream: { quota: 10 * MIB } });
+    await start({ stream: { quota: () => 10 * MIB } });
     const others = await Promise.all([1, 2, 3].map(() => RawClient.loggedIn(site)));
     const answers = await Promise.all(
       others.map((other, i) => other.upload(`STOR inbox/${segmentName(100 * i + 1)}.part`, content(5 * MIB))),
@@ -76,7 +78,7 @@ describe('the receiver without room', () => {
   it('lets nothing through on an old measurement while a new one is taken', async () => {
     await start({});
     let measured = Promise.resolve(0);
-    const allowance = new Allowance({ quota: 100, used: () => measured, free: () => 1024 * MIB });
+    const allowance = new Allowance({ quota: () => 100, used: () => measured, free: () => 1024 * MIB });
     await allowance.begin();
     await allowance.spend(90, () => Promise.resolve());
     let release = (): void => undefined;
