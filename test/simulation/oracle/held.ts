@@ -22,6 +22,10 @@ export class Held {
   readonly #intact = new WeakMap<Inode, number>();
 
   readonly #rotten = new WeakSet<Inode>();
+  /** What was sealed before the source was set back. */
+  #formsBefore: ReadonlyMap<string, readonly Buffer[]> | undefined;
+  /** The last LSN that the destination took in of what was sealed before the source was set back. */
+  lastBefore = 0;
 
   constructor(disk: Disk, folder: string) {
     this.#disk = disk;
@@ -33,6 +37,19 @@ export class Held {
     const forms = this.#sealedForms.get(name) ?? [];
     forms.push(bytes);
     this.#sealedForms.set(name, forms);
+  }
+
+  sourceSetBack(): void {
+    this.#formsBefore = new Map([...this.#sealedForms].map(([name, forms]) => [name, [...forms]]));
+  }
+
+  /** The destination took this segment into its journal. */
+  took(path: string): void {
+    const name = path.slice(path.lastIndexOf('/') + 1);
+    const content = this.#disk.find(path)!.content();
+    const isOfBefore =
+      this.#formsBefore === undefined || this.#formsBefore.get(name)?.some((form) => form.equals(content));
+    if (isOfBefore === true) this.lastBefore = Math.max(this.lastBefore, parseSealedName(name)?.last ?? 0);
   }
 
   state(): StateFile | undefined {

@@ -43,8 +43,6 @@ export class Oracle implements RecorderOracle {
   /** Whole records of the newest append that failed. */
   #failed: ModelRecord[] = [];
   #appends: Appends;
-  /** What the destination had when the source was set back. */
-  #heldThen = 0;
   /** Where the source's history parted from what it was before. */
   #cut = Infinity;
   #violation: Violation | undefined;
@@ -125,7 +123,7 @@ export class Oracle implements RecorderOracle {
 
   /** The source's disks are from now on what they were once, at this checkpoint. */
   sourceSetBack(): void {
-    this.#heldThen = Math.max(this.replica.acknowledged, this.replica.state.applied);
+    this.replica.held.sourceSetBack();
     this.before = this.model;
     this.model = this.model.fork();
     this.gaps = new Gaps(this.model);
@@ -137,7 +135,10 @@ export class Oracle implements RecorderOracle {
 
   /** Whether the destination has records that the source no longer has, or has as others. */
   get isForked(): boolean {
-    return this.before !== undefined && (this.#heldThen > this.#cut || !this.replica.isOf(this.model));
+    return (
+      this.before !== undefined &&
+      (this.replica.held.lastBefore > this.#cut || !this.replica.isOf(this.model))
+    );
   }
 
   /**

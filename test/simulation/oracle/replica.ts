@@ -145,7 +145,8 @@ export class Replica {
   }
 
   #renamed(to: string): void {
-    const { machine, onStatus, decodeStatus, fail } = this.#options;
+    const { machine, folder, onStatus, decodeStatus, fail } = this.#options;
+    if (to.startsWith(`${folder}/journal/`) && to.endsWith('.seg')) this.held.took(to);
     if (to.endsWith('/destination-state.json'))
       this.#stateMoved(newestCopy(machine.disk.find(to)!.content()) as StateFile);
     if (!to.endsWith('/status/destination.json')) return;
