@@ -36,9 +36,13 @@ function table({ snapshots }: RecoveryPoints): string[] {
   return columns([header, ...rows]);
 }
 
-function presentText({ lsn, time, consistent }: RecoveryPoints['applied']): string {
+function presentText({ lsn, time, consistent, aheadTo }: RecoveryPoints['applied']): string {
   if (lsn === 0) return 'The volumes hold nothing yet.';
   const when = time === 0 ? '' : `, written at the source at ${timeText(time)}`;
-  const state = consistent ? '' : ', and are no recovery point: existing data is still being brought over';
+  const why =
+    aheadTo === undefined
+      ? 'existing data is still being brought over'
+      : `a part of what follows, up to ${aheadTo}, may be in them`;
+  const state = consistent ? '' : `, and are no recovery point: ${why}`;
   return `The volumes themselves are at LSN ${lsn}${when}${state}.`;
 }

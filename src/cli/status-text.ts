@@ -63,9 +63,11 @@ function sourceLines(group: SourceStatus, now: number, paint: Paint): string[] {
 }
 
 function destinationLines(group: DestinationGroupStatus, now: number, paint: Paint): string[] {
-  const state = group.consistent
-    ? 'consistent'
-    : paint('yellow', 'no recovery point yet: existing data is still being brought over');
+  const why =
+    group.aheadTo === undefined
+      ? 'existing data is still being brought over'
+      : 'what was being applied was cut off';
+  const state = group.consistent ? 'consistent' : paint('yellow', `no recovery point yet: ${why}`);
   return [
     `${paint('bold', printable(group.name))}: destination, ${state}`,
     ...indent(

@@ -98,11 +98,7 @@ export class GroupWatch {
     const isSilent = !isBusy && this.#isLate(behind * 1000);
     const silence = `the newest write that came is ${durationText(behind)} old: hosts write nothing, or the source is away`;
     this.#set('', 'source-silent', isSilent && { message: silence, left: undefined });
-    const message =
-      received === 0
-        ? 'nothing has come from the source yet: there is no recovery point'
-        : 'existing data is still being brought over: there is no recovery point yet';
-    this.#set('', 'not-consistent', !status.consistent && { message, left: undefined });
+    this.#set('', 'not-consistent', !status.consistent && { message: unfitText(status), left: undefined });
     const disk = this.#left('used', status.buffer.quota);
     return { ...status, buffer, waits: this.#all('', status.waits, { 'disk-full': disk }) };
   }
@@ -205,4 +201,12 @@ export class GroupWatch {
     });
     return [...told, ...this.#waitsOf(name).list().map(toldWait)];
   }
+}
+
+/** Why a destination's volumes are no recovery point. */
+function unfitText({ received, applied, aheadTo }: DestinationGroupStatus): string {
+  if (received === 0) return 'nothing has come from the source yet: there is no recovery point';
+  if (aheadTo === undefined)
+    return 'existing data is still being brought over: there is no recovery point yet';
+  return `of records ${applied + 1} to ${aheadTo} a part may be in the volumes already: they are a recovery point again once these are applied`;
 }

@@ -6,7 +6,7 @@ import type { SnapshotEntry } from '../api/contract/snapshots.ts';
 import type { DestinationGroupConfig } from '../config/config.ts';
 import { DestinationGroup } from '../destage/destination-group.ts';
 import type { SnapshotFacts } from '../destage/snapshots.ts';
-import type { DestinationState } from '../destage/state-file.ts';
+import { aheadTo, type DestinationState } from '../destage/state-file.ts';
 import { isNameOfTime } from '../journal/marker-names.ts';
 import { encodeStatus } from '../journal/status-codec.ts';
 import type { Clock } from '../platform/clock.ts';
@@ -153,11 +153,17 @@ function entryOf({ id, name, lsn, time, kind }: SnapshotFacts): SnapshotEntry {
 }
 
 function pointsOf(state: DestinationState, snapshots: readonly SnapshotFacts[]): RecoveryPoints {
-  const { applied: lsn, appliedTime: time, consistent } = state;
+  const { applied: lsn, appliedTime: time } = state;
   return {
-    applied: { lsn, time, consistent },
+    applied: { lsn, time, ...standOf(state) },
     snapshots: snapshots.map((facts) => ({ ...entryOf(facts), named: !isNameOfTime(facts.name) })),
   };
+}
+
+/** I3: what was cut off in the middle is no recovery point. */
+function standOf(state: DestinationState): { consistent: boolean; aheadTo?: number } {
+  const ahead = aheadTo(state);
+  return ahead === undefined ? { consistent: state.consistent } : { consistent: false, aheadTo: ahead };
 }
 
 function mountOf({ snapshot, exports, ...facts }: MountFacts): MountEntry {
@@ -213,7 +219,7 @@ function statusOf(
     received,
     applied: state.applied,
     appliedTime: state.appliedTime,
-    consistent: state.consistent,
+    ...standOf(state),
     ...(state.appliedTime === 0 ? {} : { behindSeconds: Math.max(0, (now - state.appliedTime) / 1000) }),
     inboxSegments: report.inboxSegments,
     missing: report.missing,

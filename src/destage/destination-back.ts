@@ -231,7 +231,7 @@ export class DestinationBack {
     const received = this.#journal.received(this.#state.applied);
     this.#damaged = this.#damaged.filter(({ last }) => last > received);
     return {
-      state: this.#state,
+      state: { ...this.#state, begun: this.#begun },
       received,
       damaged: this.#damaged,
       journalBytes: this.#journal.bytes,

@@ -52,6 +52,11 @@ export interface DestinationState {
   readonly verification: Verification;
 }
 
+/** Records up to here may be in the volumes in part: what was to apply them was cut off. Undefined: none are. */
+export function aheadTo({ begun, applied }: DestinationState): Lsn | undefined {
+  return begun > applied ? begun : undefined;
+}
+
 export const DESTINATION_START: DestinationState = {
   groupId: '',
   epoch: undefined,

@@ -168,7 +168,7 @@ const LINK = {
 const DESTINATION = {
   'not-consistent': facts(
     'info',
-    'Existing data is still being brought over: there is no recovery point yet.',
+    'Existing data is still being brought over, or what was being applied was cut off: the volumes are no recovery point yet.',
     ITSELF,
   ),
   'source-silent': facts(

@@ -221,4 +221,13 @@ describe('a watch over a group', () => {
     );
     assert.deepEqual([wait.severity, wait.endsAt], ['info', null]);
   });
+
+  it('tells that a destination has none where applying was cut off (I3)', () => {
+    const status = destination({ consistent: false, received: 20, applied: 8, aheadTo: 12 });
+    const { message } = waitOf(
+      look(1, () => status),
+      'not-consistent',
+    );
+    assert.match(message, /of records 9 to 12 a part may be in the volumes/);
+  });
 });

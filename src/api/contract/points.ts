@@ -9,6 +9,8 @@ export const recoveryPointsSchema = z.object({
     /** The source's clock there, milliseconds since 1970; 0 when nothing was applied yet. */
     time: z.int().nonnegative(),
     consistent: z.boolean(),
+    /** Records up to here may be in them in part: applying them was cut off. */
+    aheadTo: z.int().positive().optional(),
   }),
   /** Oldest LSN first. `named`: somebody gave it its name; such a one is never pruned. */
   snapshots: z.array(snapshotEntrySchema.extend({ named: z.boolean() })),

@@ -113,6 +113,7 @@ const destinationSchema = z.object({
   applied: amount,
   appliedTime: time,
   consistent: z.boolean(),
+  aheadTo: z.int().positive().optional(),
   behindSeconds: z.number().exactOptional(),
   inboxSegments: amount,
   missing: z.array(z.object({ first: amount, last: amount })),

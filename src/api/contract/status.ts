@@ -196,6 +196,8 @@ export interface DestinationGroupStatus {
   readonly applied: number;
   readonly appliedTime: number;
   readonly consistent: boolean;
+  /** Records up to here may be in the volumes in part, because applying them was cut off; they are no recovery point then. */
+  readonly aheadTo?: number | undefined;
   /** Seconds between now and the source's clock at the newest applied record. It grows while the source is idle or away. */
   readonly behindSeconds?: number;
   readonly inboxSegments: number;
