@@ -10,6 +10,7 @@ import type {
   StreamStatus,
   VolumeStatus,
   Wait,
+  WindowStatus,
 } from '../api/contract/status.ts';
 import { limitText } from './limit-text.ts';
 import { bytesText, columns, countText, durationText, type Paint, printable, timeText } from './text.ts';
@@ -87,6 +88,7 @@ function destinationLines(group: DestinationGroupStatus, now: number, paint: Pai
         ['applied', appliedText(group)],
         ['buffer', bufferText(group.buffer)],
         ['volumes', volumesText(group.volumes)],
+        ...windowRow(group.window),
         ...group.mounts.map((mount) => ['mount', mountText(mount)]),
         ...replicaRows(group.verification, paint),
       ]),
@@ -186,6 +188,16 @@ function appliedText(group: DestinationGroupStatus): string {
   if (group.applied === 0) return `nothing yet; received up to LSN ${group.received}`;
   const written = group.appliedTime === 0 ? '' : `, written at the source at ${timeText(group.appliedTime)}`;
   return `up to LSN ${group.applied}${written}; received up to ${group.received}`;
+}
+
+function windowRow(window: WindowStatus | undefined): string[][] {
+  if (window === undefined) return [];
+  const { from, bytes, size } = window;
+  const start =
+    from === undefined
+      ? 'none yet: it begins with the next snapshot'
+      : `any point in time since ${timeText(from.time)} (LSN ${from.lsn})`;
+  return [['window', `${start}, ${bytesText(bytes)} of ${bytesText(size)}`]];
 }
 
 function mountText({ name, lsn, time, writable, mountedAt }: MountStatus): string {

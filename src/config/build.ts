@@ -202,6 +202,7 @@ function buildDestination(
     snapshotFolder: snapshotFolder({ name, buffer, snapshots }, parts.platform),
     retention: group.retention && buildRetention(group.retention),
     timedSnapshots: timed && { times: timed.at, timeZone: timed['time-zone'] },
+    retain: group.retain,
     views: buildViews(name, group, state, parts),
     markers: Object.entries(group.markers).map(([marker, { run, 'time-limit': timeLimit, wait }]) => {
       return { name: marker, run, timeLimit, wait };

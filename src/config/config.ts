@@ -166,6 +166,11 @@ export interface DestinationGroupConfig extends GroupConfigBase {
   readonly retention: RetentionConfig | undefined;
   /** When it makes snapshots of its own; undefined: at its source's markers alone. */
   readonly timedSnapshots: TimedSnapshotsConfig | undefined;
+  /**
+   * Replication files that are kept when they have been applied, to go back to any point in time: milliseconds and bytes,
+   * both of which hold. Undefined: none.
+   */
+  readonly retain: { readonly time: number; readonly size: number } | undefined;
   readonly views: ViewsConfig;
   readonly markers: readonly MarkerProgramConfig[];
   /** The receiver's login for this group; undefined: another server fills the inbox. */

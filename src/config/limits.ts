@@ -60,6 +60,9 @@ export const RATE = { min: 1000, max: 125e9 } as const;
 export const FILE_DELAY = { min: 100, max: 24 * HOUR } as const;
 /** Snapshots that a rule of retention keeps; a store holds 4,096. */
 export const RETENTION = { min: 1, max: 4096 } as const;
+/** What is applied and kept, to go back to any point in time. */
+export const RETAIN_TIME = { min: 60 * SECOND, max: 366 * 24 * HOUR } as const;
+export const RETAIN_SIZE = { min: 16 * MIB, max: 2 ** 50 } as const;
 export const MARKER_TIME_LIMIT = { min: SECOND, max: 7 * 24 * HOUR } as const;
 /** Less is within what any file takes on its way. */
 export const OBJECTIVE = { min: 10 * SECOND, max: 30 * 24 * HOUR } as const;

@@ -280,6 +280,12 @@ function destinationSchema(context: PathContext) {
     'timed-snapshots': z
       .strictObject({ 'time-zone': schedule.timeZone().default('UTC'), at: schedule.cron() })
       .optional(),
+    retain: z
+      .strictObject({
+        time: leaves.duration('2 d', limits.RETAIN_TIME),
+        size: leaves.size('50 GiB', limits.RETAIN_SIZE),
+      })
+      .optional(),
     views: viewsSchema(context),
     volumes: z.record(z.string(), shorthand(z.strictObject({ path: leaves.path(VOLUME_FIX, context) }))),
     markers: z.record(z.string(), marker).prefault({}),

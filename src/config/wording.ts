@@ -7,7 +7,7 @@ import { ROLES, type FileSchema } from './schema.ts';
 /** Longer names are no misspellings of ours. */
 const COMPARED_LENGTH_MAX = 40;
 /** Names of settings listed in one message. */
-const LISTED_MAX = 12;
+const LISTED_MAX = 16;
 
 /** What to write where a group of settings is missing. */
 const SECTION_FIXES: Readonly<Record<string, string>> = {

@@ -13,6 +13,7 @@ export interface DestinationWorkerOptions {
   readonly snapshotFolder: string;
   readonly key: Buffer | undefined;
   readonly paths: ReadonlyMap<string, string>;
+  readonly retain: WorkerOptions['retain'];
   /** Where views of recovery points are served, how many connections they may have, and where what is written to them goes. */
   readonly views: {
     readonly address: NbdAddress;
@@ -32,12 +33,13 @@ export function buildDestinationWorker(
   serve: WorkerOptions['serve'],
 ): DestinationWorker {
   const { files } = platform;
-  const { groupName, folder, snapshotFolder, paths } = options;
+  const { groupName, folder, snapshotFolder, paths, retain } = options;
   const key = keyOf(options);
   return new DestinationWorker(platform, log, {
     groupName,
     folder,
     paths,
+    retain,
     openSegment: (path) => openSegment(files, path, key),
     openStore: (volumes) => openSnapshotStore(files, log, { folder: snapshotFolder, volumes }),
     viewsAddress: options.views.address,

@@ -1,12 +1,14 @@
 /** Builds a destination group from its configuration and runs it. */
-import type { DestinationGroupStatus } from '../api/contract/status.ts';
+import type { DestinationGroupStatus, WindowStatus } from '../api/contract/status.ts';
 import type { MountEntry } from '../api/contract/mounts.ts';
 import type { RecoveryPoints } from '../api/contract/points.ts';
 import type { SnapshotEntry } from '../api/contract/snapshots.ts';
 import type { DestinationGroupConfig } from '../config/config.ts';
 import { DestinationGroup } from '../destage/destination-group.ts';
+import { windowSnapshotId, type WindowFacts } from '../destage/retained-window.ts';
 import type { SnapshotFacts } from '../destage/snapshots.ts';
 import { aheadTo, type DestinationState } from '../destage/state-file.ts';
+import type { WindowLimits } from '../destage/window-plan.ts';
 import { isNameOfTime } from '../journal/marker-names.ts';
 import { encodeStatus } from '../journal/status-codec.ts';
 import type { Clock } from '../platform/clock.ts';
@@ -30,9 +32,9 @@ export async function startDestination(
   const { platform } = world;
   const lock = lockOrSay(config, world);
   const paths = new Map(config.volumes.map(({ name, path }) => [name, path]));
-  const { name, folder, markers, key, snapshotFolder } = config;
+  const { name, folder, markers, key, snapshotFolder, retain } = config;
   const settings = { quota: config.quota };
-  const options = { groupName: name, folder, snapshotFolder, key, paths, views: config.views };
+  const options = { groupName: name, folder, snapshotFolder, key, paths, retain, views: config.views };
   const back: RemoteThread<DestinationWorker> = world.threads.destinationWorker(
     options,
     { log: logFromThread(log) },
@@ -89,11 +91,20 @@ interface RunningParts extends Parts {
 }
 
 function keeperOf(
-  { retention }: DestinationGroupConfig,
+  { retention, retain }: DestinationGroupConfig,
   { group, back, clock, log }: Parts & { readonly log: Log },
 ): SnapshotKeeper | undefined {
   if (retention === undefined) return undefined;
-  const snapshots = { list: () => back.call.snapshots(), delete: (id: string) => group.deleteSnapshot(id) };
+  const snapshots = {
+    async list() {
+      const all = await back.call.snapshots();
+      if (retain === undefined) return all;
+      // These come and go with the window.
+      const { groupId } = group.report().facts.state;
+      return all.filter(({ id, lsn }) => id !== windowSnapshotId(groupId, lsn));
+    },
+    delete: (id: string) => group.deleteSnapshot(id),
+  };
   return new SnapshotKeeper(clock, log, snapshots, retention);
 }
 
@@ -205,13 +216,18 @@ function replicaOf({
   return { verification: { found, mended, differing: named } };
 }
 
+function windowOf({ bytes, segments, from }: WindowFacts, retain: WindowLimits): WindowStatus {
+  const start = from === undefined ? {} : { from: { lsn: from.lsn, time: from.time } };
+  return { ...start, segments, bytes, size: retain.size, time: retain.time };
+}
+
 function statusOf(
   config: DestinationGroupConfig,
   group: DestinationGroup,
   { now, mounts }: { readonly now: number; readonly mounts: readonly MountEntry[] },
 ): DestinationGroupStatus {
   const report = group.report();
-  const { state, received, snapshots } = report.facts;
+  const { state, received, snapshots, window } = report.facts;
   return {
     role: 'destination',
     name: config.name,
@@ -228,6 +244,7 @@ function statusOf(
     mounts: mounts.map(({ name, snapshot: { lsn, time }, writable, mountedAt }) => {
       return { name, lsn, time, writable, mountedAt };
     }),
+    ...(config.retain === undefined ? {} : { window: windowOf(window, config.retain) }),
     ...replicaOf(state),
     buffer: { folder: config.folder, used: report.used, quota: config.quota, room: report.room },
     waits: report.waits.map(toldWait),

@@ -22,6 +22,7 @@ import type { Log } from '../platform/log.ts';
 import { Reserve } from '../platform/reserve.ts';
 import { Applier } from './applier.ts';
 import { ReceivedJournal, type ReceivedSegment } from './received-journal.ts';
+import { RetainedWindow, type WindowFacts } from './retained-window.ts';
 import { setAside } from './set-aside.ts';
 import type { OpenSnapshots, SnapshotFacts } from './snapshots.ts';
 import {
@@ -30,6 +31,7 @@ import {
   type DestinationState,
   type PendingMarker,
 } from './state-file.ts';
+import type { WindowLimits } from './window-plan.ts';
 
 /** Segments and bytes of them that share one sync of the volumes at most. */
 const BATCH_SEGMENTS = 8;
@@ -42,6 +44,8 @@ export interface DestinationBackOptions {
   readonly paths: ReadonlyMap<string, string>;
   readonly openSegment: (path: string) => SegmentReader;
   readonly openSnapshots: OpenSnapshots;
+  /** How much of what is applied is kept to go back into; undefined: nothing. */
+  readonly retain: WindowLimits | undefined;
 }
 
 /** What the front needs to know after each step. */
@@ -52,6 +56,7 @@ export interface DestinationFacts {
   readonly journalBytes: number;
   readonly journalSegments: number;
   readonly snapshots: number;
+  readonly window: WindowFacts;
   /** Received before, damaged on this side's disk since, and not received again. */
   readonly damaged: readonly RefusedSegment[];
 }
@@ -79,6 +84,7 @@ export class DestinationBack {
   readonly #options: DestinationBackOptions;
   readonly #journal: ReceivedJournal;
   readonly #applier: Applier;
+  readonly #window: RetainedWindow;
   readonly #reserve: Reserve;
   #state: DestinationState;
   /** The last record of whatever was begun to be applied, ever. */
@@ -102,7 +108,12 @@ export class DestinationBack {
     this.#begun = lsn(Math.max(this.#state.begun, this.#journal.last()));
     // Before any of it is taken out of the journal: of what was received all may have been begun.
     if (this.#begun > this.#state.applied) this.#move(this.#state);
-    this.#journal.recover(this.#state, (path, range, error) => this.#rotted(path, range, error));
+    const applied = this.#journal.recover(this.#state, (path, range, error) =>
+      this.#rotted(path, range, error),
+    );
+    this.#window = new RetainedWindow(files, log, this.#applier, options.retain);
+    this.#window.recover(applied, this.#state.applied);
+    this.#window.settle(this.#state, this.#state, false);
   }
 
   // Every method is asynchronous to its caller, who is in another thread.
@@ -222,6 +233,12 @@ export class DestinationBack {
     return Promise.resolve(this.#applier.tidySnapshots());
   }
 
+  /** The disk is to have so many bytes more: of what is kept to go back into, the oldest goes (I8). */
+  giveUpRetained(bytes: number): Promise<DestinationFacts> {
+    this.#window.giveUp(bytes);
+    return Promise.resolve(this.#facts());
+  }
+
   close(): Promise<void> {
     this.#applier.close();
     return Promise.resolve();
@@ -237,6 +254,7 @@ export class DestinationBack {
       journalBytes: this.#journal.bytes,
       journalSegments: this.#journal.segments.length,
       snapshots: this.#applier.snapshotCount,
+      window: this.#window.facts,
     };
   }
 
@@ -271,7 +289,8 @@ export class DestinationBack {
 
   #applyBatch(): void {
     let bytes = 0;
-    let state = this.#state;
+    const before = this.#state;
+    let state = before;
     let done = 0;
     this.#applier.begin();
     try {
@@ -285,7 +304,8 @@ export class DestinationBack {
       if (done > 0 && !this.#applier.lost) {
         this.#applier.sync();
         this.#move(state);
-        this.#journal.drop(done);
+        this.#window.keep(this.#journal.take(done));
+        this.#window.settle(before, state, this.#begun <= state.applied);
       }
     }
   }

@@ -40,6 +40,8 @@ const RETRY = 2000;
 const STALLED = 30_000;
 /** Free bytes under which the source is asked to stop sending. */
 const FREE_MARGIN = 32 * 1024 * 1024;
+/** Free bytes under which what is kept to go back into is given up. */
+const FREE_WITH_WINDOW = 128 * 1024 * 1024;
 
 export interface DestinationReport {
   readonly facts: DestinationFacts;
@@ -173,6 +175,8 @@ export class DestinationGroup {
   }
 
   #setFacts(facts: DestinationFacts): void {
+    // The window takes its own snapshots away by itself.
+    if (facts.snapshots < this.#facts.snapshots) this.#tidying.note();
     this.#facts = facts;
     this.#changes += 1;
   }
@@ -188,6 +192,7 @@ export class DestinationGroup {
       this.#awake = false;
       let moved = false;
       try {
+        await this.#giveUpRetained();
         moved = await this.#receive();
         moved = (await this.#apply()) || moved;
         this.#begin('removing what deleted snapshots left');
@@ -225,6 +230,20 @@ export class DestinationGroup {
         this.#standStill('work', workReason(error), error);
       }
     }
+  }
+
+  /** I8: before anything stops being received. */
+  async #giveUpRetained(): Promise<void> {
+    const { window } = this.#facts;
+    if (window.segments === 0) return;
+    const wanted = FREE_WITH_WINDOW - this.#platform.files.freeSpace(this.#options.folder);
+    if (wanted <= 0) return;
+    this.#setFacts(await this.#back.giveUpRetained(wanted));
+    const left = this.#facts.window.bytes;
+    if (left < window.bytes)
+      this.#log.warn(
+        `the disk is full: ${window.bytes - left} bytes of the window of points in time are given up`,
+      );
   }
 
   /** What cannot be received must not keep what is received from the volumes. */

@@ -33,4 +33,5 @@ export type BackCalls = Pick<
   | 'createSnapshot'
   | 'deleteSnapshot'
   | 'tidySnapshots'
+  | 'giveUpRetained'
 >;

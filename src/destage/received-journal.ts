@@ -74,12 +74,13 @@ export class ReceivedJournal {
 
   /**
    * Finds what an earlier run received: the chain of segments from the checkpoint on. What does not join goes back to the
-   * inbox; `onRefused` takes what is no longer what it was.
+   * inbox; `onRefused` takes what is no longer what it was. Returns what is applied, in order, which is the caller's.
    */
   recover(
     state: JournalIdentity,
     onRefused: (path: string, range: SegmentRange, error: SegmentRefused) => void,
-  ): void {
+  ): { readonly path: string; readonly range: SegmentRange }[] {
+    const applied: { path: string; range: SegmentRange }[] = [];
     const found = this.#files.list(this.#folder).flatMap((name) => {
       const range = parseSealedName(name);
       return range === undefined ? [] : [{ path: join(this.#folder, name), range }];
@@ -88,7 +89,7 @@ export class ReceivedJournal {
     // A killed process may have left names that were never synced: they count only after a sync of our own (I6).
     if (found.length > 0) this.#files.syncDirectory(this.#folder);
     for (const { path, range } of found) {
-      if (range.last <= state.applied) this.#files.remove(path);
+      if (range.last <= state.applied) applied.push({ path, range });
       else if (range.first !== this.received(state.applied) + 1) this.#backToInbox(path);
       else {
         try {
@@ -100,6 +101,7 @@ export class ReceivedJournal {
         }
       }
     }
+    return applied;
   }
 
   /** The header of a segment in the inbox that is whole and continues the journal. @throws SegmentRefused */
@@ -150,9 +152,9 @@ export class ReceivedJournal {
     }
   }
 
-  /** The first `count` are applied and checkpointed. */
-  drop(count: number): void {
-    for (const segment of this.#take(0, count)) this.#files.remove(segment.path);
+  /** The first `count` are applied and checkpointed: they are the caller's. */
+  take(count: number): ReceivedSegment[] {
+    return this.#take(0, count);
   }
 
   /** Everything from this segment on is no longer received: itself it is the caller's, what follows waits in the inbox. */

@@ -176,6 +176,7 @@ objective: 5 min
 volumes: { data: v.raw }
 markers: { nightly: { run: [/bin/nightly, --full, ''], time-limit: 10 min, wait: false }, plain: { run: [/bin/true] } }
 timed-snapshots: { at: 0 */4 * * *, time-zone: Europe/Zurich }
+retain: { time: 2 d, size: 50 GiB }
 login: { user: erp, password-file: password }
 `;
       const receiver = `receiver:
@@ -200,6 +201,7 @@ alarms: { run: [/bin/mail, root], time-limit: 30 s, at-least: error }
           volumes: [{ name: 'data', path: join(folder, 'v.raw'), size: undefined }],
           retention: undefined,
           timedSnapshots: { times: '0 */4 * * *', timeZone: 'Europe/Zurich' },
+          retain: { time: 172_800_000, size: 53_687_091_200 },
           views: {
             address: { kind: 'socket', path: join(folder, 'state/oracle.views.sock') },
             connections: 64,

@@ -50,6 +50,7 @@ describe('a group that cannot start', function () {
     snapshotFolder: join(folder, 'ext4', 'g', 'snapshots'),
     retention: undefined,
     timedSnapshots: undefined,
+    retain: undefined,
     views: {
       address: { kind: 'tcp', host: '127.0.0.1', port: 0 },
       connections: 1,

@@ -244,5 +244,6 @@ function bound(back: BackCalls): BackCalls {
     createSnapshot: (called) => back.createSnapshot(called),
     deleteSnapshot: (id) => back.deleteSnapshot(id),
     tidySnapshots: () => back.tidySnapshots(),
+    giveUpRetained: (bytes) => back.giveUpRetained(bytes),
   };
 }

@@ -3,6 +3,7 @@ import { copyFileSync, mkdirSync, readFileSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { DestinationBack } from '../../src/destage/destination-back.ts';
 import type { SnapshotFacts, Snapshots } from '../../src/destage/snapshots.ts';
+import type { WindowLimits } from '../../src/destage/window-plan.ts';
 import { epoch, lsn, type VolumeIndex } from '../../src/journal/ids.ts';
 import { sealedName } from '../../src/journal/names.ts';
 import {
@@ -211,6 +212,8 @@ export class Site {
   readonly folder: string;
   readonly paths: ReadonlyMap<string, string>;
   readonly snapshots = new TestSnapshots();
+  /** For the next start. */
+  retain: WindowLimits | undefined;
 
   /** `volumes`: another place for the images; `names`: of those that are configured. */
   constructor(root: string, volumes = join(root, 'volumes'), names = ['a', 'b']) {
@@ -227,6 +230,7 @@ export class Site {
       paths: this.paths,
       openSegment: (path) => openSegment(files, path, key),
       openSnapshots: () => this.snapshots,
+      retain: this.retain,
     });
   }
 

@@ -27,6 +27,7 @@ const SHORT: Scenario = {
   whenFull: 'change-map',
   keyed: true,
   clones: false,
+  retain: { time: 600, size: 64 * KIB },
   parallel: 2,
   compression: 1,
   dropOverwritten: true,

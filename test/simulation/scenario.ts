@@ -21,6 +21,8 @@ export interface Scenario {
   readonly keyed: boolean;
   /** Whether the destination's file system shares blocks. */
   readonly clones: boolean;
+  /** What the destination keeps of applied segments. */
+  readonly retain: { readonly time: number; readonly size: number } | undefined;
   readonly parallel: number;
   readonly compression: number;
   readonly dropOverwritten: boolean;
@@ -83,6 +85,7 @@ export function makeScenario(seed: string): Scenario {
     whenFull,
     keyed,
     clones: dice.chance(0.3),
+    retain: retained(dice.fork('retain')),
     parallel: dice.between(1, 4),
     compression: dice.below(2),
     dropOverwritten: dice.chance(0.5),
@@ -92,6 +95,11 @@ export function makeScenario(seed: string): Scenario {
     length,
     steps: steps.filter(({ at }) => at < length).sort((a, b) => a.at - b.at),
   };
+}
+
+function retained(dice: Dice): Scenario['retain'] {
+  if (dice.chance(0.5)) return undefined;
+  return { time: dice.pick([1000, 4000, 60_000]), size: dice.pick([32, 200, 4096]) * KIB };
 }
 
 function scheduled(dice: Dice): { readonly week: Week | undefined; readonly wallStart?: number } {

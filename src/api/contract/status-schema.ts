@@ -120,6 +120,15 @@ const destinationSchema = z.object({
   setAside: amount,
   snapshots: amount,
   mounts: z.array(z.object({ name: z.string(), lsn: amount, time, writable: z.boolean(), mountedAt: time })),
+  window: z
+    .object({
+      from: z.object({ lsn: amount, time }).exactOptional(),
+      segments: amount,
+      bytes: amount,
+      size: amount,
+      time: amount,
+    })
+    .exactOptional(),
   verification: replicaSchema.exactOptional(),
   buffer: bufferSchema,
   waits: z.array(waitSchema),

@@ -188,6 +188,17 @@ export interface ReplicaVerification {
   }[];
 }
 
+/** What a destination keeps of applied segments, to go back to any point in time. */
+export interface WindowStatus {
+  /** Where it begins; its end is what is applied. Undefined: there is none yet. */
+  readonly from?: { readonly lsn: number; readonly time: number };
+  readonly segments: number;
+  readonly bytes: number;
+  /** What it may have: bytes, and milliseconds. */
+  readonly size: number;
+  readonly time: number;
+}
+
 export interface DestinationGroupStatus {
   readonly role: 'destination';
   readonly name: string;
@@ -206,6 +217,8 @@ export interface DestinationGroupStatus {
   readonly snapshots: number;
   /** Recovery points that are served to look at. */
   readonly mounts: readonly MountStatus[];
+  /** Undefined: nothing is kept. */
+  readonly window?: WindowStatus;
   /** Undefined before its source had anything compared. */
   readonly verification?: ReplicaVerification;
   readonly buffer: BufferStatus;

@@ -136,6 +136,7 @@ function start(disk: MemoryDisk): DestinationBack {
     paths: PATHS,
     openSegment: (path) => openSegment(disk, path, undefined),
     openSnapshots: (volumes) => openSnapshotStore(disk, LOG, { folder: '/snapshots', volumes }),
+    retain: { time: 60_000, size: 2 ** 24 },
   });
 }
 

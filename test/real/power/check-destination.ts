@@ -68,6 +68,7 @@ class RecoveredDestination {
       snapshotFolder: join(this.#folder, 'snapshots'),
       key: KEY,
       paths: this.#paths,
+      retain: undefined,
       views: {
         address: { kind: 'tcp', host: '127.0.0.1', port: 0 },
         connections: 1,
