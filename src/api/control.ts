@@ -5,7 +5,12 @@ import type { MountEntry, MountRequest, Unmounted } from './contract/mounts.ts';
 import type { RecoveryPoints } from './contract/points.ts';
 import type { RetentionReport, SnapshotEntry } from './contract/snapshots.ts';
 import type { StatusReport } from './contract/status.ts';
-import type { VerificationProgress, VerificationRequest } from './contract/verification.ts';
+import type {
+  Accepted,
+  AcceptRequest,
+  VerificationProgress,
+  VerificationRequest,
+} from './contract/verification.ts';
 
 /** What the API asks of the daemon, and all it knows of it. */
 export interface DaemonControl {
@@ -38,6 +43,11 @@ export interface DaemonControl {
   verify(group: string, order: VerificationRequest): Promise<number>;
   /** @throws OperatorError `GROUP_UNKNOWN`, `NOT_A_SOURCE`, `VERIFICATION_GONE` */
   verification(group: string, pass: number): Promise<VerificationProgress>;
+  /**
+   * What a source's volumes hold though no host wrote it is right, as far as it was told up to an LSN: it is sent to the
+   * destinations where they differ. @throws OperatorError `GROUP_UNKNOWN`, `NOT_A_SOURCE`, or why it cannot be noted
+   */
+  acceptSourceChanges(group: string, request: AcceptRequest): Promise<Accepted>;
   /** Oldest LSN first. @throws OperatorError `GROUP_UNKNOWN`, or why they cannot be listed */
   snapshots(group: string): Promise<readonly SnapshotEntry[]>;
   /** @throws OperatorError `GROUP_UNKNOWN`, or why they cannot be told */

@@ -1,6 +1,4 @@
 import type { FastifyInstance } from 'fastify';
-import type { z } from 'zod';
-import { whyInvalid } from '../platform/invalid.ts';
 import type { InitializeAnswer } from './contract/initialize.ts';
 import {
   MOUNT_NAME_PATTERN,
@@ -21,6 +19,7 @@ import {
 } from './contract/snapshots.ts';
 import type { StatusReport } from './contract/status.ts';
 import { nameAt } from '../journal/marker-names.ts';
+import { checkedBody } from './checked-body.ts';
 import { checkedGroup, checkedName } from './checked-names.ts';
 import type { DaemonControl } from './control.ts';
 import { groupUnknown, RequestRefused } from './refusals.ts';
@@ -142,14 +141,4 @@ function addMountRoutes(app: FastifyInstance, control: DaemonControl): void {
       'the status of the group lists its mounts',
     );
   });
-}
-
-function checkedBody<S extends z.ZodType>(
-  schema: S,
-  body: unknown,
-  { what, fix }: { readonly what: string; readonly fix: string },
-): z.output<S> {
-  const parsed = schema.safeParse(body);
-  if (parsed.success) return parsed.data;
-  throw new RequestRefused(400, 'REQUEST_INVALID', `not ${what}: ${whyInvalid(parsed.error)}`, fix);
 }

@@ -1,13 +1,14 @@
 import type { FastifyInstance } from 'fastify';
-import { whyInvalid } from '../platform/invalid.ts';
+import { checkedBody } from './checked-body.ts';
 import { checkedGroup } from './checked-names.ts';
 import {
+  acceptRequestSchema,
   verificationRequestSchema,
+  type Accepted,
   type VerificationBegun,
   type VerificationProgress,
 } from './contract/verification.ts';
 import type { DaemonControl } from './control.ts';
-import { RequestRefused } from './refusals.ts';
 
 interface GroupRoute {
   Params: { name: string };
@@ -20,16 +21,11 @@ interface VerificationRoute {
 export function addVerificationRoutes(app: FastifyInstance, control: DaemonControl): void {
   app.post<GroupRoute>('/groups/:name/verifications', async (request, reply): Promise<VerificationBegun> => {
     const group = checkedGroup(request.params.name);
-    const wanted = verificationRequestSchema.safeParse(request.body);
-    if (!wanted.success) {
-      throw new RequestRefused(
-        400,
-        'REQUEST_INVALID',
-        `not a verification: ${whyInvalid(wanted.error)}`,
-        'send {"full":true} or {"full":false}',
-      );
-    }
-    const pass = await control.verify(group, wanted.data);
+    const wanted = checkedBody(verificationRequestSchema, request.body, {
+      what: 'a verification',
+      fix: 'send {"full":true} or {"full":false}',
+    });
+    const pass = await control.verify(group, wanted);
     reply.code(201);
     return { pass };
   });
@@ -41,4 +37,12 @@ export function addVerificationRoutes(app: FastifyInstance, control: DaemonContr
       return control.verification(checkedGroup(name), Number(pass));
     },
   );
+
+  app.post<GroupRoute>('/groups/:name/source-changes/accept', (request): Promise<Accepted> => {
+    const wanted = checkedBody(acceptRequestSchema, request.body, {
+      what: 'what is accepted',
+      fix: 'send {"upTo":LSN} with the highest LSN of the changes that the group’s status tells',
+    });
+    return control.acceptSourceChanges(checkedGroup(request.params.name), wanted);
+  });
 }

@@ -1,5 +1,6 @@
 /** What came of comparing volumes with replicas, in rows of a status. Pure. */
-import type { ReplicaVerification, VerificationPass, VerificationStatus } from '../api/contract/status.ts';
+import type { ReplicaVerification, VerificationStatus } from '../api/contract/status.ts';
+import type { VerificationPass } from '../api/contract/verification.ts';
 import { bytesText, countText, durationText, printable, timeText, type Paint } from './text.ts';
 
 /** At the source: the pass under way, and the last one. */

@@ -119,6 +119,7 @@ function controlOf(groups: readonly RunningGroup[], alarms: Alarms): Omit<Daemon
     },
     verify: async (group, order) => find(group).verify(order),
     verification: async (group, pass) => find(group).verification(pass),
+    acceptSourceChanges: async (group, request) => find(group).acceptSourceChanges(request),
     testLink: async (group, destination) => find(group).testLink(destination),
     placeMarker: async (group, marker) => find(group).placeMarker(marker),
     initialize: async (group) => find(group).initialize(),

@@ -190,7 +190,10 @@ function noRetention(group: string): OperatorError {
 /** What is said where the hosts write. */
 function doneAtItsSource(
   group: string,
-): Pick<RunningGroup, 'placeMarker' | 'initialize' | 'testLink' | 'verify' | 'verification'> {
+): Pick<
+  RunningGroup,
+  'placeMarker' | 'initialize' | 'testLink' | 'verify' | 'verification' | 'acceptSourceChanges'
+> {
   const refuse = (why: string, remedy: string) => (): Promise<never> => {
     const message = `group ${group} is a destination: ${why}`;
     return Promise.reject(new OperatorError('NOT_A_SOURCE', message, { remedy }));
@@ -202,6 +205,7 @@ function doneAtItsSource(
     testLink: refuse('it sends nothing', 'test the link where the hosts write'),
     verify: compare,
     verification: compare,
+    acceptSourceChanges: compare,
   };
 }
 

@@ -6,7 +6,7 @@ import type { MountEntry, MountRequest, Unmounted } from '../api/contract/mounts
 import type { RecoveryPoints } from '../api/contract/points.ts';
 import type { RetentionReport, SnapshotEntry } from '../api/contract/snapshots.ts';
 import type { DestinationGroupStatus, SourceStatus } from '../api/contract/status.ts';
-import type { VerificationProgress } from '../api/contract/verification.ts';
+import type { Accepted, AcceptRequest, VerificationProgress } from '../api/contract/verification.ts';
 import { join } from 'node:path';
 import type { Config } from '../config/config.ts';
 import { OperatorError } from '../platform/errors.ts';
@@ -38,11 +38,13 @@ export interface RunningGroup {
   testLink(destination: string): Promise<LinkTestReport>;
   /** Takes over what can be changed while it runs. */
   configure(config: Config['groups'][number]): void;
-  /** Its inbox got something. */
   /** Begins to compare the volumes with the destinations'; answers the pass's number. @throws OperatorError `NOT_A_SOURCE`, `GROUP_NOT_CONSISTENT` */
   verify(order: { readonly full: boolean }): Promise<number>;
   /** @throws OperatorError `NOT_A_SOURCE`, `VERIFICATION_GONE` */
   verification(pass: number): Promise<VerificationProgress>;
+  /** What the volumes hold though no host wrote it is right, as far as it was told. @throws OperatorError `NOT_A_SOURCE` */
+  acceptSourceChanges(request: AcceptRequest): Promise<Accepted>;
+  /** Its inbox got something. */
   wake(): void;
   /** What is under way is finished and durable. */
   stop(): Promise<void>;

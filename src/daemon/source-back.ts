@@ -19,6 +19,8 @@ import { writeSegment } from '../journal/segment/writer.ts';
 import { VolumeSet } from '../volume/volume-set.ts';
 import { ChangeMap, type MarkedVolume } from '../capture/change-map.ts';
 import { ChangeTracker } from '../capture/change-tracker.ts';
+import type { MediumChange } from '../capture/medium-changes.ts';
+import { MediumWatch, type MediumRange, type MediumReport } from '../capture/medium-watch.ts';
 import { RAW_SIZE_MAX } from '../capture/recover.ts';
 import { Merger, type MergeStep } from './merger.ts';
 import { destageRotten } from './rotten-raws.ts';
@@ -46,6 +48,12 @@ export interface OpenedBack {
   readonly marked: number;
   /** Blocks of the change map that could not be read: all of their regions are marked. */
   readonly unreadable: number;
+  readonly medium: MediumReport;
+}
+
+export interface ApplyResult {
+  readonly checkpoint: SourceCheckpoint;
+  readonly medium: MediumReport;
 }
 
 export interface SealResult {
@@ -64,6 +72,7 @@ export class SourceBack {
   readonly #volumes: VolumeSet;
   readonly #memory = new RawMemory();
   readonly #merger: Merger;
+  readonly #medium: MediumWatch;
   #map: ChangeMap | undefined;
   #tracker: ChangeTracker | undefined;
   #checkpoint: SourceCheckpoint;
@@ -76,6 +85,7 @@ export class SourceBack {
     this.#options = options;
     this.#journal = join(options.folder, JOURNAL_FOLDER);
     this.#volumes = new VolumeSet(files, options.volumes);
+    this.#medium = new MediumWatch(files, options.folder, options.volumes);
     const { key, compression } = options;
     this.#merger = new Merger(files, options.folder, { key, compression, random });
     this.#checkpoint = readCheckpoint(files, options.folder) ?? { ...SEAL_START, applied: LSN_NONE };
@@ -96,8 +106,10 @@ export class SourceBack {
     this.#map?.close();
     this.#map = openMap(this.#files, this.#options);
     this.#tracker = new ChangeTracker(this.#map);
+    this.#medium.open();
     const { marked, unreadable } = this.#map;
-    return Promise.resolve({ checkpoint: this.#checkpoint, sealed, marked, unreadable });
+    const medium = this.#medium.report;
+    return Promise.resolve({ checkpoint: this.#checkpoint, sealed, marked, unreadable, medium });
   }
 
   /**
@@ -124,14 +136,30 @@ export class SourceBack {
   }
 
   /** Destages a raw segment into the volumes, syncs them, and moves the checkpoint. @throws OperatorError `VOLUME_OFFLINE` */
-  apply(raw: ClosedRaw): Promise<SourceCheckpoint> {
+  apply(raw: ClosedRaw): Promise<ApplyResult> {
     if (raw.last > this.#checkpoint.applied) {
-      this.#volumes.apply(this.#load(raw).records, { fromVolume: 'skip' });
+      const { records } = this.#load(raw);
+      this.#volumes.apply(records, { fromVolume: 'skip' });
       this.#volumes.sync();
+      // Before the checkpoint: what is known of a range must not outlast what overwrote it.
+      this.#medium.apply(records);
       this.#move({ ...this.#checkpoint, applied: raw.last });
     }
     this.#loaded = undefined;
-    return Promise.resolve(this.#checkpoint);
+    return Promise.resolve({ checkpoint: this.#checkpoint, medium: this.#medium.report });
+  }
+
+  /** Since when a range is known to be what it is, and up to which record. @throws the file system's errors */
+  known(range: MediumRange): Promise<{ readonly first: Lsn; readonly newest: Lsn } | undefined> {
+    return Promise.resolve(this.#medium.known(range));
+  }
+
+  /** What the volumes hold is right where a record up to this one told that no host wrote it. Durable on return. @throws the file system's errors */
+  acceptMedium(
+    upTo: Lsn,
+  ): Promise<{ readonly accepted: readonly MediumChange[]; readonly medium: MediumReport }> {
+    const accepted = this.#medium.accept(upTo);
+    return Promise.resolve({ accepted, medium: this.#medium.report });
   }
 
   /** Frees a sealed segment (I5: the caller knows that nobody needs it). */
@@ -164,6 +192,7 @@ export class SourceBack {
   close(): Promise<void> {
     this.#merger.drop();
     this.#map?.close();
+    this.#medium.close();
     this.#volumes.close();
     return Promise.resolve();
   }

@@ -4,6 +4,8 @@
  */
 import type { CopyStatus, SourceMode as ModeName } from '../api/contract/status.ts';
 import type { MarkerPayload } from '../journal/record.ts';
+import type { MediumChange } from '../capture/medium-changes.ts';
+import type { MediumReport } from '../capture/medium-watch.ts';
 import { RAWS_MAX } from '../capture/raw-pool.ts';
 import type { GroupIdentity, Lsn } from '../journal/ids.ts';
 import { lsn, LSN_NONE } from '../journal/ids.ts';
@@ -63,6 +65,7 @@ export class SourceGroup {
   readonly waits: Waits;
   #sealed: BufferedSegment[] = [];
   #checkpoint: SourceCheckpoint;
+  #medium: MediumReport;
   readonly #stages: RawStages;
   readonly #mode: SourceMode;
   readonly #markers: PlacedMarkers;
@@ -89,6 +92,7 @@ export class SourceGroup {
     const sealedAt = platform.clock.monotonic();
     this.#sealed = opened.sealed.map((segment) => ({ ...segment, sealedAt }));
     this.#checkpoint = opened.checkpoint;
+    this.#medium = opened.medium;
     this.waits = new Waits(platform.clock);
     this.#markers = new PlacedMarkers(options.group.name);
     this.#mode = new SourceMode(log, this.waits, threads, opened, {
@@ -132,6 +136,18 @@ export class SourceGroup {
 
   get checkpoint(): SourceCheckpoint {
     return this.#checkpoint;
+  }
+
+  /** Where its own volumes hold what no host wrote, as of the checkpoint. */
+  get medium(): MediumReport {
+    return this.#medium;
+  }
+
+  /** That is right where a record up to this one told of it. Durable on return. @throws the file system's errors */
+  async acceptMedium(upTo: Lsn): Promise<readonly MediumChange[]> {
+    const { accepted, medium } = await this.#back.acceptMedium(upTo);
+    this.#medium = medium;
+    return accepted;
   }
 
   get bufferUsed(): number {
@@ -281,7 +297,8 @@ export class SourceGroup {
   }
 
   async #destage({ raw, generation }: QueuedRaw): Promise<void> {
-    this.#checkpoint = await this.#back.apply(raw);
+    const { checkpoint, medium } = await this.#back.apply(raw);
+    [this.#checkpoint, this.#medium] = [checkpoint, medium];
     await this.#host.destaged(generation);
     await this.#host.release(raw.path);
     for (const wait of ['destage-failed' as const, ...Object.values(VOLUME_WAITS)]) this.waits.clear(wait);

@@ -3,7 +3,7 @@ import type { MarkerToPlace } from '../api/control.ts';
 import type { InitializeAnswer } from '../api/contract/initialize.ts';
 import type { LinkTestReport } from '../api/contract/link-test.ts';
 import type { CopyStatus, SourceStatus } from '../api/contract/status.ts';
-import type { VerificationProgress } from '../api/contract/verification.ts';
+import type { Accepted, AcceptRequest, VerificationProgress } from '../api/contract/verification.ts';
 import { RAW_MARGIN } from '../capture/journal-writer.ts';
 import type { Config, LinkConfig, SourceGroupConfig } from '../config/config.ts';
 import type { AttachedVolume, Lsn } from '../journal/ids.ts';
@@ -20,14 +20,14 @@ import type { SourceBack } from './source-back.ts';
 import { begunByAny, receivedByAll, SourceGroup } from './source-group.ts';
 import type { SourceHost, SourceHostOptions } from './source-host.ts';
 import { toldWait } from './told-wait.ts';
+import { patrolEvents, SourceComparing } from './source-comparing.ts';
 import { SourceThreads } from './source-threads.ts';
 import { placeVolumes, type PlacedVolume } from './source-volumes.ts';
 import { startFailure } from './start-failure.ts';
 import { Stream } from './stream.ts';
 import { markerTimetable, type Timetable } from './timetable.ts';
 import { WithoutSnapshots } from './without-snapshots.ts';
-import { patrolEvents, verificationOf, Verifying } from './verifying.ts';
-import { progressOf } from './verify-report.ts';
+import { verificationOf } from './verification-status.ts';
 import type { World } from './world.ts';
 
 export async function startSource(
@@ -69,7 +69,7 @@ class Source extends WithoutSnapshots implements RunningGroup {
   readonly #threads: SourceThreads;
   #timetable: Timetable;
   #group: SourceGroup | undefined;
-  #verifying: Verifying | undefined;
+  #comparing: SourceComparing | undefined;
 
   constructor(config: SourceGroupConfig, log: Log, { world, links, lock }: Surroundings) {
     super();
@@ -105,7 +105,7 @@ class Source extends WithoutSnapshots implements RunningGroup {
       },
       copied: (end: Lsn) => this.#group?.copied(end),
       copyTrouble: (message: string | undefined) => this.#group?.copyTrouble(message),
-      ...patrolEvents(() => this.#verifying),
+      ...patrolEvents(() => this.#comparing?.verifying),
       failed: (message: string, remedy: string) => this.#group?.failed(message, remedy),
     });
     const group = (this.#group = new SourceGroup(this.#world.platform, this.#log, { host, back }, opened, {
@@ -119,13 +119,22 @@ class Source extends WithoutSnapshots implements RunningGroup {
       begun: () => (coalesce ? begunByAny(this.#streams.map(({ begun }) => begun)) : undefined),
     }));
     this.#streams = this.#config.destinations.map((link) => this.#stream(link));
-    this.#verifying = this.#verifyingOf(host, group);
+    this.#comparing = new SourceComparing({
+      config: this.#config,
+      log: this.#log,
+      platform: this.#world.platform,
+      host,
+      back,
+      group,
+      volumes: this.#volumes,
+      answers: () => new Map(this.#streams.map((stream) => [stream.name, stream.answer])),
+    });
     for (const args of early) group.closed(...args);
     if (this.#mustAttach()) await this.#attach(host);
     await host.listen();
     group.start();
     for (const stream of this.#streams) stream.start();
-    this.#verifying.start();
+    this.#comparing.verifying.start();
     this.#timetable.start();
   }
 
@@ -154,14 +163,15 @@ class Source extends WithoutSnapshots implements RunningGroup {
   }
 
   async verify(order: { readonly full: boolean }): Promise<number> {
-    if (this.#verifying === undefined)
-      throw new OperatorError('GROUP_STARTING', `group ${this.name} is starting`);
-    return this.#verifying.begin(order);
+    return this.#compared.verifying.begin(order);
   }
 
-  verification(pass: number): Promise<VerificationProgress> {
-    const group = { ...this.#identity, name: this.name };
-    return Promise.resolve(progressOf(this.#verifying?.progress(pass), group, this.#config.key));
+  async verification(pass: number): Promise<VerificationProgress> {
+    return Promise.resolve(this.#compared.progress(pass, this.#identity));
+  }
+
+  async acceptSourceChanges(request: AcceptRequest): Promise<Accepted> {
+    return this.#compared.accept(request);
   }
 
   configure(config: Config['groups'][number]): void {
@@ -203,7 +213,7 @@ class Source extends WithoutSnapshots implements RunningGroup {
       },
       ...this.#copyStatus(group),
       ...(group.coalesced.segments === 0 ? {} : { coalesced: group.coalesced }),
-      ...verificationOf(this.#verifying),
+      ...verificationOf(this.#comparing?.verifying.report()),
       hosts: host?.connections ?? 0,
       waits: group.waits.list().map(toldWait),
       streams: this.#streams.map((stream) => stream.status(last)),
@@ -213,7 +223,7 @@ class Source extends WithoutSnapshots implements RunningGroup {
   async stop(): Promise<void> {
     this.#timetable.stop();
     try {
-      this.#verifying?.stop();
+      this.#comparing?.verifying.stop();
       await this.#group?.stop();
     } finally {
       await Promise.all(this.#streams.map((stream) => stream.stop()));
@@ -235,6 +245,12 @@ class Source extends WithoutSnapshots implements RunningGroup {
     if (this.#group === undefined)
       throw new OperatorError('GROUP_STARTING', `group ${this.name} is starting`);
     return this.#group;
+  }
+
+  get #compared(): SourceComparing {
+    if (this.#comparing === undefined)
+      throw new OperatorError('GROUP_STARTING', `group ${this.name} is starting`);
+    return this.#comparing;
   }
 
   /** What is brought over for the first time is all that the volumes hold, also after a restart half way. */
@@ -312,23 +328,6 @@ class Source extends WithoutSnapshots implements RunningGroup {
   #note(change: Partial<GroupFile>): void {
     this.#identity = { ...this.#identity, ...change };
     writeGroupFile(this.#world.platform.files, this.#config.folder, this.#identity);
-  }
-
-  #verifyingOf(host: Remote<SourceHost>, { waits }: SourceGroup): Verifying {
-    const { clock, files } = this.#world.platform;
-    const { folder, verifyEvery } = this.#config;
-    return new Verifying({
-      clock,
-      files,
-      log: this.#log,
-      waits,
-      host,
-      folder,
-      volumes: this.#volumes,
-      every: verifyEvery,
-      inStep: () => this.#group?.mode === 'journal',
-      answers: () => new Map(this.#streams.map((stream) => [stream.name, stream.answer])),
-    });
   }
 
   #stream(config: LinkConfig): Stream {

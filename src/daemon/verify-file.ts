@@ -1,33 +1,10 @@
 /** `verify.json` in a source's group folder: the pass under way and the last one. What is lost with it is begun anew. */
 import { join } from 'node:path';
 import { z } from 'zod';
+import { verificationPassSchema, type VerificationPass } from '../api/contract/verification.ts';
 import type { PatrolPlace } from '../capture/patrol.ts';
 import type { Files } from '../platform/files.ts';
 import { readTwoCopies, writeTwoCopies } from '../platform/two-copy-file.ts';
-
-/** What a destination said of a pass once it had applied all of it. Bytes of volume. */
-export interface PassOutcome {
-  readonly destination: string;
-  readonly comparedBytes: number;
-  readonly skippedBytes: number;
-  /** Ranges. */
-  readonly differed: number;
-  readonly fromMedium: boolean;
-}
-
-/** Times are milliseconds since 1970, by the source's clock. */
-export interface PassRecord {
-  readonly pass: number;
-  readonly beganAt: number;
-  readonly endedAt: number;
-  /** Of its verify records. */
-  readonly firstLsn: number;
-  readonly lastLsn: number;
-  /** Of all volumes, and what of them this pass was about: less when it went on where an earlier one was cut off. */
-  readonly totalBytes: number;
-  readonly bytes: number;
-  readonly outcomes: readonly PassOutcome[];
-}
 
 export interface VerifyFile {
   /** Of the newest pass. */
@@ -36,39 +13,22 @@ export interface VerifyFile {
   readonly place: PatrolPlace | undefined;
   /** When the newest pass began. */
   readonly beganAt: number;
-  readonly last: PassRecord | undefined;
+  readonly last: VerificationPass | undefined;
 }
 
 export const VERIFY_START: VerifyFile = { pass: 0, place: undefined, beganAt: 0, last: undefined };
 
 const FILE = 'verify.json';
+/** 1 does not say whose disk changed. */
+const VERSION = 2;
 const count = z.number().int().nonnegative();
 
-const outcome = z.strictObject({
-  destination: z.string().max(63),
-  comparedBytes: count,
-  skippedBytes: count,
-  differed: count,
-  fromMedium: z.boolean(),
-});
-
 const schema = z.strictObject({
-  version: z.literal(1),
+  version: z.literal(VERSION),
   pass: count,
   place: z.strictObject({ volume: count, offset: count }).optional(),
   beganAt: count,
-  last: z
-    .strictObject({
-      pass: count,
-      beganAt: count,
-      endedAt: count,
-      firstLsn: count,
-      lastLsn: count,
-      totalBytes: count,
-      bytes: count,
-      outcomes: z.array(outcome),
-    })
-    .optional(),
+  last: verificationPassSchema.optional(),
 });
 
 export function readVerifyFile(files: Files, folder: string): VerifyFile {
@@ -87,6 +47,6 @@ function parseJson(bytes: Buffer | undefined): unknown {
 }
 
 export function writeVerifyFile(files: Files, folder: string, content: VerifyFile): void {
-  const text = `${JSON.stringify({ version: 1, ...content }, undefined, 2)}\n`;
+  const text = `${JSON.stringify({ version: VERSION, ...content }, undefined, 2)}\n`;
   writeTwoCopies(files, join(folder, FILE), Buffer.from(text, 'utf8'));
 }

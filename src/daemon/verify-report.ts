@@ -3,14 +3,15 @@ import { createHmac, hkdfSync } from 'node:crypto';
 import { hostname } from 'node:os';
 import {
   verificationReportSchema,
+  type SourceChange,
+  type VerificationPass,
   type VerificationProgress,
   type VerificationReport,
 } from '../api/contract/verification.ts';
 import type { GroupIdentity } from '../journal/ids.ts';
 import type { GroupFile } from '../journal/source-files.ts';
 import { OperatorError } from '../platform/errors.ts';
-import type { PassRecord } from './verify-file.ts';
-import type { PassProgress } from './verifying.ts';
+import type { PassProgress } from './verification-status.ts';
 
 type VerifiedGroup = GroupIdentity & Pick<GroupFile, 'epoch' | 'volumes'>;
 
@@ -18,7 +19,10 @@ type VerifiedGroup = GroupIdentity & Pick<GroupFile, 'epoch' | 'volumes'>;
 export function progressOf(
   progress: PassProgress | undefined,
   group: VerifiedGroup,
-  key: Buffer | undefined,
+  {
+    key,
+    sourceChanges,
+  }: { readonly key: Buffer | undefined; readonly sourceChanges: readonly SourceChange[] },
 ): VerificationProgress {
   if (progress === undefined) {
     throw new OperatorError(
@@ -31,10 +35,14 @@ export function progressOf(
     );
   }
   if (progress.state !== 'complete') return progress;
-  return { state: 'complete', report: signed(reportOf(progress.record, group), key) };
+  return { state: 'complete', report: signed(reportOf(progress.record, group, sourceChanges), key) };
 }
 
-function reportOf(record: PassRecord, { name, id, epoch, volumes }: VerifiedGroup): VerificationReport {
+function reportOf(
+  record: VerificationPass,
+  { name, id, epoch, volumes }: VerifiedGroup,
+  sourceChanges: readonly SourceChange[],
+): VerificationReport {
   const { outcomes, bytes, totalBytes } = record;
   const isProved = outcomes.every(({ comparedBytes, differed }) => comparedBytes === bytes && differed === 0);
   return {
@@ -44,6 +52,7 @@ function reportOf(record: PassRecord, { name, id, epoch, volumes }: VerifiedGrou
     group: { name, id, epoch, volumes: volumes.map((volume) => ({ name: volume.name, size: volume.size })) },
     source: hostname(),
     ...record,
+    sourceChanges,
   };
 }
 

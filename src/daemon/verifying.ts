@@ -5,22 +5,32 @@
 import type { MendRange, PatrolOrder, PatrolPlace, PatrolProgress } from '../capture/patrol.ts';
 import { LSN_NONE, type Lsn } from '../journal/ids.ts';
 import type { DestinationStatus } from '../journal/status.ts';
-import type { VerificationStatus } from '../api/contract/status.ts';
+import {
+  TOLD_RANGES_MAX,
+  type SourceChange,
+  type VerificationOutcome,
+  type VerificationPass,
+} from '../api/contract/verification.ts';
+import type { MediumRange, MediumReport } from '../capture/medium-watch.ts';
 import type { Clock, Timer } from '../platform/clock.ts';
 import { describeError, OperatorError } from '../platform/errors.ts';
 import type { Files } from '../platform/files.ts';
 import type { Log } from '../platform/log.ts';
-import type { Events, Remote } from '../platform/node/threads.ts';
+import type { Remote } from '../platform/node/threads.ts';
 import type { Waits } from '../platform/waits.ts';
 import { Mending } from './mending.ts';
+import { maySend, Sides, type Differing } from './sides.ts';
 import type { SourceHost } from './source-host.ts';
+import type { PlacedVolume } from './source-volumes.ts';
 import {
-  readVerifyFile,
-  writeVerifyFile,
-  type PassOutcome,
-  type PassRecord,
-  type VerifyFile,
-} from './verify-file.ts';
+  replicaDiffersText,
+  sourceDiffersText,
+  toldChange,
+  toldRange,
+  type PassProgress,
+  type VerifyingReport,
+} from './verification-status.ts';
+import { readVerifyFile, writeVerifyFile, type VerifyFile } from './verify-file.ts';
 
 /** Milliseconds between looks at what is due. */
 const LOOK = 1000;
@@ -36,52 +46,30 @@ export interface VerifyingOptions {
   readonly host: Pick<Remote<SourceHost>, 'patrol' | 'mend'>;
   readonly folder: string;
   /** In the group's order. */
-  readonly volumes: readonly { readonly size: number }[];
+  readonly volumes: readonly Pick<PlacedVolume, 'index' | 'name' | 'size'>[];
   /** Milliseconds for a pass; undefined: none begins by itself. */
   readonly every: number | undefined;
   /** Whether destinations can compare: every write goes over in order. */
   readonly inStep: () => boolean;
   /** What each destination last said. */
   readonly answers: () => ReadonlyMap<string, DestinationStatus | undefined>;
+  /** What is known of the source's own medium, of all records up to `applied`. */
+  readonly medium: () => MediumReport & { readonly applied: Lsn };
+  /** Since when a range is known to be what it is, and up to which record. */
+  readonly known: (range: MediumRange) => Promise<{ readonly first: Lsn; readonly newest: Lsn } | undefined>;
 }
-
-export interface VerifyingReport {
-  /** The pass under way, bytes. */
-  readonly current: { readonly beganAt: number; readonly done: number } | undefined;
-  readonly totalBytes: number;
-  readonly last: PassRecord | undefined;
-  readonly destinations: readonly {
-    readonly name: string;
-    readonly differing: number;
-    readonly found: number;
-    readonly mended: number;
-  }[];
-}
-
-export type PassProgress =
-  | { readonly state: 'reading'; readonly doneBytes: number; readonly totalBytes: number }
-  /** Destinations that have not applied all of it. */
-  | { readonly state: 'comparing'; readonly waitsFor: readonly string[] }
-  | { readonly state: 'complete'; readonly record: PassRecord };
 
 /** All of it is in the journal; some destinations have not applied it yet. */
 interface Ended {
-  readonly record: PassRecord;
-  readonly outcomes: Map<string, PassOutcome>;
-}
-
-/** What the host's thread says of its patrol. `verifying`: undefined until there is one. */
-export function patrolEvents(verifying: () => Verifying | undefined): Events {
-  return {
-    patrolled: (progress: PatrolProgress) => verifying()?.patrolled(progress),
-    mended: (range: MendRange, lsn: Lsn) => verifying()?.mended(range, lsn),
-    patrolTrouble: (message: string | undefined) => verifying()?.trouble(message),
-  };
+  readonly record: VerificationPass;
+  readonly outcomes: Map<string, VerificationOutcome>;
 }
 
 export class Verifying {
   readonly #options: VerifyingOptions;
   readonly #mending = new Mending();
+  readonly #sides = new Sides();
+  #medium: MediumReport = { changes: [], trouble: undefined };
   readonly #totalBytes: number;
   #file: VerifyFile;
   #current: { readonly beganAt: number; readonly skipped: number; progress: PatrolProgress } | undefined;
@@ -153,6 +141,7 @@ export class Verifying {
       current: current && { beganAt: current.beganAt, done: current.skipped + current.progress.bytes },
       totalBytes: this.#totalBytes,
       last: this.#file.last,
+      sourceChanges: this.sourceChanges,
       destinations: [...this.#options.answers()].map(([name, status]) => ({
         name,
         differing: status?.verification?.differing.length ?? 0,
@@ -160,6 +149,11 @@ export class Verifying {
         mended: status?.verification?.mended ?? 0,
       })),
     };
+  }
+
+  /** Where the source's own volumes hold what no host wrote. */
+  get sourceChanges(): readonly SourceChange[] {
+    return this.#options.medium().changes.map((change) => toldChange(this.#options.volumes, change));
   }
 
   patrolled(progress: PatrolProgress): void {
@@ -183,6 +177,8 @@ export class Verifying {
   }
 
   async #look(): Promise<void> {
+    this.#lookAtMedium();
+    await this.#findSides();
     this.#learn();
     this.#tell();
     if (!this.#options.inStep()) {
@@ -194,15 +190,58 @@ export class Verifying {
     const { every, host } = this.#options;
     if (every !== undefined && this.#current === undefined && this.#isDue(every))
       await this.#begin(every, this.#file.place ?? BEGINNING);
-    const answers = [...this.#options.answers().values()].flatMap((status) => status ?? []);
-    const told = answers.map(({ applied, verification }) => ({
-      applied,
-      differing: verification?.differing ?? [],
-    }));
+    const { changes } = this.#medium;
+    const told = [...this.#options.answers()].flatMap(([name, status]) => {
+      if (status === undefined) return [];
+      // Whose disk changed is known once the source has looked at the same record.
+      const mayBeSent = (status.verification?.differing ?? []).filter(
+        (range) => this.#sides.has(name, range) && maySend(range, changes),
+      );
+      return { applied: status.applied, differing: mayBeSent };
+    });
     for (const range of this.#mending.next(told)) {
       this.#options.log.warn('a range that differs at a destination is sent again', { ...range });
       await host.mend(range);
     }
+  }
+
+  #lookAtMedium(): void {
+    const { log, medium, volumes } = this.#options;
+    const before = this.#medium;
+    this.#medium = medium();
+    const { changes, trouble } = this.#medium;
+    for (const change of changes)
+      if (!before.changes.some(({ volume, offset }) => volume === change.volume && offset === change.offset))
+        log.error(
+          'the source’s own volume holds what no host wrote',
+          toldFields(toldChange(volumes, change)),
+        );
+    if (trouble !== undefined && before.trouble === undefined)
+      log.warn(`a change of the source’s own disks would not be noticed: ${trouble}`);
+  }
+
+  /** Whose disk changed, of every range that is new, once the source has looked at the same record. */
+  async #findSides(): Promise<void> {
+    const { known, medium, log } = this.#options;
+    const { applied, changes } = medium();
+    const comparedUpTo = (name: string): number | undefined => this.#comparedUpTo(name);
+    const found = await this.#sides.find(this.#differing, { applied, changes, known, comparedUpTo });
+    for (const { name, range, side } of found)
+      log.warn(`a range differs at ${name}; whose disk changed: ${side}`, { ...range });
+  }
+
+  /** The end of the newest pass of which the destination has compared every byte. */
+  #comparedUpTo(destination: string): number | undefined {
+    const { last } = this.#file;
+    const outcome = last?.outcomes.find((candidate) => candidate.destination === destination);
+    return outcome?.comparedBytes === this.#totalBytes ? last?.lastLsn : undefined;
+  }
+
+  get #differing(): Differing {
+    return [...this.#options.answers()].map(([name, status]) => ({
+      name,
+      ranges: status?.verification?.differing ?? [],
+    }));
   }
 
   /** A clock that was put back must not keep passes from beginning. */
@@ -232,7 +271,7 @@ export class Verifying {
 
   #end({ beganAt, progress }: { readonly beganAt: number; readonly progress: PatrolProgress }): void {
     this.#current = undefined;
-    const record: PassRecord = {
+    const record: VerificationPass = {
       pass: progress.pass,
       beganAt,
       endedAt: Math.round(this.#options.clock.now()),
@@ -261,6 +300,7 @@ export class Verifying {
         comparedBytes: told?.comparedBytes ?? 0,
         skippedBytes: told?.skippedBytes ?? 0,
         differed: told?.differed ?? 0,
+        ranges: this.#rangesOf(destination, status, ended.record.firstLsn),
         fromMedium: told?.fromMedium ?? true,
       });
     }
@@ -268,24 +308,41 @@ export class Verifying {
     this.#ended = undefined;
     const last = { ...ended.record, outcomes: [...ended.outcomes.values()] };
     this.#note({ last });
-    for (const outcome of last.outcomes)
-      this.#options.log.info('all volumes compared with a destination', { bytes: last.bytes, ...outcome });
+    this.#sides.keep(this.#differing);
+    for (const { destination, comparedBytes, skippedBytes, differed } of last.outcomes)
+      this.#options.log.info('all volumes compared with a destination', {
+        bytes: last.bytes,
+        destination,
+        comparedBytes,
+        skippedBytes,
+        differed,
+      });
+  }
+
+  #rangesOf(
+    destination: string,
+    { verification }: DestinationStatus,
+    first: number,
+  ): VerificationOutcome['ranges'] {
+    return this.#sides
+      .list(destination, verification?.differing ?? [], first)
+      .slice(0, TOLD_RANGES_MAX)
+      .map((sided) => toldRange(this.#options.volumes, sided));
   }
 
   #tell(): void {
-    const { waits } = this.#options;
-    const differing = this.report().destinations.filter((destination) => destination.differing > 0);
-    if (differing.length === 0) {
-      waits.clear('replica-differs');
-      return;
+    const { waits, volumes } = this.#options;
+    const { changes } = this.#medium;
+    const differing = this.#differing;
+    const texts = {
+      'replica-differs': replicaDiffersText(differing, changes, this.#mending.hopeless),
+      'source-differs': sourceDiffersText(changes, volumes, differing),
+    };
+    for (const code of ['replica-differs', 'source-differs'] as const) {
+      const text = texts[code];
+      if (text === undefined) waits.clear(code);
+      else waits.raise(code, text);
     }
-    const where = differing.map(({ name, differing: ranges }) => `${ranges} ranges at ${name}`).join(', ');
-    const { hopeless } = this.#mending;
-    const done =
-      hopeless === 0
-        ? 'they are sent again'
-        : `${hopeless} of them differ however often they are sent: see to the disks there`;
-    waits.raise('replica-differs', `replicas differ from this source: ${where}; ${done}`);
   }
 
   /** What cannot be noted is begun anew after a restart. */
@@ -300,17 +357,12 @@ export class Verifying {
   }
 }
 
-/** Nothing where volumes were never compared and are not to be. */
-export function verificationOf(verifying: Verifying | undefined): { verification?: VerificationStatus } {
-  const report = verifying?.report();
-  if (report === undefined || (report.current === undefined && report.last === undefined)) return {};
-  const { current, last, totalBytes, destinations } = report;
-  return {
-    verification: {
-      totalBytes,
-      destinations,
-      ...(current === undefined ? {} : { current }),
-      ...(last === undefined ? {} : { last }),
-    },
-  };
+function toldFields({
+  volume,
+  offset,
+  length,
+  knownLsn,
+  lsn,
+}: SourceChange): Record<string, string | number> {
+  return { volume, offset, length, knownLsn, lsn };
 }

@@ -16,12 +16,16 @@ export function afterVerify(
   const place = { volume: record.volume, offset: record.offset, length: payload.length };
   const known = counted.differing.filter((range) => isInside(range, place));
   const others = counted.differing.filter((range) => !known.includes(range));
-  const bad = comparison.differing.map((range) => ({ ...range, volume: record.volume, lsn: record.lsn }));
-  const isKnown = (range: DifferingRange): boolean => known.some((old) => old.offset === range.offset);
+  const oldAt = (offset: number): DifferingRange | undefined => known.find((old) => old.offset === offset);
+  const bad = comparison.differing.map((range) => ({
+    ...range,
+    volume: record.volume,
+    lsn: oldAt(range.offset)?.lsn ?? record.lsn,
+  }));
   return {
     ...counted,
     differing: [...others, ...bad].slice(0, DIFFERING_MAX),
-    found: counted.found + bad.filter((range) => !isKnown(range)).length,
+    found: counted.found + bad.filter(({ offset }) => oldAt(offset) === undefined).length,
     mended: counted.mended + known.filter((old) => bad.every(({ offset }) => offset !== old.offset)).length,
   };
 }

@@ -6,7 +6,7 @@ import { VOLUMES_PER_GROUP_MAX, type Lsn, type VolumeIndex } from './ids.ts';
 /** Ranges that differ which are remembered one by one. */
 export const DIFFERING_MAX = 100;
 
-/** Where a volume did not hold what the source's held at the LSN of the verify record. Bytes. */
+/** Where a volume does not hold what the source's does, since the first verify record that told. Bytes. */
 export interface DifferingRange {
   readonly volume: VolumeIndex;
   readonly offset: number;

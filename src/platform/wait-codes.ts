@@ -67,6 +67,11 @@ const SOURCE = {
     'A volume cannot be read to be compared with the destinations’ copies.',
     'Mend the volume; it is tried again every two seconds.',
   ),
+  'source-differs': facts(
+    'error',
+    'A volume of the source holds what no host wrote: its disk, or something else on the machine, changed it.',
+    'Write the good data back, out of a mount of a recovery point say, or leave it; then `blockferry verify GROUP --accept`. Check the disk.',
+  ),
   'hosts-waiting': facts(
     'info',
     'What hosts write waits, because every journal segment is in use until the source’s own volumes have caught up.',

@@ -13,6 +13,8 @@ import type { RecoveryPoints } from '../../src/api/contract/points.ts';
 import type { RetentionReport, SnapshotEntry } from '../../src/api/contract/snapshots.ts';
 import type { StatusReport } from '../../src/api/contract/status.ts';
 import type {
+  Accepted,
+  AcceptRequest,
   VerificationProgress,
   VerificationReport,
   VerificationRequest,
@@ -51,9 +53,11 @@ const VERIFICATION: VerificationReport = {
       comparedBytes: 1_073_741_824,
       skippedBytes: 0,
       differed: 0,
+      ranges: [],
       fromMedium: true,
     },
   ],
+  sourceChanges: [],
 };
 
 /** Has the groups of its report; takes markers for sources, lists two snapshots for destinations. */
@@ -86,6 +90,12 @@ export class PretendedDaemon implements DaemonControl {
   verification(group: string): Promise<VerificationProgress> {
     this.#find(group);
     return Promise.resolve({ state: 'complete', report: this.verificationReport });
+  }
+
+  acceptSourceChanges(group: string, { upTo }: AcceptRequest): Promise<Accepted> {
+    const found = this.#find(group);
+    const changes = found.role === 'source' ? (found.verification?.sourceChanges ?? []) : [];
+    return Promise.resolve({ accepted: changes.filter(({ lsn }) => lsn <= upTo) });
   }
 
   testLink(group: string): Promise<LinkTestReport> {

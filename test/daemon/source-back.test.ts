@@ -195,7 +195,7 @@ describe('a source’s sealing and destaging', function () {
       await assert.rejects(async () => object.apply(raws[0]!), { code: 'VOLUME_OFFLINE' });
     }
     disk.rename('/volumes/away', '/volumes/b');
-    for (const raw of raws) assert.equal((await object.apply(raw)).applied, raw.last);
+    for (const raw of raws) assert.equal((await object.apply(raw)).checkpoint.applied, raw.last);
     assertShipped(disk, sealed, history);
   });
 

@@ -47,6 +47,9 @@ describe('a replica whose medium changes one bit', function () {
       await writing;
       assert.equal(found.exitCode, 7);
       assert.equal(found.report.outcomes[0]?.differed, 1);
+      assert.deepEqual(found.report.outcomes[0].ranges, [
+        { volume: 'data', offset: 5 * MIB, length: MIB, side: 'destination' },
+      ]);
       const { signature, ...signed } = found.report;
       assert.equal(signature, signatureOf(signed, Buffer.alloc(32, 0x11)));
       const mended = async (): Promise<boolean> => {

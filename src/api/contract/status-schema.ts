@@ -1,6 +1,7 @@
 /** Parses what `GET /status` answers. Fields that a newer daemon adds are passed over. */
 import { z } from 'zod';
 import type { StatusReport } from './status.ts';
+import { sourceChangeSchema, verificationPassSchema } from './verification.ts';
 
 const amount = z.number().nonnegative();
 /** Signed where two clocks are compared. */
@@ -51,28 +52,11 @@ const streamSchema = z.object({
   waits: z.array(waitSchema),
 });
 
-const passSchema = z.object({
-  beganAt: time,
-  endedAt: time,
-  firstLsn: amount,
-  lastLsn: amount,
-  totalBytes: amount,
-  bytes: amount,
-  outcomes: z.array(
-    z.object({
-      destination: z.string(),
-      comparedBytes: amount,
-      skippedBytes: amount,
-      differed: amount,
-      fromMedium: z.boolean(),
-    }),
-  ),
-});
-
 const verificationSchema = z.object({
   totalBytes: amount,
   current: z.object({ beganAt: time, done: amount }).exactOptional(),
-  last: passSchema.exactOptional(),
+  last: verificationPassSchema.exactOptional(),
+  sourceChanges: z.array(sourceChangeSchema),
   destinations: z.array(z.object({ name: z.string(), differing: amount, found: amount, mended: amount })),
 });
 

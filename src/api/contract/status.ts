@@ -1,4 +1,5 @@
 /** What `GET /status` answers and `blockferry status` shows. Times are milliseconds since 1970, sizes bytes. */
+import type { SourceChange, VerificationPass } from './verification.ts';
 
 export interface StatusReport {
   readonly version: string;
@@ -71,30 +72,9 @@ export interface VerificationStatus {
   readonly current?: { readonly beganAt: number; readonly done: number };
   /** The last that every destination has compared. */
   readonly last?: VerificationPass;
+  /** Where the source's own volumes hold what no host wrote. */
+  readonly sourceChanges: readonly SourceChange[];
   readonly destinations: readonly VerifiedDestination[];
-}
-
-export interface VerificationPass {
-  readonly beganAt: number;
-  readonly endedAt: number;
-  /** Of its records in the journal. */
-  readonly firstLsn: number;
-  readonly lastLsn: number;
-  readonly totalBytes: number;
-  /** What of them it is about: less when it went on where another was cut off. */
-  readonly bytes: number;
-  readonly outcomes: readonly VerificationOutcome[];
-}
-
-export interface VerificationOutcome {
-  readonly destination: string;
-  readonly comparedBytes: number;
-  /** Could not be compared, as the replica was perhaps ahead after a crash there. */
-  readonly skippedBytes: number;
-  /** Ranges. */
-  readonly differed: number;
-  /** Everything was read from the medium; false where the system cannot tell. */
-  readonly fromMedium: boolean;
 }
 
 /** Ranges that differ now, and that ever were found and mended. */

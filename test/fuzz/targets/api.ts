@@ -75,6 +75,7 @@ function seeds(): Buffer[] {
     ask(0, 'groups/oracle/markers', '{"kind":"custom","name":"nightly"}'),
     ask(0, 'groups/oracle/destinations/bern/test'),
     ask(0, 'groups/oracle/initialize'),
+    ask(0, 'groups/oracle/source-changes/accept', '{"upTo":7}'),
     ask(0, 'groups/oracle/mounts', '{"point":{"kind":"snapshot","called":"noon"}}'),
     ask(0, 'groups/oracle/mounts', '{"point":{"kind":"lsn","lsn":7}}'),
     ask(3, 'groups/oracle/mounts/noon'),
@@ -114,6 +115,11 @@ function control(): DaemonControl {
     verification(group) {
       assert.match(group, NAME_PATTERN);
       return Promise.resolve({ state: 'comparing', waitsFor: [] });
+    },
+    acceptSourceChanges(group, { upTo }) {
+      assert.match(group, NAME_PATTERN);
+      assert.ok(Number.isSafeInteger(upTo) && upTo >= 0);
+      return Promise.resolve({ accepted: [] });
     },
     testLink(group, destination) {
       assert.match(group, NAME_PATTERN);
