@@ -91,6 +91,15 @@ function addDaemonCommands(program: Command, finish: Finish): void {
     });
 }
 
+interface VerifyOptions {
+  readonly state: string;
+  readonly full: boolean;
+  readonly wait: boolean;
+  readonly json: boolean;
+  readonly accept: boolean;
+  readonly yes: boolean;
+}
+
 function addVerify(program: Command, finish: Finish): void {
   program
     .command('verify')
@@ -102,13 +111,17 @@ function addVerify(program: Command, finish: Finish): void {
     .option('--full', 'from the beginning, not what is left of the comparison under way', false)
     .option('--wait', 'until every destination has compared all of it; then say what came of it', false)
     .option('--json', 'as one line of JSON, signed when the group has a key', false)
+    .option(
+      '--accept',
+      'instead: where the source’s own disk changed outside any write, what it holds is right',
+      false,
+    )
+    .option('--yes', 'with --accept: do not ask', false)
     .addHelpText('after', example('blockferry verify oracle --full --wait'))
-    .action(
-      async (group: string, options: { state: string; full: boolean; wait: boolean; json: boolean }) => {
-        const { verify } = await import('./verify.ts');
-        finish(await verify({ ...options, group }));
-      },
-    );
+    .action(async (group: string, options: VerifyOptions) => {
+      const { verify, acceptSourceChanges } = await import('./verify.ts');
+      finish(await (options.accept ? acceptSourceChanges : verify)({ ...options, group }));
+    });
 }
 
 function addReload(program: Command, finish: Finish): void {

@@ -45,6 +45,32 @@ describe('blockferry verify', () => {
     assert.notEqual(signature, signatureOf({ ...signed, identical: false }, key));
   });
 
+  it('says whose disk changed, and names what is lost before it accepts what a source holds', async () => {
+    const range = { volume: 'data', offset: 4096, length: 512 };
+    const change = { ...range, knownLsn: 7, lsn: 9 };
+    const report = site.daemon.verificationReport;
+    const outcomes = report.outcomes.map((outcome) => ({
+      ...outcome,
+      differed: 1,
+      ranges: [{ ...range, side: 'source' as const }],
+    }));
+    site.daemon.verificationReport = { ...report, outcomes, identical: false, sourceChanges: [change] };
+    const found = await run('oracle', '--wait');
+    assert.match(found.out, /512 B at byte 4096 of data: the source’s disk changed; it is not sent/);
+    assert.match(found.out, /512 B at byte 4096 of data, changed between LSN 7 and 9\nNot proved: put right/);
+    const groups = site.daemon.report.groups.map((group) =>
+      group.role === 'source'
+        ? { ...group, verification: { totalBytes: 8192, sourceChanges: [change], destinations: [] } }
+        : group,
+    );
+    site.daemon.report = { ...site.daemon.report, groups };
+    const asked = await run('oracle', '--accept');
+    assert.equal(asked.exitCode, 2);
+    assert.match(asked.error, /is overwritten with what its source holds:.*512 B at byte 4096 of data/s);
+    const accepted = await run('oracle', '--accept', '--yes', '--json');
+    assert.deepEqual(JSON.parse(accepted.out), { accepted: [change] });
+  });
+
   it('exits 4 for a group that is not there', async () => {
     assert.equal((await run('nowhere')).exitCode, 4);
   });

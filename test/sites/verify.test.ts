@@ -10,10 +10,10 @@ import { SitePair } from '../support/site-pair.ts';
 
 const MIB = 1024 * 1024;
 
-describe('a replica whose medium changes one bit', function () {
+describe('a pair of which a medium changes one bit', function () {
   this.timeout(180_000);
 
-  it('is found out while hosts write, mended from the source, and proved to be the same', async () => {
+  it('finds it out while hosts write, mends the replica’s, and keeps a good copy of what was the source’s', async () => {
     const folder = temporaryFolder();
     const pair = new SitePair({
       folder,
@@ -58,11 +58,50 @@ describe('a replica whose medium changes one bit', function () {
       };
       await pair.until('mending', mended);
       assert.equal((await verify()).exitCode, 0);
-      client.close();
       await pair.inStep();
       const { verification } = await pair.source();
       assert.deepEqual(verification?.destinations, [{ name: 'second', differing: 0, found: 1, mended: 1 }]);
       assert.equal(verification.last?.outcomes[0]?.differed, 0);
+
+      const destaged = async (): Promise<boolean> => {
+        const { lsn, checkpoint } = await pair.source();
+        return checkpoint === lsn;
+      };
+      const range = { volume: 'data', offset: 9 * MIB, length: MIB };
+      const good = pieceOf(pair.volume('destination', 'data'), range.offset);
+      const rot = async (): Promise<void> => {
+        await pair.until('destaging', destaged);
+        flip(pair.volume('source', 'data'), range.offset + 5);
+        const { exitCode, report } = await verify();
+        assert.equal(exitCode, 7);
+        assert.deepEqual(report.outcomes[0]?.ranges, [{ ...range, side: 'source' }]);
+        const [{ knownLsn, lsn, ...where } = { knownLsn: 0, lsn: 0 }, ...more] = report.sourceChanges;
+        assert.deepEqual([where, more, knownLsn < lsn], [range, [], true]);
+      };
+      await rot();
+      const isTold = async (): Promise<boolean> =>
+        (await pair.source()).waits.some(({ code }) => code === 'source-differs');
+      await pair.until('the alarm', isTold);
+      assert.ok(good.equals(pieceOf(pair.volume('destination', 'data'), range.offset)));
+      for (let at = 0; at < MIB; at += 128 * 1024)
+        await client.write(range.offset + at, good.subarray(at, at + 128 * 1024));
+      await client.flush();
+      const proved = await verify();
+      assert.deepEqual([proved.exitCode, proved.report.sourceChanges], [0, []]);
+      await rot();
+      const accepted = await cli([
+        'verify',
+        'g',
+        '--accept',
+        '--yes',
+        '--state',
+        pair.path('source', 'state'),
+      ]);
+      assert.match(accepted.out, /^Accepted as right:\n.* of data, changed between/);
+      const isSent = async (): Promise<boolean> => (await pair.destination()).verification?.mended === 3;
+      await pair.until('what was accepted', isSent);
+      client.close();
+      await pair.inStep();
       await pair.stop('source');
       await pair.stop('destination');
       for (const name of ['data', 'log']) {
@@ -76,6 +115,10 @@ describe('a replica whose medium changes one bit', function () {
     }
   });
 });
+
+function pieceOf(path: string, position: number): Buffer {
+  return readFileSync(path).subarray(position, position + MIB);
+}
 
 function flip(path: string, position: number): void {
   const file = openSync(path, 'r+');
