@@ -31,6 +31,8 @@ export interface MarkedVolume {
 interface Mapped extends MapVolume {
   readonly count: number;
   readonly bits: RegionBits;
+  /** Marked since the point that is copied from; undefined: there is none. */
+  since: RegionBits | undefined;
   /** Of its first block of bits in the file. */
   readonly firstBlock: number;
 }
@@ -80,8 +82,21 @@ export class ChangeMap {
     const volume = this.#volumes.get(index);
     if (volume === undefined) return;
     const last = Math.min(Math.ceil(end / volume.regionSize), volume.count);
-    for (let region = Math.floor(start / volume.regionSize); region < last; region += 1)
+    for (let region = Math.floor(start / volume.regionSize); region < last; region += 1) {
       this.#set(volume, region, true);
+      volume.since?.set(region, true);
+    }
+  }
+
+  /** What is marked now; what is marked from here on stays so whatever is cleared, until `endPoint`. */
+  beginPoint(): readonly MarkedVolume[] {
+    for (const volume of this.#volumes.values())
+      volume.since = new RegionBits(new Uint8Array(volume.bits.bytes.length), volume.count);
+    return this.snapshot();
+  }
+
+  endPoint(): void {
+    for (const volume of this.#volumes.values()) volume.since = undefined;
   }
 
   markAll(): void {
@@ -89,7 +104,7 @@ export class ChangeMap {
   }
 
   /**
-   * The regions that lie in the range whole are marked no more. Returns from where on the range still counts when more is
+   * The regions that lie in the range whole are marked no more, but for those marked since a point. Returns from where on the range still counts when more is
    * added at its end: the rest is done.
    */
   clear(index: VolumeIndex, start: number, end: number): number {
@@ -97,7 +112,7 @@ export class ChangeMap {
     if (volume === undefined) return start;
     const last = end >= volume.size ? volume.count : Math.floor(end / volume.regionSize);
     for (let region = Math.ceil(start / volume.regionSize); region < last; region += 1)
-      this.#set(volume, region, false);
+      if (volume.since?.has(region) !== true) this.#set(volume, region, false);
     return Math.max(start, last * volume.regionSize);
   }
 
@@ -153,6 +168,7 @@ function place(volumes: readonly MapVolume[]): Mapped[] {
       ...volume,
       count,
       firstBlock,
+      since: undefined,
       bits: new RegionBits(new Uint8Array(blocks * MAP_BLOCK_BITS), count),
     };
   });

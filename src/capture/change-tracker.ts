@@ -1,17 +1,31 @@
 /**
  * Keeps the change map in step with what becomes of the journal's records: what is left out of the replication files is
- * marked; a region is marked no more when the whole of it was copied since the newest init-begin record.
+ * marked; a region is marked no more when the whole of it was copied since the newest init-begin record. A copy as of a point
+ * clears only what was not marked since: where that is not known any more, after a restart, it clears nothing.
  */
 import { RecordFlag, RecordKind, type JournalRecord } from '../journal/record.ts';
-import type { ChangeMap } from './change-map.ts';
+import type { ChangeMap, MarkedVolume } from './change-map.ts';
 
 export class ChangeTracker {
   readonly #map: ChangeMap;
   /** The copy goes through a volume from its start to its end: what of each was copied last without a break and is not cleared. */
   readonly #runs = new Map<number, { start: number; end: number }>();
+  #hasPoint = false;
 
   constructor(map: ChangeMap) {
     this.#map = map;
+  }
+
+  /** What is marked at the point that is copied from next. */
+  beginPoint(): readonly MarkedVolume[] {
+    this.#runs.clear();
+    this.#hasPoint = true;
+    return this.#map.beginPoint();
+  }
+
+  endPoint(): void {
+    this.#hasPoint = false;
+    this.#map.endPoint();
   }
 
   /** No replication file will ever hold these. */
@@ -27,6 +41,7 @@ export class ChangeTracker {
       if (kind === RecordKind.initBegin) this.#runs.clear();
       if (kind !== RecordKind.write && kind !== RecordKind.zero) continue;
       if ((flags & RecordFlag.fromVolume) === 0) continue;
+      if ((flags & RecordFlag.fromPoint) !== 0 && !this.#hasPoint) continue;
       const run = this.#runs.get(volume);
       const start = run?.end === offset ? run.start : offset;
       const end = offset + length;

@@ -6,16 +6,19 @@ import { join } from 'node:path';
 import { describeError, type OperatorError } from '../platform/errors.ts';
 import type { Platform } from '../platform/platform.ts';
 import { rewrite } from '../platform/rewrite.ts';
+import type { CopyPoint } from '../journal/copy-point.ts';
 import type { EpochIdentity, Lsn, VolumeIndex } from '../journal/ids.ts';
 import { JOURNAL_FOLDER } from '../journal/names.ts';
-import { loadedPayloadPosition, type ClosedRaw, type LoadedRaw } from '../journal/raw-segment.ts';
+import type { ClosedRaw } from '../journal/raw-segment.ts';
 import { RecordKind, type AttachPayload, type MarkerPayload } from '../journal/record.ts';
 import { HostError, type HostVolume } from '../nbd/front-end.ts';
 import type { MarkedVolume } from './change-map.ts';
 import { Patrol, type MendRange, type PatrolOrder, type PatrolProgress } from './patrol.ts';
 import { JournalWriter } from './journal-writer.ts';
+import { PointCopier } from './point-copier.ts';
 import { recoverRaws } from './recover.ts';
 import { RegionCopy } from './region-copy.ts';
+import { reindex } from './reindex.ts';
 import { CapturedVolume, type VolumeOptions } from './captured-volume.ts';
 
 export interface GroupHostOptions {
@@ -37,6 +40,8 @@ export interface GroupHostEvents {
   readonly onCopied: (end: Lsn) => void;
   /** The copy stands still and says why; undefined: it goes on. */
   readonly onCopyTrouble: (message: string | undefined) => void;
+  /** A point is cut that a copy is to be as of: the segment that ends with it is handed on after this. */
+  readonly onPoint: (point: CopyPoint) => void;
   readonly onPatrol: (progress: PatrolProgress) => void;
   readonly onMended: (range: MendRange, lsn: Lsn) => void;
   /** The patrol stands still and says why; undefined: it goes on. */
@@ -69,6 +74,8 @@ export class GroupHost {
   readonly #writer: JournalWriter;
   readonly #captured: readonly CapturedVolume[];
   readonly #patrol: Patrol;
+  /** Copies as of one point in time. */
+  readonly points: PointCopier;
   #refusal: HostError | undefined;
   #copy: RegionCopy | undefined;
   /** Counts up with every copy that is begun or stopped: what an older one still waits for is called off. */
@@ -113,6 +120,14 @@ export class GroupHost {
       onProgress: events.onPatrol,
       onMended: events.onMended,
       onTrouble: (error) => events.onPatrolTrouble(error === undefined ? undefined : describeError(error)),
+    });
+    this.points = new PointCopier({
+      clock: platform.clock,
+      volumes: this.#captured,
+      writer: this.#writer,
+      attached: () => this.#attached(),
+      paused: () => this.#isCopyPaused(),
+      onPoint: events.onPoint,
     });
     this.#handOn(recovered.raws);
   }
@@ -163,7 +178,7 @@ export class GroupHost {
       volumes: this.#captured,
       marked,
       writer: this.#writer,
-      paused: () => this.#recoveredBytes + this.#writer.appended >= this.#copyLimit,
+      paused: () => this.#isCopyPaused(),
       onDone: () => void this.#endCopy(mine),
       onTrouble: (error) =>
         this.#events.onCopyTrouble(error === undefined ? undefined : describeError(error)),
@@ -176,11 +191,16 @@ export class GroupHost {
     this.#copies += 1;
     this.#copy?.stop();
     this.#copy = undefined;
+    this.points.stop();
   }
 
   /** `bytes`: of all raw segments that were handed on and the open one, since the start. */
   limitCopy(bytes: number): void {
     this.#copyLimit = bytes;
+  }
+
+  #isCopyPaused(): boolean {
+    return this.#recoveredBytes + this.#writer.appended >= this.#copyLimit;
   }
 
   #attached(): AttachPayload {
@@ -231,7 +251,7 @@ export class GroupHost {
 
   /** Closes the open segment, so that all there is can be sealed, and makes it durable. Hosts must be gone. */
   async drain(): Promise<void> {
-    this.#copy?.stop();
+    this.stopCopy();
     this.#patrol.stop();
     if (this.#writer.failure !== undefined) return;
     this.#writer.close();
@@ -241,7 +261,7 @@ export class GroupHost {
   }
 
   stop(): void {
-    this.#copy?.stop();
+    this.stopCopy();
     this.#patrol.stop();
     this.#writer.stop();
     for (const volume of this.#captured) volume.close();
@@ -275,23 +295,11 @@ export class GroupHost {
     const { files } = this.#platform;
     let generation = RECOVERED_GENERATION;
     const recovered = recoverRaws(files, folder, this.#options.epoch, this.#options.done, (raw) => {
-      this.#reindex(raw, generation);
+      reindex(this.#captured, raw, generation);
       generation += 1;
     });
     for (const path of recovered.empty) files.remove(path);
     return recovered;
-  }
-
-  #reindex(raw: LoadedRaw, generation: number): void {
-    for (const record of raw.records) {
-      const volume = this.#captured.find((candidate) => candidate.volumeIndex === record.volume);
-      if (volume === undefined) continue;
-      const at = loadedPayloadPosition(record);
-      if (record.kind === RecordKind.write)
-        volume.index.addWrite(record.offset, record.length, generation, at);
-      else if (record.kind === RecordKind.zero)
-        volume.index.addZero(record.offset, record.length, generation);
-    }
   }
 
   /**

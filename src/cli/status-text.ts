@@ -49,6 +49,7 @@ function sourceLines(group: SourceStatus, now: number, paint: Paint): string[] {
         ]),
         ['journal', journalText(group)],
         ['buffer', bufferText(group.buffer)],
+        ...intervalRow(group),
         ...coalescedRow(group),
         ...comparedRows(group.verification, now),
         ['volumes', `${volumesText(group.volumes)}; ${countText(group.hosts, 'host')} connected`],
@@ -97,6 +98,15 @@ function destinationLines(group: DestinationGroupStatus, now: number, paint: Pai
   ];
 }
 
+function intervalRow({ interval }: SourceStatus): string[][] {
+  if (interval === undefined) return [];
+  const { everySeconds, nextAt, skipped, point } = interval;
+  const newest =
+    point === undefined ? 'nothing sent whole' : `newest as of ${timeText(point.time)} (LSN ${point.lsn})`;
+  const missed = skipped === 0 ? '' : `; ${skipped} skipped`;
+  return [['interval', `${durationText(everySeconds)}, next at ${timeText(nextAt)}; ${newest}${missed}`]];
+}
+
 function coalescedRow({ coalesced }: SourceStatus): string[][] {
   if (coalesced === undefined) return [];
   const { segments, bytesSaved, ranges } = coalesced;
@@ -118,6 +128,7 @@ function modeText(group: SourceStatus, paint: Paint): string {
       `CHANGE MAP: the buffer was full; what hosts change is marked${markedText(group.copy)}`,
     ),
     delta: paint('yellow', `bringing over what changed${copyText(group.copy)}; no recovery point meanwhile`),
+    'snapshot-assisted': `what hosts change is marked${markedText(group.copy)}, and goes over on an interval`,
     stopped: paint('red', 'STOPPED: an error needs an operator'),
   };
   return words[group.mode];

@@ -112,6 +112,7 @@ function buildSource(name: string, group: SourceFile, parts: Parts): SourceGroup
     },
     coalesce: group.coalesce,
     timedMarkers: buildTimedMarkers(group['timed-markers']),
+    replicateEvery: group.replication?.every,
     verifyEvery: group.verify?.every,
     nbd: { socket: nbd.socket, tcp: nbd.listen, connections: nbd.connections },
     destinations: Object.entries(group.destinations).map(([destination, link]) => {

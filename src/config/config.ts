@@ -89,6 +89,8 @@ export interface SourceGroupConfig extends GroupConfigBase {
   readonly segment: SegmentConfig;
   /** What happens to host writes when the quota is reached: refused, or taken and marked in the change map. */
   readonly whenFull: 'refuse-writes' | 'change-map';
+  /** Milliseconds between the points in time that are brought over; undefined: every write goes over, in order. */
+  readonly replicateEvery: number | undefined;
   /** Whether segments that wait to be sent are merged, each sector once, which leaves no point in time inside them. */
   readonly coalesce: boolean;
   /** Milliseconds for a pass in which all volumes are compared with the destinations'; undefined: on demand alone. */

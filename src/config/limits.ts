@@ -43,6 +43,8 @@ export const QUOTA_SEGMENTS_MIN = 4;
 /** A longer open segment would not be read back after a crash. */
 export const SEGMENT_SIZE = { min: MIB, max: 64 * MIB } as const;
 export const SEGMENT_AGE = { min: 100, max: HOUR } as const;
+/** Between the points in time that are brought over. */
+export const REPLICATE_EVERY = { min: SECOND, max: 31 * 24 * HOUR } as const;
 /** For a pass over all volumes. */
 export const VERIFY_EVERY = { min: 60 * SECOND, max: 366 * 24 * HOUR } as const;
 export const COMPRESSION = { min: 0, max: 19 } as const;

@@ -59,10 +59,12 @@ export class ReloadableConfig {
 /** Settings of a group that change as it runs. */
 const RELOADABLE: ReadonlySet<unknown> = new Set(['quota', 'objective', 'timed-markers']);
 
-/** Schedules, rates, shares, weights, quotas, objectives and the times of markers; and links that no stream uses may come and go. */
+/** Schedules, rates, shares, weights, intervals, quotas, objectives and the times of markers; and links that no stream uses may come and go. */
 function isReloadable(path: SettingPath): boolean {
   if (path[0] === 'transfers' || path[0] === 'links') return true;
   if (path[0] !== 'groups') return false;
+  // Whether there is one is another matter: what is shipped then is.
+  if (path[2] === 'replication') return path[3] === 'every';
   return RELOADABLE.has(path[2]) || (path[2] === 'destinations' && path[4] === 'weight');
 }
 

@@ -139,6 +139,7 @@ function sourceSchema(context: PathContext) {
       })
       .prefault({}),
     coalesce: leaves.flag().default(true),
+    replication: z.strictObject({ every: leaves.duration('1 h', limits.REPLICATE_EVERY) }).optional(),
     verify: z.strictObject({ every: leaves.duration('7 d', limits.VERIFY_EVERY) }).optional(),
     volumes: z.record(z.string(), shorthand(volume)),
     nbd: z.strictObject({

@@ -124,8 +124,9 @@ export class GroupWatch {
     return fullAt === undefined ? buffer : { ...buffer, fullAt };
   }
 
-  #copying({ mode, copy }: SourceStatus): Alarm {
-    const what = mode === 'initializing' ? 'existing data' : 'what changed while the buffer was full';
+  #copying({ mode, copy, interval }: SourceStatus): Alarm {
+    const changed = interval === undefined ? 'what changed while the buffer was full' : 'what changed';
+    const what = mode === 'initializing' ? 'existing data' : changed;
     if (copy?.total === undefined) return { message: `${what} is to be brought over`, left: undefined };
     const done = `${bytesText(copy.left)} of ${bytesText(copy.total)}`;
     return { message: `${what} is being brought over: ${done} are left`, left: this.#left('marked', 0) };

@@ -1,4 +1,5 @@
 /** The objects that live in threads of their own, made of the options that were sent there. */
+import { join } from 'node:path';
 import { openSegment } from '../journal/segment/reader.ts';
 import type { Log } from '../platform/log.ts';
 import type { Platform } from '../platform/platform.ts';
@@ -22,8 +23,22 @@ export interface DestinationWorkerOptions {
   };
 }
 
-export function buildSourceBack({ files, random }: Platform, options: SourceBackOptions): SourceBack {
-  return new SourceBack(files, random, { ...options, key: keyOf(options) });
+export function buildSourceBack(
+  { files, random }: Pick<Platform, 'files' | 'random'>,
+  log: Log,
+  options: SourceBackOptions,
+): SourceBack {
+  const folder = join(options.folder, 'snapshots');
+  return new SourceBack(
+    files,
+    random,
+    { ...options, key: keyOf(options) },
+    {
+      log,
+      hasStore: () => files.stat(folder) !== undefined,
+      openStore: () => openSnapshotStore(files, log, { folder, volumes: options.volumes }),
+    },
+  );
 }
 
 export function buildDestinationWorker(

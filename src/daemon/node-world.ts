@@ -11,7 +11,8 @@ const moduleOf = (name: string): URL => new URL(`./threads/${name}.ts`, import.m
 export const nodeWorld: World = {
   platform: nodePlatform,
   threads: {
-    sourceBack: (options, onExit) => startThread(moduleOf('source-back-thread'), options, {}, onExit),
+    sourceBack: (options, events, onExit) =>
+      startThread(moduleOf('source-back-thread'), options, events, onExit),
     sourceHost: (options, events, onExit) =>
       startThread(moduleOf('source-host-thread'), options, events, onExit),
     destinationWorker: (options, events, onExit) =>

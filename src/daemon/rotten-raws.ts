@@ -35,8 +35,9 @@ export function destageRotten(files: Files, options: RottenRawsOptions): Lsn {
   const { last } = recoverRaws(files, join(folder, JOURNAL_FOLDER), epoch, done, () => undefined);
   if (last >= Math.max(applied, digested)) return applied;
   const wanted = sealed.filter(({ range }) => range.epoch === epoch.number && range.last > last);
-  if (applied > digested || !coverAll(wanted, lsn(last + 1), digested))
-    throw damaged(folder, last, checkpoint);
+  // A copy as of a point leaves out what hosts wrote since.
+  const isWhole = checkpoint.copyPoint === null && applied <= digested;
+  if (!isWhole || !coverAll(wanted, lsn(last + 1), digested)) throw damaged(folder, last, checkpoint);
   for (const { path } of wanted) {
     const reader = openSegment(files, path, key);
     try {

@@ -8,6 +8,7 @@ import type { Random } from '../platform/random.ts';
 import { assert, OperatorError } from '../platform/errors.ts';
 import { isNoRoom } from '../platform/reserve.ts';
 import type { EpochIdentity, GroupIdentity, Lsn, VolumeIndex } from '../journal/ids.ts';
+import type { CopyPoint } from '../journal/copy-point.ts';
 import { lsn, LSN_NONE } from '../journal/ids.ts';
 import { JOURNAL_FOLDER, PART_SUFFIX, sealedName } from '../journal/names.ts';
 import type { SegmentEnd } from '../journal/coalesce-plan.ts';
@@ -23,6 +24,7 @@ import type { MediumChange } from '../capture/medium-changes.ts';
 import { MediumWatch, type MediumRange, type MediumReport } from '../capture/medium-watch.ts';
 import { RAW_SIZE_MAX } from '../capture/recover.ts';
 import { Merger, type MergeStep } from './merger.ts';
+import { PointSnapshot, type PointBatch, type PointSnapshotOptions } from './point-snapshot.ts';
 import { destageRotten } from './rotten-raws.ts';
 import { findSealed, type SealedFile } from './sealed-file.ts';
 
@@ -64,6 +66,9 @@ export interface SealResult {
   readonly marked: number;
 }
 
+/** The stores of what the volumes held at a point, which only a source that replicates on an interval has. */
+export type PointStores = Pick<PointSnapshotOptions, 'log' | 'hasStore' | 'openStore'>;
+
 export class SourceBack {
   readonly #files: Files;
   readonly #random: Random;
@@ -73,13 +78,16 @@ export class SourceBack {
   readonly #memory = new RawMemory();
   readonly #merger: Merger;
   readonly #medium: MediumWatch;
+  readonly #point: PointSnapshot;
+  /** At the point that is to be cut. */
+  #marked: readonly MarkedVolume[] = [];
   #map: ChangeMap | undefined;
   #tracker: ChangeTracker | undefined;
   #checkpoint: SourceCheckpoint;
   /** The raw segment last read: sealing and destaging it read it once. */
   #loaded: { readonly path: string; readonly first: Lsn; readonly raw: LoadedRaw } | undefined;
 
-  constructor(files: Files, random: Random, options: SourceBackOptions) {
+  constructor(files: Files, random: Random, options: SourceBackOptions, stores: PointStores) {
     this.#files = files;
     this.#random = random;
     this.#options = options;
@@ -88,6 +96,7 @@ export class SourceBack {
     this.#medium = new MediumWatch(files, options.folder, options.volumes);
     const { key, compression } = options;
     this.#merger = new Merger(files, options.folder, { key, compression, random });
+    this.#point = new PointSnapshot({ random, volumes: options.volumes, ...stores });
     this.#checkpoint = readCheckpoint(files, options.folder) ?? { ...SEAL_START, applied: LSN_NONE };
   }
 
@@ -107,6 +116,7 @@ export class SourceBack {
     this.#map = openMap(this.#files, this.#options);
     this.#tracker = new ChangeTracker(this.#map);
     this.#medium.open();
+    this.#point.removeLeftovers();
     const { marked, unreadable } = this.#map;
     const medium = this.#medium.report;
     return Promise.resolve({ checkpoint: this.#checkpoint, sealed, marked, unreadable, medium });
@@ -135,11 +145,46 @@ export class SourceBack {
     return Promise.resolve(map.marked);
   }
 
+  /** The point of the next copy is sealed, and nothing behind it: what is marked from here on stays so. Bytes that are marked. */
+  markPoint(): Promise<number> {
+    const { map, tracker } = this.#opened;
+    this.#marked = tracker.beginPoint();
+    return Promise.resolve(map.marked);
+  }
+
+  /** The point is destaged, and nothing behind it: what the volumes hold of what was marked is kept. @throws why it cannot be */
+  cutPoint(point: CopyPoint): Promise<void> {
+    assert(this.#checkpoint.applied === point.lsn, `the volumes are not at ${point.lsn}`);
+    this.#point.cut(point, this.#marked);
+    return Promise.resolve();
+  }
+
+  /** What was kept, in order. @throws as `PointSnapshot.read` does */
+  readPoint(): Promise<PointBatch> {
+    return Promise.resolve(this.#point.read());
+  }
+
+  /** All of it was read. */
+  dropPoint(): Promise<void> {
+    this.#point.discard();
+    return Promise.resolve();
+  }
+
+  /** All of it is sealed, or it is given up: what is shipped clears what is marked no more. */
+  endPoint(): Promise<void> {
+    this.#point.discard();
+    this.#opened.tracker.endPoint();
+    return Promise.resolve();
+  }
+
   /** Destages a raw segment into the volumes, syncs them, and moves the checkpoint. @throws OperatorError `VOLUME_OFFLINE` */
   apply(raw: ClosedRaw): Promise<ApplyResult> {
     if (raw.last > this.#checkpoint.applied) {
       const { records } = this.#load(raw);
-      this.#volumes.apply(records, { fromVolume: 'skip' });
+      this.#volumes.apply(records, {
+        fromVolume: 'skip',
+        preserve: (ranges) => this.#point.preserve(ranges),
+      });
       this.#volumes.sync();
       // Before the checkpoint: what is known of a range must not outlast what overwrote it.
       this.#medium.apply(records);
@@ -191,6 +236,7 @@ export class SourceBack {
 
   close(): Promise<void> {
     this.#merger.drop();
+    this.#point.discard();
     this.#map?.close();
     this.#medium.close();
     this.#volumes.close();
@@ -203,12 +249,12 @@ export class SourceBack {
     const ship = wanted || this.#files.stat(this.#sealedPath(raw)) !== undefined;
     const options = { ship, dropOverwritten: this.#options.dropOverwritten };
     const { records } = this.#load(raw);
-    const { position, segment, leftOut } = planSeal(this.#load(raw), this.#checkpoint, options);
+    const { position, segment, shipped, leftOut } = planSeal(this.#load(raw), this.#checkpoint, options);
     const sealed = segment === undefined ? undefined : this.#write(segment, raw, endOf(records));
     // In this order: a region is marked before the record that changed it can be freed, and until what was copied of it is durable.
     const { map, tracker } = this.#opened;
-    tracker.leftOut(records.slice(0, leftOut));
-    tracker.shipped(records.slice(leftOut));
+    tracker.leftOut(leftOut);
+    tracker.shipped(shipped);
     map.sync();
     this.#move({ ...this.#checkpoint, ...position });
     return sealed;

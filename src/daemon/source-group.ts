@@ -2,16 +2,16 @@
  * A source group as a whole: takes each closed raw segment through sealing and destaging, keeps the buffer within its
  * quota, frees what nobody needs any more (I5), and says why anything waits.
  */
-import type { CopyStatus, SourceMode as ModeName } from '../api/contract/status.ts';
+import type { CopyStatus, IntervalStatus, SourceMode as ModeName } from '../api/contract/status.ts';
+import type { CopyPoint } from '../journal/copy-point.ts';
 import type { MarkerPayload } from '../journal/record.ts';
 import type { MediumChange } from '../capture/medium-changes.ts';
 import type { MediumReport } from '../capture/medium-watch.ts';
 import { RAWS_MAX } from '../capture/raw-pool.ts';
 import type { GroupIdentity, Lsn } from '../journal/ids.ts';
 import { lsn, LSN_NONE } from '../journal/ids.ts';
-import { compareRanges } from '../journal/names.ts';
 import type { ClosedRaw } from '../journal/raw-segment.ts';
-import { isShippedConsistent, isShippedWhole } from '../journal/seal.ts';
+import { isShippedConsistent, isShippedToEnd } from '../journal/seal.ts';
 import type { SourceCheckpoint } from '../journal/source-files.ts';
 import { describeError, errorCode, OperatorError } from '../platform/errors.ts';
 import type { Log } from '../platform/log.ts';
@@ -23,10 +23,13 @@ import { observed, rateOf, type Trend } from './alarm-trend.ts';
 import { journalRoomText } from './journal-room.ts';
 import { RawStages, type QueuedRaw, type RawStage } from './raw-stages.ts';
 import { Coalescing, type BufferedSegment, type CoalescingReport } from './coalescing.ts';
+import { ReplicationFiles } from './replication-files.ts';
 import type { SealedFile } from './sealed-file.ts';
 import { PlacedMarkers } from './placed-markers.ts';
 import type { OpenedBack, SourceBack } from './source-back.ts';
+import type { ReplicationMode } from './replication-mode.ts';
 import type { SourceHost } from './source-host.ts';
+import { SourceInterval } from './source-interval.ts';
 import { SourceMode, type SourceModeOptions } from './source-mode.ts';
 
 const HOUSEKEEPING = 500;
@@ -51,6 +54,10 @@ export interface SourceGroupOptions extends Omit<SourceModeOptions, 'clock' | 'u
   readonly folder: string;
   /** What every destination has durably received; `LSN_NONE` while one has said nothing. Undefined: no destinations. */
   readonly received: () => Lsn | undefined;
+  /** The same of what is in their volumes. */
+  readonly applied: () => Lsn | undefined;
+  /** Milliseconds between the points that are brought over; undefined: every write goes over in order. */
+  readonly every: number | undefined;
   readonly onSealed: () => void;
   /** The last record that any link has begun to send. Undefined: the backlog is not to be coalesced. */
   readonly begun: () => Lsn | undefined;
@@ -63,11 +70,11 @@ export class SourceGroup {
   readonly #back: Remote<SourceBack>;
   readonly #options: SourceGroupOptions;
   readonly waits: Waits;
-  #sealed: BufferedSegment[] = [];
+  readonly #files: ReplicationFiles;
   #checkpoint: SourceCheckpoint;
   #medium: MediumReport;
   readonly #stages: RawStages;
-  readonly #mode: SourceMode;
+  readonly #mode: ReplicationMode;
   readonly #markers: PlacedMarkers;
   readonly #coalescing: Coalescing;
   /** Raw segments, since the start, and how their number grew. */
@@ -89,18 +96,19 @@ export class SourceGroup {
     this.#host = threads.host;
     this.#back = threads.back;
     this.#options = options;
-    const sealedAt = platform.clock.monotonic();
-    this.#sealed = opened.sealed.map((segment) => ({ ...segment, sealedAt }));
+    this.#files = new ReplicationFiles(opened.sealed, platform.clock.monotonic());
     this.#checkpoint = opened.checkpoint;
     this.#medium = opened.medium;
     this.waits = new Waits(platform.clock);
     this.#markers = new PlacedMarkers(options.group.name);
-    this.#mode = new SourceMode(log, this.waits, threads, opened, {
-      ...options,
-      clock: platform.clock,
-      used: () => this.bufferUsed,
-      free: () => platform.files.freeSpace(options.folder),
-    });
+    const { every } = options;
+    const used = (): number => this.bufferUsed;
+    const free = (): number => platform.files.freeSpace(options.folder);
+    const of = { ...options, clock: platform.clock, used };
+    this.#mode =
+      every === undefined
+        ? new SourceMode(log, this.waits, threads, opened, { ...of, free })
+        : new SourceInterval(log, this.waits, threads, opened, { ...of, every });
     const { clock, files } = platform;
     const { quota, begun, segmentBytesMax } = options;
     this.#coalescing = new Coalescing({
@@ -110,7 +118,7 @@ export class SourceGroup {
       quota,
       begun,
       room: () => files.freeSpace(options.folder) - SEALING_RESERVE * segmentBytesMax,
-      segments: () => this.#sealed,
+      segments: () => this.#files.all,
       onMerged: (run, merged) => this.#replace(run, merged),
     });
     this.#stages = new RawStages(platform.clock, {
@@ -123,15 +131,13 @@ export class SourceGroup {
   /** Segments to send, in order; none of those that are being replaced at this moment. */
   get sealed(): readonly SealedFile[] {
     const { held } = this.#coalescing;
-    return held === undefined ? this.#sealed : this.#sealed.filter(({ range }) => range.first < held);
+    const { all } = this.#files;
+    return held === undefined ? all : all.filter(({ range }) => range.first < held);
   }
 
   /** What was coalesced since the start, and what of it is in the buffer: there is no recovery point inside these ranges. */
   get coalesced(): CoalescingReport & { readonly ranges: readonly { first: Lsn; last: Lsn }[] } {
-    const ranges = this.#sealed.flatMap(({ merged, range: { first, last } }) =>
-      merged === undefined ? [] : [{ first, last }],
-    );
-    return { ...this.#coalescing.report, ranges };
+    return { ...this.#coalescing.report, ranges: this.#files.mergedRanges };
   }
 
   get checkpoint(): SourceCheckpoint {
@@ -151,7 +157,7 @@ export class SourceGroup {
   }
 
   get bufferUsed(): number {
-    return this.#sealed.reduce((sum, segment) => sum + segment.bytes, 0);
+    return this.#files.bytes;
   }
 
   get mode(): ModeName {
@@ -161,6 +167,21 @@ export class SourceGroup {
   /** Of what the change map has marked; undefined when that is nothing and every write goes over in order. */
   get copy(): CopyStatus | undefined {
     return this.#mode.copy;
+  }
+
+  /** Undefined where every write goes over in order. */
+  get interval(): IntervalStatus | undefined {
+    return this.#mode.interval;
+  }
+
+  /** The newest record that destinations are to get; `last` is the newest there is. */
+  lastToShip(last: Lsn): Lsn {
+    return this.#mode.lastToShip(last);
+  }
+
+  /** Milliseconds, from now on. */
+  setEvery(every: number): void {
+    this.#mode.setEvery(every);
   }
 
   start(): void {
@@ -178,6 +199,11 @@ export class SourceGroup {
   /** What was marked is in the journal up to this init-end record. */
   copied(end: Lsn): void {
     this.#mode.copied(end);
+  }
+
+  /** What comes next is copied as of this point. */
+  pointCut(point: CopyPoint): void {
+    this.#mode.pointCut(point);
   }
 
   /** All that the volumes hold is brought over, again. Durable on return. @throws the file system's errors */
@@ -221,7 +247,9 @@ export class SourceGroup {
 
   /** Resolves when it is sure to fire. @throws OperatorError `GROUP_NOT_CONSISTENT` while there can be no recovery point */
   async placeMarker(marker: MarkerPayload): Promise<{ readonly lsn: Lsn; readonly time: number }> {
-    if (this.mode !== 'journal') {
+    return this.#markers.follow(() => {
+      const placed = this.#failed === undefined ? this.#mode.placeMarker(marker) : undefined;
+      if (placed !== undefined) return placed;
       throw new OperatorError(
         'GROUP_NOT_CONSISTENT',
         `group ${this.#options.group.name} is ${this.mode}: there is no recovery point to mark`,
@@ -230,8 +258,7 @@ export class SourceGroup {
           retryable: true,
         },
       );
-    }
-    return this.#markers.follow(() => this.#host.placeMarker(marker));
+    });
   }
 
   /** A destination confirmed more. */
@@ -252,6 +279,7 @@ export class SourceGroup {
       this.#stopping = true;
       this.#stages.stop();
       this.#markers.stop();
+      this.#mode.stop();
       await this.#coalescing.stop();
       this.#timer?.cancel();
     }
@@ -283,13 +311,10 @@ export class SourceGroup {
   async #seal({ raw }: QueuedRaw): Promise<void> {
     const result = await this.#back.seal(raw, this.#mode.shipping);
     const { file, checkpoint } = result;
-    // Sealed just before a crash, it was found at the start, and may have been sent.
-    if (file !== undefined && this.#sealed.every(({ name }) => name !== file.name)) {
-      this.#sealed.push({ ...file, sealedAt: this.#platform.clock.monotonic() });
+    if (file !== undefined && this.#files.add(file, this.#platform.clock.monotonic()))
       this.#options.onSealed();
-    }
-    this.#mode.sealed(result, raw.end);
-    const fires = isShippedWhole(checkpoint) && isShippedConsistent(checkpoint);
+    await this.#mode.sealed(result, raw);
+    const fires = isShippedToEnd(checkpoint) && isShippedConsistent(checkpoint);
     this.#markers.sealed(raw.last, fires ? 'shipped' : 'lost');
     this.waits.clear('seal-failed');
     await this.#mode.diskHasRoom();
@@ -299,6 +324,7 @@ export class SourceGroup {
   async #destage({ raw, generation }: QueuedRaw): Promise<void> {
     const { checkpoint, medium } = await this.#back.apply(raw);
     [this.#checkpoint, this.#medium] = [checkpoint, medium];
+    await this.#mode.destaged(raw.last);
     await this.#host.destaged(generation);
     await this.#host.release(raw.path);
     for (const wait of ['destage-failed' as const, ...Object.values(VOLUME_WAITS)]) this.waits.clear(wait);
@@ -330,24 +356,11 @@ export class SourceGroup {
   async #free(): Promise<void> {
     const received = this.#options.received() ?? lsn(Number.MAX_SAFE_INTEGER);
     const limit = Math.min(received, this.#checkpoint.applied);
-    const done = this.#sealed.filter((segment) => segment.range.last <= limit);
-    if (done.length === 0) return;
-    this.#sealed = this.#sealed.filter((segment) => segment.range.last > limit);
-    try {
-      for (let segment = done[0]; segment !== undefined; segment = done[0]) {
-        await this.#back.remove(segment.path);
-        done.shift();
-      }
-    } finally {
-      // What could not be removed takes room, and is tried again.
-      if (done.length > 0)
-        this.#sealed = [...done, ...this.#sealed].sort((a, b) => compareRanges(a.range, b.range));
-    }
+    await this.#files.free(limit, (path) => this.#back.remove(path));
   }
 
   #replace(run: readonly BufferedSegment[], merged: BufferedSegment): void {
-    const left = this.#sealed.filter((segment) => !run.includes(segment));
-    this.#sealed = [...left, merged].sort((a, b) => compareRanges(a.range, b.range));
+    this.#files.replace(run, merged);
     // Once the links see it: what they wait for behind it is not held any more either.
     queueMicrotask(() => this.#options.onSealed());
   }
@@ -366,8 +379,8 @@ export class SourceGroup {
   }
 }
 
-/** The lowest of what the destinations have received, or undefined when there are none. */
-export function receivedByAll(received: readonly Lsn[]): Lsn | undefined {
+/** The lowest of what the destinations have received or applied, or undefined when there are none. */
+export function reachedByAll(received: readonly Lsn[]): Lsn | undefined {
   return received.length === 0 ? undefined : lsn(Math.min(...received, Number.MAX_SAFE_INTEGER)) || LSN_NONE;
 }
 

@@ -8,6 +8,8 @@ import {
 import type { MarkedVolume } from '../capture/change-map.ts';
 import type { HostVolume } from '../nbd/front-end.ts';
 import type { NbdAddress } from '../nbd/server.ts';
+import type { PointEnd, PointPiece } from '../capture/point-copier.ts';
+import type { CopyPoint } from '../journal/copy-point.ts';
 import type { Lsn } from '../journal/ids.ts';
 import type { MendRange, PatrolOrder } from '../capture/patrol.ts';
 import type { MarkerPayload } from '../journal/record.ts';
@@ -44,6 +46,7 @@ export class SourceHost {
       onClosed: (raw, generation) => emit('closed', raw, generation),
       onCopied: (end) => emit('copied', end),
       onCopyTrouble: (message) => emit('copyTrouble', message),
+      onPoint: (point) => emit('pointCut', point),
       onPatrol: (progress) => emit('patrolled', progress),
       onMended: (range, lsn) => emit('mended', range, lsn),
       onPatrolTrouble: (message) => emit('patrolTrouble', message),
@@ -74,6 +77,23 @@ export class SourceHost {
   stopCopy(): Promise<void> {
     this.#host.stopCopy();
     return Promise.resolve();
+  }
+
+  /** The `pointCut` event tells it, before the segment that ends with it is closed. */
+  cutPoint(): Promise<void> {
+    return this.#host.points.cut();
+  }
+
+  beginPoint(point: CopyPoint): Promise<Lsn | undefined> {
+    return this.#host.points.begin(point);
+  }
+
+  appendPoint(begin: Lsn, pieces: readonly PointPiece[]): Promise<boolean> {
+    return this.#host.points.append(begin, pieces);
+  }
+
+  endPoint(begin: Lsn, marker?: MarkerPayload & { readonly time: number }): Promise<PointEnd | undefined> {
+    return this.#host.points.end(begin, marker);
   }
 
   limitCopy(bytes: number): Promise<void> {

@@ -5,10 +5,11 @@
  * Whatever is marked is brought over sooner or later: the map is the to-do list of the copy, which so goes on where it was
  * after a restart, and after the buffer was full half way. What is in step is told by the back thread's durable state alone.
  */
-import type { CopyStatus, SourceMode as Mode } from '../api/contract/status.ts';
+import type { CopyStatus } from '../api/contract/status.ts';
 import type { Lsn } from '../journal/ids.ts';
 import { LSN_NONE } from '../journal/ids.ts';
-import { isShippedConsistent, isShippedWhole, type SealPosition } from '../journal/seal.ts';
+import type { MarkerPayload } from '../journal/record.ts';
+import { isShippedConsistent, isShippedWhole } from '../journal/seal.ts';
 import type { Clock } from '../platform/clock.ts';
 import { describeError } from '../platform/errors.ts';
 import type { Log } from '../platform/log.ts';
@@ -16,6 +17,7 @@ import type { Remote } from '../platform/node/threads.ts';
 import type { Waits } from '../platform/waits.ts';
 import { Rate } from '../transfer/rate.ts';
 import { bufferDecision, copyRoom, type BufferState } from './buffer-policy.ts';
+import type { ReplicationMode, SealedState } from './replication-mode.ts';
 import type { SourceBack } from './source-back.ts';
 import type { SourceHost } from './source-host.ts';
 
@@ -32,13 +34,6 @@ export interface SourceModeOptions {
   readonly free: () => number;
 }
 
-/** What was sealed and marked last. */
-export interface SealedState {
-  readonly checkpoint: SealPosition;
-  /** Bytes. */
-  readonly marked: number;
-}
-
 type Copy =
   | { readonly kind: 'none' }
   /** What is closed and not sealed yet may bring the destinations into step without it. */
@@ -50,7 +45,8 @@ type Copy =
   /** Its init-end record is in the journal. */
   | { readonly kind: 'ended'; readonly at: Lsn };
 
-export class SourceMode {
+export class SourceMode implements ReplicationMode {
+  readonly interval = undefined;
   readonly #log: Log;
   readonly #waits: Waits;
   readonly #host: Remote<SourceHost>;
@@ -84,7 +80,7 @@ export class SourceMode {
     this.#options = options;
   }
 
-  get mode(): Exclude<Mode, 'stopped'> {
+  get mode(): ReplicationMode['mode'] {
     if (this.#state === 'change-map') return 'change-map';
     if (this.#isInStep()) return 'journal';
     return this.#sealed.checkpoint.copyEnded === LSN_NONE ? 'initializing' : 'delta';
@@ -99,27 +95,36 @@ export class SourceMode {
     return { left, total: Math.max(this.#total, left), rate, ...timeLeft };
   }
 
-  /** What is sealed now goes to the destinations; otherwise what it changes is marked. */
+  lastToShip(last: Lsn): Lsn {
+    return last;
+  }
+
   get shipping(): boolean {
     return this.#state !== 'change-map';
   }
 
-  /** Looks at the buffer and at the copy, and does what is due. One at a time: each looks at what the one before it did. */
   govern(): Promise<void> {
     return this.#serially(() => this.#govern());
   }
 
-  /** A raw segment is to be sealed. */
   closed(last: Lsn): void {
     this.#closed = last;
   }
 
-  /** A raw segment of so many bytes was sealed, or its changes marked. */
-  sealed(state: SealedState, rawBytes: number): void {
+  sealed(state: SealedState, { end }: { readonly end: number }): Promise<void> {
     const copied = this.#sealed.marked - state.marked;
     if (copied > 0) this.#rate.add(this.#options.clock.monotonic(), copied);
     this.#sealed = state;
-    this.#sealedBytes += rawBytes;
+    this.#sealedBytes += end;
+    return Promise.resolve();
+  }
+
+  destaged(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  pointCut(): void {
+    // No copy is as of one.
   }
 
   /** The copy's init-end record is in the journal. Of a copy that was called off there is nothing to say. */
@@ -129,7 +134,6 @@ export class SourceMode {
     this.#governSoon();
   }
 
-  /** Everything is brought over again; durable on return, and begun as soon as there is room. @throws the file system's errors */
   initialize(): Promise<void> {
     return this.#serially(async () => {
       const marked = await this.#back.markAll();
@@ -140,7 +144,6 @@ export class SourceMode {
     });
   }
 
-  /** A replication file could not be written, which is tried again. */
   diskFull(sentence: string): Promise<void> {
     return this.#serially(async () => {
       this.#waits.raise('buffer-disk-full', sentence);
@@ -149,11 +152,22 @@ export class SourceMode {
     });
   }
 
-  /** A replication file was written. */
   diskHasRoom(): Promise<void> {
     return this.#serially(async () => {
       if (this.#waits.clear('buffer-disk-full') && this.#state === 'open') await this.#host.refuse(undefined);
     });
+  }
+
+  placeMarker(marker: MarkerPayload): ReturnType<ReplicationMode['placeMarker']> {
+    return this.mode === 'journal' ? this.#host.placeMarker(marker) : undefined;
+  }
+
+  setEvery(): void {
+    // There is no interval.
+  }
+
+  stop(): void {
+    // What is under way ends with its threads.
   }
 
   #serially(action: () => Promise<void>): Promise<void> {

@@ -28,7 +28,7 @@ export class SourceThreads {
   }
 
   startBack(options: SourceBackOptions): Remote<SourceBack> {
-    this.#back = this.#world.threads.sourceBack(options, this.#onEnded);
+    this.#back = this.#world.threads.sourceBack(options, { log: logFromThread(this.#log) }, this.#onEnded);
     return this.#back.call;
   }
 

@@ -7,20 +7,21 @@ import type { Accepted, AcceptRequest, VerificationProgress } from '../api/contr
 import { RAW_MARGIN } from '../capture/journal-writer.ts';
 import type { Config, LinkConfig, SourceGroupConfig } from '../config/config.ts';
 import type { AttachedVolume, Lsn } from '../journal/ids.ts';
-import { epoch, lsn } from '../journal/ids.ts';
+import type { CopyPoint } from '../journal/copy-point.ts';
+import { lsn, LSN_NONE } from '../journal/ids.ts';
 import { readGroupFile, writeGroupFile, type GroupFile } from '../journal/source-files.ts';
 import { decodeStatus } from '../journal/status-codec.ts';
 import { describeError, OperatorError } from '../platform/errors.ts';
 import type { Log } from '../platform/log.ts';
 import type { Events, Remote } from '../platform/node/threads.ts';
-import type { Platform } from '../platform/platform.ts';
 import type { Links } from './links.ts';
 import type { RunningGroup } from './running-group.ts';
 import type { SourceBack } from './source-back.ts';
-import { begunByAny, receivedByAll, SourceGroup } from './source-group.ts';
+import { begunByAny, reachedByAll, SourceGroup } from './source-group.ts';
 import type { SourceHost, SourceHostOptions } from './source-host.ts';
 import { toldWait } from './told-wait.ts';
 import { patrolEvents, SourceComparing } from './source-comparing.ts';
+import { newIdentity, verifyNeedsEveryWrite } from './source-facts.ts';
 import { SourceThreads } from './source-threads.ts';
 import { placeVolumes, type PlacedVolume } from './source-volumes.ts';
 import { startFailure } from './start-failure.ts';
@@ -104,6 +105,7 @@ class Source extends WithoutSnapshots implements RunningGroup {
         else this.#group.closed(...args);
       },
       copied: (end: Lsn) => this.#group?.copied(end),
+      pointCut: (point: CopyPoint) => this.#group?.pointCut(point),
       copyTrouble: (message: string | undefined) => this.#group?.copyTrouble(message),
       ...patrolEvents(() => this.#comparing?.verifying),
       failed: (message: string, remedy: string) => this.#group?.failed(message, remedy),
@@ -114,7 +116,9 @@ class Source extends WithoutSnapshots implements RunningGroup {
       quota: () => this.#config.quota,
       whenFull,
       segmentBytesMax: segment.size + RAW_MARGIN,
-      received: () => receivedByAll(this.#streams.map(({ received }) => received)),
+      every: this.#config.replicateEvery,
+      received: () => reachedByAll(this.#streams.map(({ received }) => received)),
+      applied: () => reachedByAll(this.#streams.map(({ answer }) => answer?.applied ?? LSN_NONE)),
       onSealed: () => this.wake(),
       begun: () => (coalesce ? begunByAny(this.#streams.map(({ begun }) => begun)) : undefined),
     }));
@@ -163,6 +167,7 @@ class Source extends WithoutSnapshots implements RunningGroup {
   }
 
   async verify(order: { readonly full: boolean }): Promise<number> {
+    if (this.#config.replicateEvery !== undefined) throw verifyNeedsEveryWrite(this.name);
     return this.#compared.verifying.begin(order);
   }
 
@@ -180,6 +185,7 @@ class Source extends WithoutSnapshots implements RunningGroup {
     this.#timetable.stop();
     this.#timetable = this.#timetableOf(config);
     this.#timetable.start();
+    if (config.replicateEvery !== undefined) this.#group?.setEvery(config.replicateEvery);
     for (const stream of this.#streams) {
       const link = config.destinations.find(({ name }) => name === stream.name);
       if (link !== undefined) stream.configure(link);
@@ -212,11 +218,12 @@ class Source extends WithoutSnapshots implements RunningGroup {
         room: Math.max(0, Math.min(this.#config.quota - used, this.#freeSpace())),
       },
       ...this.#copyStatus(group),
+      ...(group.interval === undefined ? {} : { interval: group.interval }),
       ...(group.coalesced.segments === 0 ? {} : { coalesced: group.coalesced }),
       ...verificationOf(this.#comparing?.verifying.report()),
       hosts: host?.connections ?? 0,
       waits: group.waits.list().map(toldWait),
-      streams: this.#streams.map((stream) => stream.status(last)),
+      streams: this.#streams.map((stream) => stream.status(group.lastToShip(last))),
     };
   }
 
@@ -342,9 +349,4 @@ class Source extends WithoutSnapshots implements RunningGroup {
       onStatus: () => this.#group?.wake(),
     });
   }
-}
-
-function newIdentity(random: Platform['random']): GroupFile {
-  const id = (): string => random.bytes(16).toString('hex');
-  return { id: id(), epoch: { number: epoch(1), id: id() }, volumes: [] };
 }

@@ -23,7 +23,11 @@ export interface World {
 
 /** `onExit`: the thread ended without being asked to. */
 export interface Threads {
-  sourceBack(options: SourceBackOptions, onExit: (error: Error) => void): RemoteThread<SourceBack>;
+  sourceBack(
+    options: SourceBackOptions,
+    events: Events,
+    onExit: (error: Error) => void,
+  ): RemoteThread<SourceBack>;
   sourceHost(
     options: SourceHostOptions,
     events: Events,

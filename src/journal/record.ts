@@ -34,9 +34,9 @@ export const RecordKind = {
   marker: 4,
   /** Payload: JSON of an {@link AttachPayload}: all the group's volumes from here on. */
   attach: 5,
-  /** The volumes are being brought over from here on: no recovery point until `init-end`. */
+  /** The volumes are being brought over from here on: no recovery point until `init-end`. Payload: see copy-point.ts. */
   initBegin: 6,
-  /** From here on the volumes are consistent at every record. */
+  /** From here on the volumes are consistent: at every record, or as of the copy's point. */
   initEnd: 7,
   /** What a range holds at this very record, undestaged writes included. Payload: see verify.ts. */
   verify: 8,
@@ -48,6 +48,8 @@ export const RecordFlag = {
   fromVolume: 1,
   /** Of `zero`: keep the blocks allocated (NBD_CMD_FLAG_NO_HOLE). */
   keepAllocated: 2,
+  /** Beside `fromVolume`: what the volume held at the point that the copy is as of, which may be older than what is in it. */
+  fromPoint: 4,
 } as const;
 
 /** A clock record at least this often while there is anything to record. */

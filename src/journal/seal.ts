@@ -10,9 +10,11 @@ import {
   encodeRecordInPlace,
   payloadLength,
   RECORD_HEADER_SIZE,
+  RecordFlag,
   RecordKind,
   type JournalRecord,
 } from './record.ts';
+import { copyPointOf, type CopyPoint } from './copy-point.ts';
 import { Coverage } from './coverage.ts';
 import { DIGEST_START } from './segment/format.ts';
 import { parseVerify } from './verify.ts';
@@ -32,6 +34,8 @@ export interface SealPosition {
   /** The newest init-begin and init-end records that a sealed segment holds; `LSN_NONE` while none does. */
   readonly copyBegun: Lsn;
   readonly copyEnded: Lsn;
+  /** What the newest of these copies is as of; null: it goes on in step with live writes, which are shipped since. */
+  readonly copyPoint: CopyPoint | null;
 }
 
 export const SEAL_START: SealPosition = {
@@ -42,6 +46,7 @@ export const SEAL_START: SealPosition = {
   clock: 0,
   copyBegun: LSN_NONE,
   copyEnded: LSN_NONE,
+  copyPoint: null,
 };
 
 /** Whether a destination that has all that was shipped is consistent. */
@@ -49,9 +54,14 @@ export function isShippedConsistent({ copyBegun, copyEnded }: SealPosition): boo
   return copyEnded > copyBegun;
 }
 
-/** Whether nothing that was taken is left out of what was shipped. */
-export function isShippedWhole({ shipped, digested }: SealPosition): boolean {
+/** Whether what was shipped reaches to the last record that was taken. */
+export function isShippedToEnd({ shipped, digested }: SealPosition): boolean {
   return shipped === digested;
+}
+
+/** Whether nothing that was taken is left out of what was shipped. */
+export function isShippedWhole(position: SealPosition): boolean {
+  return isShippedToEnd(position) && position.copyPoint === null;
 }
 
 export interface SealOptions {
@@ -70,52 +80,84 @@ export interface SealPlan extends Pick<
   readonly dataBytes: number;
 }
 
+/** What becomes of a raw segment's records, all of which the position has seen. */
+export interface Sealing {
+  readonly position: SealPosition;
+  readonly segment: SealPlan | undefined;
+  readonly shipped: readonly JournalRecord[];
+  readonly leftOut: readonly JournalRecord[];
+}
+
 /**
  * The sealed form of a raw segment, or none while nothing is shipped. Where records were left out before this segment
  * (changes were only marked), shipping begins again only with an init-begin record: the segment then covers the whole
- * gap, holds nothing from before that record, and so joins up with what the destination has (I3, I4).
- * `leftOut`: how many of the records, from the first on, no sealed segment will hold.
+ * gap, holds nothing from before that record, and so joins up with what the destination has (I3, I4). From one with a
+ * point on, what hosts write is left out until the next one. `leftOut`: what no sealed segment will hold.
  */
-export function planSeal(
-  raw: LoadedRaw,
-  position: SealPosition,
-  options: SealOptions,
-): { readonly position: SealPosition; readonly segment: SealPlan | undefined; readonly leftOut: number } {
+export function planSeal(raw: LoadedRaw, position: SealPosition, options: SealOptions): Sealing {
   const last = lsn(raw.header.first + raw.records.length - 1);
   const clock = lastClock(raw.records, position.clock);
   const digest = carryOn(position.digest, raw.records);
   const digested = { digested: last, digest, clock };
-  const leftOut = options.ship ? leftOutOf(raw.records, position) : raw.records.length;
-  if (leftOut === raw.records.length)
-    return { position: { ...position, ...digested }, segment: undefined, leftOut };
-  const records = raw.records.slice(leftOut);
-  const sealed = toShippedForm(records, raw.header.seed, options.dropOverwritten);
+  const begin = options.ship ? beginOf(raw.records, position) : raw.records.length;
+  if (begin === raw.records.length)
+    return { position: { ...position, ...digested }, segment: undefined, shipped: [], leftOut: raw.records };
+  const { shipped, leftOut, copyPoint } = sift(raw.records, begin, position.copyPoint);
+  const lastTime = copyPoint?.time ?? clock;
+  const firstTime = firstClock(shipped, position.clock === 0 ? raw.header.clock : position.clock);
   return {
+    shipped,
     leftOut,
     position: {
       ...digested,
       shipped: last,
       shippedDigest: digest,
-      copyBegun: newest(records, RecordKind.initBegin) ?? position.copyBegun,
-      copyEnded: newest(records, RecordKind.initEnd) ?? position.copyEnded,
+      copyBegun: newest(shipped, RecordKind.initBegin) ?? position.copyBegun,
+      copyEnded: newest(shipped, RecordKind.initEnd) ?? position.copyEnded,
+      copyPoint,
     },
     segment: {
       first: lsn(position.shipped + 1),
       last,
       digestBefore: position.shippedDigest,
       digestAfter: digest,
-      firstTime: firstClock(records, position.clock === 0 ? raw.header.clock : position.clock),
-      lastTime: clock,
+      // A destination that has applied it is where its source was then, whenever it was copied.
+      firstTime: copyPoint === null ? firstTime : Math.min(firstTime, lastTime),
+      lastTime,
       overwrittenDropped: options.dropOverwritten,
-      ...sealed,
+      ...toShippedForm(shipped, raw.header.seed, options.dropOverwritten),
     },
   };
 }
 
-function leftOutOf(records: readonly JournalRecord[], position: SealPosition): number {
-  if (isShippedWhole(position)) return 0;
+/** Where in the records shipping begins. */
+function beginOf(records: readonly JournalRecord[], position: SealPosition): number {
+  if (isShippedToEnd(position)) return 0;
   const begin = records.findIndex((record) => record.kind === RecordKind.initBegin);
   return begin === -1 ? records.length : begin;
+}
+
+/** What is shipped of the records, from `begin` on, where those before are as of `copyPoint`. */
+function sift(
+  records: readonly JournalRecord[],
+  begin: number,
+  copyPoint: CopyPoint | null,
+): Pick<Sealing, 'shipped' | 'leftOut'> & { readonly copyPoint: CopyPoint | null } {
+  const shipped: JournalRecord[] = [];
+  const leftOut = records.slice(0, begin);
+  let point = copyPoint;
+  for (const record of records.slice(begin)) {
+    if (record.kind === RecordKind.initBegin) point = copyPointOf(record) ?? null;
+    (isOf(record, point) ? shipped : leftOut).push(record);
+  }
+  return { shipped, leftOut, copyPoint: point };
+}
+
+/** A verify record speaks of live writes. */
+function isOf({ kind, flags }: JournalRecord, point: CopyPoint | null): boolean {
+  const isData = kind === RecordKind.write || kind === RecordKind.zero;
+  if (isData) return ((flags & RecordFlag.fromPoint) !== 0) === (point !== null);
+  return kind !== RecordKind.verify || point === null;
 }
 
 function newest(records: readonly JournalRecord[], kind: RecordKind): Lsn | undefined {

@@ -47,8 +47,11 @@ const groupSchema = z.strictObject({
     .max(VOLUMES_PER_GROUP_MAX),
 });
 
+/** 1 has no copy's point. */
+const CHECKPOINT_VERSION = 2;
+
 const checkpointSchema = z.strictObject({
-  version: z.literal(1),
+  version: z.literal(CHECKPOINT_VERSION),
   shipped: lsnSchema,
   shippedDigest: digest,
   digested: lsnSchema,
@@ -56,6 +59,7 @@ const checkpointSchema = z.strictObject({
   clock: count,
   copyBegun: lsnSchema,
   copyEnded: lsnSchema,
+  copyPoint: z.object({ lsn: lsnSchema, time: count }).nullable(),
   applied: lsnSchema,
 });
 
@@ -64,7 +68,7 @@ export function readGroupFile(files: Files, folder: string): GroupFile | undefin
 }
 
 export function writeGroupFile(files: Files, folder: string, group: GroupFile): void {
-  write(files, join(folder, GROUP_FILE), group);
+  write(files, join(folder, GROUP_FILE), { version: 1, ...group });
 }
 
 export function readCheckpoint(files: Files, folder: string): SourceCheckpoint | undefined {
@@ -72,11 +76,11 @@ export function readCheckpoint(files: Files, folder: string): SourceCheckpoint |
 }
 
 export function writeCheckpoint(files: Files, folder: string, checkpoint: SourceCheckpoint): void {
-  write(files, join(folder, CHECKPOINT_FILE), checkpoint);
+  write(files, join(folder, CHECKPOINT_FILE), { version: CHECKPOINT_VERSION, ...checkpoint });
 }
 
 function write(files: Files, path: string, content: object): void {
-  const text = `${JSON.stringify({ version: 1, ...content }, undefined, 2)}\n`;
+  const text = `${JSON.stringify(content, undefined, 2)}\n`;
   writeTwoCopies(files, path, Buffer.from(text, 'utf8'));
 }
 

@@ -56,7 +56,21 @@ const VOLUMES = {
 
 const SOURCE = {
   'initial-copy': facts('info', 'What the volumes held before is being brought over.', ITSELF),
-  delta: facts('info', 'What was marked while the buffer was full is being brought over.', ITSELF),
+  delta: facts(
+    'info',
+    'What was marked, while the buffer was full or for an interval, is being brought over.',
+    ITSELF,
+  ),
+  'interval-skipped': facts(
+    'warning',
+    'An interval passed without a delta, because the one before it was still on its way.',
+    'Make the interval longer, or see what keeps the delta before from getting over.',
+  ),
+  'delta-given-up': facts(
+    'warning',
+    'A delta was given up on its way: most often, there was no room to keep what hosts overwrote meanwhile.',
+    'Make room where the message says; the next interval brings over all that is marked.',
+  ),
   'copy-failed': facts(
     'error',
     'A volume cannot be read to bring over what it holds.',

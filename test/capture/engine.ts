@@ -4,6 +4,7 @@ import { GroupHost, type GroupHostOptions } from '../../src/capture/group-host.t
 import type { MendRange, PatrolProgress } from '../../src/capture/patrol.ts';
 import { RAW_SIZE_MAX } from '../../src/capture/recover.ts';
 import type { HostVolume } from '../../src/nbd/front-end.ts';
+import type { CopyPoint } from '../../src/journal/copy-point.ts';
 import { lsn, LSN_NONE, type Lsn, type VolumeIndex } from '../../src/journal/ids.ts';
 import { loadRaw, RawMemory, type ClosedRaw } from '../../src/journal/raw-segment.ts';
 import type { JournalRecord } from '../../src/journal/record.ts';
@@ -45,6 +46,7 @@ export class Engine {
   readonly closed: { readonly raw: ClosedRaw; readonly generation: number }[] = [];
   readonly failures: string[] = [];
   copied = 0;
+  readonly points: CopyPoint[] = [];
   readonly troubles: (string | undefined)[] = [];
   readonly #volumes = NAMES.map((name, i) => ({
     index: i as VolumeIndex,
@@ -81,6 +83,7 @@ export class Engine {
         onClosed: (raw, generation) => this.closed.push({ raw, generation }),
         onCopied: () => (this.copied += 1),
         onCopyTrouble: (message) => this.troubles.push(message),
+        onPoint: (point) => this.points.push(point),
         onPatrol: (progress) => this.patrolled.push(progress),
         onMended: (range, at) => this.mended.push({ range, lsn: at }),
         onPatrolTrouble: (message) => this.troubles.push(message),

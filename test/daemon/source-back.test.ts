@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
+import { buildSourceBack } from '../../src/daemon/build-threads.ts';
 import type { SealedFile } from '../../src/daemon/sealed-file.ts';
-import { SourceBack, type SourceBackOptions } from '../../src/daemon/source-back.ts';
+import type { SourceBack, SourceBackOptions } from '../../src/daemon/source-back.ts';
 import { RAW_HEADER_SIZE, type ClosedRaw } from '../../src/journal/raw-segment.ts';
 import { RecordKind } from '../../src/journal/record.ts';
 import { openSegment } from '../../src/journal/segment/reader.ts';
@@ -10,6 +11,7 @@ import { Engine, freshDisk, History, VOLUME_SIZE } from '../capture/engine.ts';
 import { EPOCH, settle } from '../capture/journal.ts';
 import type { MemoryDisk } from '../recovery/memory-disk.ts';
 import { seededRandom } from '../support/random.ts';
+import { silentLog } from '../support/silent-log.ts';
 import { Crash, systemError, TamperedFiles } from '../support/tampered-files.ts';
 
 const OPTIONS: SourceBackOptions = {
@@ -47,7 +49,8 @@ async function written(count: number): Promise<{ disk: MemoryDisk; raws: ClosedR
   return { disk: engine.remains.disk, raws, history };
 }
 
-const back = (files: Files): SourceBack => new SourceBack(files, seededRandom('seal'), OPTIONS);
+const back = (files: Files): SourceBack =>
+  buildSourceBack({ files, random: seededRandom('seal') }, silentLog, OPTIONS);
 
 /** Seals and destages what is not yet, as a restart does; the sealed files by name. */
 async function finish(files: Files, raws: readonly ClosedRaw[]): Promise<Map<string, SealedFile>> {

@@ -2,15 +2,18 @@
 import assert from 'node:assert/strict';
 import { RAW_MARGIN } from '../../src/capture/journal-writer.ts';
 import type { HostVolume } from '../../src/nbd/front-end.ts';
-import { SourceBack, type SourceBackOptions } from '../../src/daemon/source-back.ts';
+import { buildSourceBack } from '../../src/daemon/build-threads.ts';
+import type { SourceBack, SourceBackOptions } from '../../src/daemon/source-back.ts';
 import { SourceGroup, type SourceGroupOptions } from '../../src/daemon/source-group.ts';
 import { SourceHost } from '../../src/daemon/source-host.ts';
+import type { CopyPoint } from '../../src/journal/copy-point.ts';
 import { lsn, LSN_NONE, type Lsn, type VolumeIndex } from '../../src/journal/ids.ts';
 import type { Log, LogFields } from '../../src/platform/log.ts';
 import { freshDisk, VOLUME_SIZE } from '../capture/engine.ts';
 import { EPOCH } from '../capture/journal.ts';
 import type { MemoryDisk } from '../recovery/memory-disk.ts';
 import { seededRandom } from '../support/random.ts';
+import { silentLog } from '../support/silent-log.ts';
 import { TamperedFiles } from '../support/tampered-files.ts';
 import { SimulatedClock } from '../transfer/simulated-clock.ts';
 
@@ -79,11 +82,12 @@ export class SourceSite {
     this.disk = disk;
     this.files = new TamperedFiles(disk);
     const platform = { clock: this.clock, files: this.files, random: seededRandom('site') };
-    this.back = new SourceBack(this.files, platform.random, BACK);
+    this.back = buildSourceBack(platform, silentLog, BACK);
     const events: Record<string, (...args: never[]) => void> = {
       closed: (...args: Parameters<SourceGroup['closed']>) =>
         this.#group === undefined ? void this.#early.push(args) : this.#group.closed(...args),
       copied: (end: Lsn) => this.group.copied(end),
+      pointCut: (point: CopyPoint) => this.group.pointCut(point),
       copyTrouble: (message: string | undefined) => this.group.copyTrouble(message),
       failed: (message: string, remedy: string) => this.group.failed(message, remedy),
     };
@@ -124,6 +128,8 @@ export class SourceSite {
       whenFull: 'refuse-writes',
       segmentBytesMax: SEGMENT_BYTES_MAX,
       received: () => this.received,
+      applied: () => this.received,
+      every: undefined,
       onSealed: () => undefined,
       begun: () => undefined,
       ...options,

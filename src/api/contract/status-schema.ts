@@ -69,7 +69,7 @@ const replicaSchema = z.object({
 const sourceSchema = z.object({
   role: z.literal('source'),
   name: z.string(),
-  mode: z.enum(['initializing', 'journal', 'change-map', 'delta', 'stopped']),
+  mode: z.enum(['initializing', 'journal', 'change-map', 'delta', 'snapshot-assisted', 'stopped']),
   volumes: z.array(volumeSchema),
   lsn: amount,
   durableLsn: amount,
@@ -81,6 +81,14 @@ const sourceSchema = z.object({
       total: amount.exactOptional(),
       rate: amount.exactOptional(),
       timeLeftSeconds: amount.exactOptional(),
+    })
+    .exactOptional(),
+  interval: z
+    .object({
+      everySeconds: z.number(),
+      nextAt: time,
+      skipped: amount,
+      point: z.object({ lsn: amount, time }).exactOptional(),
     })
     .exactOptional(),
   verification: verificationSchema.exactOptional(),

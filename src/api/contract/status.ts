@@ -28,9 +28,22 @@ export interface VolumeStatus {
 /**
  * `initializing`: existing data is being brought over, no recovery point yet; `journal`: every write goes over in order;
  * `change-map`: the buffer was full, what hosts change is marked and goes over later; `delta`: what is marked is being
- * brought over; `stopped`: an error that needs an operator.
+ * brought over; `snapshot-assisted`: by choice, what hosts change is marked, and a delta of it goes over on an interval;
+ * `stopped`: an error that needs an operator.
  */
-export type SourceMode = 'initializing' | 'journal' | 'change-map' | 'delta' | 'stopped';
+export type SourceMode =
+  'initializing' | 'journal' | 'change-map' | 'delta' | 'snapshot-assisted' | 'stopped';
+
+/** Of a group that replicates on an interval. */
+export interface IntervalStatus {
+  readonly everySeconds: number;
+  /** Of the next delta, at the soonest. */
+  readonly nextAt: number;
+  /** Since the daemon started: the delta before was still on its way. */
+  readonly skipped: number;
+  /** What the newest delta that was sent whole is as of; undefined: there is none. */
+  readonly point?: { readonly lsn: number; readonly time: number };
+}
 
 /** What of the volumes is marked in the change map, and how fast it gets less while it is brought over. */
 export interface CopyStatus {
@@ -56,6 +69,8 @@ export interface SourceStatus {
   readonly buffer: BufferStatus;
   /** Undefined in mode `journal`. */
   readonly copy?: CopyStatus;
+  /** Undefined where every write goes over in order. */
+  readonly interval?: IntervalStatus;
   /** Undefined while nothing of the backlog was merged since the daemon started. */
   readonly coalesced?: CoalescedStatus;
   /** Undefined where volumes are never compared with the destinations'. */

@@ -2,8 +2,9 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { GroupHost } from '../../../src/capture/group-host.ts';
+import { buildSourceBack } from '../../../src/daemon/build-threads.ts';
 import type { SealedFile } from '../../../src/daemon/sealed-file.ts';
-import { SourceBack, type SourceBackOptions } from '../../../src/daemon/source-back.ts';
+import type { SourceBack, SourceBackOptions } from '../../../src/daemon/source-back.ts';
 import type { VolumeIndex } from '../../../src/journal/ids.ts';
 import { lsn } from '../../../src/journal/ids.ts';
 import type { ClosedRaw } from '../../../src/journal/raw-segment.ts';
@@ -11,6 +12,7 @@ import { openSegment } from '../../../src/journal/segment/reader.ts';
 import { readGroupFile, type GroupFile, type SourceCheckpoint } from '../../../src/journal/source-files.ts';
 import { nodeFiles } from '../../../src/platform/node/files.ts';
 import { nodePlatform } from '../../../src/platform/node/platform.ts';
+import { silentLog } from '../../support/silent-log.ts';
 import { WriteHistory } from '../write-history.ts';
 import { highest, type Note } from './device-log.ts';
 import { KEY, SEGMENT, VOLUMES, type RecordingRun } from './record.ts';
@@ -64,6 +66,7 @@ class RecoveredSource {
         onClosed: (raw, generation) => this.#closed.push({ raw, generation }),
         onCopied: () => undefined,
         onCopyTrouble: () => undefined,
+        onPoint: () => undefined,
         onPatrol: () => undefined,
         onMended: () => undefined,
         onPatrolTrouble: () => undefined,
@@ -89,7 +92,7 @@ class RecoveredSource {
       return { index: index as VolumeIndex, name, size, path: join(buffer, 'volumes', `${name}.raw`) };
     });
     const { files, random } = nodePlatform;
-    const back = new SourceBack(files, random, {
+    const back = buildSourceBack({ files, random }, silentLog, {
       ...{ folder, group: { name: 'g', id: identity.id }, epoch: identity.epoch, key: KEY, volumes },
       ...{ compression: 1, dropOverwritten: false },
     });

@@ -28,6 +28,7 @@ export function sourceConfig(scenario: Scenario): SourceGroupConfig {
     folder: FOLDER,
     quota: sourceQuota,
     objective: undefined,
+    replicateEvery: undefined,
     verifyEvery: undefined,
     key: keyOf(scenario),
     volumes: placedVolumes(scenario),

@@ -39,7 +39,8 @@ export function makeWorld(options: WorldOptions): World {
   return {
     platform: program.platform,
     threads: {
-      sourceBack: (back, onExit) => thread({}, onExit, ({ platform }) => buildSourceBack(platform, back)),
+      sourceBack: (back, events, onExit) =>
+        thread(events, onExit, ({ platform }) => buildSourceBack(platform, log, back)),
       sourceHost: (host, events, onExit) =>
         thread(events, onExit, (own, emit) => {
           return new SourceHost(own.platform, host, emit, (volumes) => {

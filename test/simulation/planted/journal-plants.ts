@@ -76,7 +76,7 @@ export const JOURNAL_PLANTS: readonly Plant[] = [
     'I3',
     'what is written while nothing is shipped is not marked',
     100,
-    edit('daemon/source-back.ts', 'tracker.leftOut(records.slice(0, leftOut));'),
+    edit('daemon/source-back.ts', 'tracker.leftOut(leftOut);'),
   ),
   plant(
     'I3',
