@@ -191,6 +191,18 @@ export const REPORTS = {
     streams: [{ ...stream, state: 'waiting', lagSeconds: 93_600, lagBytes: 20 * GIB, backlogSegments: 640 }],
   }),
 
+  'snapshot-assisted': report({
+    ...source,
+    mode: 'snapshot-assisted',
+    copy: { left: 700 * MIB },
+    interval: {
+      everySeconds: 3600,
+      nextAt: NOW + seconds(1200),
+      skipped: 2,
+      point: { lsn: 8000, time: NOW - seconds(2400) },
+    },
+  }),
+
   'volume-offline': report({
     ...destination,
     received: 9500,

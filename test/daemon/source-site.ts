@@ -46,6 +46,8 @@ export class SourceSite {
   /** What every destination has received. */
   received: Lsn = LSN_NONE;
   readonly lines: { readonly level: keyof Log; readonly message: string; readonly fields?: LogFields }[] = [];
+  /** What hosts saw at each point that was cut. */
+  readonly atPoints = new Map<Lsn, readonly Buffer[]>();
   readonly back: SourceBack;
   readonly host: SourceHost;
   #group: SourceGroup | undefined;
@@ -87,7 +89,10 @@ export class SourceSite {
       closed: (...args: Parameters<SourceGroup['closed']>) =>
         this.#group === undefined ? void this.#early.push(args) : this.#group.closed(...args),
       copied: (end: Lsn) => this.group.copied(end),
-      pointCut: (point: CopyPoint) => this.group.pointCut(point),
+      pointCut: (point: CopyPoint) => {
+        this.atPoints.set(point.lsn, [this.seen('a'), this.seen('b')]);
+        this.group.pointCut(point);
+      },
       copyTrouble: (message: string | undefined) => this.group.copyTrouble(message),
       failed: (message: string, remedy: string) => this.group.failed(message, remedy),
     };
