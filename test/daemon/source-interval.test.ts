@@ -63,10 +63,10 @@ class Replica {
   }
 }
 
-const options = { every: EVERY, quota: 6 * SEGMENT_BYTES_MAX } as const;
+const options = { every: EVERY, quota: () => 6 * SEGMENT_BYTES_MAX } as const;
 
 /** A copy has room for a region or two until a destination has it. */
-const narrow = { every: EVERY, quota: 2 * SEGMENT_BYTES_MAX + 200 * 1024 } as const;
+const narrow = { every: EVERY, quota: () => 2 * SEGMENT_BYTES_MAX + 200 * 1024 } as const;
 
 /** Hosts write, 250 ms apart, while what is sealed is taken. */
 async function pass(
@@ -129,7 +129,7 @@ describe('a source group that replicates on an interval', function () {
     await pass(site, undefined, 70_000);
     assert.ok(site.waiting().includes('interval-skipped'));
     assert.ok((site.group.interval?.skipped ?? 0) >= 2);
-    assert.ok(site.group.bufferUsed <= narrow.quota);
+    assert.ok(site.group.bufferUsed <= narrow.quota());
     await pass(site, replica, 60_000);
     assert.ok(replica.points.length >= points + 2);
     assert.deepEqual(site.waiting(), []);
