@@ -1,7 +1,7 @@
 /**
  * `npm run simulate -- --seeds N --from S`: a source and a destination under every kind of trouble, simulated, a run for
  * each seed. `--jobs J` processes (as many as there are cores); `--seed X`: that one alone, with all that happened;
- * `--shrink X`: that one, made as short as it goes. Exits with 1 when anything failed.
+ * `--shrink X`: that one, made as short as it goes. `--intervals`: of sources that replicate on an interval. Exits with 1 when anything failed.
  */
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
@@ -15,6 +15,7 @@ const { values } = parseArgs({
     seeds: { type: 'string', default: '200' },
     from: { type: 'string', default: '1' },
     jobs: { type: 'string', default: String(availableParallelism()) },
+    intervals: { type: 'boolean', default: false },
     seed: { type: 'string' },
     shrink: { type: 'string' },
   },
@@ -26,7 +27,12 @@ else if (values.shrink !== undefined) await tellShort(values.shrink);
 else await runMany();
 
 async function runMany(): Promise<void> {
-  const options = { seeds: Number(values.seeds), from: Number(values.from), jobs: Number(values.jobs) };
+  const options = {
+    seeds: Number(values.seeds),
+    from: Number(values.from),
+    jobs: Number(values.jobs),
+    intervals: values.intervals,
+  };
   say(`seeds ${options.from} to ${options.from + options.seeds - 1} in ${options.jobs} processes`);
   const result = await runSeeds({
     ...options,

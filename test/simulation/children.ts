@@ -16,6 +16,8 @@ export interface SeedsOptions {
   readonly plant?: number;
   /** The numbers are not seeds but those of crash points. */
   readonly crashPoints?: boolean;
+  /** Of sources that replicate on an interval. */
+  readonly intervals?: boolean;
   /** All end with the first seed that fails in any of them. */
   readonly first?: boolean;
   readonly onReport?: (report: SeedsReport) => void;
@@ -52,7 +54,7 @@ const NOTHING: SeedsReport = { seeds: 0, records: 0, snapshots: 0, markerRuns: 0
 
 /** Job 0 of 2 runs the first, the third, the fifth… */
 async function runChild(
-  { from, seeds, plant, first, crashPoints, onReport }: SeedsOptions,
+  { from, seeds, plant, first, crashPoints, intervals, onReport }: SeedsOptions,
   { job, jobs, found }: { readonly job: number; readonly jobs: number; readonly found: AbortController },
 ): Promise<{ last: SeedsReport; failed: NonNullable<SeedsReport['failed']>[] }> {
   const count = Math.ceil((seeds - job) / jobs);
@@ -66,6 +68,7 @@ async function runChild(
       CHILD,
       ...args,
       ...(first === true ? ['--first'] : []),
+      ...(intervals === true ? ['--intervals'] : []),
       ...(crashPoints === true ? ['--crash-points'] : []),
     ],
     {

@@ -25,6 +25,7 @@ const SHORT: Scenario = {
   sourceQuota: 64 * 1024 * KIB,
   destinationQuota: 64 * 1024 * KIB,
   whenFull: 'change-map',
+  every: undefined,
   keyed: true,
   clones: false,
   retain: { time: 600, size: 64 * KIB },

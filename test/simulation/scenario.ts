@@ -18,6 +18,8 @@ export interface Scenario {
   readonly sourceQuota: number;
   readonly destinationQuota: number;
   readonly whenFull: 'refuse-writes' | 'change-map';
+  /** Milliseconds between the points that are brought over; undefined: every write goes over in order. */
+  readonly every: number | undefined;
   readonly keyed: boolean;
   /** Whether the destination's file system shares blocks. */
   readonly clones: boolean;
@@ -41,6 +43,9 @@ const KIB = 1024;
 const RAW_MARGIN = 1280 * KIB;
 
 export const PROGRAM_NAMES = ['backup', 'check'] as const;
+
+/** Of seeds that begin with this the source replicates on an interval. */
+export const INTERVAL_SEED = 'i';
 
 export function makeScenario(seed: string): Scenario {
   const dice = new Dice(`${seed}/scenario`);
@@ -67,8 +72,10 @@ export function makeScenario(seed: string): Scenario {
     ...droppingSyncs(dice.fork('dropping syncs'), length),
     ...initializeSteps(dice.fork('initialize'), length),
   ];
-  const setBack = restoration(dice.fork('set back'), length);
-  const steps = [...usual, ...setBack, ...(setBack.length > 0 ? [] : rot(dice.fork('rot'), usual, length))];
+  const every = seed.startsWith(INTERVAL_SEED) ? dice.fork('interval').between(500, 3000) : undefined;
+  const setBack = every === undefined ? restoration(dice.fork('set back'), length) : [];
+  const rotten = every === undefined && setBack.length === 0;
+  const steps = [...usual, ...setBack, ...(rotten ? rot(dice.fork('rot'), usual, length) : [])];
   return {
     seed,
     volumes,
@@ -83,6 +90,7 @@ export function makeScenario(seed: string): Scenario {
       : 64 * 1024 * KIB,
     destinationQuota: dice.chance(0.15) ? dice.between(60, 300) * KIB : 64 * 1024 * KIB,
     whenFull,
+    every,
     keyed,
     clones: dice.chance(0.3),
     retain: retained(dice.fork('retain')),

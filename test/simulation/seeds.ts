@@ -4,7 +4,7 @@
  */
 import { parseArgs } from 'node:util';
 import { crashPoint } from './crash-points.ts';
-import { makeScenario } from './scenario.ts';
+import { INTERVAL_SEED, makeScenario } from './scenario.ts';
 import { run } from './runner.ts';
 
 export interface SeedsReport {
@@ -26,6 +26,8 @@ const { values } = parseArgs({
     stride: { type: 'string', default: '1' },
     /** The numbers are not seeds but those of crash points. */
     'crash-points': { type: 'boolean', default: false },
+    /** Of sources that replicate on an interval. */
+    intervals: { type: 'boolean', default: false },
     /** Ends with the first that fails. */
     first: { type: 'boolean', default: false },
   },
@@ -40,7 +42,7 @@ const tell = (failed?: SeedsReport['failed']): void => {
 const [from, stride] = [Number(values.from), Number(values.stride)];
 const end = from + Number(values.seeds) * stride;
 for (let number = from; number < end; number += stride) {
-  const seed = String(number);
+  const seed = `${values.intervals ? INTERVAL_SEED : ''}${number}`;
   const { violation, records, snapshots, markerRuns, calls, time } = await run(
     values['crash-points'] ? crashPoint(number) : makeScenario(seed),
   );

@@ -10,6 +10,7 @@ import { makeScenario } from './scenario.ts';
 
 /** As many as two cores run in about two minutes. */
 const SEEDS = 1000;
+const INTERVAL_SEEDS = 60;
 const JOBS = 2;
 /** Milliseconds; a machine may be ten times as slow. */
 const LONG = 1_800_000;
@@ -36,6 +37,13 @@ describe('a source and a destination under every kind of trouble, simulated', ()
     );
   });
 
+  it(`do so with ${INTERVAL_SEEDS} seeds where deltas go over on an interval, each as of its point (I3)`, async function () {
+    this.timeout(LONG);
+    const result = await runSeeds({ from: 1, seeds: INTERVAL_SEEDS, jobs: JOBS, intervals: true });
+    mustBeClean(result);
+    assert.ok(result.snapshots > INTERVAL_SEEDS, 'too little was done');
+  });
+
   it('survive to die at any call into the platform, once at each, alone and with the power (I6)', async function () {
     this.timeout(LONG);
     const { violation, calls } = await run(undisturbed);
@@ -55,10 +63,10 @@ describe('a source and a destination under every kind of trouble, simulated', ()
 });
 
 describe('the simulation itself', () => {
-  for (const [number, { invariant, name, seeds, from }] of PLANTS.entries()) {
+  for (const [number, { invariant, name, seeds, from, intervals = false }] of PLANTS.entries()) {
     it(`catches within ${seeds} seeds that ${name} (${invariant})`, async function () {
       this.timeout(LONG);
-      const { failed } = await runSeeds({ from, seeds, jobs: JOBS, plant: number, first: true });
+      const { failed } = await runSeeds({ from, seeds, intervals, jobs: JOBS, plant: number, first: true });
       assert.ok(failed.length > 0, 'nothing was noticed');
     });
   }

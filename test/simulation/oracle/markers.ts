@@ -114,7 +114,7 @@ export class Markers implements ProgramWatcher {
     }
     const cursor = model.cursor();
     for (const snapshot of kept) {
-      const wanted = cursor.at(snapshot.lsn);
+      const wanted = cursor.at(model.asOf(snapshot.lsn));
       for (const [index, content] of contentOf(store, snapshot.id, volumes).entries()) {
         if (content.equals(wanted[index]!)) continue;
         const at = firstDifference(content, wanted[index]!);
@@ -133,13 +133,14 @@ export class Markers implements ProgramWatcher {
       .list()
       .filter(({ name }) => name.startsWith(BEFORE_COPY))
       .map(({ id, lsn }) => ({ lsn, contents: contentOf(store, id, volumes) }));
-    const cursor = this.#oracle.model.cursor();
+    const { model } = this.#oracle;
+    const cursor = model.cursor();
     for (const from of [...this.#oracle.replica.overwritten].sort((a, b) => a - b)) {
       // The checkpoint may be some records behind what the volumes held.
       const end = Math.max(from, ...kept.map(({ lsn }) => lsn));
       let found = false;
       for (let lsn = from; lsn <= end && !found; lsn += 1) {
-        const wanted = cursor.at(lsn);
+        const wanted = cursor.at(model.asOf(lsn));
         found = kept.some(({ contents }) =>
           contents.every((content, index) => content.equals(wanted[index]!)),
         );

@@ -24,7 +24,8 @@ export const Kind = {
   verify: 8,
 } as const;
 export const HEADER = 28;
-const FROM_VOLUME = 1;
+export const FROM_VOLUME = 1;
+export const FROM_POINT = 4;
 
 /** Whole records that lie one behind the other, as they are appended to a journal. */
 export function parseRecords(bytes: Uint8Array): ModelRecord[] {
@@ -54,6 +55,8 @@ export class Model {
   #records: ModelRecord[] = [];
   /** At the last record. */
   #current: Buffer[];
+  /** Beginnings of copies, and the point that each is as of, if it is of one. */
+  #copies: { readonly lsn: number; readonly point: number | undefined }[] = [];
 
   constructor(initial: readonly Buffer[]) {
     this.#initial = initial.map((bytes) => Buffer.from(bytes));
@@ -82,8 +85,14 @@ export class Model {
     return this.#records.slice(Math.max(0, first - 1), last);
   }
 
+  /** What a destination is as of that has got as far as `lsn`: that, or the point that what was copied last is of. */
+  asOf(lsn: number): number {
+    return this.#copies.findLast((copy) => copy.lsn <= lsn)?.point ?? lsn;
+  }
+
   append(record: ModelRecord): void {
     this.#records.push(record);
+    if (record.kind === Kind.initBegin) this.#copies.push({ lsn: record.lsn, point: pointOf(record) });
     play(record, this.#current);
   }
 
@@ -98,6 +107,7 @@ export class Model {
   cutAfter(lsn: number): void {
     if (lsn >= this.last) return;
     this.#records.length = lsn;
+    this.#copies = this.#copies.filter((copy) => copy.lsn <= lsn);
     this.#current = this.cursor()
       .at(lsn)
       .map((bytes) => Buffer.from(bytes));
@@ -137,6 +147,10 @@ function play(record: ModelRecord, volumes: readonly Buffer[]): void {
   const content = volumes[record.volume];
   if (record.kind === Kind.write) content?.set(record.payload, record.offset);
   else if (record.kind === Kind.zero) content?.fill(0, record.offset, record.offset + record.length);
+}
+
+function pointOf({ payload }: ModelRecord): number | undefined {
+  return (JSON.parse(payload.toString('utf8')) as { readonly point?: { readonly lsn: number } }).point?.lsn;
 }
 
 /** Where two contents of a volume first differ. */

@@ -6,7 +6,7 @@ import type { Machine } from '../platform/machine.ts';
 import { Appends } from './appends.ts';
 import { Gaps, type CheckpointFile } from './gaps.ts';
 import { isCovered } from './covered.ts';
-import { Kind, Model, parseRecords, type ModelRecord } from './model.ts';
+import { FROM_POINT, Kind, Model, parseRecords, type Cursor, type ModelRecord } from './model.ts';
 import { differenceOf, Replica, type ReplicaOptions } from './replica.ts';
 import { isSecondCopy, newestCopy } from './two-copies.ts';
 import { Violation } from './violation.ts';
@@ -43,6 +43,7 @@ export class Oracle implements RecorderOracle {
   /** Whole records of the newest append that failed. */
   #failed: ModelRecord[] = [];
   #appends: Appends;
+  #points: { readonly model: Model; readonly cursor: Cursor } | undefined;
   /** Where the source's history parted from what it was before. */
   #cut = Infinity;
   #violation: Violation | undefined;
@@ -237,7 +238,8 @@ export class Oracle implements RecorderOracle {
     payload,
   }: ReturnType<typeof parseRecords>[number]): void {
     if ((flags & 1) === 0 || (kind !== Kind.write && kind !== Kind.zero)) return;
-    const there = this.model.current[volume]!.subarray(offset, offset + length);
+    const then = (flags & FROM_POINT) === 0 ? this.model.current : this.#atPoint();
+    const there = then[volume]!.subarray(offset, offset + length);
     const right = kind === Kind.write ? there.equals(payload) : there.every((byte) => byte === 0);
     if (right) return;
     this.fail(
@@ -246,6 +248,12 @@ export class Oracle implements RecorderOracle {
         `the initial copy of ${length} bytes at ${offset} of volume ${volume} is wrong`,
       ),
     );
+  }
+
+  /** At the point of the copy under way. */
+  #atPoint(): readonly Buffer[] {
+    if (this.#points?.model !== this.model) this.#points = { model: this.model, cursor: this.model.cursor() };
+    return this.#points.cursor.at(this.model.asOf(this.model.last));
   }
 
   /** A new journal file begins at `first`: what lies behind it in the model is gone. */
@@ -279,6 +287,7 @@ export class Oracle implements RecorderOracle {
     }
     model.cutAfter(last);
     this.#appends.cutAfter(last);
+    this.#points = undefined;
   }
 
   #sourceRenamed(to: string): void {

@@ -3,7 +3,7 @@ import type { DestinationStatus } from '../../../src/journal/status.ts';
 import type { Machine } from '../platform/machine.ts';
 import { Held, type StateFile } from './held.ts';
 import { isOnlyDoneAgain } from './done-again.ts';
-import { firstDifference, Kind, type Cursor, type Model } from './model.ts';
+import { firstDifference, FROM_VOLUME, Kind, type Cursor, type Model } from './model.ts';
 import { isSecondCopy, newestCopy } from './two-copies.ts';
 import { Violation } from './violation.ts';
 
@@ -61,9 +61,20 @@ export class Replica {
   }
 
   /** Everything of this history is in the volumes, and nothing is left to be run. */
-  isSettledAt({ last }: Model): boolean {
+  isSettledAt(model: Model): boolean {
     const { applied, consistent, pending, background } = this.state;
-    return applied === last && consistent && pending === undefined && (background ?? []).length === 0;
+    return (
+      this.#hasAll(model, applied) && consistent && pending === undefined && (background ?? []).length === 0
+    );
+  }
+
+  /** Up to a point, nothing is left that hosts wrote since. */
+  #hasAll(model: Model, applied: number): boolean {
+    const point = model.asOf(applied);
+    if (point === applied) return applied === model.last;
+    return model
+      .records(point + 1, model.last)
+      .every(({ kind, flags }) => (kind !== Kind.write && kind !== Kind.zero) || (flags & FROM_VOLUME) !== 0);
   }
 
   get standing(): string {
@@ -122,7 +133,7 @@ export class Replica {
   #at(model: Model, lsn: number): readonly Buffer[] {
     const cursor = this.#cursors.get(model) ?? model.cursor();
     this.#cursors.set(model, cursor);
-    return cursor.at(lsn);
+    return cursor.at(model.asOf(lsn));
   }
 
   /**

@@ -28,7 +28,7 @@ export function sourceConfig(scenario: Scenario): SourceGroupConfig {
     folder: FOLDER,
     quota: sourceQuota,
     objective: undefined,
-    replicateEvery: undefined,
+    replicateEvery: scenario.every,
     verifyEvery: undefined,
     key: keyOf(scenario),
     volumes: placedVolumes(scenario),

@@ -1,7 +1,23 @@
 /** Breaks of what keeps the journal whole and in order, at both sites. */
-import { edit, plant, plantFrom, type Plant } from './plant.ts';
+import { edit, intervalPlant, plant, plantFrom, type Plant } from './plant.ts';
 
 export const JOURNAL_PLANTS: readonly Plant[] = [
+  intervalPlant(
+    'I3',
+    'what is written behind the point of a delta loses its mark with what was copied',
+    100,
+    edit(
+      'capture/change-map.ts',
+      'if (volume.since?.has(region) !== true) this.#set(volume, region, false);',
+      'this.#set(volume, region, false);',
+    ),
+  ),
+  intervalPlant(
+    'I3',
+    'a delta is read from the volumes as they are, and not as they were at its point',
+    100,
+    edit('daemon/source-back.ts', 'preserve: (ranges) => this.#point.preserve(ranges),'),
+  ),
   plant(
     'I1',
     'a flush does not sync the open segment',
@@ -54,7 +70,7 @@ export const JOURNAL_PLANTS: readonly Plant[] = [
     'I2',
     'the index is not filled again after a restart',
     600,
-    edit('capture/group-host.ts', 'this.#reindex(raw, generation);'),
+    edit('capture/group-host.ts', 'reindex(this.#captured, raw, generation);'),
   ),
   plant(
     'I2',

@@ -11,6 +11,8 @@ export interface Plant {
   readonly seeds: number;
   /** 1, but for breaks that take long to be told: near a seed that tells them. */
   readonly from: number;
+  /** Of sources that replicate on an interval. */
+  readonly intervals?: boolean;
 }
 
 export interface Edit {
@@ -32,4 +34,9 @@ export const plantFrom =
     edits,
   });
 export const plant = plantFrom(1);
+/** Breaks of what only replication on an interval relies on. */
+export const intervalPlant = (...args: Parameters<typeof plant>): Plant => ({
+  ...plant(...args),
+  intervals: true,
+});
 export const edit = (module: string, find: string, replace = ''): Edit => ({ module, find, replace });
