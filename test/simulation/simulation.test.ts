@@ -10,7 +10,7 @@ import { makeScenario } from './scenario.ts';
 
 /** As many as two cores run in about two minutes. */
 const SEEDS = 1000;
-const INTERVAL_SEEDS = 60;
+const INTERVAL_SEEDS = 40;
 const JOBS = 2;
 /** Milliseconds; a machine may be ten times as slow. */
 const LONG = 1_800_000;
