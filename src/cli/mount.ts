@@ -64,7 +64,7 @@ function mountedText(
   mounted: MountEntry,
   devices: readonly AttachedDevice[] | undefined,
 ): string[] {
-  const { name, snapshot, exports, writable } = mounted;
+  const { name, snapshot, lsn, time, exports, writable } = mounted;
   const how = writable ? 'writable' : 'read-only';
   const rows = exports.map((one) => [
     printable(one.volume),
@@ -72,7 +72,7 @@ function mountedText(
     devices?.find(({ volume }) => volume === one.volume)?.device ?? printable(uriOf(mounted, one.name)),
   ]);
   return [
-    `Mounted ${printable(name)}, ${how}: snapshot ${printable(snapshot.name)}, LSN ${snapshot.lsn}, ${timeText(snapshot.time)}.`,
+    `Mounted ${printable(name)}, ${how}: ${lsn === snapshot.lsn ? '' : 'a point in time behind '}snapshot ${printable(snapshot.name)}, LSN ${lsn}, ${timeText(time)}.`,
     ...columns(rows).map((line) => `  ${line}`),
     `It is there until "blockferry unmount ${group} ${printable(name)}", or until the daemon ends${writable ? '; what is written to it then is thrown away' : ''}.`,
   ];

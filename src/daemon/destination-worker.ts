@@ -2,18 +2,24 @@
 import { DestinationBack, type DestinationBackOptions } from '../destage/destination-back.ts';
 import type { HostVolume } from '../nbd/front-end.ts';
 import type { NbdAddress } from '../nbd/server.ts';
+import { sleep } from '../platform/clock.ts';
 import { assert, describeError } from '../platform/errors.ts';
 import type { Log } from '../platform/log.ts';
 import type { Platform } from '../platform/platform.ts';
 import { choosePoint, type WantedPoint } from '../recovery/choose-point.ts';
+import { PastState } from '../recovery/past-state.ts';
 import { removeScratches, Scratch } from '../recovery/scratch.ts';
 import type { SnapshotInfo, SnapshotStore } from '../recovery/snapshot-store.ts';
 import type { SetVolume } from '../volume/volume-set.ts';
-import { Views, type View } from '../recovery/views.ts';
+import { Views, type View, type ViewOptions } from '../recovery/views.ts';
 
 export interface MountFacts {
   readonly name: string;
+  /** The snapshot that it is, or begins at. */
   readonly snapshot: SnapshotInfo;
+  /** Of what is seen, and the source's clock there. */
+  readonly lsn: number;
+  readonly time: number;
   readonly writable: boolean;
   readonly address: NbdAddress;
   readonly exports: readonly { readonly volume: string; readonly name: string; readonly size: number }[];
@@ -76,18 +82,19 @@ export class DestinationWorker extends DestinationBack {
   }
 
   /**
-   * Offers a recovery point's volumes. @throws OperatorError as `choosePoint` and `Views.open` do, `NBD_ADDRESS`, or why
-   * the snapshots cannot be had
+   * Offers a recovery point's volumes. @throws OperatorError as `choosePoint`, `PastState.add` and `Views.open` do,
+   * `NBD_ADDRESS`, or why the snapshots cannot be had
    */
   mount(wanted: WantedPoint, writable: boolean): Promise<MountFacts> {
     return this.#inTurn(async () => {
       // Listing opens the store, too.
-      const view = this.#views.open(choosePoint(await this.snapshots(), wanted), { writable });
+      const point = choosePoint(await this.snapshots(), wanted);
+      const view = this.#views.open(point, { writable, ...(await this.#pastBehind(point, wanted)) });
       try {
         const { address } = (this.#serving ??= await this.#serve());
         this.#volumes.push(...view.volumes.map(({ volume }) => volume));
         this.#log.info(`mounted ${view.name}, ${writable ? 'on a scratch file' : 'read-only'}`, {
-          lsn: view.point.lsn,
+          lsn: view.lsn,
         });
         return this.#factsOf(view, address);
       } catch (error) {
@@ -118,6 +125,30 @@ export class DestinationWorker extends DestinationBack {
     await super.close();
   }
 
+  /** What was written between the snapshot and the wanted state; nothing where that is all that there is. */
+  async #pastBehind(
+    point: SnapshotInfo,
+    wanted: WantedPoint,
+  ): Promise<Pick<ViewOptions, 'past' | 'onClose'>> {
+    if (wanted.kind === 'snapshot') return {};
+    const { segments, release } = this.retainedBehind(point.lsn);
+    try {
+      const { volumes } = (await this.facts()).state;
+      const past = new PastState(point, wanted, { openSegment: this.#options.openSegment, volumes });
+      for (const segment of segments) {
+        if (!past.add(segment)) break;
+        // Replication goes on in between.
+        await sleep(this.#platform.clock, 0);
+      }
+      if (past.lsn > point.lsn) return { past, onClose: release };
+    } catch (error) {
+      release();
+      throw error;
+    }
+    release();
+    return {};
+  }
+
   async #serve(): Promise<Serving> {
     const server = this.#options.serve(this.#volumes);
     return { server, address: await server.listen(this.#options.viewsAddress) };
@@ -143,12 +174,13 @@ export class DestinationWorker extends DestinationBack {
     return hungUp;
   }
 
-  #factsOf({ name, point, volumes, scratch }: View, address: NbdAddress): MountFacts {
+  #factsOf({ name, point, lsn, time, volumes, scratch }: View, address: NbdAddress): MountFacts {
     const exports = volumes.map(({ name: volume, volume: { name: exportName, size } }) => {
       return { volume, name: exportName, size };
     });
     const writable = scratch !== undefined;
-    return { name, snapshot: point, writable, address, exports, mountedAt: this.#platform.clock.now() };
+    const mountedAt = this.#platform.clock.now();
+    return { name, snapshot: point, lsn, time, writable, address, exports, mountedAt };
   }
 
   /** One at a time: a server that closes keeps its address until it has. */

@@ -245,7 +245,7 @@ function statusOf(
     missing: report.missing,
     setAside: report.setAside,
     snapshots,
-    mounts: mounts.map(({ name, snapshot: { lsn, time }, writable, mountedAt }) => {
+    mounts: mounts.map(({ name, lsn, time, writable, mountedAt }) => {
       return { name, lsn, time, writable, mountedAt };
     }),
     ...(config.retain === undefined ? {} : { window: windowOf(window, config.retain) }),

@@ -22,7 +22,7 @@ import type { Log } from '../platform/log.ts';
 import { Reserve } from '../platform/reserve.ts';
 import { Applier } from './applier.ts';
 import { ReceivedJournal, type ReceivedSegment } from './received-journal.ts';
-import { RetainedWindow, type WindowFacts } from './retained-window.ts';
+import { RetainedWindow, type RetainedSegment, type WindowFacts } from './retained-window.ts';
 import { setAside } from './set-aside.ts';
 import type { OpenSnapshots, SnapshotFacts } from './snapshots.ts';
 import {
@@ -87,6 +87,8 @@ export class DestinationBack {
   readonly #window: RetainedWindow;
   readonly #reserve: Reserve;
   #state: DestinationState;
+  /** Counts what has begun to be copied over the volumes. */
+  #copies = 0;
   /** The last record of whatever was begun to be applied, ever. */
   #begun: Lsn;
   #damaged: RefusedSegment[] = [];
@@ -100,6 +102,7 @@ export class DestinationBack {
     this.#journal = new ReceivedJournal(files, options);
     this.#state = readDestinationState(files, options.folder);
     const onCopyBegins = (): void => {
+      this.#copies += 1;
       if (this.#state.consistent) this.#move({ ...this.#state, consistent: false });
     };
     const onDiffers = (verification: Verification): void => this.#move({ ...this.#state, verification });
@@ -111,7 +114,7 @@ export class DestinationBack {
     const applied = this.#journal.recover(this.#state, (path, range, error) =>
       this.#rotted(path, range, error),
     );
-    this.#window = new RetainedWindow(files, log, this.#applier, options.retain);
+    this.#window = new RetainedWindow(files, log, this.#applier, options);
     this.#window.recover(applied, this.#state.applied);
     this.#window.settle(this.#state, this.#state, false);
   }
@@ -239,6 +242,14 @@ export class DestinationBack {
     return Promise.resolve(this.#facts());
   }
 
+  /** Of what is kept to go back into, what leads on from a snapshot without a hole; it stays until `release`. */
+  protected retainedBehind(start: Lsn): {
+    readonly segments: readonly RetainedSegment[];
+    readonly release: () => void;
+  } {
+    return { segments: this.#window.behind(start), release: this.#window.hold(start) };
+  }
+
   close(): Promise<void> {
     this.#applier.close();
     return Promise.resolve();
@@ -292,11 +303,15 @@ export class DestinationBack {
     const before = this.#state;
     let state = before;
     let done = 0;
+    const whole = new Set<unknown>();
     this.#applier.begin();
     try {
       for (const segment of this.#journal.segments) {
         if (state.pending !== undefined || done === BATCH_SEGMENTS || bytes > BATCH_BYTES) break;
+        const [copies, { volumes, consistent }] = [this.#copies, state];
         state = this.#applySegment(segment, state);
+        const isOther = JSON.stringify(volumes) !== JSON.stringify(state.volumes);
+        if (consistent && copies === this.#copies && !isOther) whole.add(segment);
         done += 1;
         bytes += segment.bytes;
       }
@@ -304,7 +319,7 @@ export class DestinationBack {
       if (done > 0 && !this.#applier.lost) {
         this.#applier.sync();
         this.#move(state);
-        this.#window.keep(this.#journal.take(done));
+        this.#window.keep(this.#journal.take(done), (segment) => whole.has(segment));
         this.#window.settle(before, state, this.#begun <= state.applied);
       }
     }

@@ -5,8 +5,9 @@
  * what a crash brings back is kept if it joins, and removed otherwise.
  */
 import { createHash } from 'node:crypto';
+import { join } from 'node:path';
 import { LSN_NONE, type Lsn } from '../journal/ids.ts';
-import type { SegmentRange } from '../journal/names.ts';
+import { JOURNAL_FOLDER, type SegmentRange } from '../journal/names.ts';
 import { nameAt } from '../journal/marker-names.ts';
 import { describeError, errorCode } from '../platform/errors.ts';
 import type { Files } from '../platform/files.ts';
@@ -14,6 +15,7 @@ import type { Log } from '../platform/log.ts';
 import type { SnapshotFacts } from './snapshots.ts';
 import type { DestinationState } from './state-file.ts';
 import {
+  behind,
   isSnapshotDue,
   surplus,
   windowStart,
@@ -52,20 +54,29 @@ export class RetainedWindow {
   readonly #log: Log;
   readonly #snapshots: WindowSnapshots;
   readonly #limits: WindowLimits | undefined;
+  /** Where the segments lie. */
+  readonly #folder: string;
   #segments: RetainedSegment[] = [];
   #bytes = 0;
   #applied = LSN_NONE;
+  readonly #holds = new Set<{ readonly start: Lsn }>();
   /** Those that there are, when they were listed last. */
   #known: readonly SnapshotFacts[] = [];
   /** What kept a snapshot from being made or listed. */
   #trouble = '';
 
-  /** `limits` undefined: nothing is kept. */
-  constructor(files: Files, log: Log, snapshots: WindowSnapshots, limits: WindowLimits | undefined) {
+  /** `folder`: the group's; `retain` undefined: nothing is kept. */
+  constructor(
+    files: Files,
+    log: Log,
+    snapshots: WindowSnapshots,
+    options: { readonly folder: string; readonly retain: WindowLimits | undefined },
+  ) {
     this.#files = files;
     this.#log = log;
     this.#snapshots = snapshots;
-    this.#limits = limits;
+    this.#limits = options.retain;
+    this.#folder = join(options.folder, JOURNAL_FOLDER);
   }
 
   get facts(): WindowFacts {
@@ -76,23 +87,36 @@ export class RetainedWindow {
     };
   }
 
-  /** Takes over what an earlier run left, in order, as far as it leads up to what is applied without a hole. */
+  /** Takes over what an earlier run left, in order. */
   recover(found: readonly { readonly path: string; readonly range: SegmentRange }[], applied: Lsn): void {
     let next = applied + 1;
     const kept: RetainedSegment[] = [];
     for (const { path, range } of found.toReversed()) {
-      if (this.#limits !== undefined && range.last === next - 1) {
-        kept.unshift({ path, range, bytes: this.#files.stat(path)?.size ?? 0 });
+      if (this.#limits !== undefined && range.last < next) {
+        kept.push({ path, range, bytes: this.#files.stat(path)?.size ?? 0 });
         next = range.first;
       } else this.#files.remove(path);
     }
+    this.#add(kept.reverse());
+  }
+
+  /** These are applied and checkpointed. `isWhole`: whether there is a state to go back to at each of their records. */
+  keep(segments: readonly RetainedSegment[], isWhole: (segment: RetainedSegment) => boolean): void {
+    const kept = this.#limits === undefined ? [] : segments.filter(isWhole);
+    for (const segment of segments) if (!kept.includes(segment)) this.#files.remove(segment.path);
     this.#add(kept);
   }
 
-  /** These are applied and checkpointed. */
-  keep(segments: readonly RetainedSegment[]): void {
-    if (this.#limits === undefined) for (const { path } of segments) this.#files.remove(path);
-    else this.#add(segments);
+  /** What leads on from here without a hole. */
+  behind(start: Lsn): RetainedSegment[] {
+    return behind(this.#segments, start);
+  }
+
+  /** What lies behind this record stays until the result is called. */
+  hold(start: Lsn): () => void {
+    const hold = { start };
+    this.#holds.add(hold);
+    return () => this.#holds.delete(hold);
   }
 
   /**
@@ -103,10 +127,14 @@ export class RetainedWindow {
   settle(before: DestinationState, state: DestinationState, canSnapshot: boolean): void {
     if (this.#limits === undefined) return;
     this.#applied = state.applied;
+    const isOther = JSON.stringify(before.volumes) !== JSON.stringify(state.volumes);
     // A window does not lead over these.
-    const isBreak =
-      before.consistent !== state.consistent ||
-      JSON.stringify(before.volumes) !== JSON.stringify(state.volumes);
+    const isBreak = isOther || before.consistent !== state.consistent;
+    // The records of before are of other volumes.
+    if (isOther) {
+      this.#drop(this.#segments.length);
+      this.#files.syncDirectory(this.#folder);
+    }
     const end = { limits: this.#limits, ...state };
     const hasBegun = this.#attempt(() => {
       if (canSnapshot && state.consistent) this.#makeSnapshot(state, isBreak, end);
@@ -156,7 +184,10 @@ export class RetainedWindow {
     for (const { bytes } of segments) this.#bytes += bytes;
   }
 
-  #drop(count: number): void {
+  #drop(wanted: number): void {
+    const held = Math.min(...Array.from(this.#holds, ({ start }) => start));
+    const free = this.#segments.findIndex(({ range }) => range.last > held);
+    const count = free < 0 ? wanted : Math.min(wanted, free);
     for (const { path, bytes } of this.#segments.splice(0, count)) {
       this.#files.remove(path);
       this.#bytes -= bytes;

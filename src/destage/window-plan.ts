@@ -65,6 +65,19 @@ export function surplus(
   return segments.length;
 }
 
+/** What leads on from a snapshot, or from within what a segment covers, without a hole. `segments`: oldest first. */
+export function behind<T extends Pick<KeptSegment, 'range'>>(segments: readonly T[], start: Lsn): T[] {
+  const run: T[] = [];
+  let at: number = start;
+  for (const segment of segments) {
+    if (segment.range.last <= at) continue;
+    if (segment.range.first > at + 1) break;
+    run.push(segment);
+    at = segment.range.last;
+  }
+  return run;
+}
+
 /** Where the window begins; undefined: there is none. */
 export function windowStart<T extends SnapshotPlace>(
   segments: readonly KeptSegment[],
@@ -84,10 +97,13 @@ export function isSnapshotDue(
   if (newest === undefined) return true;
   const { size, time } = pieceOf(limits);
   let bytes = 0;
-  for (let at = segments.length - 1; at >= 0; at -= 1) {
-    const segment = segments[at];
-    if (segment === undefined || segment.range.last <= newest.lsn) break;
+  let at: number = applied;
+  for (let next = segments.length - 1; next >= 0 && at > newest.lsn; next -= 1) {
+    const segment = segments[next];
+    // Some of it is not kept: nothing leads on from the newest.
+    if (segment?.range.last !== at) return true;
     bytes += segment.bytes;
+    at = segment.range.first - 1;
   }
   return bytes >= size || (bytes > 0 && appliedTime - newest.time >= time);
 }

@@ -8,6 +8,7 @@
  * one: `follow` is called before that one is given anything to do.
  */
 import { assert, describeError, OperatorError } from '../platform/errors.ts';
+import type { Lsn } from '../journal/ids.ts';
 import type { HostVolume } from '../nbd/front-end.ts';
 import type { Log } from '../platform/log.ts';
 import type { Scratch } from './scratch.ts';
@@ -18,10 +19,30 @@ import { ViewedVolume } from './viewed-volume.ts';
 /** Open at once, in one group. */
 export const VIEWS_MAX = 16;
 
+/** A state behind a snapshot, made of it and of what came then. */
+export interface Past {
+  readonly lsn: Lsn;
+  /** The source's clock, milliseconds since 1970. */
+  readonly time: number;
+  over(base: SnapshotReader, volume: string): SnapshotReader;
+}
+
+export interface ViewOptions {
+  readonly writable: boolean;
+  readonly past?: Past;
+  /** Called once, when the view is closed or cannot be opened. */
+  readonly onClose?: () => void;
+}
+
 export interface View {
   /** The recovery point's, with a number behind it when another view has that already. */
   readonly name: string;
+  /** The snapshot that it is, or begins at. */
   readonly point: SnapshotInfo;
+  /** Of what is seen. */
+  readonly lsn: Lsn;
+  readonly time: number;
+  readonly onClose: (() => void) | undefined;
   readonly volumes: readonly ViewVolume[];
   /** What is written to it; undefined: it is read only. */
   readonly scratch: Scratch | undefined;
@@ -66,16 +87,29 @@ export class Views {
    * Opens every volume of a snapshot of the store; nothing is read or copied. As long as it is open the snapshot cannot be
    * deleted. @throws OperatorError `MOUNTS_MAX`, and as `SnapshotStore.open` does; the operating system's
    */
-  open(point: SnapshotInfo, options: { readonly writable: boolean }): View {
+  open(point: SnapshotInfo, options: ViewOptions): View {
+    try {
+      return this.#openAt(point, options);
+    } catch (error) {
+      options.onClose?.();
+      throw error;
+    }
+  }
+
+  #openAt(point: SnapshotInfo, options: ViewOptions): View {
     const store = this.#store;
     assert(store !== undefined, 'the store was opened before it is looked into');
     if (this.#views.size >= VIEWS_MAX) throw tooMany(this.#group);
-    const name = this.#freeName(point.name);
+    const { past } = options;
+    const name = this.#freeName(past === undefined ? point.name : `lsn-${past.lsn}`);
     const bases: { name: string; base: ViewedVolume }[] = [];
     let scratch: Scratch | undefined;
     try {
       for (const volume of store.volumesOf(point.id)) {
-        const open = (): SnapshotReader => this.#open(point.id, volume);
+        const open = (): SnapshotReader => {
+          const reader = this.#open(point.id, volume);
+          return past?.over(reader, volume) ?? reader;
+        };
         bases.push({ name: volume, base: new ViewedVolume(`${this.#group}/${volume}@${name}`, open) });
       }
       if (options.writable) scratch = this.#makeScratch();
@@ -87,7 +121,8 @@ export class Views {
       const offered = scratch === undefined ? base : new ScratchVolume(base, scratch, number);
       return { name: volume, base, volume: offered };
     });
-    const view = { name, point, volumes, scratch };
+    const { lsn, time } = past ?? point;
+    const view = { name, point, lsn, time, volumes, scratch, onClose: options.onClose };
     this.#views.set(name, view);
     return view;
   }
@@ -106,6 +141,7 @@ export class Views {
     this.#views.delete(view.name);
     for (const { base } of view.volumes) base.close();
     view.scratch?.close();
+    view.onClose?.();
   }
 
   list(): View[] {

@@ -177,6 +177,8 @@ export class PretendedDaemon implements DaemonControl {
     return {
       name: snapshot.name,
       snapshot,
+      lsn: snapshot.lsn,
+      time: snapshot.time,
       writable,
       address: { kind: 'socket', path: '/run/blockferry/mail views.sock' },
       exports: [{ volume: 'data', name: `${group}/data@${snapshot.name}`, size: 1024 ** 4 }],

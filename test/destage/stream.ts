@@ -31,6 +31,7 @@ export const VOLUME_SIZE = 64 * 1024;
 export type Step =
   | { readonly kind: 'attach'; readonly names: readonly string[] }
   | { readonly kind: 'init-begin' | 'init-end' }
+  | { readonly kind: 'clock'; readonly time: number }
   | { readonly kind: 'write'; readonly volume: number; readonly offset: number; readonly fill: number }
   | { readonly kind: 'zero'; readonly volume: number; readonly offset: number; readonly length: number }
   | { readonly kind: 'marker'; readonly payload: unknown; readonly time?: number }
@@ -67,6 +68,8 @@ export class Stream {
   readonly #files: Files;
   #next = 1;
   #digest = DIGEST_START;
+  /** Whether the next segments say that they may be applied as a whole only. */
+  overwrittenDropped = false;
   /** What each volume holds at the end of the stream. */
   readonly volumes: readonly Buffer[] = [Buffer.alloc(VOLUME_SIZE), Buffer.alloc(VOLUME_SIZE)];
 
@@ -93,7 +96,7 @@ export class Stream {
       ...{
         firstTime: 1_790_000_000_000,
         lastTime: 1_790_000_000_000 + last,
-        overwrittenDropped: false,
+        overwrittenDropped: this.overwrittenDropped,
         recordSeed: SEED,
       },
     };
@@ -112,6 +115,8 @@ export class Stream {
       }
       case 'init-begin':
         return encodeRecord({ ...base, kind: RecordKind.initBegin }, json({}), SEED);
+      case 'clock':
+        return encodeRecord({ ...base, kind: RecordKind.clock, offset: step.time }, Buffer.alloc(0), SEED);
       case 'init-end':
         return encodeRecord({ ...base, kind: RecordKind.initEnd }, json({}), SEED);
       case 'marker':

@@ -25,7 +25,11 @@ const addressSchema = z.union([
 /** A recovery point that is served to look at, until it is unmounted or the daemon ends. */
 export const mountEntrySchema = z.object({
   name: z.string(),
+  /** The snapshot that it is, or that it begins at. */
   snapshot: snapshotEntrySchema,
+  /** Of what is seen: the snapshot's, or a point in time behind it. */
+  lsn: z.int().nonnegative(),
+  time: z.int().nonnegative(),
   writable: z.boolean(),
   /** Where the NBD server is that has the exports. */
   address: addressSchema,

@@ -92,6 +92,12 @@ class Reader implements SegmentReader {
     if (records !== this.totals.records) throw damaged(this.#file.path, 'record count');
   }
 
+  plain(frame: number): Buffer {
+    const entry = this.#table[frame];
+    if (entry === undefined) throw damaged(this.#file.path, 'frame');
+    return this.#plain(frame, entry).plain;
+  }
+
   verify(): void {
     Array.from(this.frames(), (frame) => frame.length);
   }
@@ -114,6 +120,11 @@ class Reader implements SegmentReader {
   }
 
   #frame(number: number, entry: TableEntry): JournalRecord[] {
+    const { frame, plain } = this.#plain(number, entry);
+    return this.#records(frame, plain);
+  }
+
+  #plain(number: number, entry: TableEntry): { readonly frame: FrameHeader; readonly plain: Buffer } {
     const path = this.#file.path;
     const bytes = this.#read(entry.offset, entry.bytes);
     const frame = decodeFrameHeader(bytes, path);
@@ -126,7 +137,7 @@ class Reader implements SegmentReader {
         ? stored
         : this.#cipher.openFrame(stored, number, [this.#headerBytes, bytes.subarray(0, 28)]);
     if (body === undefined) throw forged(path, `frame ${number}`);
-    return this.#records(frame, plainOf(frame, body, path));
+    return { frame, plain: plainOf(frame, body, path) };
   }
 
   #records(frame: FrameHeader, plain: Buffer): JournalRecord[] {

@@ -41,6 +41,8 @@ export interface SegmentReader {
    * @throws SegmentRefused `DAMAGED`, `FORGED`
    */
   frames(): Iterable<readonly JournalRecord[]>;
+  /** A frame's records as bytes, header and payload each, one behind the other. @throws SegmentRefused */
+  plain(frame: number): Buffer;
   /** Reads everything once. @throws SegmentRefused */
   verify(): void;
   close(): void;

@@ -155,6 +155,8 @@ function control(): DaemonControl {
       return Promise.resolve({
         name: 'noon',
         snapshot,
+        lsn: 1,
+        time: TIME,
         writable: false,
         address,
         exports: [],
