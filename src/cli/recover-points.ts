@@ -17,7 +17,7 @@ export async function recoverPoints({ state, group, json }: RecoverPointsOptions
     answer: recoveryPointsSchema,
   });
   if (json) printJson(points);
-  else print([...table(points), presentText(points.applied)]);
+  else print([...table(points), ...windowLines(points), presentText(points.applied)]);
   return ExitCode.ok;
 }
 
@@ -34,6 +34,16 @@ function table({ snapshots }: RecoveryPoints): string[] {
     id,
   ]);
   return columns([header, ...rows]);
+}
+
+function windowLines({ windows }: RecoveryPoints): string[] {
+  if (windows.length === 0) return [];
+  const rows = windows.map(({ from, to, every }) => [
+    `LSN ${from.lsn} to ${to.lsn}`,
+    `${timeText(from.time)} to ${timeText(to.time)}`,
+    every ? 'every write' : 'the ends of files, between which data was left out',
+  ]);
+  return ['Any point in time of these, by --at:', ...columns(rows).map((row) => `  ${row}`)];
 }
 
 function presentText({ lsn, time, consistent, aheadTo }: RecoveryPoints['applied']): string {

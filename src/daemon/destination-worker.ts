@@ -1,5 +1,7 @@
 /** What runs on a destination's thread: the working half, and the NBD server that shows views of its recovery points. */
 import { DestinationBack, type DestinationBackOptions } from '../destage/destination-back.ts';
+import type { Lsn } from '../journal/ids.ts';
+import { SegmentRefused, type SegmentHeader } from '../journal/segment/segment.ts';
 import type { HostVolume } from '../nbd/front-end.ts';
 import type { NbdAddress } from '../nbd/server.ts';
 import { sleep } from '../platform/clock.ts';
@@ -12,6 +14,7 @@ import { removeScratches, Scratch } from '../recovery/scratch.ts';
 import type { SnapshotInfo, SnapshotStore } from '../recovery/snapshot-store.ts';
 import type { SetVolume } from '../volume/volume-set.ts';
 import { Views, type View, type ViewOptions } from '../recovery/views.ts';
+import { windowsBehind, type PastWindow } from '../recovery/windows.ts';
 
 export interface MountFacts {
   readonly name: string;
@@ -42,6 +45,8 @@ export interface WorkerOptions extends Omit<DestinationBackOptions, 'openSnapsho
   /** Serves what is in the list, as it changes. */
   readonly serve: (volumes: readonly HostVolume[]) => ViewServer;
 }
+
+const HEADERS_AT_ONCE = 64;
 
 interface Serving {
   readonly server: ViewServer;
@@ -102,6 +107,36 @@ export class DestinationWorker extends DestinationBack {
         throw error;
       }
     });
+  }
+
+  /** Between which records any state can be mounted, oldest first; reads the header of each segment that is kept. */
+  async windows(): Promise<PastWindow[]> {
+    const windows: PastWindow[] = [];
+    for (const place of await this.snapshots()) {
+      if (place.lsn <= (windows.at(-1)?.to.lsn ?? -1)) continue;
+      windows.push(...windowsBehind(place, await this.#headersBehind(place.lsn)));
+    }
+    return windows;
+  }
+
+  /** Up to one that is damaged. */
+  async #headersBehind(start: Lsn): Promise<SegmentHeader[]> {
+    const { segments, release } = this.retainedBehind(start);
+    const headers: SegmentHeader[] = [];
+    try {
+      for (const { path } of segments) {
+        const reader = this.#options.openSegment(path);
+        headers.push(reader.header);
+        reader.close();
+        // Replication goes on in between.
+        if (headers.length % HEADERS_AT_ONCE === 0) await sleep(this.#platform.clock, 0);
+      }
+    } catch (error) {
+      if (!(error instanceof SegmentRefused)) throw error;
+    } finally {
+      release();
+    }
+    return headers;
   }
 
   /** Who uses it is hung up. @throws OperatorError `MOUNT_NOT_FOUND` */

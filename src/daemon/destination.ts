@@ -17,6 +17,7 @@ import type { Log } from '../platform/log.ts';
 import type { RemoteThread } from '../platform/node/threads.ts';
 import type { DestinationWorker, MountFacts } from './destination-worker.ts';
 import { logFromThread, type RunningGroup } from './running-group.ts';
+import type { PastWindow } from '../recovery/windows.ts';
 import { OwnSnapshots } from './own-snapshots.ts';
 import { SnapshotKeeper } from './snapshot-keeper.ts';
 import { startFailure } from './start-failure.ts';
@@ -123,7 +124,7 @@ function runningDestination(
     snapshots: async () => (await back.call.snapshots()).map(entryOf),
     async points() {
       const { state } = group.report().facts;
-      return pointsOf(state, await back.call.snapshots());
+      return pointsOf(state, await back.call.snapshots(), await back.call.windows());
     },
     async retention() {
       if (keeper === undefined) throw noRetention(config.name);
@@ -163,10 +164,18 @@ function entryOf({ id, name, lsn, time, kind }: SnapshotFacts): SnapshotEntry {
   return { id, name, lsn, time, kind };
 }
 
-function pointsOf(state: DestinationState, snapshots: readonly SnapshotFacts[]): RecoveryPoints {
+/** Told at once. */
+const WINDOWS_MAX = 1000;
+
+function pointsOf(
+  state: DestinationState,
+  snapshots: readonly SnapshotFacts[],
+  windows: readonly PastWindow[],
+): RecoveryPoints {
   const { applied: lsn, appliedTime: time } = state;
   return {
     applied: { lsn, time, ...standOf(state) },
+    windows: windows.slice(-WINDOWS_MAX),
     snapshots: snapshots.map((facts) => ({ ...entryOf(facts), named: !isNameOfTime(facts.name) })),
   };
 }

@@ -132,12 +132,19 @@ export class PretendedDaemon implements DaemonControl {
   async points(group: string): Promise<RecoveryPoints> {
     const [older, newer] = await this.snapshots(group);
     const applied = { lsn: 9100, time: MARKER_TIME + 5000, consistent: true };
-    if (older === undefined || newer === undefined) return { applied, snapshots: [] };
+    if (older === undefined || newer === undefined) return { applied, snapshots: [], windows: [] };
     return {
       applied,
       snapshots: [
         { ...older, named: true },
         { ...newer, named: false },
+      ],
+      windows: [
+        {
+          from: { lsn: older.lsn, time: older.time },
+          to: { lsn: newer.lsn, time: newer.time },
+          every: true,
+        },
       ],
     };
   }

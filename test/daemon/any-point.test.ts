@@ -191,6 +191,13 @@ describe('any point in time at a destination', function () {
       await destination.worker.unmount(mounted.name);
       return mounted.lsn;
     };
+    assert.deepEqual(
+      (await destination.worker.windows()).map(({ from, to, every }) => [from.lsn, to.lsn, every]),
+      [
+        [3, 7, true],
+        [7, 9, false],
+      ],
+    );
     assert.equal(await lsnAt({ kind: 'time', time: TIME + 1999 }), 5);
     assert.equal(await lsnAt({ kind: 'time', time: TIME + 1_000_000 }), 9);
     assert.equal(await lsnAt(at(6)), 6);

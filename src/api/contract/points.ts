@@ -2,6 +2,8 @@
 import { z } from 'zod';
 import { snapshotEntrySchema } from './snapshots.ts';
 
+const placeSchema = z.object({ lsn: z.int().nonnegative(), time: z.int().nonnegative() });
+
 export const recoveryPointsSchema = z.object({
   /** Where the volumes are now. No recovery point while they are not `consistent`. */
   applied: z.object({
@@ -14,6 +16,11 @@ export const recoveryPointsSchema = z.object({
   }),
   /** Oldest LSN first. `named`: somebody gave it its name; such a one is never pruned. */
   snapshots: z.array(snapshotEntrySchema.extend({ named: z.boolean() })),
+  /**
+   * Between which any state can be gone back to, oldest first, the newest 1,000; `time` is the source's. `every`: at each
+   * record; otherwise at the ends of replication files alone, between which data was left out.
+   */
+  windows: z.array(z.object({ from: placeSchema, to: placeSchema, every: z.boolean() })),
 });
 
 export type RecoveryPoints = z.infer<typeof recoveryPointsSchema>;

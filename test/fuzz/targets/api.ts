@@ -136,7 +136,7 @@ function control(): DaemonControl {
     },
     points(group) {
       assert.match(group, NAME_PATTERN);
-      return Promise.resolve({ applied: { lsn: 0, time: 0, consistent: false }, snapshots: [] });
+      return Promise.resolve({ applied: { lsn: 0, time: 0, consistent: false }, snapshots: [], windows: [] });
     },
     retention(group) {
       assert.match(group, NAME_PATTERN);
