@@ -116,6 +116,22 @@ export class ChangeMap {
     return Math.max(start, last * volume.regionSize);
   }
 
+  /** Of what is marked from a byte of a volume on, the first `most` bytes or fewer; undefined: nothing is. */
+  next(
+    index: VolumeIndex,
+    from: number,
+    most: number,
+  ): { readonly start: number; readonly end: number } | undefined {
+    const volume = this.#volumes.get(index);
+    if (volume === undefined) return undefined;
+    const at = Math.floor(from / volume.regionSize);
+    const first = volume.bits.next(at, true);
+    if (first === volume.count) return undefined;
+    const start = Math.max(from, first * volume.regionSize);
+    const last = volume.bits.next(first, false, first + Math.ceil(most / volume.regionSize));
+    return { start, end: Math.min(volume.size, last * volume.regionSize) };
+  }
+
   /** What was marked and cleared is durable on return. @throws the operating system's errors; it can be called again */
   sync(): void {
     if (this.#dirty.size === 0) return;

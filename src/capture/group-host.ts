@@ -156,13 +156,14 @@ export class GroupHost {
   /**
    * The destinations are not consistent from the record on whose LSN this resolves with, and its segment is closed: once
    * that is sealed, what is marked can be handed to `copy`. Undefined when it was called off meanwhile.
+   * @param seed the id of the seed that the copy rests on
    */
-  async beginCopy(): Promise<Lsn | undefined> {
+  async beginCopy(seed?: string): Promise<Lsn | undefined> {
     this.stopCopy();
     const mine = this.#copies;
     for (let wait = this.#writer.closable(); wait !== undefined; wait = this.#writer.closable()) await wait;
     if (this.#copies !== mine) return undefined;
-    const begin = this.#control(RecordKind.initBegin, {}, 0);
+    const begin = this.#control(RecordKind.initBegin, seed === undefined ? {} : { seed }, 0);
     // Again, in the same breath: an earlier one may lie in a gap that is never shipped, before this record.
     this.#control(RecordKind.attach, this.#attached(), 0);
     this.#writer.close();

@@ -55,6 +55,7 @@ export function buildDestinationWorker(
     folder,
     paths,
     retain,
+    key,
     openSegment: (path) => openSegment(files, path, key),
     openStore: (volumes) => openSnapshotStore(files, log, { folder: snapshotFolder, volumes }),
     viewsAddress: options.views.address,

@@ -22,6 +22,8 @@ import { ChangeMap, type MarkedVolume } from '../capture/change-map.ts';
 import { ChangeTracker } from '../capture/change-tracker.ts';
 import type { MediumChange } from '../capture/medium-changes.ts';
 import { MediumWatch, type MediumRange, type MediumReport } from '../capture/medium-watch.ts';
+import { SeedExport, type SeedStep } from '../capture/seed-export.ts';
+import type { SeedState } from '../capture/seed-state.ts';
 import { RAW_SIZE_MAX } from '../capture/recover.ts';
 import { Merger, type MergeStep } from './merger.ts';
 import { PointSnapshot, type PointBatch, type PointSnapshotOptions } from './point-snapshot.ts';
@@ -51,6 +53,8 @@ export interface OpenedBack {
   /** Blocks of the change map that could not be read: all of their regions are marked. */
   readonly unreadable: number;
   readonly medium: MediumReport;
+  /** The seed that the copy rests on. */
+  readonly seed: SeedState | undefined;
 }
 
 export interface ApplyResult {
@@ -62,6 +66,15 @@ export interface SealResult {
   /** Undefined when nothing is shipped, or it was sealed before. */
   readonly file: SealedFile | undefined;
   readonly checkpoint: SourceCheckpoint;
+  /** Bytes of the volumes that the change map has marked. */
+  readonly marked: number;
+  readonly seed: SeedState | undefined;
+}
+
+/** What a step of the export came to, and where it is. */
+export interface SeedProgress {
+  readonly step: SeedStep;
+  readonly seed: SeedState | undefined;
   /** Bytes of the volumes that the change map has marked. */
   readonly marked: number;
 }
@@ -83,6 +96,7 @@ export class SourceBack {
   #marked: readonly MarkedVolume[] = [];
   #map: ChangeMap | undefined;
   #tracker: ChangeTracker | undefined;
+  #seed: SeedExport | undefined;
   #checkpoint: SourceCheckpoint;
   /** The raw segment last read: sealing and destaging it read it once. */
   #loaded: { readonly path: string; readonly first: Lsn; readonly raw: LoadedRaw } | undefined;
@@ -117,9 +131,12 @@ export class SourceBack {
     this.#tracker = new ChangeTracker(this.#map);
     this.#medium.open();
     this.#point.removeLeftovers();
+    const seeding = { ...this.#options, random: this.#random, content: this.#volumes, map: this.#map };
+    this.#seed?.close();
+    this.#seed = new SeedExport(this.#files, seeding);
     const { marked, unreadable } = this.#map;
-    const medium = this.#medium.report;
-    return Promise.resolve({ checkpoint: this.#checkpoint, sealed, marked, unreadable, medium });
+    const [medium, seed] = [this.#medium.report, this.#seed.state];
+    return Promise.resolve({ checkpoint: this.#checkpoint, sealed, marked, unreadable, medium, seed });
   }
 
   /**
@@ -129,7 +146,13 @@ export class SourceBack {
    */
   seal(raw: ClosedRaw, ship: boolean): Promise<SealResult> {
     const file = this.#seal(raw, ship);
-    return Promise.resolve({ file, checkpoint: this.#checkpoint, marked: this.#opened.map.marked });
+    const { map, seed } = this.#opened;
+    return Promise.resolve({
+      file,
+      checkpoint: this.#checkpoint,
+      marked: map.marked,
+      seed: seed.state,
+    });
   }
 
   /** What is marked now. */
@@ -137,11 +160,15 @@ export class SourceBack {
     return Promise.resolve(this.#opened.map.snapshot());
   }
 
-  /** Everything is to be brought over, again; durable on return. Bytes. @throws the file system's errors */
+  /**
+   * Everything is to be brought over, again, over the link, and no seed any more; durable on return. Bytes.
+   * @throws the file system's errors
+   */
   markAll(): Promise<number> {
-    const { map } = this.#opened;
+    const { map, seed } = this.#opened;
     map.markAll();
     map.sync();
+    seed.drop();
     return Promise.resolve(map.marked);
   }
 
@@ -175,6 +202,24 @@ export class SourceBack {
     this.#point.discard();
     this.#opened.tracker.endPoint();
     return Promise.resolve();
+  }
+
+  /** Everything is to be carried over by this seed; durable on return. @throws the file system's errors */
+  async beginSeed(id: string, fileSize: number): Promise<SeedState | undefined> {
+    // Without the seed, as after a crash in between, it goes over the link.
+    await this.markAll();
+    const { seed } = this.#opened;
+    seed.begin(id, fileSize);
+    return seed.state;
+  }
+
+  /** Goes on with the export, into this folder. @throws as `SeedExport.step` */
+  stepSeed(folder: string): Promise<SeedProgress> {
+    const { map, seed } = this.#opened;
+    const { applied, digested } = this.#checkpoint;
+    // A region that was marked for what is not in the volumes yet must stay so.
+    const step = applied < digested ? 'not-yet' : seed.step(folder);
+    return Promise.resolve({ step, seed: seed.state, marked: map.marked });
   }
 
   /** Destages a raw segment into the volumes, syncs them, and moves the checkpoint. @throws OperatorError `VOLUME_OFFLINE` */
@@ -237,6 +282,7 @@ export class SourceBack {
   close(): Promise<void> {
     this.#merger.drop();
     this.#point.discard();
+    this.#seed?.close();
     this.#map?.close();
     this.#medium.close();
     this.#volumes.close();
@@ -252,17 +298,19 @@ export class SourceBack {
     const { position, segment, shipped, leftOut } = planSeal(this.#load(raw), this.#checkpoint, options);
     const sealed = segment === undefined ? undefined : this.#write(segment, raw, endOf(records));
     // In this order: a region is marked before the record that changed it can be freed, and until what was copied of it is durable.
-    const { map, tracker } = this.#opened;
+    const { map, tracker, seed } = this.#opened;
     tracker.leftOut(leftOut);
     tracker.shipped(shipped);
     map.sync();
+    seed.sealed(records, leftOut);
     this.#move({ ...this.#checkpoint, ...position });
     return sealed;
   }
 
-  get #opened(): { readonly map: ChangeMap; readonly tracker: ChangeTracker } {
-    assert(this.#map !== undefined && this.#tracker !== undefined, 'not open');
-    return { map: this.#map, tracker: this.#tracker };
+  get #opened(): { readonly map: ChangeMap; readonly tracker: ChangeTracker; readonly seed: SeedExport } {
+    const [map, tracker, seed] = [this.#map, this.#tracker, this.#seed];
+    assert(map !== undefined && tracker !== undefined && seed !== undefined, 'not open');
+    return { map, tracker, seed };
   }
 
   #write(plan: SealPlan, raw: ClosedRaw, end: SegmentEnd): SealedFile {

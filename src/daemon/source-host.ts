@@ -65,8 +65,8 @@ export class SourceHost {
     return this.#host.attach();
   }
 
-  beginCopy(): Promise<Lsn | undefined> {
-    return this.#host.beginCopy();
+  beginCopy(seed?: string): Promise<Lsn | undefined> {
+    return this.#host.beginCopy(seed);
   }
 
   copy(marked: readonly MarkedVolume[]): Promise<void> {

@@ -5,6 +5,7 @@
  * I7: what a snapshot needs is preserved before the volume under it is overwritten.
  */
 import { createHash } from 'node:crypto';
+import { parseInitBegin } from '../journal/init-begin.ts';
 import { LSN_NONE, type AttachedVolume, type Lsn } from '../journal/ids.ts';
 import { RecordKind, type JournalRecord } from '../journal/record.ts';
 import type { SegmentReader } from '../journal/segment/segment.ts';
@@ -19,7 +20,7 @@ import { attach, volumeUnknown } from './attach.ts';
 import { compare } from './comparing.ts';
 import { parseMarker } from './marker-record.ts';
 import type { OpenSnapshots, SnapshotFacts, Snapshots } from './snapshots.ts';
-import type { DestinationState } from './state-file.ts';
+import type { AwaitedSeed, DestinationState } from './state-file.ts';
 import { afterVerify } from './verification.ts';
 
 export interface ApplierOptions {
@@ -73,6 +74,11 @@ export class Applier {
     for (const frame of reader.frames()) state = this.#applyFrame(frame, state);
     const { last, digestAfter, lastTime } = reader.header;
     return { ...state, applied: last, digest: digestAfter, appliedTime: lastTime };
+  }
+
+  /** What a seed file holds; durable in the volumes only after `sync`. @throws OperatorError as for a segment's records */
+  applySeed(records: readonly JournalRecord[]): void {
+    this.#write(records);
   }
 
   sync(): void {
@@ -171,12 +177,14 @@ export class Applier {
         this.#attachVolumes(volumes);
         return { ...state, volumes };
       }
-      case RecordKind.initBegin:
+      case RecordKind.initBegin: {
+        const { seed } = parseInitBegin(record);
         if (state.consistent) this.#keepBefore(state);
         this.#options.onCopyBegins();
-        return { ...state, consistent: false };
+        return { ...state, consistent: false, seed: seedFrom(state.seed, seed) };
+      }
       case RecordKind.initEnd:
-        return { ...state, consistent: true };
+        return { ...state, consistent: state.seed?.state !== 'given-up' };
       case RecordKind.marker:
         return this.#reachMarker(record, state);
       case RecordKind.verify:
@@ -286,6 +294,12 @@ export class Applier {
     keeping(() => this.#store().create(info));
     this.#log.info(`snapshot ${info.name} taken`, { lsn: info.lsn });
   }
+}
+
+/** One that was imported, or given up, stays so: a copy that is begun anew rests on the same. */
+function seedFrom(before: AwaitedSeed | undefined, id: string | undefined): AwaitedSeed | undefined {
+  if (id === undefined) return undefined;
+  return before?.id === id ? before : { id, state: 'awaited' };
 }
 
 /** A snapshot that finds no room says where it is wanted: the volumes are often on another file system. */

@@ -23,6 +23,9 @@ import { Reserve } from '../platform/reserve.ts';
 import { Applier } from './applier.ts';
 import { ReceivedJournal, type ReceivedSegment } from './received-journal.ts';
 import { RetainedWindow, type RetainedSegment, type WindowFacts } from './retained-window.ts';
+import { SeedImport, type SeedExpectation, type SeedTally } from './seed-import.ts';
+import { seedGivenUp, seedNotAwaited } from './seed-errors.ts';
+import { SeedJob, type SeedJobReport } from './seed-job.ts';
 import { setAside } from './set-aside.ts';
 import type { OpenSnapshots, SnapshotFacts } from './snapshots.ts';
 import {
@@ -43,6 +46,8 @@ export interface DestinationBackOptions {
   /** Volume name → path. */
   readonly paths: ReadonlyMap<string, string>;
   readonly openSegment: (path: string) => SegmentReader;
+  /** The group's, of what is imported by hand. */
+  readonly key: Buffer | undefined;
   readonly openSnapshots: OpenSnapshots;
   /** How much of what is applied is kept to go back into; undefined: nothing. */
   readonly retain: WindowLimits | undefined;
@@ -59,6 +64,9 @@ export interface DestinationFacts {
   readonly window: WindowFacts;
   /** Received before, damaged on this side's disk since, and not received again. */
   readonly damaged: readonly RefusedSegment[];
+  /** Of the state's seed; and what was ordered last. */
+  readonly seed: SeedTally | undefined;
+  readonly seedJob: SeedJobReport | undefined;
 }
 
 export type ReceiveResult =
@@ -86,6 +94,8 @@ export class DestinationBack {
   readonly #applier: Applier;
   readonly #window: RetainedWindow;
   readonly #reserve: Reserve;
+  readonly #seeds: SeedImport;
+  #seedJob: SeedJob | undefined;
   #state: DestinationState;
   /** Counts what has begun to be copied over the volumes. */
   #copies = 0;
@@ -101,6 +111,7 @@ export class DestinationBack {
     this.#reserve = new Reserve(files, join(options.folder, 'destination-journal.reserve'));
     this.#journal = new ReceivedJournal(files, options);
     this.#state = readDestinationState(files, options.folder);
+    this.#seeds = new SeedImport(files, options);
     const onCopyBegins = (): void => {
       this.#copies += 1;
       if (this.#state.consistent) this.#move({ ...this.#state, consistent: false });
@@ -250,7 +261,51 @@ export class DestinationBack {
     return { segments: this.#window.behind(start), release: this.#window.hold(start) };
   }
 
+  /**
+   * What this folder has of a seed is to be imported, by `stepSeed`.
+   * @throws OperatorError `SEED_NOT_FOUND`, `SEED_MANIFEST_INVALID`, `SEED_GIVEN_UP`; the drive's errors
+   */
+  async importSeed(folder: string): Promise<DestinationFacts> {
+    const { seed } = this.#state;
+    if (seed?.state === 'given-up') {
+      throw seedGivenUp();
+    }
+    this.#seeds.check(folder, seed?.id);
+    this.#seedJob?.end();
+    this.#seedJob = new SeedJob(this.#seeds, folder);
+    return this.facts();
+  }
+
+  /** A step of what was ordered. */
+  stepSeed(): Promise<DestinationFacts> {
+    const { seed, groupId, epoch } = this.#state;
+    const expected: SeedExpectation | undefined = seed && { seed: seed.id, groupId, epoch };
+    this.#seedJob?.step(expected, {
+      begin: () => this.#applier.begin(),
+      apply: (records) => this.#applier.applySeed(records),
+      sync: () => this.#applier.sync(),
+    });
+    if (seed?.state === 'awaited' && this.#seeds.tally(seed.id).whole) {
+      this.#move({ ...this.#state, seed: { ...seed, state: 'imported' } });
+      this.#log.info('the seed is imported: what follows it is applied', { seed: seed.id });
+    }
+    return this.facts();
+  }
+
+  /** The volumes go on without it, and are not consistent before another full copy; durable on return. @throws OperatorError `SEED_NOT_AWAITED` */
+  giveUpSeed(): Promise<DestinationFacts> {
+    const { seed } = this.#state;
+    if (seed?.state !== 'awaited') {
+      throw seedNotAwaited();
+    }
+    this.#seedJob?.end();
+    this.#seedJob = undefined;
+    this.#move({ ...this.#state, seed: { ...seed, state: 'given-up' } });
+    return this.facts();
+  }
+
   close(): Promise<void> {
+    this.#seedJob?.end();
     this.#applier.close();
     return Promise.resolve();
   }
@@ -266,6 +321,8 @@ export class DestinationBack {
       journalSegments: this.#journal.segments.length,
       snapshots: this.#applier.snapshotCount,
       window: this.#window.facts,
+      seed: this.#state.seed && this.#seeds.tally(this.#state.seed.id),
+      seedJob: this.#seedJob?.report,
     };
   }
 
@@ -307,6 +364,8 @@ export class DestinationBack {
     this.#applier.begin();
     try {
       for (const segment of this.#journal.segments) {
+        // What follows a seed's beginning is applied to what the seed brings, and to nothing else (I3).
+        if (state.seed?.state === 'awaited') break;
         if (state.pending !== undefined || done === BATCH_SEGMENTS || bytes > BATCH_BYTES) break;
         const [copies, { volumes, consistent }] = [this.#copies, state];
         state = this.#applySegment(segment, state);

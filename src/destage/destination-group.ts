@@ -20,6 +20,8 @@ import {
   holeReason,
   receiveReason,
   refusalReason,
+  seedJobReason,
+  seedReason,
   tidyReason,
   unsentReason,
   workReason,
@@ -152,6 +154,19 @@ export class DestinationGroup {
     this.wake();
   }
 
+  /** What the folder has of a seed is imported from now on. @throws OperatorError as `DestinationBack.importSeed` */
+  async importSeed(folder: string): Promise<void> {
+    this.#setFacts(await this.#back.importSeed(folder));
+    this.wake();
+  }
+
+  /** The volumes go on without the seed. @throws OperatorError `SEED_NOT_AWAITED` */
+  async giveUpSeed(): Promise<void> {
+    this.#setFacts(await this.#back.giveUpSeed());
+    this.#log.warn('the seed was given up: the volumes are of no use before another full copy');
+    this.wake();
+  }
+
   /** Ends after the step under way, which is durable. Marker programs that run are ended, and started again next time. */
   async stop(): Promise<void> {
     this.#unwatch?.();
@@ -195,6 +210,7 @@ export class DestinationGroup {
         await this.#giveUpRetained();
         moved = await this.#receive();
         moved = (await this.#apply()) || moved;
+        moved = (await this.#importSome()) || moved;
         this.#begin('removing what deleted snapshots left');
         moved = (await this.#tidying.step()) || moved;
         await this.#publish();
@@ -269,7 +285,7 @@ export class DestinationGroup {
     this.#begin(`applying what follows record ${this.#facts.state.applied}`);
     this.#markers.attend(this.#facts.state);
     const { state, journalSegments } = this.#facts;
-    if (state.pending !== undefined || journalSegments === 0) return false;
+    if (state.pending !== undefined || state.seed?.state === 'awaited' || journalSegments === 0) return false;
     if (clock.monotonic() < this.#applyAfter) return false;
     try {
       this.#setFacts(await this.#back.applySome());
@@ -283,6 +299,18 @@ export class DestinationGroup {
       this.#standStill('apply', applyReason(error), error);
       return false;
     }
+  }
+
+  async #importSome(): Promise<boolean> {
+    const isOrdered = ['waiting', 'reading'].includes(this.#facts.seedJob?.state ?? '');
+    if (isOrdered && this.#facts.state.seed !== undefined) {
+      this.#begin('importing a seed');
+      this.#setFacts(await this.#back.stepSeed());
+    }
+    const { state, seed, seedJob } = this.#facts;
+    this.#waits.set('seed', seedReason(state.seed, seed));
+    this.#waits.set('seed-import', seedJobReason(seedJob));
+    return isOrdered && state.seed !== undefined;
   }
 
   #standStill(subject: Subject, reason: Reason, error: unknown): void {

@@ -34,4 +34,7 @@ export type BackCalls = Pick<
   | 'deleteSnapshot'
   | 'tidySnapshots'
   | 'giveUpRetained'
+  | 'importSeed'
+  | 'stepSeed'
+  | 'giveUpSeed'
 >;

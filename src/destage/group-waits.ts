@@ -8,6 +8,9 @@ import { isNoRoom } from '../platform/reserve.ts';
 import type { WaitCode } from '../platform/wait-codes.ts';
 import { Waits, type Wait } from '../platform/waits.ts';
 import { NAMES_MAX } from './inbox.ts';
+import type { SeedTally } from './seed-import.ts';
+import type { SeedJobReport } from './seed-job.ts';
+import type { AwaitedSeed } from './state-file.ts';
 
 /**
  * What can stand still, each for one reason at a time and with codes of its own. A status file has room for one reason:
@@ -19,6 +22,8 @@ const SUBJECTS = [
   'room',
   'receive',
   'apply',
+  'seed',
+  'seed-import',
   'marker',
   'refusal',
   'hole',
@@ -89,6 +94,22 @@ export function applyReason(error: unknown): Reason {
     return { code: 'volume-full', message: `there is no room to apply what was received: ${message}` };
   }
   return { code: APPLY_CODES[errorCode(error)] ?? 'apply-failed', message };
+}
+
+export function seedReason(seed: AwaitedSeed | undefined, tally: SeedTally | undefined): Reason | undefined {
+  if (seed === undefined || seed.state === 'imported') return undefined;
+  if (seed.state === 'given-up') {
+    const message = 'the seed was given up: begin another full copy at the source';
+    return { code: 'seed-given-up', message };
+  }
+  const of = tally?.total === undefined ? '' : ` of ${tally.total}`;
+  const message = `what the volumes hold comes on drives, and ${tally?.files ?? 0}${of} files of the seed are imported; what follows is received and waits`;
+  return { code: 'seed-awaited', message };
+}
+
+export function seedJobReason(job: SeedJobReport | undefined): Reason | undefined {
+  if (job?.problem === undefined) return undefined;
+  return { code: 'seed-import-failed', message: job.problem.message };
 }
 
 /** Volumes that have a place here and are not in the stream: their copies are no copies. Before its first word, none. */

@@ -30,6 +30,16 @@ export interface PendingMarker {
   readonly failures: number;
 }
 
+/**
+ * `awaited`: the volumes stand still at the init-begin record that names it, until all of its files are imported. `given-up`:
+ * they went on without it, and are not consistent before another full copy.
+ */
+export interface AwaitedSeed {
+  /** 32 hexadecimal digits. */
+  readonly id: string;
+  readonly state: 'awaited' | 'imported' | 'given-up';
+}
+
 export interface DestinationState {
   /** The group's id, pinned by its first segment; empty before it. */
   readonly groupId: string;
@@ -50,6 +60,8 @@ export interface DestinationState {
   /** What a crash or a failure cut off may have reached the volumes up to here, though the checkpoint says less. */
   readonly begun: Lsn;
   readonly verification: Verification;
+  /** The seed that the copy rests on; undefined: none, everything goes over the link. */
+  readonly seed: AwaitedSeed | undefined;
 }
 
 /** Records up to here may be in the volumes in part: what was to apply them was cut off. Undefined: none are. */
@@ -70,6 +82,7 @@ export const DESTINATION_START: DestinationState = {
   statusSequence: 0,
   begun: LSN_NONE,
   verification: VERIFICATION_START,
+  seed: undefined,
 };
 
 const FILE = 'destination-state.json';
@@ -111,6 +124,7 @@ const schema = z.strictObject({
   statusSequence: count,
   begun: lsnSchema.default(LSN_NONE),
   verification: verificationSchema.default(() => ({ ...VERIFICATION_START, differing: [] })),
+  seed: z.strictObject({ id, state: z.enum(['awaited', 'imported', 'given-up']) }).optional(),
 });
 
 /** @throws OperatorError `STATE_DAMAGED` */
@@ -119,8 +133,8 @@ export function readDestinationState(files: Files, folder: string): DestinationS
   const bytes = readTwoCopies(files, path);
   if (bytes === undefined) return DESTINATION_START;
   try {
-    const { epoch, pending, ...rest } = schema.parse(JSON.parse(bytes.toString('utf8')));
-    return { ...rest, epoch, pending };
+    const { epoch, pending, seed, ...rest } = schema.parse(JSON.parse(bytes.toString('utf8')));
+    return { ...rest, epoch, pending, seed };
   } catch (error) {
     throw new OperatorError('STATE_DAMAGED', `${path} cannot be read: ${whyInvalid(error)}`, {
       remedy:

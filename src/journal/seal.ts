@@ -229,7 +229,7 @@ const ZERO_RUN_MIN = 16 * 1024;
 const ZEROS = Buffer.alloc(ZERO_PIECE);
 
 /** A write record as it is, or around its zero runs in several records with its LSN, or as one zero record. */
-function splitAtZeros(record: JournalRecord, seed: number): EncodedRecord[] {
+export function splitAtZeros(record: JournalRecord, seed: number): EncodedRecord[] {
   const runs = zeroRuns(record.payload);
   if (runs.length === 0) return [encodedBytes(record)];
   const pieces: EncodedRecord[] = [];

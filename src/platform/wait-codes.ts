@@ -71,6 +71,16 @@ const SOURCE = {
     'A delta was given up on its way: most often, there was no room to keep what hosts overwrote meanwhile.',
     'Make room where the message says; the next interval brings over all that is marked.',
   ),
+  'seed-drive': facts(
+    'warning',
+    'The drive that a seed is written to is full.',
+    'Bring the next one, and say `blockferry seed export` with its folder.',
+  ),
+  'seed-failed': facts(
+    'error',
+    'The seed cannot be written.',
+    'See the message; the same command goes on where it was.',
+  ),
   'copy-failed': facts(
     'error',
     'A volume cannot be read to bring over what it holds.',
@@ -189,6 +199,21 @@ const DESTINATION = {
     'info',
     'Existing data is still being brought over, or what was being applied was cut off: the volumes are no recovery point yet.',
     ITSELF,
+  ),
+  'seed-awaited': facts(
+    'warning',
+    'What the source’s volumes held comes on drives, and has not all been imported; what follows is received and waits.',
+    'Import the drives: `blockferry seed import`.',
+  ),
+  'seed-import-failed': facts(
+    'error',
+    'A file of the seed cannot be read, or is not what was written.',
+    'Try the drive again, or bring that file anew; then import it.',
+  ),
+  'seed-given-up': facts(
+    'error',
+    'The seed was given up: the volumes lack what it was to bring.',
+    'Say `blockferry initialize` or `blockferry seed export` at the source.',
   ),
   'source-silent': facts(
     'info',

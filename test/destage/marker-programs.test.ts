@@ -245,5 +245,8 @@ function bound(back: BackCalls): BackCalls {
     deleteSnapshot: (id) => back.deleteSnapshot(id),
     tidySnapshots: () => back.tidySnapshots(),
     giveUpRetained: (bytes) => back.giveUpRetained(bytes),
+    importSeed: (folder) => back.importSeed(folder),
+    stepSeed: () => back.stepSeed(),
+    giveUpSeed: () => back.giveUpSeed(),
   };
 }

@@ -233,6 +233,7 @@ export class Site {
       groupName: 'g',
       folder: this.folder,
       paths: this.paths,
+      key,
       openSegment: (path) => openSegment(files, path, key),
       openSnapshots: () => this.snapshots,
       retain: this.retain,

@@ -57,6 +57,9 @@
  * A frame's associated data are the segment header and bytes 0..28 of its own, so that a frame moved to another place,
  * segment, group or epoch is refused (I12).
  *
+ * A seed file (seed/seed-file.ts) is the same but for its magic, "BFSED\r\n\x1a", its version, 1, and what it says in the place
+ * of the digests.
+ *
  * Running digest: D' = SHA-256(D, all the record headers of the raw segment in order). A header holds the CRC of its
  * payload. D before LSN 1 is 32 zero bytes.
  */
@@ -76,9 +79,28 @@ export const FRAMES_MAX = 65_536;
 export const STORED_SIZE_SLACK = 64 * 1024;
 export const DIGEST_START = '0'.repeat(64);
 
-const VERSION = 2;
-const VERSIONS_READ: readonly number[] = [1, VERSION];
-const HEADER_MAGIC = Buffer.from('BFSEG\r\n\x1a', 'latin1');
+/** What a file of this layout is. */
+export interface SealedFormat {
+  readonly name: string;
+  readonly magic: Buffer;
+  /** The one that is written, and those that are read. */
+  readonly version: number;
+  readonly versionsRead: readonly number[];
+}
+
+export const SEGMENT_FORMAT: SealedFormat = {
+  name: 'a segment',
+  magic: Buffer.from('BFSEG\r\n\x1a', 'latin1'),
+  version: 2,
+  versionsRead: [1, 2],
+};
+export const SEED_FORMAT: SealedFormat = {
+  name: 'a seed file',
+  magic: Buffer.from('BFSED\r\n\x1a', 'latin1'),
+  version: 1,
+  versionsRead: [1],
+};
+
 const TRAILER_MAGIC = Buffer.from('BFEND\r\n\x1a', 'latin1');
 const FRAME_MAGIC = 0x42464652;
 const UNCOMPRESSED = 0x8000_0000;
@@ -108,10 +130,14 @@ export interface TableEntry {
   readonly records: number;
 }
 
-export function encodeHeader(header: SegmentHeader, keying: HeaderKeying | undefined): Buffer {
+export function encodeHeader(
+  header: SegmentHeader,
+  keying: HeaderKeying | undefined,
+  format: SealedFormat,
+): Buffer {
   const bytes = Buffer.alloc(HEADER_SIZE);
-  HEADER_MAGIC.copy(bytes);
-  bytes.writeUInt16BE(VERSION, 8);
+  format.magic.copy(bytes);
+  bytes.writeUInt16BE(format.version, 8);
   bytes.writeUInt16BE(
     (header.encrypted ? Flag.encrypted : 0) |
       (header.compressed ? Flag.compressed : 0) |
@@ -140,20 +166,24 @@ export function encodeHeader(header: SegmentHeader, keying: HeaderKeying | undef
 }
 
 /** @throws SegmentRefused `NOT_A_SEGMENT`, `DAMAGED` */
-export function decodeHeader(bytes: Buffer, path: string): { header: SegmentHeader; keying: HeaderKeying } {
-  if (bytes.length < HEADER_SIZE || !bytes.subarray(0, 8).equals(HEADER_MAGIC)) {
+export function decodeHeader(
+  bytes: Buffer,
+  path: string,
+  format: SealedFormat,
+): { header: SegmentHeader; keying: HeaderKeying } {
+  if (bytes.length < HEADER_SIZE || !bytes.subarray(0, 8).equals(format.magic)) {
     throw new SegmentRefused(
       'NOT_A_SEGMENT',
-      `${path} is not a segment`,
+      `${path} is not ${format.name}`,
       'see what else writes there; an FTP transfer in text mode does this too',
     );
   }
   if (crc32(bytes.subarray(0, 252)) !== bytes.readUInt32BE(252)) throw damaged(path, 'header');
   const version = bytes.readUInt16BE(8);
-  if (!VERSIONS_READ.includes(version)) {
+  if (!format.versionsRead.includes(version)) {
     throw new SegmentRefused(
       'NOT_A_SEGMENT',
-      `${path} has format version ${version}; this program reads versions ${VERSIONS_READ.join(' and ')}`,
+      `${path} has format version ${version}; this program reads versions ${format.versionsRead.join(' and ')}`,
       'run the same version of blockferry on both sides',
     );
   }
@@ -181,7 +211,7 @@ export function decodeHeader(bytes: Buffer, path: string): { header: SegmentHead
   };
   const keying = { salt: bytes.subarray(212, 228), keyCheck: bytes.subarray(228, 236) };
   // What is to be zeros must be: only a later version may give it a meaning, and that has another number.
-  const canonical = encodeHeader(header, header.encrypted ? keying : undefined);
+  const canonical = encodeHeader(header, header.encrypted ? keying : undefined, format);
   if (!canonical.subarray(10, 252).equals(bytes.subarray(10, 252))) throw damaged(path, 'header');
   return { header, keying };
 }

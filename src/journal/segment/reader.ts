@@ -11,12 +11,14 @@ import {
   decodeTrailer,
   FRAME_HEADER_SIZE,
   HEADER_SIZE,
+  SEGMENT_FORMAT,
   STORED_SIZE_SLACK,
   TABLE_ENTRY_SIZE,
   TRAILER_SIZE,
   TRAILER_TAG_AT,
   type FrameHeader,
   type HeaderKeying,
+  type SealedFormat,
   type TableEntry,
 } from './format.ts';
 import {
@@ -32,10 +34,15 @@ import {
  * `key`: the group's 32 bytes, undefined where none is configured.
  * @throws SegmentRefused and the file system's errors
  */
-export function openSegment(files: Files, path: string, key: Buffer | undefined): SegmentReader {
+export function openSegment(
+  files: Files,
+  path: string,
+  key: Buffer | undefined,
+  format = SEGMENT_FORMAT,
+): SegmentReader {
   const file = files.open(path, 'read');
   try {
-    return new Reader(file, key);
+    return new Reader(file, key, format);
   } catch (error) {
     file.close();
     throw error;
@@ -50,11 +57,11 @@ class Reader implements SegmentReader {
   readonly #cipher: SegmentCipher | undefined;
   readonly #table: readonly TableEntry[];
 
-  constructor(file: OpenFile, key: Buffer | undefined) {
+  constructor(file: OpenFile, key: Buffer | undefined, format: SealedFormat) {
     this.#file = file;
     const size = file.size();
     this.#headerBytes = this.#read(0, Math.min(HEADER_SIZE, size));
-    const { header, keying } = decodeHeader(this.#headerBytes, file.path);
+    const { header, keying } = decodeHeader(this.#headerBytes, file.path, format);
     this.header = header;
     if (size < HEADER_SIZE + TRAILER_SIZE) decodeTrailer(Buffer.alloc(TRAILER_SIZE), size, file.path);
     const trailer = this.#read(size - TRAILER_SIZE, TRAILER_SIZE);

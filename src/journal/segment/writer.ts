@@ -12,6 +12,7 @@ import {
   finishFrameHeader,
   finishTrailer,
   FRAME_HEADER_SIZE,
+  SEGMENT_FORMAT,
   TABLE_ENTRY_SIZE,
   TRAILER_SIZE,
   type TableEntry,
@@ -60,7 +61,7 @@ export function writeSegment(
 
 /** The same a record at a time: whoever opened the file syncs and closes it. */
 export class SegmentWriter {
-  readonly #file: OpenFile;
+  readonly #file: Pick<OpenFile, 'write'>;
   readonly #header: Buffer;
   readonly #cipher: SegmentCipher | undefined;
   readonly #compression: number;
@@ -72,9 +73,10 @@ export class SegmentWriter {
   #records = 0;
 
   constructor(
-    file: OpenFile,
+    file: Pick<OpenFile, 'write'>,
     facts: Omit<SegmentHeader, 'encrypted' | 'compressed'>,
     options: SegmentOptions,
+    format = SEGMENT_FORMAT,
   ) {
     this.#file = file;
     this.#compression = options.compression;
@@ -86,6 +88,7 @@ export class SegmentWriter {
       salt === undefined || this.#cipher === undefined
         ? undefined
         : { salt, keyCheck: this.#cipher.keyCheck },
+      format,
     );
     this.#write(this.#header);
   }

@@ -134,6 +134,7 @@ function start(disk: MemoryDisk): DestinationBack {
     groupName: GROUP.name,
     folder: FOLDER,
     paths: PATHS,
+    key: undefined,
     openSegment: (path) => openSegment(disk, path, undefined),
     openSnapshots: (volumes) => openSnapshotStore(disk, LOG, { folder: '/snapshots', volumes }),
     retain: { time: 60_000, size: 2 ** 24 },

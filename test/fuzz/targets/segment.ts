@@ -6,6 +6,7 @@ import {
   encodeHeader,
   encodeTrailer,
   HEADER_SIZE,
+  SEGMENT_FORMAT,
   TABLE_ENTRY_SIZE,
   TRAILER_SIZE,
   TRAILER_TAG_AT,
@@ -71,8 +72,8 @@ function read(bytes: Buffer, key: Buffer | undefined): void {
 
 /** What is accepted is what the encoder makes of it: no second form of the same segment. */
 function checkCanonical({ header, totals }: SegmentReader, bytes: Buffer): void {
-  const { keying } = decodeHeader(bytes.subarray(0, HEADER_SIZE), PATH);
-  const encoded = encodeHeader(header, header.encrypted ? keying : undefined);
+  const { keying } = decodeHeader(bytes.subarray(0, HEADER_SIZE), PATH, SEGMENT_FORMAT);
+  const encoded = encodeHeader(header, header.encrypted ? keying : undefined, SEGMENT_FORMAT);
   // All but the version, of which two are read, and the checksum over it.
   assert.ok([1, 2].includes(bytes.readUInt16BE(8)));
   assert.ok(encoded.subarray(10, 252).equals(bytes.subarray(10, 252)), 'another header');

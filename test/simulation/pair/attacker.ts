@@ -4,7 +4,7 @@ import type { DestinationStatus } from '../../../src/journal/status.ts';
 import { lsn, type VolumeIndex } from '../../../src/journal/ids.ts';
 import { sealedName } from '../../../src/journal/names.ts';
 import { encodeRecord, RecordKind } from '../../../src/journal/record.ts';
-import { decodeHeader, HEADER_SIZE } from '../../../src/journal/segment/format.ts';
+import { decodeHeader, HEADER_SIZE, SEGMENT_FORMAT } from '../../../src/journal/segment/format.ts';
 import { writeSegment, type SegmentOptions } from '../../../src/journal/segment/writer.ts';
 import type { Files, OpenFile } from '../../../src/platform/files.ts';
 import type { Dice } from '../platform/dice.ts';
@@ -80,7 +80,7 @@ export class Attacker {
     const old = this.#server.oldFiles;
     if (old.length === 0) return;
     const { name, bytes } = this.#dice.pick(old.slice(-2));
-    const { header } = decodeHeader(bytes.subarray(0, HEADER_SIZE), name);
+    const { header } = decodeHeader(bytes.subarray(0, HEADER_SIZE), name, SEGMENT_FORMAT);
     const first = lsn(header.last + 1);
     const last = lsn(header.last + this.#dice.between(1, 20));
     const volume = 0 as VolumeIndex;

@@ -1,0 +1,33 @@
+/** What an init-begin record says: JSON, `seed` the id of the seed that brings what the volumes held before it, if one does. */
+import { z } from 'zod';
+import { OperatorError } from '../platform/errors.ts';
+import { whyInvalid } from '../platform/invalid.ts';
+import type { JournalRecord } from './record.ts';
+
+export interface InitBeginPayload {
+  /** 32 hexadecimal digits. */
+  readonly seed?: string;
+}
+
+const schema = z.strictObject({
+  seed: z
+    .string()
+    .regex(/^[0-9a-f]{32}$/)
+    .exactOptional(),
+});
+
+/** @throws OperatorError `INIT_BEGIN_INVALID` */
+export function parseInitBegin({ payload, lsn }: Pick<JournalRecord, 'payload' | 'lsn'>): InitBeginPayload {
+  try {
+    return schema.parse(JSON.parse(payload.toString('utf8')));
+  } catch (cause) {
+    throw new OperatorError(
+      'INIT_BEGIN_INVALID',
+      `record ${lsn} begins a copy in a way that is not known: ${whyInvalid(cause)}`,
+      {
+        remedy: 'run the same version of blockferry on both sides',
+        cause,
+      },
+    );
+  }
+}
