@@ -30,6 +30,7 @@ import { setAside } from './set-aside.ts';
 import type { OpenSnapshots, SnapshotFacts } from './snapshots.ts';
 import {
   readDestinationState,
+  withMarker,
   writeDestinationState,
   type DestinationState,
   type PendingMarker,
@@ -267,9 +268,7 @@ export class DestinationBack {
    */
   async importSeed(folder: string): Promise<DestinationFacts> {
     const { seed } = this.#state;
-    if (seed?.state === 'given-up') {
-      throw seedGivenUp();
-    }
+    if (seed?.state === 'given-up') throw seedGivenUp();
     this.#seeds.check(folder, seed?.id);
     this.#seedJob?.end();
     this.#seedJob = new SeedJob(this.#seeds, folder);
@@ -336,17 +335,9 @@ export class DestinationBack {
     id: string,
     change: (marker: PendingMarker) => PendingMarker | undefined,
   ): PendingMarker | undefined {
-    const { pending, background } = this.#state;
     const find = (): PendingMarker | undefined =>
       [this.#state.pending, ...this.#state.background].find((marker) => marker?.id === id);
-    if (find() === undefined) return undefined;
-    const changed = (marker: PendingMarker): PendingMarker | undefined =>
-      marker.id === id ? change(marker) : marker;
-    this.#move({
-      ...this.#state,
-      pending: pending && changed(pending),
-      background: background.flatMap((marker) => changed(marker) ?? []),
-    });
+    if (find() !== undefined) this.#move(withMarker(this.#state, id, change));
     return find();
   }
 

@@ -85,6 +85,18 @@ export const DESTINATION_START: DestinationState = {
   seed: undefined,
 };
 
+/** The marker changed wherever it stands; undefined: it is done with. */
+export function withMarker(
+  state: DestinationState,
+  id: string,
+  change: (marker: PendingMarker) => PendingMarker | undefined,
+): DestinationState {
+  const changed = (marker: PendingMarker): PendingMarker | undefined =>
+    marker.id === id ? change(marker) : marker;
+  const background = state.background.flatMap((marker) => changed(marker) ?? []);
+  return { ...state, pending: state.pending && changed(state.pending), background };
+}
+
 const FILE = 'destination-state.json';
 const count = z.number().int().nonnegative();
 const lsnSchema = count.transform((value) => value as Lsn);
