@@ -3,16 +3,7 @@
  * from four connections at once, five snapshot markers under load; then volumes and snapshots are compared, and the
  * daemons' peak memory is told. `--writes N`, `--size MIB` (of each volume) for a shorter run.
  */
-import {
-  closeSync,
-  mkdirSync,
-  mkdtempSync,
-  openSync,
-  readFileSync,
-  readSync,
-  rmSync,
-  symlinkSync,
-} from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -21,6 +12,8 @@ import { openSnapshotStore } from '../src/recovery/open-store.ts';
 import { FtpServer } from '../test/servers/ftp-server.ts';
 import { pause, SitePair } from '../test/support/site-pair.ts';
 import { LoggedHost } from '../test/support/logged-load.ts';
+import { silentLog } from '../test/support/silent-log.ts';
+import { conclude, sameFiles, verdict } from './verdicts.ts';
 
 const MIB = 1024 * 1024;
 const { values } = parseArgs({
@@ -32,13 +25,6 @@ const MARKERS = 5;
 const CONNECTIONS = 4;
 
 const folder = mkdtempSync(join(tmpdir(), 'blockferry-soak-'));
-const nothing = (): void => undefined;
-const silent = { debug: nothing, info: nothing, warn: nothing, error: nothing };
-const failures: string[] = [];
-const verdict = (good: boolean, line: string): void => {
-  if (!good) failures.push(line);
-  process.stdout.write(`${good ? 'ok    ' : 'FAILED'} ${line}\n`);
-};
 
 const server = await FtpServer.start('vsftpd', { tls: 'none' });
 // The server's folder is the destination's group folder.
@@ -104,8 +90,7 @@ try {
   await server.stop();
   rmSync(folder, { recursive: true, force: true });
 }
-process.stdout.write(failures.length === 0 ? 'all as it must be\n' : `${failures.length} failed\n`);
-process.exitCode = failures.length === 0 ? 0 : 1;
+conclude();
 
 function seconds(since: number): string {
   return ((performance.now() - since) / 1000).toFixed(1);
@@ -116,7 +101,7 @@ function compareSnapshots(
   hosts: readonly { volume: string; host: LoggedHost }[],
 ): void {
   const volumes = ['a', 'b'].map((name) => ({ name, path: pair.volume('destination', name), size }));
-  const store = openSnapshotStore(nodeFiles, silent, {
+  const store = openSnapshotStore(nodeFiles, silentLog, {
     folder: join(pair.groupFolder('destination'), 'snapshots'),
     volumes,
   });
@@ -138,18 +123,4 @@ function compareSnapshots(
     );
   }
   store.close();
-}
-
-function sameFiles(a: string, b: string): boolean {
-  const files = [openSync(a, 'r'), openSync(b, 'r')] as const;
-  const buffers = [Buffer.alloc(MIB), Buffer.alloc(MIB)] as const;
-  try {
-    for (let at = 0; ; at += MIB) {
-      const counts = files.map((fd, i) => readSync(fd, buffers[i] ?? Buffer.alloc(0), 0, MIB, at));
-      if (counts[0] !== counts[1] || !buffers[0].equals(buffers[1])) return false;
-      if ((counts[0] ?? 0) < MIB) return true;
-    }
-  } finally {
-    files.forEach(closeSync);
-  }
 }

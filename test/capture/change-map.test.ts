@@ -293,4 +293,20 @@ describe('what the change map learns of the journal', () => {
     ]);
     assert.equal(map.marked, 3 * REGION + 512);
   });
+
+  it('is of a copy as of a point what was not marked since, and nothing where the point is not known any more', () => {
+    const { tracker, left } = start();
+    const flags = RecordFlag.fromVolume | RecordFlag.fromPoint;
+    const piece = (region: number): ReturnType<typeof record> =>
+      record(RecordKind.write, { offset: region * REGION, length: REGION, flags });
+    tracker.shipped([piece(0)]);
+    assert.equal(left(), 0);
+    tracker.beginPoint();
+    tracker.leftOut([record(RecordKind.write, { offset: REGION, length: 512 })]);
+    tracker.shipped([piece(0), piece(1), piece(2)]);
+    assert.equal(left(), 2);
+    tracker.endPoint();
+    tracker.shipped([piece(1)]);
+    assert.equal(left(), 2);
+  });
 });

@@ -6,10 +6,11 @@ import {
   decodeRecord,
   encodeRecord,
   encodeRecordInPlace,
+  RecordFlag,
   RecordKind,
   type JournalRecord,
 } from '../../src/journal/record.ts';
-import { planSeal, SEAL_START } from '../../src/journal/seal.ts';
+import { isShippedWhole, planSeal, SEAL_START } from '../../src/journal/seal.ts';
 
 const SEED = 99;
 const SIZE = 512 * 1024;
@@ -168,5 +169,51 @@ describe('sealing', () => {
       segment?.records.map((bytes) => Number(decodeRecord(bytes, 0, SEED)?.lsn)),
       [2, 3, 5],
     );
+  });
+
+  it('ships of a copy as of a point that alone, until the next copy begins (I3)', () => {
+    const control = (kind: RecordKind, at: number, payload: object): JournalRecord =>
+      record(kind, at, 0, 0, Buffer.from(JSON.stringify(payload)));
+    const write = (at: number, flags: number): JournalRecord => {
+      const header = { kind: RecordKind.write, flags, volume: 0 as VolumeIndex, lsn: lsn(at), offset: 0 };
+      return decodeRecord(encodeRecord(header, Buffer.alloc(SECTOR, at), SEED), 0, SEED)!;
+    };
+    const copied = RecordFlag.fromVolume | RecordFlag.fromPoint;
+    const point = { lsn: lsn(1), time: 1234 };
+    const options = { ship: true, dropOverwritten: false };
+    const raw = (records: JournalRecord[]): LoadedRaw => ({ ...rawOf([], records[0]!.lsn), records });
+    const lsns = (records: readonly JournalRecord[]): number[] => records.map((item) => item.lsn);
+    const first = planSeal(
+      raw([
+        control(RecordKind.initBegin, 1, { point }),
+        write(2, 0),
+        write(3, copied),
+        control(RecordKind.initEnd, 4, {}),
+      ]),
+      SEAL_START,
+      options,
+    );
+    assert.deepEqual([lsns(first.shipped), lsns(first.leftOut)], [[1, 3, 4], [2]]);
+    assert.equal(first.segment!.lastTime, point.time, 'a destination is as of then');
+    assert.equal(isShippedWhole(first.position), false);
+    const behind = planSeal(
+      raw([
+        write(5, 0),
+        control(RecordKind.verify, 6, {}),
+        control(RecordKind.initBegin, 7, {}),
+        write(8, 0),
+        write(9, copied),
+      ]),
+      first.position,
+      options,
+    );
+    assert.deepEqual(
+      [lsns(behind.shipped), lsns(behind.leftOut)],
+      [
+        [7, 8],
+        [5, 6, 9],
+      ],
+    );
+    assert.equal(isShippedWhole(behind.position), true);
   });
 });
