@@ -92,6 +92,18 @@ links:
     assert.deepEqual(reloadable.reload().changed, ['groups.oracle.destinations.bern.weight']);
   });
 
+  it('changes the interval of a source that has one; to have one, or none any more, needs a restart', () => {
+    const file = write(withGroup(`${group}replication: { every: 1 h }\n`, LINKS));
+    assert.match(refused().message, /groups\.oracle\.replication/);
+    const loaded = loadConfig(file);
+    assert.ok('config' in loaded);
+    reloadable = new ReloadableConfig(loaded, () => loadConfig(file));
+    write(withGroup(`${group}replication: { every: 10 min }\n`, LINKS));
+    assert.deepEqual(reloadable.reload().changed, ['groups.oracle.replication.every']);
+    write(withGroup(group, LINKS));
+    assert.match(refused().message, /groups\.oracle\.replication/);
+  });
+
   it('refuses a quota that is too small for the segments', () => {
     write(withGroup(group.replace('1 GiB', '16 MiB'), LINKS));
     const { code, message } = refused();
