@@ -1,3 +1,4 @@
+import { recoveryPointsSchema, type RecoveryPoints } from '../api/contract/points.ts';
 import { snapshotDeletedSchema, snapshotListSchema, type SnapshotEntry } from '../api/contract/snapshots.ts';
 import { ask } from './client.ts';
 import { CommandError } from './command-error.ts';
@@ -21,11 +22,17 @@ export async function deleteSnapshot(options: SnapshotDeleteOptions): Promise<Ex
   const path = `/groups/${encodeURIComponent(group)}/snapshots`;
   const { snapshots } = await ask(state, { method: 'GET', path, answer: snapshotListSchema });
   const found = findSnapshot(snapshots, options.snapshot, group);
+  const points = await ask(state, {
+    method: 'GET',
+    path: `/groups/${encodeURIComponent(group)}/points`,
+    answer: recoveryPointsSchema,
+  });
   const loss = [
     `The state of group ${group} at ${describe(found)} will be gone from this side.`,
     snapshots.length === 1
       ? 'It is the only recovery point here.'
       : `${snapshots.length - 1} other recovery points stay.`,
+    ...windowLoss(found, points),
   ];
   if (!dryRun) {
     if (!options.yes) await confirm(loss);
@@ -35,6 +42,16 @@ export async function deleteSnapshot(options: SnapshotDeleteOptions): Promise<Ex
   else if (dryRun) print([...loss, 'Nothing was changed.']);
   else print([`Deleted: ${describe(found)}. Its room comes back in the background.`]);
   return ExitCode.ok;
+}
+
+/** The points in time that lead on from it alone. */
+function windowLoss({ lsn }: SnapshotEntry, { snapshots, windows }: RecoveryPoints): string[] {
+  const first = windows.find(({ from }) => from.lsn === lsn);
+  if (first === undefined || windows.some(({ to }) => to.lsn === lsn)) return [];
+  let end = first.to;
+  for (const { from, to } of windows) if (from.lsn === end.lsn) end = to;
+  const next = snapshots.find((snapshot) => snapshot.lsn > lsn && snapshot.lsn <= end.lsn) ?? end;
+  return [`The points in time from there to LSN ${next.lsn} (${timeText(next.time)}) will be gone with it.`];
 }
 
 /** @throws CommandError `SNAPSHOT_NOT_FOUND`, `SNAPSHOT_AMBIGUOUS` */

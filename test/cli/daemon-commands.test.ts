@@ -92,7 +92,7 @@ describe('blockferry marker, initialize and snapshot', () => {
     assert.equal(dry.exitCode, 0);
     assert.match(
       dry.out,
-      /^The state of group mail at snapshot before-upgrade \(LSN 8000.*\n1 other.*\nNothing was/,
+      /^The state of group mail at snapshot before-upgrade \(LSN 8000.*\n1 other.*\nThe points in time from there to LSN 9000 .*\nNothing was/,
     );
     assert.deepEqual(site.daemon.deleted, []);
     assert.match(
