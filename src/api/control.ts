@@ -4,6 +4,12 @@ import type { PlacedMarker } from './contract/markers.ts';
 import type { MountEntry, MountRequest, Unmounted } from './contract/mounts.ts';
 import type { RecoveryPoints } from './contract/points.ts';
 import type { RetentionReport, SnapshotEntry } from './contract/snapshots.ts';
+import type {
+  SeedExportRequest,
+  SeedExportStatus,
+  SeedImportRequest,
+  SeedImportStatus,
+} from './contract/seed.ts';
 import type { StatusReport } from './contract/status.ts';
 import type {
   Accepted,
@@ -26,6 +32,23 @@ export interface DaemonControl {
    * @throws OperatorError `GROUP_UNKNOWN`, `NOT_A_SOURCE`, or why it cannot be noted
    */
   initialize(group: string): Promise<InitializeAnswer>;
+  /**
+   * Writes what a source group's volumes hold to drives: a new seed, or the one under way in another folder. It goes on by
+   * itself; the status says how far it is.
+   * @throws OperatorError `GROUP_UNKNOWN`, `NOT_A_SOURCE`, `SEED_FOLDER`, `SEED_FILE_SIZE`
+   */
+  exportSeed(group: string, request: SeedExportRequest): Promise<SeedExportStatus>;
+  /**
+   * Imports what a folder has of a seed at a destination, once its stream has reached the seed's beginning.
+   * @throws OperatorError `GROUP_UNKNOWN`, `NOT_A_DESTINATION`, `SEED_NOT_FOUND`, `SEED_MANIFEST_INVALID`, `SEED_GIVEN_UP`
+   */
+  importSeed(group: string, request: SeedImportRequest): Promise<SeedImportStatus>;
+  /**
+   * At a source, everything goes over the link instead; at a destination, the volumes go on without the seed, and are not
+   * consistent before another full copy. Durable when this resolves.
+   * @throws OperatorError `GROUP_UNKNOWN`, `SEED_NONE`, `SEED_NOT_AWAITED`
+   */
+  cancelSeed(group: string): Promise<void>;
   /**
    * Reads the configuration again and takes over what can be changed while it runs; answers which settings those are.
    * @throws OperatorError `CONFIG_INVALID`, `RESTART_NEEDED`: nothing was changed

@@ -16,6 +16,7 @@ import { removeEndpointFile, writeEndpointFile } from './endpoint-file.ts';
 import { listen } from './listen.ts';
 import { answerTo, RequestRefused } from './refusals.ts';
 import { addRoutes } from './routes.ts';
+import { addSeedRoutes } from './seed-routes.ts';
 import { addVerificationRoutes } from './verification-routes.ts';
 import { bearerMatches, TOKEN_SIZE } from './token.ts';
 
@@ -41,6 +42,7 @@ export async function startApi({ address, stateFolder, control, log }: ApiOption
   const app = createApp(token, log);
   addRoutes(app, control);
   addVerificationRoutes(app, control);
+  addSeedRoutes(app, control);
   // Not app.listen(): the socket's rights must hold from the first moment.
   await app.ready();
   app.server.maxConnections = CONNECTIONS_MAX;

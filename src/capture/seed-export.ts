@@ -103,6 +103,11 @@ export class SeedExport {
     return this.#state;
   }
 
+  /** Of the file that is being written; undefined: there is none. */
+  get place(): SeedPlace | undefined {
+    return this.#open === undefined ? undefined : this.#place;
+  }
+
   /** Everything is to be carried over, in place of an older seed; durable on return. The caller has marked it. */
   begin(seed: string, fileSize: number): void {
     this.#abandon();

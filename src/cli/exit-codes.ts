@@ -12,6 +12,8 @@ export const ExitCode = {
   declined: 6,
   /** A replica is not what its source is, or not all of it was compared. */
   differs: 7,
+  /** A drive is full, and the next one is wanted. */
+  nextDrive: 8,
 } as const;
 export type ExitCode = (typeof ExitCode)[keyof typeof ExitCode];
 
@@ -26,4 +28,5 @@ Exit codes:
   5   a configuration, a segment or an answer failed a check
   6   the daemon declined: the group cannot do this (now)
   7   a replica differs from its source, or not all of it could be compared
+  8   the drive is full: go on with the next one
   69  this Node is too old`;

@@ -9,6 +9,7 @@ import { EXIT_CODES_HELP, ExitCode } from './exit-codes.ts';
 import { defaultConfigFile } from './paths.ts';
 import { example, machine, name, stateOption, type Finish } from './program-parts.ts';
 import { addRecovery } from './program-recovery.ts';
+import { addSeed } from './program-seed.ts';
 import { printable } from './text.ts';
 
 /** Runs one command and resolves with its exit code; never rejects for what an operator can mend. */
@@ -50,6 +51,7 @@ function createProgram(finish: Finish): Command {
   addVerify(program, finish);
   addMarker(program, finish);
   addInitialize(program, finish);
+  addSeed(program, finish);
   addSnapshot(program, finish);
   addRecovery(program, finish);
   addInspect(program, finish);

@@ -13,6 +13,7 @@ import type {
   WindowStatus,
 } from '../api/contract/status.ts';
 import { limitText } from './limit-text.ts';
+import { seedText } from './seed-text.ts';
 import { bytesText, columns, countText, durationText, type Paint, printable, timeText } from './text.ts';
 import { comparedRows, replicaRows } from './verification-text.ts';
 
@@ -50,6 +51,7 @@ function sourceLines(group: SourceStatus, now: number, paint: Paint): string[] {
         ['journal', journalText(group)],
         ['buffer', bufferText(group.buffer)],
         ...intervalRow(group),
+        ...seedRow(group),
         ...coalescedRow(group),
         ...comparedRows(group.verification, now),
         ['volumes', `${volumesText(group.volumes)}; ${countText(group.hosts, 'host')} connected`],
@@ -90,6 +92,7 @@ function destinationLines(group: DestinationGroupStatus, now: number, paint: Pai
         ['buffer', bufferText(group.buffer)],
         ['volumes', volumesText(group.volumes)],
         ...windowRow(group.window),
+        ...seedRow(group),
         ...group.mounts.map((mount) => ['mount', mountText(mount)]),
         ...replicaRows(group.verification, paint),
       ]),
@@ -105,6 +108,10 @@ function intervalRow({ interval }: SourceStatus): string[][] {
     point === undefined ? 'nothing sent whole' : `newest as of ${timeText(point.time)} (LSN ${point.lsn})`;
   const missed = skipped === 0 ? '' : `; ${skipped} skipped`;
   return [['interval', `${durationText(everySeconds)}, next at ${timeText(nextAt)}; ${newest}${missed}`]];
+}
+
+function seedRow({ seed }: SourceStatus | DestinationGroupStatus): string[][] {
+  return seed === undefined ? [] : [['seed', seedText(seed)]];
 }
 
 function coalescedRow({ coalesced }: SourceStatus): string[][] {

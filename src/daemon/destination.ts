@@ -2,10 +2,13 @@
 import type { DestinationGroupStatus, WindowStatus } from '../api/contract/status.ts';
 import type { MountEntry } from '../api/contract/mounts.ts';
 import type { RecoveryPoints } from '../api/contract/points.ts';
+import type { SeedImportStatus } from '../api/contract/seed.ts';
 import type { SnapshotEntry } from '../api/contract/snapshots.ts';
 import type { DestinationGroupConfig } from '../config/config.ts';
+import type { DestinationFacts } from '../destage/destination-back.ts';
 import { DestinationGroup } from '../destage/destination-group.ts';
 import { windowSnapshotId, type WindowFacts } from '../destage/retained-window.ts';
+import type { SeedJobReport } from '../destage/seed-job.ts';
 import type { SnapshotFacts } from '../destage/snapshots.ts';
 import { aheadTo, type DestinationState } from '../destage/state-file.ts';
 import type { WindowLimits } from '../destage/window-plan.ts';
@@ -144,6 +147,11 @@ function runningDestination(
       return unmounted;
     },
     ...doneAtItsSource(config.name),
+    async importSeed({ folder }) {
+      await group.importSeed(folder);
+      return seedStatusOf(group.report().facts);
+    },
+    cancelSeed: () => group.giveUpSeed(),
     configure({ quota }) {
       settings.quota = quota;
       group.wake();
@@ -201,7 +209,7 @@ function doneAtItsSource(
   group: string,
 ): Pick<
   RunningGroup,
-  'placeMarker' | 'initialize' | 'testLink' | 'verify' | 'verification' | 'acceptSourceChanges'
+  'placeMarker' | 'initialize' | 'exportSeed' | 'testLink' | 'verify' | 'verification' | 'acceptSourceChanges'
 > {
   const refuse = (why: string, remedy: string) => (): Promise<never> => {
     const message = `group ${group} is a destination: ${why}`;
@@ -211,10 +219,30 @@ function doneAtItsSource(
   return {
     placeMarker: refuse('markers are placed at its source', 'place it where the hosts write'),
     initialize: refuse('it gets what its source sends', 'say it where the hosts write'),
+    exportSeed: refuse('a seed is imported here', 'export it where the hosts write'),
     testLink: refuse('it sends nothing', 'test the link where the hosts write'),
     verify: compare,
     verification: compare,
     acceptSourceChanges: compare,
+  };
+}
+
+function seedStatusOf({ state, seed, seedJob }: DestinationFacts): SeedImportStatus {
+  const { id, state: awaited = 'none' as const } = state.seed ?? {};
+  return {
+    state: awaited,
+    ...(id === undefined ? {} : { id }),
+    files: seed?.files ?? 0,
+    ...(seed?.total === undefined ? {} : { total: seed.total }),
+    ...(seedJob === undefined ? {} : { order: orderOf(seedJob) }),
+  };
+}
+
+function orderOf({ folder, state, reading, problem }: SeedJobReport): NonNullable<SeedImportStatus['order']> {
+  return {
+    ...{ folder, state, done: reading?.done ?? 0, bytes: reading?.bytes ?? 0 },
+    ...(reading === undefined ? {} : { file: reading.name }),
+    ...(problem === undefined ? {} : { problem }),
   };
 }
 
@@ -258,6 +286,9 @@ function statusOf(
       return { name, lsn, time, writable, mountedAt };
     }),
     ...(config.retain === undefined ? {} : { window: windowOf(window, config.retain) }),
+    ...(state.seed === undefined && report.facts.seedJob === undefined
+      ? {}
+      : { seed: seedStatusOf(report.facts) }),
     ...replicaOf(state),
     buffer: { folder: config.folder, used: report.used, quota: config.quota, room: report.room },
     waits: report.waits.map(toldWait),

@@ -1,5 +1,6 @@
 /** How a source's writes get over: each of them in order (`SourceMode`), or what changed on an interval (`SourceInterval`). */
 import type { CopyStatus, IntervalStatus, SourceMode as ModeName } from '../api/contract/status.ts';
+import type { SeedState } from '../capture/seed-state.ts';
 import type { CopyPoint } from '../journal/copy-point.ts';
 import type { Lsn } from '../journal/ids.ts';
 import type { MarkerPayload } from '../journal/record.ts';
@@ -10,6 +11,8 @@ export interface SealedState {
   readonly checkpoint: SealPosition;
   /** Bytes. */
   readonly marked: number;
+  /** The seed that the copy rests on: the copy goes on over the link once that is complete. */
+  readonly seed: SeedState | undefined;
 }
 
 export interface ReplicationMode {

@@ -4,6 +4,12 @@ import type { LinkTestReport } from '../api/contract/link-test.ts';
 import type { PlacedMarker } from '../api/contract/markers.ts';
 import type { MountEntry, MountRequest, Unmounted } from '../api/contract/mounts.ts';
 import type { RecoveryPoints } from '../api/contract/points.ts';
+import type {
+  SeedExportRequest,
+  SeedExportStatus,
+  SeedImportRequest,
+  SeedImportStatus,
+} from '../api/contract/seed.ts';
 import type { RetentionReport, SnapshotEntry } from '../api/contract/snapshots.ts';
 import type { DestinationGroupStatus, SourceStatus } from '../api/contract/status.ts';
 import type { Accepted, AcceptRequest, VerificationProgress } from '../api/contract/verification.ts';
@@ -21,6 +27,12 @@ export interface RunningGroup {
   placeMarker(marker: MarkerToPlace): Promise<PlacedMarker>;
   /** @throws OperatorError `NOT_A_SOURCE` */
   initialize(): Promise<InitializeAnswer>;
+  /** @throws OperatorError `NOT_A_SOURCE`, and as `Seeding.export` does */
+  exportSeed(request: SeedExportRequest): Promise<SeedExportStatus>;
+  /** @throws OperatorError `NOT_A_DESTINATION`, and as `DestinationGroup.importSeed` does */
+  importSeed(request: SeedImportRequest): Promise<SeedImportStatus>;
+  /** @throws OperatorError `SEED_NONE`, `SEED_NOT_AWAITED` */
+  cancelSeed(): Promise<void>;
   snapshots(): Promise<readonly SnapshotEntry[]>;
   /** What the group can be brought back to here. */
   points(): Promise<RecoveryPoints>;

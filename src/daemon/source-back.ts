@@ -23,7 +23,7 @@ import { ChangeTracker } from '../capture/change-tracker.ts';
 import type { MediumChange } from '../capture/medium-changes.ts';
 import { MediumWatch, type MediumRange, type MediumReport } from '../capture/medium-watch.ts';
 import { SeedExport, type SeedStep } from '../capture/seed-export.ts';
-import type { SeedState } from '../capture/seed-state.ts';
+import type { SeedPlace, SeedState } from '../capture/seed-state.ts';
 import { RAW_SIZE_MAX } from '../capture/recover.ts';
 import { Merger, type MergeStep } from './merger.ts';
 import { PointSnapshot, type PointBatch, type PointSnapshotOptions } from './point-snapshot.ts';
@@ -75,6 +75,8 @@ export interface SealResult {
 export interface SeedProgress {
   readonly step: SeedStep;
   readonly seed: SeedState | undefined;
+  /** In the file that is being written; undefined: there is none. */
+  readonly place: SeedPlace | undefined;
   /** Bytes of the volumes that the change map has marked. */
   readonly marked: number;
 }
@@ -205,12 +207,12 @@ export class SourceBack {
   }
 
   /** Everything is to be carried over by this seed; durable on return. @throws the file system's errors */
-  async beginSeed(id: string, fileSize: number): Promise<SeedState | undefined> {
+  async beginSeed(id: string, fileSize: number): Promise<Pick<SealResult, 'marked' | 'seed'>> {
     // Without the seed, as after a crash in between, it goes over the link.
-    await this.markAll();
+    const marked = await this.markAll();
     const { seed } = this.#opened;
     seed.begin(id, fileSize);
-    return seed.state;
+    return { marked, seed: seed.state };
   }
 
   /** Goes on with the export, into this folder. @throws as `SeedExport.step` */
@@ -219,7 +221,7 @@ export class SourceBack {
     const { applied, digested } = this.#checkpoint;
     // A region that was marked for what is not in the volumes yet must stay so.
     const step = applied < digested ? 'not-yet' : seed.step(folder);
-    return Promise.resolve({ step, seed: seed.state, marked: map.marked });
+    return Promise.resolve({ step, seed: seed.state, place: seed.place, marked: map.marked });
   }
 
   /** Destages a raw segment into the volumes, syncs them, and moves the checkpoint. @throws OperatorError `VOLUME_OFFLINE` */

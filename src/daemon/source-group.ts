@@ -15,6 +15,7 @@ import { isShippedConsistent, isShippedToEnd } from '../journal/seal.ts';
 import type { SourceCheckpoint } from '../journal/source-files.ts';
 import { describeError, errorCode, OperatorError } from '../platform/errors.ts';
 import type { Log } from '../platform/log.ts';
+import type { VolumeStatus } from '../api/contract/status.ts';
 import type { Platform } from '../platform/platform.ts';
 import type { Remote } from '../platform/node/threads.ts';
 import type { WaitCode } from '../platform/wait-codes.ts';
@@ -30,6 +31,7 @@ import type { OpenedBack, SourceBack } from './source-back.ts';
 import type { ReplicationMode } from './replication-mode.ts';
 import type { SourceHost } from './source-host.ts';
 import { SourceInterval } from './source-interval.ts';
+import { Seeding } from './seeding.ts';
 import { SourceMode, type SourceModeOptions } from './source-mode.ts';
 
 const HOUSEKEEPING = 500;
@@ -58,12 +60,15 @@ export interface SourceGroupOptions extends Omit<SourceModeOptions, 'clock' | 'u
   readonly applied: () => Lsn | undefined;
   /** Milliseconds between the points that are brought over; undefined: every write goes over in order. */
   readonly every: number | undefined;
+  readonly volumes: readonly Pick<VolumeStatus, 'size'>[];
   readonly onSealed: () => void;
   /** The last record that any link has begun to send. Undefined: the backlog is not to be coalesced. */
   readonly begun: () => Lsn | undefined;
 }
 
 export class SourceGroup {
+  /** What is carried to the destinations on drives; undefined where what changed goes over on an interval. */
+  readonly seeding: Seeding | undefined;
   readonly #platform: Pick<Platform, 'clock' | 'files'>;
   readonly #log: Log;
   readonly #host: Remote<SourceHost>;
@@ -85,7 +90,7 @@ export class SourceGroup {
   #timer: { cancel(): void } | undefined;
 
   constructor(
-    platform: Pick<Platform, 'clock' | 'files'>,
+    platform: Pick<Platform, 'clock' | 'files' | 'random'>,
     log: Log,
     threads: { readonly host: Remote<SourceHost>; readonly back: Remote<SourceBack> },
     opened: OpenedBack,
@@ -109,6 +114,9 @@ export class SourceGroup {
       every === undefined
         ? new SourceMode(log, this.waits, threads, opened, { ...of, free })
         : new SourceInterval(log, this.waits, threads, opened, { ...of, every });
+    const { back } = threads;
+    if (this.#mode instanceof SourceMode)
+      this.seeding = new Seeding({ ...platform, ...options, log, waits: this.waits, back, mode: this.#mode });
     const { clock, files } = platform;
     const { quota, begun, segmentBytesMax } = options;
     this.#coalescing = new Coalescing({
@@ -273,6 +281,7 @@ export class SourceGroup {
    */
   async stop(): Promise<void> {
     try {
+      await this.seeding?.stop();
       await this.#host.drain();
       await this.#drain();
     } finally {

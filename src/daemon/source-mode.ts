@@ -6,6 +6,7 @@
  * after a restart, and after the buffer was full half way. What is in step is told by the back thread's durable state alone.
  */
 import type { CopyStatus } from '../api/contract/status.ts';
+import type { SeedState } from '../capture/seed-state.ts';
 import type { Lsn } from '../journal/ids.ts';
 import { LSN_NONE } from '../journal/ids.ts';
 import type { MarkerPayload } from '../journal/record.ts';
@@ -50,7 +51,7 @@ export class SourceMode implements ReplicationMode {
   readonly #log: Log;
   readonly #waits: Waits;
   readonly #host: Remote<SourceHost>;
-  readonly #back: Pick<Remote<SourceBack>, 'marked' | 'markAll'>;
+  readonly #back: Pick<Remote<SourceBack>, 'marked' | 'markAll' | 'beginSeed'>;
   readonly #options: SourceModeOptions;
   #sealed: SealedState;
   /** Bytes of raw segments that were sealed since the start. */
@@ -63,6 +64,8 @@ export class SourceMode implements ReplicationMode {
   #state: BufferState = 'open';
   /** In the newest wait's sentence. */
   #toldQuota = 0;
+  /** The seed whose init-begin record was put into the journal though nothing is shipped. */
+  #placed: string | undefined;
   #last = Promise.resolve();
 
   constructor(
@@ -137,11 +140,31 @@ export class SourceMode implements ReplicationMode {
   initialize(): Promise<void> {
     return this.#serially(async () => {
       const marked = await this.#back.markAll();
-      this.#sealed = { ...this.#sealed, marked };
+      this.#sealed = { ...this.#sealed, marked, seed: undefined };
       this.#log.info('all that the volumes hold is to be brought over again');
       await this.#callOff();
       this.#governSoon();
     });
+  }
+
+  get seed(): SeedState | undefined {
+    return this.#sealed.seed;
+  }
+
+  /** Everything is carried over by this seed, again; durable on return. @throws the file system's errors */
+  beginSeed(id: string, fileSize: number): Promise<void> {
+    return this.#serially(async () => {
+      this.#sealed = { ...this.#sealed, ...(await this.#back.beginSeed(id, fileSize)) };
+      this.#log.info('all that the volumes hold is to be carried over by a seed', { seed: id });
+      await this.#callOff();
+      this.#governSoon();
+    });
+  }
+
+  /** The seed is as far as this. */
+  seeded(seed: SeedState, marked: number): void {
+    this.#sealed = { ...this.#sealed, seed, marked };
+    if (seed.complete) this.#governSoon();
   }
 
   diskFull(sentence: string): Promise<void> {
@@ -188,7 +211,8 @@ export class SourceMode implements ReplicationMode {
     const held = `the buffer holds ${used} of ${quota} bytes`;
     if (decision === this.#state) {
       if (decision === 'open') await this.#moveCopy();
-      else if (quota !== this.#toldQuota) this.#tell(held);
+      else this.#placeSeed();
+      if (decision !== 'open' && quota !== this.#toldQuota) this.#tell(held);
     } else if (decision === 'refusing') {
       await this.#host.refuse({ code: 'ENOSPC', message: refusedText(held) });
       this.#state = decision;
@@ -245,13 +269,27 @@ export class SourceMode implements ReplicationMode {
     }
     if (this.#copy.kind === 'none' && !this.#isInStep()) this.#copy = { kind: 'due', after: this.#closed };
     if (this.#copy.kind === 'due' && digested >= this.#copy.after) this.#begin();
-    if (copy.kind === 'begun' && digested >= copy.at) {
+    const isSeeding = this.#sealed.seed?.complete === false;
+    if (copy.kind === 'begun' && digested >= copy.at && !isSeeding) {
       this.#total = this.#sealed.marked;
       this.#log.info('copy begins', { bytes: this.#total });
       const marked = await this.#back.marked();
       this.#copy = { kind: 'running' };
       await this.#host.copy(marked);
     }
+  }
+
+  /**
+   * A seed is read behind a record that names it. While nothing is shipped that record is left out like others, and the next
+   * copy's, which names it too, is where the destinations take the seed in: what is written in between is marked.
+   */
+  #placeSeed(): void {
+    const { seed } = this.#sealed;
+    if (seed === undefined || seed.begun !== undefined || this.#placed === seed.seed) return;
+    this.#placed = seed.seed;
+    this.#host
+      .beginCopy(seed.seed)
+      .catch((error: unknown) => this.#log.warn(`the seed could not begin: ${describeError(error)}`));
   }
 
   /** Not waited for: it may need room in the journal, which comes of sealing, and sealing waits for this. */
@@ -266,7 +304,7 @@ export class SourceMode implements ReplicationMode {
       if (this.#copy === beginning) this.#copy = copy;
       this.#governSoon();
     };
-    this.#host.beginCopy().then(
+    this.#host.beginCopy(this.#sealed.seed?.seed).then(
       (at) => next(at === undefined ? { kind: 'none' } : { kind: 'begun', at }),
       (error: unknown) => {
         this.#log.warn(`the copy could not begin: ${describeError(error)}`);

@@ -2,6 +2,7 @@
 import type { MarkerToPlace } from '../api/control.ts';
 import type { InitializeAnswer } from '../api/contract/initialize.ts';
 import type { LinkTestReport } from '../api/contract/link-test.ts';
+import type { SeedExportRequest, SeedExportStatus } from '../api/contract/seed.ts';
 import type { CopyStatus, SourceStatus } from '../api/contract/status.ts';
 import type { Accepted, AcceptRequest, VerificationProgress } from '../api/contract/verification.ts';
 import { RAW_MARGIN } from '../capture/journal-writer.ts';
@@ -19,6 +20,7 @@ import type { RunningGroup } from './running-group.ts';
 import type { SourceBack } from './source-back.ts';
 import { begunByAny, reachedByAll, SourceGroup } from './source-group.ts';
 import type { SourceHost, SourceHostOptions } from './source-host.ts';
+import { openWithoutSeed, seedingOf, seedOf } from './seeding.ts';
 import { toldWait } from './told-wait.ts';
 import { patrolEvents, SourceComparing } from './source-comparing.ts';
 import { newIdentity, verifyNeedsEveryWrite } from './source-facts.ts';
@@ -91,7 +93,8 @@ class Source extends WithoutSnapshots implements RunningGroup {
     const { folder, whenFull, segment, coalesce } = this.#config;
     writeGroupFile(this.#world.platform.files, folder, this.#identity);
     const back = this.#startBack();
-    const opened = await back.open();
+    const isOnInterval = this.#config.replicateEvery !== undefined;
+    const opened = await (isOnInterval ? openWithoutSeed(back) : back.open());
     if (opened.unreadable > 0)
       this.#log.warn('a part of the change map was damaged: all that it stood for is brought over again', {
         blocks: opened.unreadable,
@@ -120,6 +123,7 @@ class Source extends WithoutSnapshots implements RunningGroup {
       received: () => reachedByAll(this.#streams.map(({ received }) => received)),
       applied: () => reachedByAll(this.#streams.map(({ answer }) => answer?.applied ?? LSN_NONE)),
       onSealed: () => this.wake(),
+      volumes: this.#volumes,
       begun: () => (coalesce ? begunByAny(this.#streams.map(({ begun }) => begun)) : undefined),
     }));
     this.#streams = this.#config.destinations.map((link) => this.#stream(link));
@@ -156,6 +160,12 @@ class Source extends WithoutSnapshots implements RunningGroup {
     await this.#running.initialize();
     return { bytes: this.#bytes };
   }
+
+  exportSeed(request: SeedExportRequest): Promise<SeedExportStatus> {
+    return seedingOf(this.#running.seeding, this.name).export(request);
+  }
+
+  cancelSeed = (): Promise<void> => seedingOf(this.#running.seeding, this.name).cancel();
 
   async testLink(destination: string): Promise<LinkTestReport> {
     const stream = this.#streams.find(({ name }) => name === destination);
@@ -219,6 +229,7 @@ class Source extends WithoutSnapshots implements RunningGroup {
       },
       ...this.#copyStatus(group),
       ...(group.interval === undefined ? {} : { interval: group.interval }),
+      ...seedOf(group.seeding),
       ...(group.coalesced.segments === 0 ? {} : { coalesced: group.coalesced }),
       ...verificationOf(this.#comparing?.verifying.report()),
       hosts: host?.connections ?? 0,

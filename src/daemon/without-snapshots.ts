@@ -31,6 +31,14 @@ export abstract class WithoutSnapshots {
   unmount(): Promise<never> {
     return Promise.reject(noSnapshotsHere(this.name));
   }
+
+  importSeed(): Promise<never> {
+    return Promise.reject(
+      new OperatorError('NOT_A_DESTINATION', `group ${this.name} is a source: it is what a seed is made of`, {
+        remedy: 'import it at a destination',
+      }),
+    );
+  }
 }
 
 function noSnapshotsHere(group: string): OperatorError {

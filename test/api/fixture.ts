@@ -11,6 +11,12 @@ import type { PlacedMarker } from '../../src/api/contract/markers.ts';
 import type { MountEntry, MountRequest, Unmounted } from '../../src/api/contract/mounts.ts';
 import type { RecoveryPoints } from '../../src/api/contract/points.ts';
 import type { RetentionReport, SnapshotEntry } from '../../src/api/contract/snapshots.ts';
+import type {
+  SeedExportRequest,
+  SeedExportStatus,
+  SeedImportRequest,
+  SeedImportStatus,
+} from '../../src/api/contract/seed.ts';
 import type { StatusReport } from '../../src/api/contract/status.ts';
 import type {
   Accepted,
@@ -154,6 +160,24 @@ export class PretendedDaemon implements DaemonControl {
     if (this.failure !== undefined) return Promise.reject(this.failure);
     this.initialized.push(group);
     return Promise.resolve({ bytes: volumes.reduce((sum, { size }) => sum + size, 0) });
+  }
+
+  exportSeed(group: string, { folder }: SeedExportRequest): Promise<SeedExportStatus> {
+    this.#find(group);
+    if (this.failure !== undefined) return Promise.reject(this.failure);
+    const done = { files: 0, bytes: 0, doneBytes: 0, totalBytes: 512 };
+    return Promise.resolve({ id: MARKER_ID, state: 'beginning', folder, ...done });
+  }
+
+  importSeed(group: string, { folder }: SeedImportRequest): Promise<SeedImportStatus> {
+    this.#find(group);
+    const order = { folder, state: 'waiting' as const, done: 0, bytes: 0 };
+    return Promise.resolve({ state: 'none', files: 0, order });
+  }
+
+  cancelSeed(group: string): Promise<void> {
+    this.#find(group);
+    return Promise.resolve();
   }
 
   async retention(group: string): Promise<RetentionReport> {

@@ -126,7 +126,7 @@ export class SourceSite {
         void this.lines.push({ level, message, ...(fields === undefined ? {} : { fields }) });
     const log = { debug: line('debug'), info: line('info'), warn: line('warn'), error: line('error') };
     const { clock, files, host, back } = this;
-    return new SourceGroup({ clock, files }, log, { host, back }, opened, {
+    return new SourceGroup({ clock, files, random: seededRandom('seeds') }, log, { host, back }, opened, {
       group: BACK.group,
       folder: FOLDER,
       quota: () => 1024 * 1024 * 1024,
@@ -135,6 +135,7 @@ export class SourceSite {
       received: () => this.received,
       applied: () => this.received,
       every: undefined,
+      volumes: VOLUMES,
       onSealed: () => undefined,
       begun: () => undefined,
       ...options,

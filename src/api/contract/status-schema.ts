@@ -1,5 +1,6 @@
 /** Parses what `GET /status` answers. Fields that a newer daemon adds are passed over. */
 import { z } from 'zod';
+import { seedExportStatusSchema, seedImportStatusSchema } from './seed.ts';
 import type { StatusReport } from './status.ts';
 import { sourceChangeSchema, verificationPassSchema } from './verification.ts';
 
@@ -91,6 +92,7 @@ const sourceSchema = z.object({
       point: z.object({ lsn: amount, time }).exactOptional(),
     })
     .exactOptional(),
+  seed: seedExportStatusSchema.exactOptional(),
   verification: verificationSchema.exactOptional(),
   hosts: amount,
   waits: z.array(waitSchema),
@@ -121,6 +123,7 @@ const destinationSchema = z.object({
       time: amount,
     })
     .exactOptional(),
+  seed: seedImportStatusSchema.exactOptional(),
   verification: replicaSchema.exactOptional(),
   buffer: bufferSchema,
   waits: z.array(waitSchema),

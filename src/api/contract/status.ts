@@ -1,6 +1,8 @@
 /** What `GET /status` answers and `blockferry status` shows. Times are milliseconds since 1970, sizes bytes. */
 import type { SourceChange, VerificationPass } from './verification.ts';
 
+import type { SeedExportStatus, SeedImportStatus } from './seed.ts';
+
 export interface StatusReport {
   readonly version: string;
   readonly startedAt: number;
@@ -71,6 +73,8 @@ export interface SourceStatus {
   readonly copy?: CopyStatus;
   /** Undefined where every write goes over in order. */
   readonly interval?: IntervalStatus;
+  /** Undefined where there is none. */
+  readonly seed?: SeedExportStatus;
   /** Undefined while nothing of the backlog was merged since the daemon started. */
   readonly coalesced?: CoalescedStatus;
   /** Undefined where volumes are never compared with the destinations'. */
@@ -214,6 +218,8 @@ export interface DestinationGroupStatus {
   readonly mounts: readonly MountStatus[];
   /** Undefined: nothing is kept. */
   readonly window?: WindowStatus;
+  /** Undefined where its source has named none and nobody has ordered one. */
+  readonly seed?: SeedImportStatus;
   /** Undefined before its source had anything compared. */
   readonly verification?: ReplicaVerification;
   readonly buffer: BufferStatus;

@@ -126,6 +126,20 @@ function control(): DaemonControl {
       assert.match(destination, NAME_PATTERN);
       return Promise.resolve({ server: 'ftp://here', steps: [] });
     },
+    exportSeed(group, { folder }) {
+      assert.match(group, NAME_PATTERN);
+      const done = { files: 0, bytes: 0, doneBytes: 0, totalBytes: 512 };
+      return Promise.resolve({ id: GROUP.id, state: 'beginning', folder, ...done });
+    },
+    importSeed(group, { folder }) {
+      assert.match(group, NAME_PATTERN);
+      assert.equal(typeof folder, 'string');
+      return Promise.resolve({ state: 'none', files: 0 });
+    },
+    cancelSeed(group) {
+      assert.match(group, NAME_PATTERN);
+      return Promise.resolve();
+    },
     initialize(group) {
       assert.match(group, NAME_PATTERN);
       return Promise.resolve({ bytes: 512 });
