@@ -1,6 +1,5 @@
 /** The commands of a seed. */
-import { InvalidArgumentError, type Command } from 'commander';
-import { parseSize } from '../config/units.ts';
+import type { Command } from 'commander';
 import { example, name, stateOption, type Finish } from './program-parts.ts';
 
 interface Common {
@@ -17,12 +16,12 @@ export function addSeed(program: Command, finish: Finish): void {
     .description('at the source: write it to a drive, or go on with it on another one')
     .argument('<group>', 'a group that this daemon is the source of', name)
     .argument('<folder>', 'on the drive')
-    .option('--file-size <size>', 'of one file at most', size, undefined)
+    .option('--file-size <size>', 'of one file at most, such as 8 GiB')
     .option('--yes', 'do not ask before a new one', false)
     .addOption(stateOption())
     .option('--json', 'as one line of JSON', false)
     .addHelpText('after', example('blockferry seed export oracle /mnt/usb'))
-    .action(async (group: string, folder: string, options: Common & { fileSize?: number; yes: boolean }) => {
+    .action(async (group: string, folder: string, options: Common & { fileSize?: string; yes: boolean }) => {
       const { exportSeed } = await import('./seed.ts');
       finish(await exportSeed({ ...options, group, folder, fileSize: options.fileSize }));
     });
@@ -61,10 +60,4 @@ export function addSeed(program: Command, finish: Finish): void {
       const { cancelSeed } = await import('./seed.ts');
       finish(await cancelSeed({ ...options, group }));
     });
-}
-
-function size(text: string): number {
-  const parsed = parseSize(text);
-  if ('value' in parsed) return parsed.value;
-  throw new InvalidArgumentError(`It ${parsed.message}: ${parsed.fix}.`);
 }

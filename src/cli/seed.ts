@@ -30,8 +30,7 @@ export interface SeedOptions {
 
 export interface SeedExportOptions extends SeedOptions {
   readonly folder: string;
-  /** Bytes. */
-  readonly fileSize: number | undefined;
+  readonly fileSize: string | undefined;
   readonly yes: boolean;
 }
 

@@ -4,6 +4,7 @@
  */
 import { SEED_DRIVE_FULL, type SeedExportRequest, type SeedExportStatus } from '../api/contract/seed.ts';
 import type { SeedPlace, SeedState } from '../capture/seed-state.ts';
+import { formatSize, parseSize } from '../config/units.ts';
 import { SEED_FILE_SIZE_MAX, SEED_FILE_SIZE_MIN } from '../journal/seed/seed-file.ts';
 import { sleep, type Clock } from '../platform/clock.ts';
 import { describeError, errorCode, OperatorError } from '../platform/errors.ts';
@@ -78,7 +79,7 @@ export class Seeding {
    * Goes on with the seed under way, in this folder; where there is none, with a new one, in place of what was to go over the
    * link. @throws OperatorError `SEED_FOLDER`, `SEED_FILE_SIZE`; the file system's errors
    */
-  async export({ folder, fileSize = FILE_SIZE_DEFAULT }: SeedExportRequest): Promise<SeedExportStatus> {
+  async export({ folder, fileSize }: SeedExportRequest): Promise<SeedExportStatus> {
     const { files, mode, random, log } = this.#options;
     if (files.stat(folder)?.kind !== 'directory') {
       throw new OperatorError('SEED_FOLDER', `${folder} is not a folder`, {
@@ -86,12 +87,8 @@ export class Seeding {
       });
     }
     if (mode.seed === undefined || mode.seed.complete) {
-      if (fileSize < SEED_FILE_SIZE_MIN || fileSize > SEED_FILE_SIZE_MAX) {
-        throw new OperatorError('SEED_FILE_SIZE', `a seed file of ${fileSize} bytes is not made`, {
-          remedy: `choose a size from ${SEED_FILE_SIZE_MIN / 1024 ** 2} MiB to ${SEED_FILE_SIZE_MAX / 1024 ** 3} GiB`,
-        });
-      }
-      await mode.beginSeed(random.bytes(16).toString('hex'), fileSize);
+      const size = fileSize === undefined ? FILE_SIZE_DEFAULT : sizeFrom(fileSize);
+      await mode.beginSeed(random.bytes(16).toString('hex'), size);
     }
     log.info('the seed is written', { folder });
     this.#folder = folder;
@@ -210,6 +207,15 @@ export function seedingOf(seeding: Seeding | undefined, group: string): Seeding 
   throw new OperatorError('SEED_INTERVAL', `group ${group} replicates on an interval: it takes no seed`, {
     remedy:
       'have it replicate every write, restart it, and set the interval again once it is in mode journal',
+  });
+}
+
+function sizeFrom(text: string): number {
+  const parsed = parseSize(text);
+  if ('value' in parsed && parsed.value >= SEED_FILE_SIZE_MIN && parsed.value <= SEED_FILE_SIZE_MAX)
+    return parsed.value;
+  throw new OperatorError('SEED_FILE_SIZE', `seed files of ${JSON.stringify(text)} are not made`, {
+    remedy: `say a size from ${formatSize(SEED_FILE_SIZE_MIN)} to ${formatSize(SEED_FILE_SIZE_MAX)}, such as 8 GiB`,
   });
 }
 

@@ -4,10 +4,10 @@ import { z } from 'zod';
 const FOLDER_LENGTH_MAX = 4096;
 const folder = z.string().min(1).max(FOLDER_LENGTH_MAX);
 
-/** `fileSize`: of one file at most; the default is what every FAT file system takes. Of a seed that is under way it stays. */
+/** `fileSize`: of one file at most, as a configuration has sizes (`8 GiB`); the default is what every FAT file system takes. Of a seed that is under way it stays. */
 export const seedExportRequestSchema = z.strictObject({
   folder,
-  fileSize: z.number().int().positive().exactOptional(),
+  fileSize: z.string().min(1).max(32).exactOptional(),
 });
 export type SeedExportRequest = z.infer<typeof seedExportRequestSchema>;
 
