@@ -77,7 +77,9 @@ describe('a seed on two drives', function () {
       assert.ok(sent < 4 * MIB, `${sent} bytes went over the link`);
       await pair.stop('source');
       await pair.stop('destination');
-      const [here, there] = (['source', 'destination'] as const).map((site) => readFileSync(pair.volume(site, 'disk')));
+      const [here, there] = (['source', 'destination'] as const).map((site) =>
+        readFileSync(pair.volume(site, 'disk')),
+      );
       assert.ok(here!.equals(there!));
       assert.ok(here!.subarray(0, FILLED).some((byte) => byte !== 0));
     } finally {
