@@ -53,6 +53,7 @@ const SHORT: Scenario = {
     { at: 760, kind: 'marker', type: 'custom', name: 'backup' },
     write(820, 0, 3, true),
     { at: 860, kind: 'marker', type: 'snapshot', name: 'second' },
+    { at: 880, kind: 'verify' },
     write(900, 1, 42),
     write(901, 0, 4),
     { at: 905, kind: 'host', connection: 0, action: { kind: 'flush' } },

@@ -71,6 +71,7 @@ export function makeScenario(seed: string): Scenario {
     ...troubles(dice.fork('troubles'), mix, length),
     ...droppingSyncs(dice.fork('dropping syncs'), length),
     ...initializeSteps(dice.fork('initialize'), length),
+    ...verifySteps(dice.fork('compared'), length),
   ];
   const every = seed.startsWith(INTERVAL_SEED) ? dice.fork('interval').between(500, 3000) : undefined;
   const setBack = every === undefined ? restoration(dice.fork('set back'), length) : [];
@@ -170,4 +171,13 @@ function markerSteps(dice: Dice, length: number): Step[] {
 
 function initializeSteps(dice: Dice, length: number): Step[] {
   return dice.chance(0.15) ? [{ at: dice.fraction() * length, kind: 'initialize' }] : [];
+}
+
+/** In few scenarios: also where there is much else to do. */
+function verifySteps(dice: Dice, length: number): Step[] {
+  if (!dice.chance(0.2)) return [];
+  return Array.from({ length: dice.between(2, 12) }, () => ({
+    at: dice.fraction() * length,
+    kind: 'verify',
+  }));
 }

@@ -261,6 +261,9 @@ class Simulation {
       case 'initialize':
         this.#sites.source.group?.initialize().catch(() => undefined);
         return;
+      case 'verify':
+        this.#sites.source.group?.verify({ full: true }).catch(() => undefined);
+        return;
       case 'restart':
         this.#sites[step.site].restart();
         return;

@@ -19,6 +19,8 @@ export type Step = { readonly at: number } & (
   | { readonly kind: 'marker'; readonly type: 'snapshot' | 'custom'; readonly name: string }
   /** Everything is to be brought over again. */
   | { readonly kind: 'initialize' }
+  /** The operator has the volumes compared. */
+  | { readonly kind: 'verify' }
   /** Dies at the so-manyeth call from then on; with 0 at once. */
   | {
       readonly kind: 'death';

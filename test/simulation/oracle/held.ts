@@ -11,6 +11,8 @@ export interface StateFile {
   readonly pending?: { readonly id: string; readonly lsn: number } | undefined;
   /** Markers whose programs the volumes do not wait for. */
   readonly background?: readonly unknown[];
+  /** Ranges that were ever found to differ from the source's. */
+  readonly verification?: { readonly found: number };
 }
 
 export class Held {

@@ -9,6 +9,7 @@ import { isCovered } from './covered.ts';
 import { FROM_POINT, Kind, Model, parseRecords, type Cursor, type ModelRecord } from './model.ts';
 import { differenceOf, Replica, type ReplicaOptions } from './replica.ts';
 import { isSecondCopy, newestCopy } from './two-copies.ts';
+import { falseChange, wronglySaid } from './said.ts';
 import { Violation } from './violation.ts';
 
 export interface OracleOptions {
@@ -196,6 +197,10 @@ export class Oracle implements RecorderOracle {
     const { disk } = this.#options.source;
     if (path.endsWith('/checkpoint.json') && isSecondCopy(disk.find(path)!.content(), position))
       this.#checkpointMoved(bytes);
+    if (path.includes('/medium.json') && !this.isJournalRotten) {
+      const wrong = falseChange(disk.find(path)!.content());
+      if (wrong !== undefined) this.fail(wrong);
+    }
     if (!path.startsWith(`${this.#options.sourceFolder}/journal/`)) return;
     if (!path.endsWith('.raw') && !path.endsWith('.open')) return;
     if (position === 0 && bytes.length > RAW_HEADER) {
@@ -212,7 +217,9 @@ export class Oracle implements RecorderOracle {
         this.fail(new Violation('I3-lsn', `record ${record.lsn} follows record ${this.model.last}`));
         return;
       }
-      this.#checkCopy(record);
+      const then = (record.flags & FROM_POINT) === 0 ? this.model.current : this.#atPoint();
+      const wrong = wronglySaid(record, then);
+      if (wrong !== undefined) this.fail(wrong);
       this.model.append(record);
     }
   }
@@ -226,28 +233,6 @@ export class Oracle implements RecorderOracle {
       this.fail(new Violation('I3-rewritten', `record ${record.lsn} is written again as another`));
     }
     this.#appends.rewritten(path, records);
-  }
-
-  /** What the initial copy says a volume holds is what it holds then. */
-  #checkCopy({
-    flags,
-    kind,
-    volume,
-    offset,
-    length,
-    payload,
-  }: ReturnType<typeof parseRecords>[number]): void {
-    if ((flags & 1) === 0 || (kind !== Kind.write && kind !== Kind.zero)) return;
-    const then = (flags & FROM_POINT) === 0 ? this.model.current : this.#atPoint();
-    const there = then[volume]!.subarray(offset, offset + length);
-    const right = kind === Kind.write ? there.equals(payload) : there.every((byte) => byte === 0);
-    if (right) return;
-    this.fail(
-      new Violation(
-        'I3-copy',
-        `the initial copy of ${length} bytes at ${offset} of volume ${volume} is wrong`,
-      ),
-    );
   }
 
   /** At the point of the copy under way. */

@@ -178,6 +178,10 @@ export class Replica {
     this.#isDoubted = false;
     this.state = state;
     this.#reached = Math.max(this.#reached, state.applied);
+    if ((state.verification?.found ?? 0) > 0 && !this.#options.isRotten())
+      this.#options.fail(
+        new Violation('I3-false-alarm', 'a replica is called different whose disk is sound'),
+      );
     if (consistent && !state.consistent) this.#overwritten.add(applied);
     if (state.applied === applied) return;
     if (state.applied < applied) {

@@ -156,4 +156,26 @@ export const JOURNAL_PLANTS: readonly Plant[] = [
       "this.#waits.set('refusal', refusalReason(this.#refused(), this.#facts.received));",
     ),
   ),
+  plantFrom(2)(
+    'I3',
+    'a source takes what hosts overwrote for what its volumes hold',
+    60,
+    edit(
+      'capture/medium-watch.ts',
+      'if (this.#table.get(volume, piece) !== undefined) this.#table.set(volume, piece, undefined);',
+      'continue;',
+    ),
+  ),
+  plantFrom(66)(
+    'I3',
+    'overwritten data that a verify record speaks of is left out',
+    600,
+    edit('journal/seal.ts', 'covered.get(record.volume)?.remove(', 'void ('),
+  ),
+  plantFrom(145)(
+    'I3',
+    'a replica is compared where it may be ahead',
+    600,
+    edit('destage/applier.ts', 'state.consistent && record.lsn > this.#begun', 'state.consistent'),
+  ),
 ];
