@@ -61,6 +61,7 @@ const SHORT: Scenario = {
     write(1110, 0, 5, true),
     write(1310, 1, 43, true),
     write(1500, 0, 6),
+    { at: 1700, kind: 'verify' },
   ],
 };
 
