@@ -4,6 +4,7 @@ import type { SourceChange, VerificationPass, VerifiedRange } from '../api/contr
 import type { MediumChange } from '../capture/medium-changes.ts';
 import type { MediumRange } from '../capture/medium-watch.ts';
 import type { PlacedVolume } from './source-volumes.ts';
+import { bytesText } from '../platform/words.ts';
 import { maySend, overlaps, type Differing, type SidedRange } from './sides.ts';
 
 export interface VerifyingReport {
@@ -52,12 +53,37 @@ function nameOf(volumes: readonly Named[], { volume }: Pick<MediumRange, 'volume
   return volumes.find(({ index }) => index === volume)?.name ?? `number ${volume}`;
 }
 
+export interface ToldWait {
+  readonly message: string;
+  /** Milliseconds since 1970. */
+  readonly endsAt?: number;
+}
+
+/** How far a comparison is, and when it ends at the rate that it has had. Undefined: there is none. */
+export function verifyingWait(
+  pass: PassProgress | undefined,
+  current: { readonly beganAt: number; readonly progress: { readonly bytes: number } } | undefined,
+  now: number,
+): ToldWait | undefined {
+  if (pass?.state === 'comparing')
+    return { message: `all is read; waits until it is compared at ${pass.waitsFor.join(' and ')}` };
+  if (pass?.state !== 'reading' || current === undefined) return undefined;
+  const { doneBytes, totalBytes } = pass;
+  const message = `volumes are compared with the destinations’: ${bytesText(doneBytes)} of ${bytesText(totalBytes)}`;
+  const { beganAt, progress } = current;
+  if (progress.bytes === 0 || now <= beganAt) return { message };
+  return {
+    message,
+    endsAt: Math.round(now + ((totalBytes - doneBytes) * (now - beganAt)) / progress.bytes),
+  };
+}
+
 /** Undefined: everything is the same, or the source itself is not what it should be. */
 export function replicaDiffersText(
   differing: Differing,
   changes: readonly MediumChange[],
   hopeless: number,
-): string | undefined {
+): ToldWait | undefined {
   const sent = differing.flatMap(({ name, ranges }) => {
     const count = ranges.filter((range) => maySend(range, changes)).length;
     return count === 0 ? [] : [`${count} ranges at ${name}`];
@@ -67,7 +93,7 @@ export function replicaDiffersText(
     hopeless === 0
       ? 'they are sent again'
       : `${hopeless} of them differ however often they are sent: see to the disks there`;
-  return `replicas differ from this source: ${sent.join(', ')}; ${done}`;
+  return { message: `replicas differ from this source: ${sent.join(', ')}; ${done}` };
 }
 
 /** Undefined: nothing changed but by its hosts, as far as is known. */
@@ -75,7 +101,7 @@ export function sourceDiffersText(
   changes: readonly MediumChange[],
   volumes: readonly Named[],
   differing: Differing,
-): string | undefined {
+): ToldWait | undefined {
   const [first] = changes;
   if (first === undefined) return undefined;
   const where = `${first.length} bytes at ${first.offset} of volume ${nameOf(volumes, first)}, since between LSN ${first.knownLsn} and ${first.lsn}`;
@@ -85,5 +111,5 @@ export function sourceDiffersText(
     holders.length === 0
       ? 'no destination is known to hold it as it was but in older recovery points'
       : `${holders.map(({ name }) => name).join(' and ')} holds something else, perhaps as it was, and is not overwritten`;
-  return `this source's own disk changed outside any write: ${where}${more}; ${good}`;
+  return { message: `this source's own disk changed outside any write: ${where}${more}; ${good}` };
 }

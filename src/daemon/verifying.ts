@@ -27,6 +27,7 @@ import {
   sourceDiffersText,
   toldChange,
   toldRange,
+  verifyingWait,
   type PassProgress,
   type VerifyingReport,
 } from './verification-status.ts';
@@ -331,17 +332,19 @@ export class Verifying {
   }
 
   #tell(): void {
-    const { waits, volumes } = this.#options;
+    const { clock, waits, volumes } = this.#options;
     const { changes } = this.#medium;
     const differing = this.#differing;
-    const texts = {
+    const pass = this.progress(this.#file.pass);
+    const told = {
+      verifying: verifyingWait(pass, this.#current, clock.now()),
       'replica-differs': replicaDiffersText(differing, changes, this.#mending.hopeless),
       'source-differs': sourceDiffersText(changes, volumes, differing),
     };
-    for (const code of ['replica-differs', 'source-differs'] as const) {
-      const text = texts[code];
-      if (text === undefined) waits.clear(code);
-      else waits.raise(code, text);
+    for (const code of ['verifying', 'replica-differs', 'source-differs'] as const) {
+      const wait = told[code];
+      if (wait === undefined) waits.clear(code);
+      else waits.raise(code, wait.message, wait.endsAt);
     }
   }
 

@@ -86,6 +86,7 @@ const SOURCE = {
     'A volume cannot be read to bring over what it holds.',
     'Mend the volume; it is tried again every two seconds.',
   ),
+  verifying: facts('info', 'The volumes are being compared with the destinations’ copies.', ITSELF),
   'verify-failed': facts(
     'error',
     'A volume cannot be read to be compared with the destinations’ copies.',

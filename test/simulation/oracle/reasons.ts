@@ -61,7 +61,9 @@ export async function reasonsOf(sites: readonly Site[]): Promise<string[]> {
     else {
       const status = await group.status();
       const streams = status.role === 'source' ? status.streams.flatMap(({ waits }) => waits) : [];
-      reasons.push(...[...status.waits, ...streams].map(({ message }) => message));
+      // That volumes are compared holds nothing up: it is no reason for anything.
+      const waits = [...status.waits, ...streams].filter(({ code }) => code !== 'verifying');
+      reasons.push(...waits.map(({ message }) => message));
     }
   }
   return reasons;
