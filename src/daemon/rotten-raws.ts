@@ -4,6 +4,7 @@
  */
 import type { EpochIdentity, Lsn } from '../journal/ids.ts';
 import { lsn } from '../journal/ids.ts';
+import { RecordKind, type JournalRecord } from '../journal/record.ts';
 import { openSegment } from '../journal/segment/reader.ts';
 import { JOURNAL_FOLDER } from '../journal/names.ts';
 import type { SourceCheckpoint } from '../journal/source-files.ts';
@@ -38,15 +39,22 @@ export function destageRotten(files: Files, options: RottenRawsOptions): Lsn {
   // A copy as of a point leaves out what hosts wrote since.
   const isWhole = checkpoint.copyPoint === null && applied <= digested;
   if (!isWhole || !coverAll(wanted, lsn(last + 1), digested)) throw damaged(folder, last, checkpoint);
-  for (const { path } of wanted) {
-    const reader = openSegment(files, path, key);
-    try {
-      // A copied record stands for all that was written there before it, which may be left out.
-      for (const frame of reader.frames()) volumes.apply(frame, { fromVolume: 'apply' });
-    } finally {
-      reader.close();
+  const eachFrame = (act: (frame: readonly JournalRecord[]) => void): void => {
+    for (const { path } of wanted) {
+      const reader = openSegment(files, path, key);
+      try {
+        for (const frame of reader.frames()) act(frame);
+      } finally {
+        reader.close();
+      }
     }
-  }
+  };
+  eachFrame((frame) => {
+    // What was only marked before it is in no replication file.
+    if (frame.some(({ kind }) => kind === RecordKind.initBegin)) throw damaged(folder, last, checkpoint);
+  });
+  // A copied record stands for all that was written there before it, which may be left out.
+  eachFrame((frame) => volumes.apply(frame, { fromVolume: 'apply' }));
   volumes.sync();
   return digested;
 }

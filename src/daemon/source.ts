@@ -23,7 +23,7 @@ import type { SourceHost, SourceHostOptions } from './source-host.ts';
 import { openWithoutSeed, seedingOf, seedOf } from './seeding.ts';
 import { toldWait } from './told-wait.ts';
 import { patrolEvents, SourceComparing } from './source-comparing.ts';
-import { newIdentity, verifyNeedsEveryWrite } from './source-facts.ts';
+import { backOptions, destinationUnknown, newIdentity, verifyNeedsEveryWrite } from './source-facts.ts';
 import { SourceThreads } from './source-threads.ts';
 import { placeVolumes, type PlacedVolume } from './source-volumes.ts';
 import { startFailure } from './start-failure.ts';
@@ -92,7 +92,7 @@ class Source extends WithoutSnapshots implements RunningGroup {
   async start(): Promise<void> {
     const { folder, whenFull, segment, coalesce } = this.#config;
     writeGroupFile(this.#world.platform.files, folder, this.#identity);
-    const back = this.#startBack();
+    const back = this.#threads.startBack(backOptions(this.#config, this.#identity, this.#volumes));
     const isOnInterval = this.#config.replicateEvery !== undefined;
     const opened = await (isOnInterval ? openWithoutSeed(back) : back.open());
     if (opened.unreadable > 0)
@@ -171,9 +171,7 @@ class Source extends WithoutSnapshots implements RunningGroup {
     const stream = this.#streams.find(({ name }) => name === destination);
     if (stream !== undefined) return stream.test();
     const known = this.#streams.map(({ name }) => name).join(', ');
-    throw new OperatorError('DESTINATION_UNKNOWN', `group ${this.name} has no destination ${destination}`, {
-      remedy: `its destinations are: ${known}`,
-    });
+    throw destinationUnknown(this.name, destination, known);
   }
 
   async verify(order: { readonly full: boolean }): Promise<number> {
@@ -290,19 +288,6 @@ class Source extends WithoutSnapshots implements RunningGroup {
   #timetableOf({ timedMarkers }: SourceGroupConfig): Timetable {
     const place = (marker: MarkerToPlace): Promise<unknown> => this.placeMarker(marker);
     return markerTimetable(timedMarkers, this.#world.platform.clock, this.#log, place);
-  }
-
-  #startBack(): Remote<SourceBack> {
-    const { folder, key, segment } = this.#config;
-    return this.#threads.startBack({
-      folder,
-      group: { name: this.name, id: this.#identity.id },
-      epoch: this.#identity.epoch,
-      key,
-      compression: segment.compression,
-      dropOverwritten: segment.dropOverwritten,
-      volumes: this.#volumes,
-    });
   }
 
   #startHost(done: Lsn, events: Events): Remote<SourceHost> {

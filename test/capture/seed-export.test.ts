@@ -54,9 +54,9 @@ describe('a seed that is written to a drive', () => {
     const { drive, map, start } = site();
     const seed = start();
     seed.begin(SEED, 8 * MIB);
-    seed.sealed([record(RecordKind.initBegin, 0, Buffer.from('{}'))], 0);
+    seed.sealed([record(RecordKind.initBegin, 0, Buffer.from('{}'))], []);
     assert.equal(seed.step(drive), 'not-yet');
-    seed.sealed([BEGIN], 0);
+    seed.sealed([BEGIN], []);
     assert.equal(toTheEnd(seed, drive), 'complete');
     assert.equal(map.marked, 0);
     const manifest = readManifest(nodeFiles, drive, { group: 'g', seed: SEED, key: KEY });
@@ -68,11 +68,11 @@ describe('a seed that is written to a drive', () => {
     const { drive, map, start } = site();
     const seed = start();
     seed.begin(SEED, 8 * MIB);
-    seed.sealed([BEGIN], 0);
+    seed.sealed([BEGIN], []);
     assert.equal(seed.step(drive), 'more');
     const write = record(RecordKind.write, REGION + 512, Buffer.alloc(512));
     map.mark(INDEX, write.offset, write.offset + write.length);
-    seed.sealed([write], 1);
+    seed.sealed([write], [write]);
     assert.equal(toTheEnd(seed, drive), 'complete');
     assert.equal(map.marked, REGION);
   });
@@ -89,7 +89,7 @@ describe('a seed that is written to a drive', () => {
     const { drive, map, start } = site(files);
     const first = start();
     first.begin(SEED, 8 * MIB);
-    first.sealed([BEGIN], 0);
+    first.sealed([BEGIN], []);
     assert.throws(() => toTheEnd(first, drive), /EIO/);
     broken = false;
     const second = start();
@@ -104,7 +104,7 @@ describe('a seed that is written to a drive', () => {
     const { drive, start } = site();
     const seed = start();
     seed.begin(SEED, 8 * MIB);
-    seed.sealed([BEGIN], 0);
+    seed.sealed([BEGIN], []);
     toTheEnd(seed, drive);
     const [name = ''] = manifestNames(nodeFiles.list(drive), 'g');
     const path = join(drive, name);
