@@ -17,7 +17,6 @@ import type { Log } from '../platform/log.ts';
 import type { Events, Remote } from '../platform/node/threads.ts';
 import type { Links } from './links.ts';
 import type { RunningGroup } from './running-group.ts';
-import type { SourceBack } from './source-back.ts';
 import { begunByAny, reachedByAll, SourceGroup } from './source-group.ts';
 import type { SourceHost, SourceHostOptions } from './source-host.ts';
 import { openWithoutSeed, seedingOf, seedOf } from './seeding.ts';
