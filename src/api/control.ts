@@ -17,6 +17,7 @@ import type {
   VerificationProgress,
   VerificationRequest,
 } from './contract/verification.ts';
+import type { ResizeAnswer, ResizeRequest } from './contract/volumes.ts';
 
 /** What the API asks of the daemon, and all it knows of it. */
 export interface DaemonControl {
@@ -71,6 +72,11 @@ export interface DaemonControl {
    * destinations where they differ. @throws OperatorError `GROUP_UNKNOWN`, `NOT_A_SOURCE`, or why it cannot be noted
    */
   acceptSourceChanges(group: string, request: AcceptRequest): Promise<Accepted>;
+  /**
+   * Makes a source group's volume larger, or says what would be done; durable when this resolves.
+   * @throws OperatorError `GROUP_UNKNOWN`, `NOT_A_SOURCE`, `VOLUME_NOT_FOUND`, `RESIZE_IMPOSSIBLE`, `RESIZE_UNDER_WAY`
+   */
+  resize(group: string, volume: string, request: ResizeRequest): Promise<ResizeAnswer>;
   /** Oldest LSN first. @throws OperatorError `GROUP_UNKNOWN`, or why they cannot be listed */
   snapshots(group: string): Promise<readonly SnapshotEntry[]>;
   /** @throws OperatorError `GROUP_UNKNOWN`, or why they cannot be told */

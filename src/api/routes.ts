@@ -18,6 +18,7 @@ import {
   type SnapshotList,
 } from './contract/snapshots.ts';
 import type { StatusReport } from './contract/status.ts';
+import { resizeRequestSchema, type ResizeAnswer } from './contract/volumes.ts';
 import { nameAt } from '../journal/marker-names.ts';
 import { checkedBody } from './checked-body.ts';
 import { checkedGroup, checkedName } from './checked-names.ts';
@@ -30,6 +31,10 @@ interface GroupRoute {
 
 interface DestinationRoute {
   Params: { name: string; destination: string };
+}
+
+interface VolumeRoute {
+  Params: { name: string; volume: string };
 }
 
 interface MountRoute {
@@ -66,6 +71,15 @@ export function addRoutes(app: FastifyInstance, control: DaemonControl): void {
   app.post<GroupRoute>('/groups/:name/initialize', (request): Promise<InitializeAnswer> =>
     control.initialize(checkedGroup(request.params.name)),
   );
+
+  app.post<VolumeRoute>('/groups/:name/volumes/:volume/size', async (request): Promise<ResizeAnswer> => {
+    const [group, volume] = [checkedGroup(request.params.name), checkedName('volume', request.params.volume)];
+    const wanted = checkedBody(resizeRequestSchema, request.body, {
+      what: 'a size',
+      fix: 'send {"size":BYTES}, or {} for what the volume’s file has; {"dryRun":true} changes nothing',
+    });
+    return control.resize(group, volume, wanted);
+  });
 
   app.post<DestinationRoute>('/groups/:name/destinations/:destination/test', (request) => {
     const { name, destination } = request.params;

@@ -11,6 +11,8 @@ export interface VolumeOptions {
   readonly name: string;
   readonly path: string;
   readonly size: number;
+  /** What it had before a resize that was not finished: the journal is to say that there are zeros from there on. */
+  readonly grewFrom?: number | undefined;
 }
 
 /** What a volume needs of its group. */
@@ -26,21 +28,31 @@ const SECTOR = 512;
 export class CapturedVolume implements HostVolume {
   readonly name: string;
   readonly readOnly = false;
-  readonly size: number;
   readonly volumeIndex: VolumeIndex;
   readonly index = new UndestagedIndex();
   readonly #files: Files;
   readonly #path: string;
   readonly #group: CaptureGroup;
+  #size: number;
   #file: OpenFile | undefined;
 
   constructor(files: Files, options: VolumeOptions, group: CaptureGroup) {
     this.name = options.name;
-    this.size = options.size;
+    this.#size = options.size;
     this.volumeIndex = options.index;
     this.#files = files;
     this.#path = options.path;
     this.#group = group;
+  }
+
+  /** Bytes, as hosts are told. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /** Hosts are told so from now on. */
+  grow(size: number): void {
+    this.#size = size;
   }
 
   room(): Promise<void> | undefined {

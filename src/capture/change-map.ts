@@ -28,6 +28,13 @@ export interface MarkedVolume {
   readonly bits: Uint8Array;
 }
 
+/** A volume as the map is to have it. `grewFrom`: what it had before a resize that was not finished; of what is new nothing is marked. */
+export interface VolumeToMap {
+  readonly index: VolumeIndex;
+  readonly size: number;
+  readonly grewFrom?: number | undefined;
+}
+
 interface Mapped extends MapVolume {
   readonly count: number;
   readonly bits: RegionBits;
@@ -38,8 +45,12 @@ interface Mapped extends MapVolume {
 }
 
 export class ChangeMap {
-  readonly #file: OpenFile;
-  readonly #volumes: ReadonlyMap<VolumeIndex, Mapped>;
+  readonly #files: Files;
+  readonly #path: string;
+  #file: OpenFile;
+  #volumes: ReadonlyMap<VolumeIndex, Mapped>;
+  /** The file's name may not be durable. */
+  #unnamed = false;
   /** Blocks that are not on the medium as they are here: number → which. */
   readonly #dirty = new Map<number, Mapped>();
   #marked = 0;
@@ -50,23 +61,24 @@ export class ChangeMap {
    * The group's map as it lies in its folder. Where there is none, and for volumes that it does not have, all is marked.
    * @throws the operating system's errors
    */
-  static open(
-    files: Files,
-    folder: string,
-    volumes: readonly { readonly index: VolumeIndex; readonly size: number }[],
-  ): ChangeMap {
+  static open(files: Files, folder: string, volumes: readonly VolumeToMap[]): ChangeMap {
     const path = join(folder, CHANGE_MAP_FILE);
-    const wanted = volumes.map(({ index, size }) => ({ index, size, regionSize: regionSizeOf(size) }));
-    const before = files.stat(path) === undefined ? undefined : readMap(files, path, wanted);
+    const wanted = volumes.map(({ index, size }) => mapVolume(index, size));
+    const grown = volumes.flatMap(({ index, grewFrom }) =>
+      grewFrom === undefined ? [] : [mapVolume(index, grewFrom)],
+    );
+    const before = files.stat(path) === undefined ? undefined : readMap(files, path, wanted, grown);
     if (before?.same !== true) createMap(files, path, wanted, before?.volumes ?? []);
-    const mapped = before?.same === true ? before.volumes : readMap(files, path, wanted).volumes;
+    const mapped = before?.same === true ? before.volumes : readMap(files, path, wanted, []).volumes;
     // Who made it may have died before its name was durable.
     files.syncDirectory(folder);
-    return new ChangeMap(files.open(path, 'write'), mapped, before?.unreadable ?? 0);
+    return new ChangeMap(files, path, mapped, before?.unreadable ?? 0);
   }
 
-  private constructor(file: OpenFile, volumes: readonly Mapped[], unreadable: number) {
-    this.#file = file;
+  private constructor(files: Files, path: string, volumes: readonly Mapped[], unreadable: number) {
+    this.#files = files;
+    this.#path = path;
+    this.#file = files.open(path, 'write');
     this.#volumes = new Map(volumes.map((volume) => [volume.index, volume]));
     this.#marked = volumes.reduce((sum, volume) => sum + markedBytes(volume), 0);
     this.unreadable = unreadable;
@@ -132,8 +144,35 @@ export class ChangeMap {
     return { start, end: Math.min(volume.size, last * volume.regionSize) };
   }
 
+  /**
+   * The volume has so many bytes from now on; of what is new nothing is marked. Durable on return.
+   * @throws the operating system's errors; it is to be called again then
+   */
+  grow(index: VolumeIndex, size: number): void {
+    const before = [...this.#volumes.values()];
+    const wanted = before.map((volume) => (volume.index === index ? mapVolume(index, size) : volume));
+    writeMap(this.#files, this.#path, wanted, before);
+    const file = this.#files.open(`${this.#path}.new`, 'write');
+    try {
+      this.#files.rename(`${this.#path}.new`, this.#path);
+    } catch (error) {
+      file.close();
+      throw error;
+    }
+    // What is marked from here on goes into the new file, which counts once its name does.
+    this.#unnamed = true;
+    this.#file.close();
+    this.#file = file;
+    const grown = place(wanted).map((volume) => carried(volume, before));
+    this.#volumes = new Map(grown.map((volume) => [volume.index, volume]));
+    this.#marked = grown.reduce((sum, volume) => sum + markedBytes(volume), 0);
+    this.#dirty.clear();
+    this.#name();
+  }
+
   /** What was marked and cleared is durable on return. @throws the operating system's errors; it can be called again */
   sync(): void {
+    this.#name();
     if (this.#dirty.size === 0) return;
     for (const [number, volume] of this.#dirty) writeBlock(this.#file, volume, number);
     this.#file.syncNow();
@@ -152,11 +191,20 @@ export class ChangeMap {
     this.#file.close();
   }
 
+  #name(): void {
+    if (this.#unnamed) this.#files.syncDirectory(dirname(this.#path));
+    this.#unnamed = false;
+  }
+
   #set(volume: Mapped, region: number, marked: boolean): void {
     if (!volume.bits.set(region, marked)) return;
     this.#marked += marked ? regionBytes(volume, region) : -regionBytes(volume, region);
     this.#dirty.set(volume.firstBlock + Math.floor(region / MAP_BLOCK_REGIONS), volume);
   }
+}
+
+function mapVolume(index: VolumeIndex, size: number): MapVolume {
+  return { index, size, regionSize: regionSizeOf(size) };
 }
 
 /** The last one may be shorter. */
@@ -192,12 +240,14 @@ function place(volumes: readonly MapVolume[]): Mapped[] {
 
 /**
  * Of the volumes that the file has, those of them that are `wanted` as they are there; `same`: all of them, and no others.
- * Memory is taken for what is wanted alone, whatever the file says.
+ * Memory is taken for what is wanted alone, whatever the file says. `grown`: volumes as they were before a resize are taken
+ * too.
  */
 function readMap(
   files: Files,
   path: string,
   wanted: readonly MapVolume[],
+  grown: readonly MapVolume[],
 ): { readonly volumes: readonly Mapped[]; readonly same: boolean; readonly unreadable: number } {
   const file = files.open(path, 'read');
   try {
@@ -206,7 +256,7 @@ function readMap(
     let [at, unreadable] = [1, 0];
     const volumes: Mapped[] = [];
     for (const volume of header) {
-      if (wanted.some((other) => isSame(volume, other))) {
+      if ([...wanted, ...grown].some((other) => isSame(volume, other))) {
         const mapped = { ...(place([volume])[0] as Mapped), firstBlock: at };
         unreadable += readBits(file, mapped);
         volumes.push(mapped);
@@ -257,8 +307,38 @@ function isSame(one: MapVolume, other: MapVolume): boolean {
   return one.index === other.index && one.size === other.size && one.regionSize === other.regionSize;
 }
 
-/** All marked, but for volumes that were there before. All of its blocks are written once: none is needed later. */
 function createMap(
+  files: Files,
+  path: string,
+  volumes: readonly MapVolume[],
+  before: readonly Mapped[],
+): void {
+  writeMap(files, path, volumes, before);
+  files.rename(`${path}.new`, path);
+  files.syncDirectory(dirname(path));
+}
+
+/** What is marked of the volume among those `before` it, which may have been shorter; all of it when it is not among them. */
+function carried(volume: Mapped, before: readonly Mapped[]): Mapped {
+  const known = before.find(({ index }) => index === volume.index);
+  if (known === undefined) {
+    for (let i = 0; i < mapBlocks(volume); i += 1) markBlock(volume, i);
+    return volume;
+  }
+  // A larger volume may have larger regions, never smaller ones.
+  const scale = volume.regionSize / known.regionSize;
+  if (scale === 1) volume.bits.bytes.set(known.bits.bytes);
+  else
+    for (let at = known.bits.next(0, true); at < known.count; at = known.bits.next(at + 1, true))
+      volume.bits.set(Math.floor(at / scale), true);
+  return volume;
+}
+
+/**
+ * Beside the map, and durable: all marked, but for volumes that were there before. All of its blocks are written once: none is
+ * needed later.
+ */
+function writeMap(
   files: Files,
   path: string,
   volumes: readonly MapVolume[],
@@ -270,17 +350,11 @@ function createMap(
   try {
     file.write(encodeMapHeader(volumes), 0);
     for (const volume of place(volumes)) {
-      const known = before.find((other) => isSame(volume, other));
-      if (known !== undefined) volume.bits.bytes.set(known.bits.bytes);
-      for (let i = 0; i < mapBlocks(volume); i += 1) {
-        if (known === undefined) markBlock(volume, i);
-        writeBlock(file, volume, volume.firstBlock + i);
-      }
+      carried(volume, before);
+      for (let i = 0; i < mapBlocks(volume); i += 1) writeBlock(file, volume, volume.firstBlock + i);
     }
     file.syncNow();
   } finally {
     file.close();
   }
-  files.rename(temporary, path);
-  files.syncDirectory(dirname(path));
 }

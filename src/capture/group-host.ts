@@ -10,7 +10,7 @@ import type { CopyPoint } from '../journal/copy-point.ts';
 import type { EpochIdentity, Lsn, VolumeIndex } from '../journal/ids.ts';
 import { JOURNAL_FOLDER } from '../journal/names.ts';
 import type { ClosedRaw } from '../journal/raw-segment.ts';
-import { RecordKind, type AttachPayload, type MarkerPayload } from '../journal/record.ts';
+import { RecordFlag, RecordKind, type AttachPayload, type MarkerPayload } from '../journal/record.ts';
 import { HostError, type HostVolume } from '../nbd/front-end.ts';
 import type { MarkedVolume } from './change-map.ts';
 import { Patrol, type MendRange, type PatrolOrder, type PatrolProgress } from './patrol.ts';
@@ -65,6 +65,8 @@ export interface PlacedMarker {
 
 /** Generations of an earlier run's raw segments lie below those of this run, which start at 1. */
 const RECOVERED_GENERATION = -1_000_000;
+/** Bytes that one zero record says are zeros, at most: whole sectors in 32 bits. */
+const ZERO_MAX = 0xffff_fe00;
 
 export class GroupHost {
   readonly volumes: readonly HostVolume[];
@@ -83,6 +85,8 @@ export class GroupHost {
   /** The copy stands still once so many bytes are in the journal, as `#appended` counts them. */
   #copyLimit = Number.MAX_SAFE_INTEGER;
   readonly #recoveredBytes: number;
+  /** Bytes of each volume as the journal has it; hosts may not know of it yet. */
+  readonly #sizes: Map<VolumeIndex, number>;
 
   constructor(
     platform: Pick<Platform, 'clock' | 'files' | 'random'>,
@@ -92,6 +96,7 @@ export class GroupHost {
     this.#platform = platform;
     this.#options = options;
     this.#events = events;
+    this.#sizes = new Map(options.volumes.map(({ index, size }) => [index, size]));
     const folder = join(options.folder, JOURNAL_FOLDER);
     platform.files.makeDirectory(folder);
     this.#captured = options.volumes.map((volume) => new CapturedVolume(platform.files, volume, this));
@@ -148,9 +153,29 @@ export class GroupHost {
 
   /** All of the group's volumes, from the next record on. */
   async attach(): Promise<void> {
-    for (let room = this.#writer.room(); room !== undefined; room = this.#writer.room()) await room;
+    await this.#room();
     this.#control(RecordKind.attach, this.#attached(), 0);
+    for (const { index, grewFrom, size } of this.#options.volumes)
+      if (grewFrom !== undefined) await this.#appendZeros(index, grewFrom, size);
     await this.#writer.durable();
+  }
+
+  /**
+   * In the journal the volume has so many bytes from the next record on, and zeros from `from` on, which its file holds
+   * already. Durable on return; hosts see nothing of it until `offer`.
+   */
+  async grow(index: VolumeIndex, from: number, size: number): Promise<void> {
+    await this.#room();
+    const payload = Buffer.alloc(0);
+    this.#writer.append({ kind: RecordKind.resize, volume: index, flags: 0, offset: size, payload });
+    this.#sizes.set(index, size);
+    await this.#appendZeros(index, from, size);
+    await this.#writer.durable();
+  }
+
+  /** Hosts that connect from now on see a volume of so many bytes. */
+  offer(index: VolumeIndex, size: number): void {
+    this.#captured.find(({ volumeIndex }) => volumeIndex === index)?.grow(size);
   }
 
   /**
@@ -205,7 +230,14 @@ export class GroupHost {
   }
 
   #attached(): AttachPayload {
-    return { volumes: this.#options.volumes.map(({ index, name, size }) => ({ index, name, size })) };
+    const { volumes } = this.#options;
+    return {
+      volumes: volumes.map(({ index, name, size }) => ({
+        index,
+        name,
+        size: this.#sizes.get(index) ?? size,
+      })),
+    };
   }
 
   /** A pass over all volumes, in place of one that is under way; undefined: none. */
@@ -278,10 +310,29 @@ export class GroupHost {
     });
   }
 
+  async #room(): Promise<void> {
+    for (let room = this.#writer.room(); room !== undefined; room = this.#writer.room()) await room;
+  }
+
+  /** As what the volume's file holds, so that the source need not write them, nor find them in an index. */
+  async #appendZeros(index: VolumeIndex, start: number, end: number): Promise<void> {
+    for (let at = start; at < end; at += ZERO_MAX) {
+      await this.#room();
+      this.#writer.append({
+        kind: RecordKind.zero,
+        volume: index,
+        flags: RecordFlag.fromVolume,
+        offset: at,
+        payload: Buffer.alloc(0),
+        length: Math.min(ZERO_MAX, end - at),
+      });
+    }
+  }
+
   /** One that was stopped in the meantime is not at its end. */
   async #endCopy(mine: number): Promise<void> {
     try {
-      for (let room = this.#writer.room(); room !== undefined; room = this.#writer.room()) await room;
+      await this.#room();
       if (this.#copies !== mine) return;
       const end = this.#control(RecordKind.initEnd, {}, 0);
       this.#copy = undefined;

@@ -88,7 +88,6 @@ interface Mend {
 
 export class Patrol {
   readonly #options: PatrolOptions;
-  readonly #total: number;
   #memory: Buffer | undefined;
   readonly #offsets = new Float64Array(1);
   readonly #lengths = new Uint32Array(1);
@@ -101,7 +100,6 @@ export class Patrol {
 
   constructor(options: PatrolOptions) {
     this.#options = options;
-    this.#total = options.volumes.reduce((sum, { size }) => sum + size, 0);
   }
 
   /** In place of a pass that is under way. */
@@ -177,7 +175,8 @@ export class Patrol {
     if (pass === undefined) return 0;
     const now = this.#options.clock.monotonic();
     const { every } = pass.order;
-    if (pass.bytes >= bytesDue({ total: this.#total, every, elapsed: now - pass.startedAt })) {
+    const total = this.#options.volumes.reduce((sum, { size }) => sum + size, 0);
+    if (pass.bytes >= bytesDue({ total, every, elapsed: now - pass.startedAt })) {
       this.#tell(pass, false);
       return pauseBetween(every);
     }

@@ -1,5 +1,6 @@
 /** What commands' definitions share. */
 import { InvalidArgumentError, Option } from 'commander';
+import { parseSize } from '../config/units.ts';
 import { NAME_PATTERN, NAME_RULE } from '../platform/name-rule.ts';
 import { defaultStateFolder } from './paths.ts';
 
@@ -17,6 +18,13 @@ export function stateOption(): Option {
 export function name(value: string): string {
   if (NAME_PATTERN.test(value)) return value;
   throw new InvalidArgumentError(`A name has ${NAME_RULE}.`);
+}
+
+/** Bytes, as a configuration has them. */
+export function size(value: string): number {
+  const parsed = parseSize(value);
+  if ('value' in parsed) return parsed.value;
+  throw new InvalidArgumentError(`It ${parsed.message}: ${parsed.fix}.`);
 }
 
 export const example = (line: string): string => `\nExample:\n  ${line}`;

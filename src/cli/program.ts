@@ -10,6 +10,7 @@ import { defaultConfigFile } from './paths.ts';
 import { example, machine, name, stateOption, type Finish } from './program-parts.ts';
 import { addRecovery } from './program-recovery.ts';
 import { addSeed } from './program-seed.ts';
+import { addVolume } from './program-volume.ts';
 import { printable } from './text.ts';
 
 /** Runs one command and resolves with its exit code; never rejects for what an operator can mend. */
@@ -52,6 +53,7 @@ function createProgram(finish: Finish): Command {
   addMarker(program, finish);
   addInitialize(program, finish);
   addSeed(program, finish);
+  addVolume(program, finish);
   addSnapshot(program, finish);
   addRecovery(program, finish);
   addInspect(program, finish);
@@ -130,7 +132,7 @@ function addReload(program: Command, finish: Finish): void {
   program
     .command('reload')
     .description(
-      'the running daemon reads its configuration again: schedules, rates, weights; as SIGHUP does',
+      'the running daemon reads its configuration again: schedules, rates, weights, quotas; as SIGHUP does',
     )
     .addOption(stateOption())
     .addHelpText('after', example('blockferry reload'))

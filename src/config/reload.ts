@@ -65,6 +65,8 @@ function isReloadable(path: SettingPath): boolean {
   if (path[0] !== 'groups') return false;
   // Whether there is one is another matter: what is shipped then is.
   if (path[2] === 'replication') return path[3] === 'every';
+  // Of a volume that is there it says nothing: it may have grown.
+  if (path[2] === 'volumes' && path[4] === 'size') return true;
   return RELOADABLE.has(path[2]) || (path[2] === 'destinations' && path[4] === 'weight');
 }
 

@@ -164,9 +164,13 @@ function lookAtVolume(volume: VolumeConfig, role: GroupConfig['role'], files: Fi
     const fix = `extend it to whole sectors of ${SECTOR} bytes (truncate --size=%${SECTOR}), or name another`;
     return refuse({ message: `${volume.path} has ${stat.size} bytes`, fix });
   }
-  if (volume.size === undefined || volume.size === stat.size) return size;
+  // It may have grown since it was made.
+  if (volume.size === undefined || volume.size <= stat.size) return size;
   const message = `is ${volume.size} bytes, and ${volume.path} has ${stat.size}`;
-  return refuse({ message, fix: 'leave size out, or correct it' }, 'size');
+  return refuse(
+    { message, fix: 'leave size out, or correct it; `blockferry volume resize` makes a volume larger' },
+    'size',
+  );
 }
 
 function missingVolume(volume: VolumeConfig, role: GroupConfig['role']): string | VolumeTrouble {

@@ -126,6 +126,7 @@ function controlOf(groups: readonly RunningGroup[], alarms: Alarms): Omit<Daemon
     exportSeed: async (group, request) => find(group).exportSeed(request),
     importSeed: async (group, request) => find(group).importSeed(request),
     cancelSeed: async (group) => find(group).cancelSeed(),
+    resize: async (group, volume, request) => find(group).resize(volume, request),
     snapshots: async (group) => find(group).snapshots(),
     points: async (group) => find(group).points(),
     retention: async (group) => find(group).retention(),

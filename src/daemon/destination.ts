@@ -209,7 +209,14 @@ function doneAtItsSource(
   group: string,
 ): Pick<
   RunningGroup,
-  'placeMarker' | 'initialize' | 'exportSeed' | 'testLink' | 'verify' | 'verification' | 'acceptSourceChanges'
+  | 'placeMarker'
+  | 'initialize'
+  | 'exportSeed'
+  | 'testLink'
+  | 'resize'
+  | 'verify'
+  | 'verification'
+  | 'acceptSourceChanges'
 > {
   const refuse = (why: string, remedy: string) => (): Promise<never> => {
     const message = `group ${group} is a destination: ${why}`;
@@ -221,6 +228,7 @@ function doneAtItsSource(
     initialize: refuse('it gets what its source sends', 'say it where the hosts write'),
     exportSeed: refuse('a seed is imported here', 'export it where the hosts write'),
     testLink: refuse('it sends nothing', 'test the link where the hosts write'),
+    resize: refuse('its volumes grow with those of its source', 'resize the volume where the hosts write'),
     verify: compare,
     verification: compare,
     acceptSourceChanges: compare,

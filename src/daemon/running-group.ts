@@ -13,6 +13,7 @@ import type {
 import type { RetentionReport, SnapshotEntry } from '../api/contract/snapshots.ts';
 import type { DestinationGroupStatus, SourceStatus } from '../api/contract/status.ts';
 import type { Accepted, AcceptRequest, VerificationProgress } from '../api/contract/verification.ts';
+import type { ResizeAnswer, ResizeRequest } from '../api/contract/volumes.ts';
 import { join } from 'node:path';
 import type { Config } from '../config/config.ts';
 import { OperatorError } from '../platform/errors.ts';
@@ -56,6 +57,8 @@ export interface RunningGroup {
   verification(pass: number): Promise<VerificationProgress>;
   /** What the volumes hold though no host wrote it is right, as far as it was told. @throws OperatorError `NOT_A_SOURCE` */
   acceptSourceChanges(request: AcceptRequest): Promise<Accepted>;
+  /** Durable when this resolves. @throws OperatorError `NOT_A_SOURCE`, `VOLUME_NOT_FOUND`, `RESIZE_IMPOSSIBLE`, `RESIZE_UNDER_WAY` */
+  resize(volume: string, request: ResizeRequest): Promise<ResizeAnswer>;
   /** Its inbox got something. */
   wake(): void;
   /** What is under way is finished and durable. */

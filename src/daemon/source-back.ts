@@ -18,7 +18,7 @@ import { planSeal, SEAL_START, type SealPlan } from '../journal/seal.ts';
 import { readCheckpoint, writeCheckpoint, type SourceCheckpoint } from '../journal/source-files.ts';
 import { writeSegment } from '../journal/segment/writer.ts';
 import { VolumeSet } from '../volume/volume-set.ts';
-import { ChangeMap, type MarkedVolume } from '../capture/change-map.ts';
+import { ChangeMap, type MarkedVolume, type VolumeToMap } from '../capture/change-map.ts';
 import { ChangeTracker } from '../capture/change-tracker.ts';
 import type { MediumChange } from '../capture/medium-changes.ts';
 import { MediumWatch, type MediumRange, type MediumReport } from '../capture/medium-watch.ts';
@@ -37,12 +37,7 @@ export interface SourceBackOptions {
   readonly key: Buffer | undefined;
   readonly compression: number;
   readonly dropOverwritten: boolean;
-  readonly volumes: readonly {
-    readonly index: VolumeIndex;
-    readonly name: string;
-    readonly path: string;
-    readonly size: number;
-  }[];
+  readonly volumes: readonly (VolumeToMap & { readonly name: string; readonly path: string })[];
 }
 
 export interface OpenedBack {
@@ -92,7 +87,7 @@ export class SourceBack {
   readonly #volumes: VolumeSet;
   readonly #memory = new RawMemory();
   readonly #merger: Merger;
-  readonly #medium: MediumWatch;
+  #medium: MediumWatch;
   readonly #point: PointSnapshot;
   /** At the point that is to be cut. */
   #marked: readonly MarkedVolume[] = [];
@@ -254,6 +249,39 @@ export class SourceBack {
     return Promise.resolve({ accepted, medium: this.#medium.report });
   }
 
+  /**
+   * The volume's file has at least so many bytes, durably; an image file is made as long. Returns where what it held before
+   * behind `from` ends: that is to be zeroed. @throws OperatorError `VOLUME_OFFLINE`, `ENOSPC`
+   */
+  extend(index: VolumeIndex, size: number): Promise<number> {
+    return Promise.resolve(Math.min(size, this.#volumes.extend(index, size)));
+  }
+
+  /** Part of the range reads as zeros, durably; returns where the rest begins. @throws OperatorError `VOLUME_OFFLINE`, `ENOSPC` */
+  clear(index: VolumeIndex, start: number, end: number): Promise<number> {
+    return Promise.resolve(this.#volumes.clear(index, start, end));
+  }
+
+  /** The volume has so many bytes from now on, and of what is new nothing is marked. @throws OperatorError `CHANGE_MAP_NO_ROOM`, and the file system's errors */
+  grow(index: VolumeIndex, size: number): Promise<void> {
+    const { map, seed } = this.#opened;
+    withRoom(this.#options, () => map.grow(index, size));
+    this.#volumes.resize(index, size);
+    // What is known of the volumes' pieces lies where their sizes put it: nothing is known any more.
+    const sized = this.#options.volumes.map((volume) => ({
+      ...volume,
+      size: this.#volumes.sizeOf(volume.index),
+    }));
+    const medium = new MediumWatch(this.#files, this.#options.folder, sized);
+    medium.open();
+    this.#medium.close();
+    this.#medium = medium;
+    seed.close();
+    const seeding = { ...this.#options, volumes: sized, random: this.#random, content: this.#volumes, map };
+    this.#seed = new SeedExport(this.#files, seeding);
+    return Promise.resolve();
+  }
+
   /** Frees a sealed segment (I5: the caller knows that nobody needs it). */
   remove(path: string): Promise<void> {
     this.#files.remove(path);
@@ -364,9 +392,13 @@ export class SourceBack {
   }
 }
 
-function openMap(files: Files, { folder, volumes }: SourceBackOptions): ChangeMap {
+function openMap(files: Files, options: SourceBackOptions): ChangeMap {
+  return withRoom(options, () => ChangeMap.open(files, options.folder, options.volumes));
+}
+
+function withRoom<T>({ folder }: SourceBackOptions, act: () => T): T {
   try {
-    return ChangeMap.open(files, folder, volumes);
+    return act();
   } catch (error) {
     if (!isNoRoom(error)) throw error;
     throw new OperatorError('CHANGE_MAP_NO_ROOM', `there is no room in ${folder} for the change map`, {

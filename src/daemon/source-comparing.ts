@@ -23,7 +23,8 @@ export interface SourceComparingOptions {
   readonly host: Remote<SourceHost>;
   readonly back: Remote<SourceBack>;
   readonly group: SourceGroup;
-  readonly volumes: readonly PlacedVolume[];
+  /** They may grow. */
+  readonly volumes: () => readonly PlacedVolume[];
   /** What each destination last said. */
   readonly answers: () => ReadonlyMap<string, DestinationStatus | undefined>;
 }
@@ -70,7 +71,7 @@ export class SourceComparing {
   async accept({ upTo }: AcceptRequest): Promise<Accepted> {
     const { group, volumes, log } = this.#options;
     const changes = await group.acceptMedium(lsn(upTo));
-    const accepted = changes.map((change) => toldChange(volumes, change));
+    const accepted = changes.map((change) => toldChange(volumes(), change));
     for (const change of accepted) log.warn('what no host wrote is accepted as right', { ...change });
     return { accepted };
   }

@@ -1,24 +1,14 @@
 import type { SourceGroupConfig } from '../config/config.ts';
-import { epoch } from '../journal/ids.ts';
-import type { GroupFile } from '../journal/source-files.ts';
 import { OperatorError } from '../platform/errors.ts';
-import type { Random } from '../platform/random.ts';
 import type { SourceBackOptions } from './source-back.ts';
-import type { PlacedVolume } from './source-volumes.ts';
-
-/** Of a group that begins. */
-export function newIdentity(random: Random): GroupFile {
-  const id = (): string => random.bytes(16).toString('hex');
-  return { id: id(), epoch: { number: epoch(1), id: id() }, volumes: [] };
-}
+import type { SourceIdentity } from './source-identity.ts';
 
 /** What a group's back thread is made with. */
 export function backOptions(
   { name, folder, key, segment: { compression, dropOverwritten } }: SourceGroupConfig,
-  { id, epoch: identity }: GroupFile,
-  volumes: readonly PlacedVolume[],
+  { id, epoch, volumes }: SourceIdentity,
 ): SourceBackOptions {
-  return { folder, group: { name, id }, epoch: identity, key, compression, dropOverwritten, volumes };
+  return { folder, group: { name, id }, epoch, key, compression, dropOverwritten, volumes };
 }
 
 export function verifyNeedsEveryWrite(group: string): OperatorError {
@@ -33,4 +23,23 @@ export function destinationUnknown(group: string, destination: string, known: st
   return new OperatorError('DESTINATION_UNKNOWN', `group ${group} has no destination ${destination}`, {
     remedy: `its destinations are: ${known}`,
   });
+}
+
+export function resizeNeedsEveryWrite(group: string): OperatorError {
+  return new OperatorError(
+    'RESIZE_NEEDS_EVERY_WRITE',
+    `group ${group} replicates on an interval: its volumes do not grow while it runs`,
+    {
+      remedy:
+        'stop blockferry, make the file or device larger, and start it: the volume is brought over whole',
+    },
+  );
+}
+
+export function resizeNeedsNoSeed(group: string): OperatorError {
+  return new OperatorError(
+    'RESIZE_NEEDS_NO_SEED',
+    `group ${group} is carried over by drive: its volumes do not grow until that is done`,
+    { remedy: 'resize the volume when the seed is imported, or cancel the seed', retryable: true },
+  );
 }

@@ -10,7 +10,7 @@ import type { HostVolume } from '../nbd/front-end.ts';
 import type { NbdAddress } from '../nbd/server.ts';
 import type { PointEnd, PointPiece } from '../capture/point-copier.ts';
 import type { CopyPoint } from '../journal/copy-point.ts';
-import type { Lsn } from '../journal/ids.ts';
+import type { Lsn, VolumeIndex } from '../journal/ids.ts';
 import type { MendRange, PatrolOrder } from '../capture/patrol.ts';
 import type { MarkerPayload } from '../journal/record.ts';
 import type { Platform } from '../platform/platform.ts';
@@ -63,6 +63,15 @@ export class SourceHost {
 
   attach(): Promise<void> {
     return this.#host.attach();
+  }
+
+  grow(index: VolumeIndex, from: number, size: number): Promise<void> {
+    return this.#host.grow(index, from, size);
+  }
+
+  offer(index: VolumeIndex, size: number): Promise<void> {
+    this.#host.offer(index, size);
+    return Promise.resolve();
   }
 
   beginCopy(seed?: string): Promise<Lsn | undefined> {

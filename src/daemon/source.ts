@@ -5,12 +5,12 @@ import type { LinkTestReport } from '../api/contract/link-test.ts';
 import type { SeedExportRequest, SeedExportStatus } from '../api/contract/seed.ts';
 import type { CopyStatus, SourceStatus } from '../api/contract/status.ts';
 import type { Accepted, AcceptRequest, VerificationProgress } from '../api/contract/verification.ts';
+import type { ResizeAnswer, ResizeRequest } from '../api/contract/volumes.ts';
 import { RAW_MARGIN } from '../capture/journal-writer.ts';
 import type { Config, LinkConfig, SourceGroupConfig } from '../config/config.ts';
-import type { AttachedVolume, Lsn } from '../journal/ids.ts';
+import type { Lsn } from '../journal/ids.ts';
 import type { CopyPoint } from '../journal/copy-point.ts';
 import { lsn, LSN_NONE } from '../journal/ids.ts';
-import { readGroupFile, writeGroupFile, type GroupFile } from '../journal/source-files.ts';
 import { decodeStatus } from '../journal/status-codec.ts';
 import { describeError, OperatorError } from '../platform/errors.ts';
 import type { Log } from '../platform/log.ts';
@@ -22,14 +22,21 @@ import type { SourceHost, SourceHostOptions } from './source-host.ts';
 import { openWithoutSeed, seedingOf, seedOf } from './seeding.ts';
 import { toldWait } from './told-wait.ts';
 import { patrolEvents, SourceComparing } from './source-comparing.ts';
-import { backOptions, destinationUnknown, newIdentity, verifyNeedsEveryWrite } from './source-facts.ts';
+import {
+  backOptions,
+  destinationUnknown,
+  resizeNeedsEveryWrite,
+  resizeNeedsNoSeed,
+  verifyNeedsEveryWrite,
+} from './source-facts.ts';
 import { SourceThreads } from './source-threads.ts';
-import { placeVolumes, type PlacedVolume } from './source-volumes.ts';
+import { SourceIdentity } from './source-identity.ts';
 import { startFailure } from './start-failure.ts';
 import { Stream } from './stream.ts';
 import { markerTimetable, type Timetable } from './timetable.ts';
 import { WithoutSnapshots } from './without-snapshots.ts';
 import { verificationOf } from './verification-status.ts';
+import { VolumeResize } from './volume-resize.ts';
 import type { World } from './world.ts';
 
 export async function startSource(
@@ -64,34 +71,32 @@ class Source extends WithoutSnapshots implements RunningGroup {
   readonly #log: Log;
   readonly #world: World;
   readonly #lock: { release(): void };
-  readonly #volumes: readonly PlacedVolume[];
   readonly #links: Links;
   #streams: readonly Stream[] = [];
-  #identity: GroupFile;
+  readonly #identity: SourceIdentity;
   readonly #threads: SourceThreads;
   #timetable: Timetable;
   #group: SourceGroup | undefined;
   #comparing: SourceComparing | undefined;
+  #resizing: VolumeResize | undefined;
 
   constructor(config: SourceGroupConfig, log: Log, { world, links, lock }: Surroundings) {
     super();
-    const { files, random } = world.platform;
     this.name = config.name;
     this.#config = config;
     this.#log = log;
     this.#world = world;
     this.#links = links;
     this.#lock = lock;
-    this.#identity = readGroupFile(files, config.folder) ?? newIdentity(random);
-    this.#volumes = placeVolumes(files, config.volumes, this.#identity.volumes);
+    this.#identity = new SourceIdentity(world.platform, config);
     this.#timetable = this.#timetableOf(config);
     this.#threads = new SourceThreads(world, log, (error) => this.#threadEnded(error));
   }
 
   async start(): Promise<void> {
     const { folder, whenFull, segment, coalesce } = this.#config;
-    writeGroupFile(this.#world.platform.files, folder, this.#identity);
-    const back = this.#threads.startBack(backOptions(this.#config, this.#identity, this.#volumes));
+    this.#identity.begin();
+    const back = this.#threads.startBack(backOptions(this.#config, this.#identity));
     const isOnInterval = this.#config.replicateEvery !== undefined;
     const opened = await (isOnInterval ? openWithoutSeed(back) : back.open());
     if (opened.unreadable > 0)
@@ -122,7 +127,7 @@ class Source extends WithoutSnapshots implements RunningGroup {
       received: () => reachedByAll(this.#streams.map(({ received }) => received)),
       applied: () => reachedByAll(this.#streams.map(({ answer }) => answer?.applied ?? LSN_NONE)),
       onSealed: () => this.wake(),
-      volumes: this.#volumes,
+      volumes: this.#identity.volumes,
       begun: () => (coalesce ? begunByAny(this.#streams.map(({ begun }) => begun)) : undefined),
     }));
     this.#streams = this.#config.destinations.map((link) => this.#stream(link));
@@ -133,11 +138,13 @@ class Source extends WithoutSnapshots implements RunningGroup {
       host,
       back,
       group,
-      volumes: this.#volumes,
+      volumes: () => this.#identity.volumes,
       answers: () => new Map(this.#streams.map((stream) => [stream.name, stream.answer])),
     });
+    const { files } = this.#world.platform;
+    this.#resizing = new VolumeResize({ files, log: this.#log, back, host, identity: this.#identity });
     for (const args of early) group.closed(...args);
-    if (this.#mustAttach()) await this.#attach(host);
+    if (this.#identity.mustAttach) await this.#attach(host, this.#resizing);
     await host.listen();
     group.start();
     for (const stream of this.#streams) stream.start();
@@ -157,7 +164,7 @@ class Source extends WithoutSnapshots implements RunningGroup {
 
   async initialize(): Promise<InitializeAnswer> {
     await this.#running.initialize();
-    return { bytes: this.#bytes };
+    return { bytes: this.#identity.bytes };
   }
 
   exportSeed(request: SeedExportRequest): Promise<SeedExportStatus> {
@@ -179,11 +186,23 @@ class Source extends WithoutSnapshots implements RunningGroup {
   }
 
   async verification(pass: number): Promise<VerificationProgress> {
-    return Promise.resolve(this.#compared.progress(pass, this.#identity));
+    const { id, epoch, volumes } = this.#identity;
+    return Promise.resolve(this.#compared.progress(pass, { id, epoch, volumes }));
   }
 
   async acceptSourceChanges(request: AcceptRequest): Promise<Accepted> {
     return this.#compared.accept(request);
+  }
+
+  async resize(volume: string, request: ResizeRequest): Promise<ResizeAnswer> {
+    if (this.#config.replicateEvery !== undefined) throw resizeNeedsEveryWrite(this.name);
+    if (seedOf(this.#running.seeding).seed !== undefined) throw resizeNeedsNoSeed(this.name);
+    if (this.#running.mode === 'stopped' || this.#resizing === undefined) {
+      throw new OperatorError('GROUP_STOPPED', `group ${this.name} has stopped`, {
+        remedy: '`blockferry status` says why, and what to do',
+      });
+    }
+    return this.#resizing.resize(volume, request);
   }
 
   configure(config: Config['groups'][number]): void {
@@ -214,7 +233,7 @@ class Source extends WithoutSnapshots implements RunningGroup {
       role: 'source',
       name: this.name,
       mode: group.mode,
-      volumes: this.#volumes.map(({ name, size }) => ({ name, size })),
+      volumes: this.#identity.volumes.map(({ name, size }) => ({ name, size })),
       lsn: last,
       durableLsn: host?.durableLsn ?? last,
       checkpoint: group.checkpoint.applied,
@@ -251,11 +270,6 @@ class Source extends WithoutSnapshots implements RunningGroup {
     return this.#threads.end();
   }
 
-  /** Of all volumes. */
-  get #bytes(): number {
-    return this.#volumes.reduce((sum, { size }) => sum + size, 0);
-  }
-
   get #running(): SourceGroup {
     if (this.#group === undefined)
       throw new OperatorError('GROUP_STARTING', `group ${this.name} is starting`);
@@ -272,7 +286,7 @@ class Source extends WithoutSnapshots implements RunningGroup {
   #copyStatus({ mode, copy }: SourceGroup): { copy?: CopyStatus } {
     if (copy === undefined) return {};
     if (mode !== 'initializing' || copy.total === undefined) return { copy };
-    return { copy: { ...copy, total: this.#bytes } };
+    return { copy: { ...copy, total: this.#identity.bytes } };
   }
 
   /** None where the folder is not there: a status is given all the same, and says so. */
@@ -298,7 +312,7 @@ class Source extends WithoutSnapshots implements RunningGroup {
         segmentSize: segment.size,
         segmentAge: segment.age,
         epoch: this.#identity.epoch,
-        volumes: this.#volumes,
+        volumes: this.#identity.volumes,
         done,
       },
       nbd,
@@ -313,23 +327,11 @@ class Source extends WithoutSnapshots implements RunningGroup {
     );
   }
 
-  #mustAttach(): boolean {
-    return JSON.stringify(this.#identity.volumes) !== JSON.stringify(this.#attached());
-  }
-
-  #attached(): AttachedVolume[] {
-    return this.#volumes.map(({ index, name, size }) => ({ index, name, size }));
-  }
-
-  /** Only once the record is durable does the group file say so: until then it is done again. */
-  async #attach(host: Remote<SourceHost>): Promise<void> {
+  async #attach(host: Remote<SourceHost>, resizing: VolumeResize): Promise<void> {
+    for (const volume of this.#identity.volumes)
+      if (volume.grewFrom !== undefined) await resizing.prepare(volume, volume.grewFrom);
     await host.attach();
-    this.#note({ volumes: this.#attached() });
-  }
-
-  #note(change: Partial<GroupFile>): void {
-    this.#identity = { ...this.#identity, ...change };
-    writeGroupFile(this.#world.platform.files, this.#config.folder, this.#identity);
+    this.#identity.attached();
   }
 
   #stream(config: LinkConfig): Stream {

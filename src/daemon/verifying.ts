@@ -46,8 +46,8 @@ export interface VerifyingOptions {
   readonly waits: Waits;
   readonly host: Pick<Remote<SourceHost>, 'patrol' | 'mend'>;
   readonly folder: string;
-  /** In the group's order. */
-  readonly volumes: readonly Pick<PlacedVolume, 'index' | 'name' | 'size'>[];
+  /** In the group's order; they may grow. */
+  readonly volumes: () => readonly Pick<PlacedVolume, 'index' | 'name' | 'size'>[];
   /** Milliseconds for a pass; undefined: none begins by itself. */
   readonly every: number | undefined;
   /** Whether destinations can compare: every write goes over in order. */
@@ -71,7 +71,6 @@ export class Verifying {
   readonly #mending = new Mending();
   readonly #sides = new Sides();
   #medium: MediumReport = { changes: [], trouble: undefined };
-  readonly #totalBytes: number;
   #file: VerifyFile;
   #current: { readonly beganAt: number; readonly skipped: number; progress: PatrolProgress } | undefined;
   #ended: Ended | undefined;
@@ -80,8 +79,11 @@ export class Verifying {
 
   constructor(options: VerifyingOptions) {
     this.#options = options;
-    this.#totalBytes = options.volumes.reduce((sum, { size }) => sum + size, 0);
     this.#file = readVerifyFile(options.files, options.folder);
+  }
+
+  get #totalBytes(): number {
+    return this.#options.volumes().reduce((sum, { size }) => sum + size, 0);
   }
 
   start(): void {
@@ -154,7 +156,7 @@ export class Verifying {
 
   /** Where the source's own volumes hold what no host wrote. */
   get sourceChanges(): readonly SourceChange[] {
-    return this.#options.medium().changes.map((change) => toldChange(this.#options.volumes, change));
+    return this.#options.medium().changes.map((change) => toldChange(this.#options.volumes(), change));
   }
 
   patrolled(progress: PatrolProgress): void {
@@ -215,7 +217,7 @@ export class Verifying {
       if (!before.changes.some(({ volume, offset }) => volume === change.volume && offset === change.offset))
         log.error(
           'the source’s own volume holds what no host wrote',
-          toldFields(toldChange(volumes, change)),
+          toldFields(toldChange(volumes(), change)),
         );
     if (trouble !== undefined && before.trouble === undefined)
       log.warn(`a change of the source’s own disks would not be noticed: ${trouble}`);
@@ -253,7 +255,8 @@ export class Verifying {
   }
 
   async #begin(every: number, from: PatrolPlace): Promise<number> {
-    const { clock, host, volumes } = this.#options;
+    const { clock, host } = this.#options;
+    const volumes = this.#options.volumes();
     const now = Math.round(clock.now());
     const pass = Math.max(this.#file.pass + 1, now);
     const place = from.offset < (volumes[from.volume]?.size ?? 0) ? from : BEGINNING;
@@ -328,7 +331,7 @@ export class Verifying {
     return this.#sides
       .list(destination, verification?.differing ?? [], first)
       .slice(0, TOLD_RANGES_MAX)
-      .map((sided) => toldRange(this.#options.volumes, sided));
+      .map((sided) => toldRange(this.#options.volumes(), sided));
   }
 
   #tell(): void {
@@ -339,7 +342,7 @@ export class Verifying {
     const told = {
       verifying: verifyingWait(pass, this.#current, clock.now()),
       'replica-differs': replicaDiffersText(differing, changes, this.#mending.hopeless),
-      'source-differs': sourceDiffersText(changes, volumes, differing),
+      'source-differs': sourceDiffersText(changes, volumes(), differing),
     };
     for (const code of ['verifying', 'replica-differs', 'source-differs'] as const) {
       const wait = told[code];

@@ -16,7 +16,7 @@ import type { Files } from '../platform/files.ts';
 import type { Log } from '../platform/log.ts';
 import { isNoRoom } from '../platform/reserve.ts';
 import { VolumeSet, type SetVolume } from '../volume/volume-set.ts';
-import { attach, volumeUnknown } from './attach.ts';
+import { attach, resize, volumeUnknown } from './attach.ts';
 import { compare } from './comparing.ts';
 import { parseMarker } from './marker-record.ts';
 import type { OpenSnapshots, SnapshotFacts, Snapshots } from './snapshots.ts';
@@ -37,6 +37,7 @@ export class Applier {
   readonly #files: Files;
   readonly #log: Log;
   readonly #options: ApplierOptions;
+  #attached: readonly AttachedVolume[] = [];
   #placed: readonly SetVolume[] = [];
   /** A volume that was attached, and is not in the configuration any more. */
   #unplaced: string | undefined;
@@ -57,6 +58,7 @@ export class Applier {
     this.#files = files;
     this.#log = log;
     this.#options = options;
+    this.#attached = attached;
     if (attached.length === 0) return;
     this.#attachVolumes(attached);
     this.#tryStore();
@@ -69,6 +71,8 @@ export class Applier {
    */
   applySegment(reader: SegmentReader, before: DestinationState, begun: Lsn): DestinationState {
     this.#begun = begun;
+    // An attempt that failed half way may have resized them.
+    if (before.volumes !== this.#attached) this.#attachVolumes(before.volumes);
     let state = before;
     this.#reached = before.applied;
     for (const frame of reader.frames()) state = this.#applyFrame(frame, state);
@@ -177,6 +181,8 @@ export class Applier {
         this.#attachVolumes(volumes);
         return { ...state, volumes };
       }
+      case RecordKind.resize:
+        return this.#resize(record, state);
       case RecordKind.initBegin: {
         const { seed } = parseInitBegin(record);
         if (state.consistent) this.#keepBefore(state);
@@ -194,6 +200,17 @@ export class Applier {
       case RecordKind.zero:
         return state;
     }
+  }
+
+  #resize(record: JournalRecord, state: DestinationState): DestinationState {
+    this.#checkPlaces();
+    const volumes = resize(this.#files, record, this.#options.paths, state.volumes);
+    if (volumes === undefined) {
+      this.#log.error('a resize record cannot be used and is passed over', { lsn: record.lsn });
+      return state;
+    }
+    this.#attachVolumes(volumes);
+    return { ...state, volumes };
   }
 
   #verify(record: JournalRecord, state: DestinationState): DestinationState {
@@ -220,6 +237,7 @@ export class Applier {
     this.close();
     this.#snapshots = undefined;
     const { paths } = this.#options;
+    this.#attached = volumes;
     this.#placed = volumes.flatMap((volume) => {
       const path = paths.get(volume.name);
       return path === undefined ? [] : [{ ...volume, path }];

@@ -1,9 +1,9 @@
-/** Takes an attach record: which volumes the stream has, and whether this side has a place for each. */
+/** Takes attach and resize records: which volumes the stream has, how large they are, and whether this side has a place for each. */
 import { dirname } from 'node:path';
 import { z } from 'zod';
 import { VOLUMES_PER_GROUP_MAX, type AttachedVolume, type VolumeIndex } from '../journal/ids.ts';
 import type { JournalRecord } from '../journal/record.ts';
-import { OperatorError } from '../platform/errors.ts';
+import { errorCode, OperatorError } from '../platform/errors.ts';
 import type { Files } from '../platform/files.ts';
 import { shortList, whyInvalid } from '../platform/invalid.ts';
 
@@ -32,7 +32,7 @@ const attachSchema = z.object({
 /**
  * @param paths volume name → where it is kept here, by the configuration
  * @param before what was attached until now: what is new may be made, what was there must be there
- * @throws OperatorError `VOLUME_UNKNOWN` the configuration has no place for it; `VOLUME_SIZE` the place is too small;
+ * @throws OperatorError `VOLUME_UNKNOWN` the configuration has no place for it; `VOLUME_TOO_SMALL` the place is too small;
  *   `ATTACH_INVALID` the record makes no sense
  */
 export function attach(
@@ -48,6 +48,25 @@ export function attach(
     prepare(files, path, volume, before.find((candidate) => candidate.name === volume.name)?.size);
   }
   return volumes;
+}
+
+/**
+ * The volumes from a resize record on; undefined when it makes no sense, as none ever shrinks.
+ * @throws OperatorError `VOLUME_TOO_SMALL`, `VOLUME_UNKNOWN`, `VOLUME_OFFLINE`, and the file system's errors
+ */
+export function resize(
+  files: Files,
+  { volume: index, offset: size }: JournalRecord,
+  paths: ReadonlyMap<string, string>,
+  before: readonly AttachedVolume[],
+): readonly AttachedVolume[] | undefined {
+  const volume = before.find((candidate) => candidate.index === index);
+  if (volume === undefined || size % SECTOR !== 0 || size < volume.size) return undefined;
+  const path = paths.get(volume.name);
+  if (path === undefined) throw volumeUnknown(volume.name);
+  const grown = { ...volume, size };
+  prepare(files, path, grown, volume.size);
+  return before.map((candidate) => (candidate === volume ? grown : candidate));
 }
 
 function decode(record: JournalRecord): AttachedVolume[] {
@@ -87,25 +106,35 @@ function prepare(files: Files, path: string, volume: AttachedVolume, known: numb
   }
   if (stat !== undefined && stat.size >= volume.size) {
     // Made by an attempt that failed half way, maybe.
-    if (known === undefined && stat.kind === 'file') makeDurable(files, path);
+    if (known !== volume.size && stat.kind === 'file') makeDurable(files, path);
     return;
   }
   // A file that we made, or one that holds nothing yet, may be given its size; nobody else's data is touched.
-  const ours = stat === undefined || (stat.kind === 'file' && (stat.size === 0 || stat.size === known));
-  if (!ours) {
-    throw new OperatorError(
-      'VOLUME_SIZE',
-      `volume ${volume.name} (${path}) has ${stat.size} bytes; the source's has ${volume.size}`,
-      { remedy: 'give it at least the size of the source volume, then restart blockferry' },
-    );
-  }
+  const ours =
+    stat === undefined ||
+    (stat.kind === 'file' && (stat.size === 0 || (known !== undefined && stat.size >= known)));
+  if (!ours) throw tooSmall(volume, path, stat.size);
   const file = files.open(path, 'create');
   try {
     file.truncate(volume.size);
+  } catch (error) {
+    // The file system has no files as large as that.
+    if (errorCode(error) !== 'EFBIG') throw error;
+    throw tooSmall(volume, path, stat?.size ?? 0, error);
   } finally {
     file.close();
   }
   makeDurable(files, path);
+}
+
+function tooSmall(volume: AttachedVolume, path: string, size: number, cause?: unknown): OperatorError {
+  const message = `volume ${volume.name} (${path}) has ${size} bytes; the source's has ${volume.size}`;
+  return new OperatorError('VOLUME_TOO_SMALL', message, {
+    remedy:
+      'give it at least the size of the source volume; what was received waits, and is applied by itself then',
+    retryable: true,
+    cause,
+  });
 }
 
 /** Without its size and name a crash would take the volume away after it was checkpointed (I6). */

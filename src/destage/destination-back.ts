@@ -170,7 +170,7 @@ export class DestinationBack {
    * Applies what has been received, up to a batch or to the next marker, durably. A custom marker stays `pending` in the
    * state until `finishMarker`, and nothing behind it is applied before (I9).
    * What was applied before a failure counts.
-   * @throws OperatorError `VOLUME_OFFLINE`, `VOLUME_UNKNOWN`, `VOLUME_SIZE`, `SNAPSHOT_LIMIT`, and `ENOSPC`
+   * @throws OperatorError `VOLUME_OFFLINE`, `VOLUME_UNKNOWN`, `VOLUME_TOO_SMALL`, `SNAPSHOT_LIMIT`, and `ENOSPC`
    */
   applySome(): Promise<DestinationFacts> {
     this.#applyBatch();

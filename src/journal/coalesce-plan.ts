@@ -9,7 +9,7 @@ import type { SegmentRange } from './names.ts';
 
 /**
  * What ends a segment, as far as merging goes. `marker`: a recovery point, nothing behind it is merged with it. `control`: it
- * holds records whose order counts (attach, the beginning or end of a full copy), and is never merged.
+ * holds records whose order counts (attach, resize, the beginning or end of a full copy), and is never merged.
  */
 export type SegmentEnd = 'data' | 'marker' | 'control';
 

@@ -30,6 +30,7 @@ const CONTROLS: ReadonlySet<RecordKind> = new Set([
   RecordKind.attach,
   RecordKind.initBegin,
   RecordKind.initEnd,
+  RecordKind.resize,
 ]);
 
 export interface CoalesceOptions extends SegmentOptions {

@@ -7,7 +7,7 @@
  *     5      1     volume index (0 for records of the whole group)
  *     6      2     flags
  *     8      8     LSN
- *     16     8     byte offset in the volume; of `clock` and `marker`, milliseconds since 1970
+ *     16     8     byte offset in the volume; of `clock` and `marker`, milliseconds since 1970; of `resize`, the volume's bytes
  *     24     4     length: of `zero` the bytes zeroed, of all others the payload's bytes
  *
  * The CRC covers the LSN, and through the seed, which every raw segment draws at random and a sealed segment carries
@@ -40,6 +40,8 @@ export const RecordKind = {
   initEnd: 7,
   /** What a range holds at this very record, undestaged writes included. Payload: see verify.ts. */
   verify: 8,
+  /** The volume has `offset` bytes from here on, more than before. No payload. */
+  resize: 9,
 } as const;
 export type RecordKind = (typeof RecordKind)[keyof typeof RecordKind];
 
@@ -82,7 +84,7 @@ export interface AttachPayload {
 }
 
 const HIGH = 0x1_0000_0000;
-const KIND_MAX = RecordKind.verify;
+const KIND_MAX = RecordKind.resize;
 
 export function payloadLength(header: Pick<RecordHeader, 'kind' | 'length'>): number {
   return header.kind === RecordKind.zero || header.kind === RecordKind.clock ? 0 : header.length;

@@ -17,6 +17,8 @@ export interface GroupFile {
   readonly epoch: EpochIdentity;
   /** Volumes as the newest attach record has them. */
   readonly volumes: readonly AttachedVolume[];
+  /** A volume that is being resized, and the bytes that it is to have: noted before anything else is done. */
+  readonly growing?: { readonly index: VolumeIndex; readonly size: number } | undefined;
 }
 
 export interface SourceCheckpoint extends SealPosition {
@@ -29,6 +31,7 @@ const CHECKPOINT_FILE = 'checkpoint.json';
 
 const count = z.number().int().nonnegative();
 const lsnSchema = count.transform((value) => value as Lsn);
+const indexSchema = count.max(VOLUMES_PER_GROUP_MAX - 1).transform((value) => value as VolumeIndex);
 const id = z.string().regex(/^[0-9a-f]{32}$/);
 const digest = z.string().regex(/^[0-9a-f]{64}$/);
 
@@ -39,12 +42,13 @@ const groupSchema = z.strictObject({
   volumes: z
     .array(
       z.strictObject({
-        index: count.max(VOLUMES_PER_GROUP_MAX - 1).transform((value) => value as VolumeIndex),
+        index: indexSchema,
         name: z.string().min(1),
         size: count,
       }),
     )
     .max(VOLUMES_PER_GROUP_MAX),
+  growing: z.strictObject({ index: indexSchema, size: count }).optional(),
 });
 
 /** 1 has no copy's point. */

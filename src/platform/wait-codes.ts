@@ -252,10 +252,10 @@ const DESTINATION = {
     'The source sends a volume that has no place here.',
     'Name it in the configuration, and restart.',
   ),
-  'volume-size': facts(
+  'volume-too-small': facts(
     'error',
-    'A volume here is smaller than the source’s.',
-    'Give it a device that is as large.',
+    'A volume here is smaller than the source’s, as after a `volume resize` there; what was received waits.',
+    'Make the device as large, at least; it goes on by itself.',
   ),
   'volume-not-sent': facts(
     'warning',

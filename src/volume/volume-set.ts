@@ -30,10 +30,12 @@ export interface ApplyOptions {
 
 /** Zeros are written in pieces of this many bytes where a range cannot be deallocated. */
 const ZERO_PIECE = Buffer.alloc(1024 * 1024);
+/** Bytes of zeros that are written at once before others have their turn. */
+const CLEAR_MAX = 8 * 1024 * 1024;
 
 export class VolumeSet {
   readonly #files: Files;
-  readonly #volumes: ReadonlyMap<VolumeIndex, SetVolume>;
+  readonly #volumes: Map<VolumeIndex, SetVolume>;
   readonly #open = new Map<VolumeIndex, OpenFile>();
   readonly #written = new Set<VolumeIndex>();
 
@@ -77,6 +79,36 @@ export class VolumeSet {
       });
     }
     this.#written.clear();
+  }
+
+  /** It has so many bytes from now on; its file has them already. */
+  resize(index: VolumeIndex, size: number): void {
+    this.#volumes.set(index, { ...this.#volume(index), size });
+  }
+
+  /** Its file has at least so many bytes, durably. Returns how many it had. @throws OperatorError `VOLUME_OFFLINE`, `ENOSPC` */
+  extend(index: VolumeIndex, size: number): number {
+    return this.#using(index, (file) => {
+      const before = file.size();
+      if (before < size) file.truncate(size);
+      file.syncNow();
+      return before;
+    });
+  }
+
+  /** The beginning of the range reads as zeros, durably; returns where the rest begins. @throws OperatorError `VOLUME_OFFLINE`, `ENOSPC` */
+  clear(index: VolumeIndex, start: number, end: number): number {
+    return this.#using(index, (file) => {
+      const from = Math.min(end, file.nextData(start)?.start ?? end);
+      if (from === end || file.punchHole(from, end - from)) {
+        file.syncNow();
+        return end;
+      }
+      const to = Math.min(end, from + CLEAR_MAX);
+      writeZeros(file, from, to);
+      file.syncNow();
+      return to;
+    });
   }
 
   /** Bytes; 0 when the group has no such volume. */
@@ -156,8 +188,10 @@ function noRoomFor({ name, path }: SetVolume, cause: unknown): OperatorError {
 function zero(file: OpenFile, record: JournalRecord): void {
   const keep = (record.flags & RecordFlag.keepAllocated) !== 0;
   if (!keep && file.punchHole(record.offset, record.length)) return;
-  for (let done = 0; done < record.length; done += ZERO_PIECE.length) {
-    const piece = Math.min(ZERO_PIECE.length, record.length - done);
-    file.write(ZERO_PIECE.subarray(0, piece), record.offset + done);
-  }
+  writeZeros(file, record.offset, record.offset + record.length);
+}
+
+function writeZeros(file: OpenFile, start: number, end: number): void {
+  for (let at = start; at < end; at += ZERO_PIECE.length)
+    file.write(ZERO_PIECE.subarray(0, Math.min(ZERO_PIECE.length, end - at)), at);
 }

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { endpointSchema, type Endpoint } from '../../src/api/contract/endpoint.ts';
 import type { InitializeAnswer } from '../../src/api/contract/initialize.ts';
+import type { ResizeAnswer, ResizeRequest } from '../../src/api/contract/volumes.ts';
 import type { LinkTestReport } from '../../src/api/contract/link-test.ts';
 import type { PlacedMarker } from '../../src/api/contract/markers.ts';
 import type { MountEntry, MountRequest, Unmounted } from '../../src/api/contract/mounts.ts';
@@ -76,6 +77,8 @@ export class PretendedDaemon implements DaemonControl {
   failure: Error | undefined;
   readonly deleted: string[] = [];
   readonly initialized: string[] = [];
+  readonly resized: { readonly group: string; readonly volume: string; readonly size: number | undefined }[] =
+    [];
   readonly wanted: MountRequest['point'][] = [];
   readonly verifications: (VerificationRequest & { readonly group: string })[] = [];
   verificationReport: VerificationReport = VERIFICATION;
@@ -178,6 +181,15 @@ export class PretendedDaemon implements DaemonControl {
   cancelSeed(group: string): Promise<void> {
     this.#find(group);
     return Promise.resolve();
+  }
+
+  resize(group: string, volume: string, { size, dryRun }: ResizeRequest): Promise<ResizeAnswer> {
+    const found = this.#find(group).volumes.find(({ name }) => name === volume);
+    if (found === undefined) return Promise.reject(new OperatorError('VOLUME_NOT_FOUND', `no ${volume}`));
+    const from = found.size;
+    if (!dryRun) this.resized.push({ group, volume, size });
+    const answer = { volume, path: '/dev/vg/data', kind: 'block device', from } as const;
+    return Promise.resolve({ ...answer, size: size ?? 2 * from });
   }
 
   async retention(group: string): Promise<RetentionReport> {

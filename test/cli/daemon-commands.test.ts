@@ -117,6 +117,29 @@ describe('blockferry marker, initialize and snapshot', () => {
     assert.equal((await run('initialize', 'nobody', '--yes')).exitCode, 4);
   });
 
+  it('resize a volume, having said what that means, and try it first', async () => {
+    const dry = await run('volume', 'resize', 'oracle', 'data', '8 GiB', '--dry-run');
+    assert.equal(dry.exitCode, 0, dry.error);
+    assert.match(
+      dry.out,
+      /grows from .* to 8\.0 GiB .* cannot shrink again\.\nWhat \/dev\/vg\/data holds behind .*Nothing/s,
+    );
+    const unasked = await run('volume', 'resize', 'oracle', 'data', '8 GiB');
+    assert.deepEqual([unasked.exitCode, unasked.out, site.daemon.resized], [2, '', []]);
+    const json = await run('volume', 'resize', 'oracle', 'data', '8 GiB', '--yes', '--json');
+    assert.equal((JSON.parse(json.out) as { size: number }).size, 8 * 1024 ** 3);
+    const taken = await run('volume', 'resize', 'oracle', 'data', '--yes');
+    assert.match(taken.out, /bytes now\.\nHosts that connect from now on/);
+    const asked = { group: 'oracle', volume: 'data' };
+    assert.deepEqual(site.daemon.resized, [
+      { ...asked, size: 8 * 1024 ** 3 },
+      { ...asked, size: undefined },
+    ]);
+    assert.equal((await run('volume', 'resize', 'oracle', 'data', '8 G', '--yes')).exitCode, 2);
+    assert.equal((await run('volume', 'resize', 'oracle', 'nothing', '--yes')).exitCode, 6);
+    assert.equal((await run('volume', 'resize', 'nobody', 'data', '--yes')).exitCode, 4);
+  });
+
   it('delete no snapshot that is not there, or when nobody confirms', async () => {
     assert.equal((await run('snapshot', 'delete', 'mail', 'nothing', '--yes')).exitCode, 6);
     const unasked = await run('snapshot', 'delete', 'mail', 'before-upgrade');

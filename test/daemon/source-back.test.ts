@@ -247,6 +247,23 @@ describe('a source’s sealing and destaging', function () {
       await assert.rejects(async () => back(disk).open(), { code: 'JOURNAL_DAMAGED' });
     });
 
+  it('knows nothing of what volumes held once one of them grew, and applies what is new', async () => {
+    const { disk } = freshDisk();
+    const grown = back(disk);
+    await grown.open();
+    assert.equal(await grown.extend(0 as VolumeIndex, 2 * VOLUME_SIZE), VOLUME_SIZE);
+    await grown.grow(0 as VolumeIndex, 2 * VOLUME_SIZE);
+    assert.equal(await grown.known({ volume: 0 as VolumeIndex, offset: 0, length: 4096 }), undefined);
+    assert.equal(disk.stat('/volumes/a')?.size, 2 * VOLUME_SIZE);
+    const marked = await grown.marked();
+    assert.equal(
+      marked.find(({ index }) => index === 0)?.bits[0],
+      0b11111,
+      'nothing of what is new is marked',
+    );
+    await grown.close();
+  });
+
   it('ships nothing while changes are only marked, and carries the digest on', async () => {
     const { disk, raws } = await written(2);
     const object = back(disk);

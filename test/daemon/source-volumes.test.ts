@@ -14,6 +14,9 @@ const known = (index: number, name: string): AttachedVolume => ({
 const wanted = (name: string): VolumeConfig => ({ name, path: `/volumes/${name}`, size: SIZE });
 const unsized = (name: string): VolumeConfig => ({ ...wanted(name), size: undefined });
 
+const none = { volumes: [] };
+const held = { volumes: [known(0, 'a')] };
+
 describe('a source’s volumes', () => {
   let disk: MemoryDisk;
   beforeEach(() => {
@@ -27,7 +30,7 @@ describe('a source’s volumes', () => {
     const placed = placeVolumes(
       disk,
       ['c', 'b', 'a'].map((name) => wanted(name)),
-      [known(0, 'a'), known(4, 'gone')],
+      { volumes: [known(0, 'a'), known(4, 'gone')] },
     );
     assert.deepEqual(
       placed.map(({ name, index }) => [name, index]),
@@ -40,7 +43,7 @@ describe('a source’s volumes', () => {
   });
 
   it('are made, sparse, when they are not there yet and their size is known, for good (I6)', () => {
-    const [placed] = placeVolumes(disk, [wanted('a')], []);
+    const [placed] = placeVolumes(disk, [wanted('a')], none);
     assert.equal(placed?.size, SIZE);
     disk.cutPower(() => false);
     assert.equal(disk.stat('/volumes/a')?.size, SIZE);
@@ -52,31 +55,56 @@ describe('a source’s volumes', () => {
       const files = new TamperedFiles(disk);
       files.dieAt(n, 'after');
       try {
-        placeVolumes(files, [wanted('a')], []);
+        placeVolumes(files, [wanted('a')], none);
         dead = false;
       } catch (error) {
         assert.ok(error instanceof Crash);
       }
-      assert.equal(placeVolumes(disk, [wanted('a')], [])[0]?.size, SIZE, `died at call ${n}`);
+      assert.equal(placeVolumes(disk, [wanted('a')], none)[0]?.size, SIZE, `died at call ${n}`);
     }
   });
 
   it('are not made anew when they held data: a missing one is refused, with what to do', () => {
-    assert.throws(() => placeVolumes(disk, [wanted('a')], [known(0, 'a')]), {
+    assert.throws(() => placeVolumes(disk, [wanted('a')], held), {
       code: 'VOLUME_MISSING',
       message: 'volume a (/volumes/a) is not there, and it held data',
     });
     assert.deepEqual(disk.list('/volumes'), []);
     make('a', 0);
-    assert.throws(() => placeVolumes(disk, [wanted('a')], [known(0, 'a')]), { code: 'VOLUME_SIZE' });
+    assert.throws(() => placeVolumes(disk, [wanted('a')], held), { code: 'VOLUME_SIZE' });
   });
 
   it('are refused when their size is not what the configuration says, not whole sectors, or unknown', () => {
     make('a', SIZE + 512);
-    assert.throws(() => placeVolumes(disk, [wanted('a')], []), { code: 'VOLUME_SIZE' });
-    assert.equal(placeVolumes(disk, [unsized('a')], []).length, 1);
+    assert.throws(() => placeVolumes(disk, [wanted('a')], none), { code: 'VOLUME_SIZE' });
+    assert.equal(placeVolumes(disk, [unsized('a')], none).length, 1);
     make('b', SIZE + 100);
-    assert.throws(() => placeVolumes(disk, [unsized('b')], []), { code: 'VOLUME_SIZE' });
-    assert.throws(() => placeVolumes(disk, [unsized('c')], []), { code: 'VOLUME_SIZE' });
+    assert.throws(() => placeVolumes(disk, [unsized('b')], none), { code: 'VOLUME_SIZE' });
+    assert.throws(() => placeVolumes(disk, [unsized('c')], none), { code: 'VOLUME_SIZE' });
+  });
+
+  it('may be larger than the configuration says once they held data, but never smaller than they were', () => {
+    make('a', 2 * SIZE);
+    assert.equal(placeVolumes(disk, [wanted('a')], held)[0]?.size, 2 * SIZE);
+    make('a', SIZE - 512);
+    for (const volume of [wanted('a'), unsized('a')])
+      assert.throws(() => placeVolumes(disk, [volume], held), { code: 'VOLUME_SIZE' });
+    make('a', SIZE);
+    assert.throws(() => placeVolumes(disk, [{ ...wanted('a'), size: 2 * SIZE }], held), {
+      code: 'VOLUME_SIZE',
+    });
+  });
+
+  it('go on with a resize that was begun, unless the file did not get its size', () => {
+    const growing = { index: 0 as VolumeIndex, size: 2 * SIZE };
+    const placed = (): number | undefined =>
+      placeVolumes(disk, [wanted('a')], { ...held, growing })[0]?.grewFrom;
+    make('a', SIZE);
+    assert.equal(placed(), undefined);
+    make('a', 2 * SIZE);
+    assert.equal(placed(), SIZE);
+    // Somebody else made it larger, and may have put something there: that is no resize.
+    make('a', 3 * SIZE);
+    assert.equal(placed(), undefined);
   });
 });

@@ -1,5 +1,13 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { NbdClient } from '../../src/nbd/client.ts';
@@ -9,6 +17,8 @@ import { nodeWorld } from '../../src/daemon/node-world.ts';
 import type { RunningGroup } from '../../src/daemon/running-group.ts';
 import { startSource } from '../../src/daemon/source.ts';
 import type { World } from '../../src/daemon/world.ts';
+import type { VolumeIndex } from '../../src/journal/ids.ts';
+import { readGroupFile, writeGroupFile } from '../../src/journal/source-files.ts';
 import type { Log } from '../../src/platform/log.ts';
 import type { RemoteThread } from '../../src/platform/node/threads.ts';
 import { temporaryFolder } from '../support/folder.ts';
@@ -96,6 +106,48 @@ describe('a source on real threads and files', function () {
     await client.flush();
     client.close();
   }
+
+  it('makes a volume larger while hosts use it, and has it so after a restart with the configuration of before', async () => {
+    let group = await start();
+    const open = (): Promise<NbdClient> => NbdClient.open({ path: join(folder, 'nbd.sock') }, 'disk');
+    const connected = await open();
+    const resize = (size: number | undefined, dryRun = false): Promise<unknown> =>
+      group.resize('disk', { ...(size === undefined ? {} : { size }), dryRun });
+    const facts = { volume: 'disk', path: join(folder, 'disk.raw'), kind: 'image file', from: 4 * MIB };
+    assert.deepEqual(await resize(6 * MIB, true), { ...facts, size: 6 * MIB });
+    assert.equal(statSync(facts.path).size, 4 * MIB);
+    for (const size of [3 * MIB, 6 * MIB + 1, undefined])
+      await assert.rejects(resize(size), { code: 'RESIZE_IMPOSSIBLE' });
+    await assert.rejects(group.resize('none', { size: MIB, dryRun: false }), { code: 'VOLUME_NOT_FOUND' });
+    assert.deepEqual(await resize(6 * MIB), { ...facts, size: 6 * MIB });
+    const other = await open();
+    await connected.write(0, Buffer.alloc(MIB, 8));
+    assert.ok((await other.read(4 * MIB, 2 * MIB)).equals(Buffer.alloc(2 * MIB)));
+    await other.write(5 * MIB, Buffer.alloc(MIB, 9));
+    await other.flush();
+    for (const client of [connected, other]) client.close();
+    await started.pop()?.stop();
+    group = await start();
+    assert.deepEqual((await group.status()).volumes, [{ name: 'disk', size: 6 * MIB }]);
+    const again = await open();
+    assert.ok((await again.read(5 * MIB, MIB)).equals(Buffer.alloc(MIB, 9)));
+    again.close();
+  });
+
+  it('goes on with a resize in the middle of which it died: what is new reads as zeros (I6)', async () => {
+    await start();
+    await started.pop()?.stop();
+    const file = readGroupFile(nodeWorld.platform.files, join(folder, 'g'))!;
+    const growing = { index: 0 as VolumeIndex, size: 5 * MIB };
+    writeGroupFile(nodeWorld.platform.files, join(folder, 'g'), { ...file, growing });
+    appendFileSync(join(folder, 'disk.raw'), Buffer.alloc(MIB, 0xff));
+    const group = await start();
+    assert.equal((await group.status()).volumes[0]?.size, 5 * MIB);
+    const client = await NbdClient.open({ path: join(folder, 'nbd.sock') }, 'disk');
+    assert.ok((await client.read(4 * MIB, MIB)).equals(Buffer.alloc(MIB)));
+    client.close();
+    assert.equal(readGroupFile(nodeWorld.platform.files, join(folder, 'g'))?.growing, undefined);
+  });
 
   it('ends its threads and lets its folder go when it cannot start, and starts when what was in the way is gone', async () => {
     writeFileSync(join(folder, 'nbd.sock'), 'no socket');

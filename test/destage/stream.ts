@@ -30,6 +30,7 @@ export const VOLUME_SIZE = 64 * 1024;
 
 export type Step =
   | { readonly kind: 'attach'; readonly names: readonly string[] }
+  | { readonly kind: 'resize'; readonly volume: number; readonly size: number }
   | { readonly kind: 'init-begin' | 'init-end' }
   | { readonly kind: 'clock'; readonly time: number }
   | { readonly kind: 'write'; readonly volume: number; readonly offset: number; readonly fill: number }
@@ -71,7 +72,7 @@ export class Stream {
   /** Whether the next segments say that they may be applied as a whole only. */
   overwrittenDropped = false;
   /** What each volume holds at the end of the stream. */
-  readonly volumes: readonly Buffer[] = [Buffer.alloc(VOLUME_SIZE), Buffer.alloc(VOLUME_SIZE)];
+  readonly volumes: Buffer[] = [Buffer.alloc(VOLUME_SIZE), Buffer.alloc(VOLUME_SIZE)];
 
   constructor(folder: string, key: Buffer | undefined = KEY, files: Files = nodeFiles) {
     this.#folder = folder;
@@ -112,6 +113,12 @@ export class Stream {
       case 'attach': {
         const volumes = step.names.map((name, index) => ({ index, name, size: VOLUME_SIZE }));
         return encodeRecord({ ...base, kind: RecordKind.attach }, json({ volumes }), SEED);
+      }
+      case 'resize': {
+        const { volume, size } = step;
+        this.volumes[volume] = Buffer.concat([this.volumes[volume]!], size);
+        const header = { ...base, kind: RecordKind.resize, volume: volume as VolumeIndex, offset: size };
+        return encodeRecord(header, Buffer.alloc(0), SEED);
       }
       case 'init-begin':
         return encodeRecord({ ...base, kind: RecordKind.initBegin }, json({}), SEED);

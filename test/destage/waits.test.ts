@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict';
+import { mkdirSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { unsentReason } from '../../src/destage/group-waits.ts';
+import type { Files } from '../../src/platform/files.ts';
+import { nodeFiles } from '../../src/platform/node/files.ts';
 import { temporaryFolder } from '../support/folder.ts';
 import { runGroup, until } from './running-group.ts';
-import { marker, Site, Stream, write } from './stream.ts';
+import { marker, Site, Stream, VOLUME_SIZE, write } from './stream.ts';
 
 const NOON = 'a1'.repeat(16);
 const NIGHT = 'b2'.repeat(16);
@@ -65,6 +68,45 @@ describe('a destination that cannot go on', () => {
     assert.match(running.status().waiting?.message ?? '', /not sent by the source: forgotten;/);
     await until('going on', () => running.status().applied === 4);
     await running.stop();
+  });
+
+  it('makes an image as large as its source’s became, and keeps what was before it in the volume’s old size (I3)', async () => {
+    const { root, stream, begin } = prepare();
+    const site = new Site(root);
+    const paths = [begin, stream.seal(write(0, 0, 5), marker('snapshot', 'noon', NOON))];
+    paths.push(stream.seal({ kind: 'resize', volume: 0, size: 2 * VOLUME_SIZE }, write(0, VOLUME_SIZE, 6)));
+    for (const path of paths) site.deliver(path);
+    const running = await runGroup(site);
+    await until('all', () => running.status().applied === 7);
+    await running.stop();
+    assert.equal(site.snapshots.taken.get(NOON)?.content[0]?.length, VOLUME_SIZE);
+    assert.deepEqual(site.content(), stream.volumes);
+  });
+
+  it('waits for a device that is smaller than its source’s became, loses nothing, and goes on once it is large enough', async () => {
+    const { root, stream, begin } = prepare();
+    const site = new Site(root);
+    const path = site.paths.get('a')!;
+    const files: Files = {
+      ...nodeFiles,
+      stat: (at) => {
+        const stat = nodeFiles.stat(at);
+        return at === path && stat !== undefined ? { ...stat, kind: 'block-device' } : stat;
+      },
+    };
+    mkdirSync(join(root, 'volumes'), { recursive: true });
+    writeFileSync(path, Buffer.alloc(VOLUME_SIZE));
+    const resize = { kind: 'resize', volume: 0, size: 2 * VOLUME_SIZE } as const;
+    for (const sealed of [begin, stream.seal(write(0, 0, 5), resize, write(0, VOLUME_SIZE, 6))])
+      site.deliver(sealed);
+    const running = await runGroup(site, { files });
+    await until('the reason', () => running.status().waiting?.code === 'volume-too-small');
+    assert.match(running.status().waiting?.message ?? '', /has 65536 bytes; the source's has 131072/);
+    assert.equal(running.status().applied, 3);
+    truncateSync(path, 2 * VOLUME_SIZE);
+    await until('going on', () => running.status().applied === 6 && running.status().waiting === undefined);
+    await running.stop();
+    assert.deepEqual(site.content(), stream.volumes);
   });
 
   it('tells a volume apart from all others, and says nothing before the source has', () => {

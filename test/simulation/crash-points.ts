@@ -12,7 +12,7 @@ const write = (at: number, connection: number, offset: number, fua = false): Ste
 });
 
 /**
- * Attach, initial copy, overlapping writes over both snapshot and custom markers, trims and flushes; then a full disk under
+ * Attach, initial copy, overlapping writes over both snapshot and custom markers, trims and flushes; a volume that grows; then a full disk under
  * the source's buffer, so that changes are marked, and what is marked is brought over.
  */
 const SHORT: Scenario = {
@@ -57,6 +57,8 @@ const SHORT: Scenario = {
     write(900, 1, 42),
     write(901, 0, 4),
     { at: 905, kind: 'host', connection: 0, action: { kind: 'flush' } },
+    { at: 960, kind: 'resize', volume: 0, size: 96 * KIB },
+    write(1060, 0, 80, true),
     { at: 1100, kind: 'room', site: 'source', mount: 'buffer', bytes: 0, time: 300 },
     write(1110, 0, 5, true),
     write(1310, 1, 43, true),

@@ -72,6 +72,7 @@ export function makeScenario(seed: string): Scenario {
     ...droppingSyncs(dice.fork('dropping syncs'), length),
     ...initializeSteps(dice.fork('initialize'), length),
     ...verifySteps(dice.fork('compared'), length),
+    ...resizeSteps(dice.fork('resize'), { volumes, connections, length }),
   ];
   const every = seed.startsWith(INTERVAL_SEED) ? dice.fork('interval').between(500, 3000) : undefined;
   const setBack = every === undefined ? restoration(dice.fork('set back'), length) : [];
@@ -167,6 +168,41 @@ function markerSteps(dice: Dice, length: number): Step[] {
     const name = type === 'snapshot' ? `snap-${number}` : dice.pick([...PROGRAM_NAMES, 'unknown']);
     return { at: dice.fraction() * length, kind: 'marker', type, name };
   });
+}
+
+/** Volumes that grow, with writes into what is new; and a buffer that is made larger and smaller. */
+function resizeSteps(
+  dice: Dice,
+  { volumes, connections, length }: { volumes: readonly number[]; connections: number; length: number },
+): Step[] {
+  if (!dice.chance(0.35)) return [];
+  const sizes = [...volumes];
+  const steps: Step[] = [];
+  for (let at = dice.fraction() * length; at < length; at += dice.between(200, 4000)) {
+    const volume = dice.below(volumes.length);
+    const size = sizes[volume]! + dice.pick([SECTOR, 4 * KIB, 60 * KIB, 130 * KIB]);
+    steps.push({ at, kind: 'resize', volume, size });
+    for (let i = 0; i < 4; i += 1) {
+      const connection =
+        volume + volumes.length * dice.below(Math.ceil((connections - volume) / volumes.length));
+      const offset = size - SECTOR * dice.between(1, 100);
+      const action = {
+        kind: 'write',
+        offset: Math.max(0, offset),
+        length: SECTOR,
+        fua: i === 0,
+        fill: 'stamp',
+      } as const;
+      steps.push({ at: at + dice.fraction() * 400, kind: 'host', connection, action });
+    }
+    sizes[volume] = size;
+  }
+  if (dice.chance(0.3)) {
+    const bytes = 2 * (RAW_MARGIN + 48 * KIB) + dice.between(160, 800) * KIB;
+    steps.push({ at: dice.fraction() * length, kind: 'quota', bytes });
+    steps.push({ at: dice.fraction() * length, kind: 'quota', bytes: 64 * 1024 * KIB });
+  }
+  return steps;
 }
 
 function initializeSteps(dice: Dice, length: number): Step[] {

@@ -119,7 +119,7 @@ class Simulation {
       onStatus: (bytes) => this.#server.published(bytes),
     });
     this.#markers = new Markers(this.#oracle);
-    const { destination } = this.#machines;
+    const { source, destination } = this.#machines;
     this.#programs = new MarkerPrograms(
       destination,
       this.#dice.fork('programs'),
@@ -129,7 +129,7 @@ class Simulation {
     this.#troubles = new Troubles(this.#machines, this.#server, (text) => this.#note(text));
     this.#rot = new Rot(this.#machines, this.#oracle, this.#dice.fork('rot'));
     this.#sites = { source: this.#site('source'), destination: this.#site('destination') };
-    this.#operator = new Operator(this.#sites.source, this.#machines.source, this.#oracle, (text) =>
+    this.#operator = new Operator(this.#sites.source, scenario, source, this.#oracle, (text) =>
       this.#note(text),
     );
   }
@@ -270,11 +270,11 @@ class Simulation {
       case 'attack':
         this.#attacker.attack(step.attack);
         return;
+      case 'resize':
+      case 'quota':
       case 'image':
-        this.#operator.image();
-        return;
       case 'set-back':
-        this.#operator.setBack();
+        this.#operator.do(step);
         return;
       case 'rot':
         this.#note(`rotten: ${this.#rot.strike(step.place) ?? 'nothing'}`);

@@ -21,6 +21,10 @@ export type Step = { readonly at: number } & (
   | { readonly kind: 'initialize' }
   /** The operator has the volumes compared. */
   | { readonly kind: 'verify' }
+  /** A volume of the source's is made larger, bytes. */
+  | { readonly kind: 'resize'; readonly volume: number; readonly size: number }
+  /** The source's buffer gets another quota, bytes. */
+  | { readonly kind: 'quota'; readonly bytes: number }
   /** Dies at the so-manyeth call from then on; with 0 at once. */
   | {
       readonly kind: 'death';

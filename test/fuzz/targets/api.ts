@@ -76,6 +76,7 @@ function seeds(): Buffer[] {
     ask(0, 'groups/oracle/destinations/bern/test'),
     ask(0, 'groups/oracle/initialize'),
     ask(0, 'groups/oracle/source-changes/accept', '{"upTo":7}'),
+    ask(0, 'groups/oracle/volumes/data/size', '{"size":1048576,"dryRun":true}'),
     ask(0, 'groups/oracle/mounts', '{"point":{"kind":"snapshot","called":"noon"}}'),
     ask(0, 'groups/oracle/mounts', '{"point":{"kind":"lsn","lsn":7}}'),
     ask(3, 'groups/oracle/mounts/noon'),
@@ -143,6 +144,11 @@ function control(): DaemonControl {
     initialize(group) {
       assert.match(group, NAME_PATTERN);
       return Promise.resolve({ bytes: 512 });
+    },
+    resize(group, volume, { size = 512, dryRun }) {
+      for (const name of [group, volume]) assert.match(name, NAME_PATTERN);
+      assert.ok(Number.isSafeInteger(size) && size > 0 && typeof dryRun === 'boolean');
+      return Promise.resolve({ volume, path: '/v', kind: 'image file', from: 512, size });
     },
     snapshots(group) {
       assert.match(group, NAME_PATTERN);

@@ -22,6 +22,7 @@ export const Kind = {
   initBegin: 6,
   initEnd: 7,
   verify: 8,
+  resize: 9,
 } as const;
 export const HEADER = 28;
 export const FROM_VOLUME = 1;
@@ -142,7 +143,11 @@ export class Cursor {
   }
 }
 
-function play(record: ModelRecord, volumes: readonly Buffer[]): void {
+function play(record: ModelRecord, volumes: Buffer[]): void {
+  for (const { index, size } of sizesIn(record)) {
+    const content = volumes[index] ?? Buffer.alloc(0);
+    if (size > content.length) volumes[index] = Buffer.concat([content], size);
+  }
   if ((record.flags & FROM_VOLUME) !== 0) return;
   const content = volumes[record.volume];
   if (record.kind === Kind.write) content?.set(record.payload, record.offset);
@@ -151,6 +156,13 @@ function play(record: ModelRecord, volumes: readonly Buffer[]): void {
 
 function pointOf({ payload }: ModelRecord): number | undefined {
   return (JSON.parse(payload.toString('utf8')) as { readonly point?: { readonly lsn: number } }).point?.lsn;
+}
+
+/** What the record says of volumes' sizes: they only grow, and what is new is zeros. */
+function sizesIn({ kind, volume, offset, payload }: ModelRecord): readonly { index: number; size: number }[] {
+  if (kind === Kind.resize) return [{ index: volume, size: offset }];
+  if (kind !== Kind.attach) return [];
+  return (JSON.parse(payload.toString('utf8')) as { volumes: { index: number; size: number }[] }).volumes;
 }
 
 /** Where two contents of a volume first differ. */

@@ -147,8 +147,8 @@ export class Replica {
       const contents = this.#contents();
       if (differenceOf(contents, wanted) === undefined) return true;
       for (const { kind, volume, offset, length } of model.records(lsn + 1, model.last)) {
-        if (kind === Kind.write || kind === Kind.zero)
-          wanted[volume]?.copy(contents[volume]!, offset, offset, offset + length);
+        if ((kind === Kind.write || kind === Kind.zero) && offset < wanted[volume]!.length)
+          wanted[volume]!.copy(contents[volume]!, offset, offset, offset + length);
       }
       return differenceOf(contents, wanted) === undefined;
     };
@@ -216,9 +216,11 @@ export class Replica {
   }
 }
 
-/** Where contents are not what they should be, in words. */
+/** Where contents are not what they should be, in words. A file may have its new size before the record that says so. */
 export function differenceOf(contents: readonly Buffer[], wanted: readonly Buffer[]): string | undefined {
-  const index = wanted.findIndex((right, volume) => !right.equals(contents[volume]!));
+  const index = wanted.findIndex(
+    (right, volume) => !right.equals(contents[volume]!.subarray(0, right.length)),
+  );
   if (index === -1) return undefined;
   const at = firstDifference(wanted[index]!, contents[index]!);
   return `volume ${index} (${contents[index]!.length} bytes) is not what was written: first at byte ${at}`;

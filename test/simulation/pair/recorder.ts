@@ -22,7 +22,6 @@ interface Expected {
 export class RecordedVolume implements HostVolume {
   readonly readOnly = false;
   readonly name: string;
-  readonly size: number;
   readonly #inner: HostVolume;
   readonly #index: number;
   readonly #oracle: RecorderOracle;
@@ -32,7 +31,10 @@ export class RecordedVolume implements HostVolume {
     this.#index = index;
     this.#oracle = oracle;
     this.name = inner.name;
-    this.size = inner.size;
+  }
+
+  get size(): number {
+    return this.#inner.size;
   }
 
   room(): Promise<void> | undefined {
