@@ -206,6 +206,41 @@ describe('any point in time at a destination', function () {
     await destination.worker.close();
   });
 
+  it('reads as zeros what was trimmed behind the snapshot (I3)', async () => {
+    const destination = new Destination();
+    await destination.begin();
+    await destination.take(write(0, 0, 1), write(0, PIECE, 1));
+    await destination.worker.createSnapshot({ id: 'e'.repeat(32), name: 'full' });
+    await destination.take({ kind: 'zero', volume: 0, offset: 512, length: PIECE }, write(1, 0, 2));
+    destination.assertIs(await destination.mount(at(6)));
+    await destination.worker.close();
+  });
+
+  it('is none while the volumes are copied over, and is the newest before (I3)', async () => {
+    const destination = new Destination();
+    await destination.begin();
+    await destination.take(write(0, 0, 1));
+    await destination.take({ kind: 'init-begin' }, write(0, 0, 2));
+    await destination.take(write(0, PIECE, 2), { kind: 'init-end' });
+    await destination.take(write(0, 0, 3));
+    const found: number[] = [];
+    for (const wanted of [4, 5, 6, 7, 8, 9]) {
+      const mounted = await destination.mount(at(wanted));
+      destination.assertIs(mounted);
+      found.push(mounted.lsn);
+    }
+    assert.deepEqual(found, [4, 4, 4, 4, 8, 9]);
+    const windows = await destination.worker.windows();
+    assert.deepEqual(
+      windows.map(({ from, to }) => [from.lsn, to.lsn]),
+      [
+        [3, 4],
+        [8, 9],
+      ],
+    );
+    await destination.worker.close();
+  });
+
   it('holds its snapshot and what came behind it for as long as it is mounted', async () => {
     const destination = new Destination();
     await destination.begin();
