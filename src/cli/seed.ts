@@ -130,9 +130,10 @@ async function imported(options: SeedOptions, folder: string): Promise<SeedImpor
       );
     }
     if (seed.order.state === 'done' || seed.order.state === 'failed') return seed;
-    if (seed.order.state === 'waiting' && !isTold)
+    if (seed.state === 'none' && !isTold) {
+      isTold = true;
       process.stderr.write('Waits until what the source has sent reaches the beginning of the seed.\n');
-    isTold = true;
+    }
     if (process.stderr.isTTY) process.stderr.write(`\r${seedText(seed)}\u001B[K`);
     await pause();
   }

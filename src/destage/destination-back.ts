@@ -285,8 +285,6 @@ export class DestinationBack {
       sync: () => this.#applier.sync(),
     });
     if (seed?.state === 'awaited' && this.#seeds.tally(seed.id).whole) {
-      // What comes on drives is in no segment: no window leads over it.
-      this.#window.giveUp(Number.MAX_SAFE_INTEGER);
       this.#move({ ...this.#state, seed: { ...seed, state: 'imported' } });
       this.#log.info('the seed is imported: what follows it is applied', { seed: seed.id });
     }
