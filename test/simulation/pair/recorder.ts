@@ -25,11 +25,14 @@ export class RecordedVolume implements HostVolume {
   readonly #inner: HostVolume;
   readonly #index: number;
   readonly #oracle: RecorderOracle;
+  readonly #isAlive: () => boolean;
 
-  constructor(inner: HostVolume, index: number, oracle: RecorderOracle) {
+  /** `isAlive`: what a program says that has died in the same breath reaches no host. */
+  constructor(inner: HostVolume, index: number, oracle: RecorderOracle, isAlive: () => boolean) {
     this.#inner = inner;
     this.#index = index;
     this.#oracle = oracle;
+    this.#isAlive = isAlive;
     this.name = inner.name;
   }
 
@@ -85,7 +88,7 @@ export class RecordedVolume implements HostVolume {
   async flush(): Promise<void> {
     const { last } = this.#oracle.model;
     await this.#inner.flush();
-    this.#oracle.promised(last);
+    if (this.#isAlive()) this.#oracle.promised(last);
   }
 
   /** I1: a write that returned is in the journal, as it was given, and nothing else. */

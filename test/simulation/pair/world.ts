@@ -44,7 +44,10 @@ export function makeWorld(options: WorldOptions): World {
       sourceHost: (host, events, onExit) =>
         thread(events, onExit, (own, emit) => {
           return new SourceHost(own.platform, host, emit, (volumes) => {
-            const recorded = volumes.map((volume, index) => new RecordedVolume(volume, index, oracle));
+            const isAlive = (): boolean => program.alive;
+            const recorded = volumes.map(
+              (volume, index) => new RecordedVolume(volume, index, oracle, isAlive),
+            );
             oracle.sourceServes(volumes);
             const frontEnd = new FrontEnd(own, recorded);
             onFrontEnd(frontEnd);
