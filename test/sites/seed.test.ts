@@ -1,21 +1,26 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, writeFileSync, writeSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readFileSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { ExitCode } from '../../src/cli/exit-codes.ts';
 import { NbdClient } from '../../src/nbd/client.ts';
 import { cli, type CliResult } from '../api/fixture.ts';
+import { SmallFileSystem } from '../real/small-file-system.ts';
 import { temporaryFolder } from '../support/folder.ts';
 import { SitePair, type Site } from '../support/site-pair.ts';
 
 const MIB = 1024 * 1024;
-const SIZE = 64 * MIB;
+/** Of the volume; `BLOCKFERRY_SEED_MIB=4096` is a run with two drives of 2 GiB. */
+const SIZE_MIB = Number(process.env.BLOCKFERRY_SEED_MIB ?? 64);
+const SIZE = SIZE_MIB * MIB;
 /** Of the volume, random: it does not fit on one drive. */
-const FILLED = 36 * MIB;
+const FILLED_MIB = (SIZE_MIB * 9) / 16;
+/** Of a drive. */
+const DRIVE_MIB = SIZE_MIB / 2;
 
 describe('a seed on two drives', function () {
-  this.timeout(300_000);
+  this.timeout(SIZE_MIB > 64 ? 3_600_000 : 300_000);
 
   it('brings over what the volume holds, and over the link goes nothing but what hosts write meanwhile', async () => {
     const folder = temporaryFolder();
@@ -27,9 +32,9 @@ describe('a seed on two drives', function () {
     const drives = ['one', 'two'].map((drive) => join(folder, drive));
     const seed = (site: Site, ...args: readonly string[]): Promise<CliResult> =>
       cli(['seed', ...args, '--json', '--state', pair.path(site, 'state')]);
+    const drivesThere: SmallFileSystem[] = [];
     for (const drive of drives) {
-      mkdirSync(drive);
-      execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=30m', 'blockferry-test', drive]);
+      drivesThere.push(new SmallFileSystem(drive, DRIVE_MIB));
     }
     try {
       await pair.start('destination');
@@ -41,7 +46,14 @@ describe('a seed on two drives', function () {
       const [first = '', second = ''] = drives;
       assert.equal((await seed('source', 'export', 'g', first)).exitCode, ExitCode.usage, 'nobody confirms');
 
-      const exporting = seed('source', 'export', 'g', first, '--file-size', '8 MiB', '--yes');
+      const exporting = seed(
+        'source',
+        'export',
+        'g',
+        first,
+        ...(SIZE_MIB > 64 ? [] : ['--file-size', '8 MiB']),
+        '--yes',
+      );
       await write(pair, 1);
       const full = await exporting;
       assert.deepEqual([full.exitCode, full.error], [ExitCode.nextDrive, '']);
@@ -77,14 +89,10 @@ describe('a seed on two drives', function () {
       assert.ok(sent < 4 * MIB, `${sent} bytes went over the link`);
       await pair.stop('source');
       await pair.stop('destination');
-      const [here, there] = (['source', 'destination'] as const).map((site) =>
-        readFileSync(pair.volume(site, 'disk')),
-      );
-      assert.ok(here!.equals(there!));
-      assert.ok(here!.subarray(0, FILLED).some((byte) => byte !== 0));
+      execFileSync('cmp', [pair.volume('source', 'disk'), pair.volume('destination', 'disk')]);
     } finally {
       await pair.stopAll();
-      for (const drive of drives) execFileSync('umount', [drive]);
+      for (const drive of drivesThere) drive.unmount();
     }
   });
 });
@@ -92,14 +100,14 @@ describe('a seed on two drives', function () {
 /** As an image that was copied there: no journal knows of it. */
 function fillBehindItsBack(path: string): void {
   const file = openSync(path, 'r+');
-  for (let at = 0; at < FILLED; at += MIB) writeSync(file, randomBytes(MIB), 0, MIB, at);
+  for (let at = 0; at < FILLED_MIB; at += 1) writeSync(file, randomBytes(MIB), 0, MIB, at * MIB);
   closeSync(file);
 }
 
 /** Some of it where the volume is filled, some where it is not. */
 async function write(pair: SitePair, round: number): Promise<void> {
   const client = await NbdClient.open({ path: pair.socket }, 'disk');
-  for (let i = 0; i < 60; i += 1) await client.write(((i * 7 + round) % 64) * MIB, randomBytes(8192));
+  for (let i = 0; i < 60; i += 1) await client.write(((i * 7 + round) % SIZE_MIB) * MIB, randomBytes(8192));
   await client.flush();
   client.close();
 }
