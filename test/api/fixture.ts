@@ -6,7 +6,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { endpointSchema, type Endpoint } from '../../src/api/contract/endpoint.ts';
 import type { InitializeAnswer } from '../../src/api/contract/initialize.ts';
-import type { ResizeAnswer, ResizeRequest } from '../../src/api/contract/volumes.ts';
 import type { LinkTestReport } from '../../src/api/contract/link-test.ts';
 import type { PlacedMarker } from '../../src/api/contract/markers.ts';
 import type { MountEntry, MountRequest, Unmounted } from '../../src/api/contract/mounts.ts';
@@ -31,6 +30,7 @@ import { startApi, type Api } from '../../src/api/server.ts';
 import type { ApiConfig } from '../../src/config/config.ts';
 import { OperatorError } from '../../src/platform/errors.ts';
 import type { Log } from '../../src/platform/log.ts';
+import { PretendedVolumes } from './pretended-volumes.ts';
 import { REPORTS } from './reports.ts';
 
 export const MARKER_ID = '00112233445566778899aabbccddeeff';
@@ -68,7 +68,7 @@ const VERIFICATION: VerificationReport = {
 };
 
 /** Has the groups of its report; takes markers for sources, lists two snapshots for destinations. */
-export class PretendedDaemon implements DaemonControl {
+export class PretendedDaemon extends PretendedVolumes implements DaemonControl {
   report: StatusReport = REPORTS.healthy;
   linkTest: LinkTestReport = { server: 'ftp://ferry@10.1.0.9:21/oracle', steps: [] };
   /** What the next reload changes. */
@@ -77,8 +77,6 @@ export class PretendedDaemon implements DaemonControl {
   failure: Error | undefined;
   readonly deleted: string[] = [];
   readonly initialized: string[] = [];
-  readonly resized: { readonly group: string; readonly volume: string; readonly size: number | undefined }[] =
-    [];
   readonly wanted: MountRequest['point'][] = [];
   readonly verifications: (VerificationRequest & { readonly group: string })[] = [];
   verificationReport: VerificationReport = VERIFICATION;
@@ -181,15 +179,6 @@ export class PretendedDaemon implements DaemonControl {
   cancelSeed(group: string): Promise<void> {
     this.#find(group);
     return Promise.resolve();
-  }
-
-  resize(group: string, volume: string, { size, dryRun }: ResizeRequest): Promise<ResizeAnswer> {
-    const found = this.#find(group).volumes.find(({ name }) => name === volume);
-    if (found === undefined) return Promise.reject(new OperatorError('VOLUME_NOT_FOUND', `no ${volume}`));
-    const from = found.size;
-    if (!dryRun) this.resized.push({ group, volume, size });
-    const answer = { volume, path: '/dev/vg/data', kind: 'block device', from } as const;
-    return Promise.resolve({ ...answer, size: size ?? 2 * from });
   }
 
   async retention(group: string): Promise<RetentionReport> {

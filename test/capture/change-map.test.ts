@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { ChangeMap, type VolumeToMap } from '../../src/capture/change-map.ts';
+import { ChangeMap } from '../../src/capture/change-map.ts';
 import { ChangeTracker } from '../../src/capture/change-tracker.ts';
 import { CHANGE_MAP_FILE, MAP_BLOCK_REGIONS, MAP_BLOCK_SIZE } from '../../src/journal/change-map-format.ts';
 import { lsn, type VolumeIndex } from '../../src/journal/ids.ts';
@@ -41,7 +41,7 @@ function clean(disk = emptyDisk()): MemoryDisk {
 }
 
 /** `volume:region` of all that is marked. */
-function marks(disk: MemoryDisk, volumes: readonly VolumeToMap[] = VOLUMES): Set<string> {
+function marks(disk: MemoryDisk, volumes = VOLUMES): Set<string> {
   const map = ChangeMap.open(disk, '/group', volumes);
   const found = new Set<string>();
   for (const { index, regionSize, bits } of map.snapshot()) {
@@ -188,58 +188,6 @@ describe('the change map', () => {
     const grown = [volume(5, 3 * REGION), volume(0, 6 * REGION)];
     assert.equal(marks(disk, grown).size, 9);
   });
-
-  it('keeps its marks when a volume grows, in regions of whatever size, and marks nothing of what is new', () => {
-    const [index, tebibyte] = [0 as VolumeIndex, 2 ** 40];
-    for (const [from, to, wanted] of [
-      [5 * REGION, 7 * REGION, ['0:3']],
-      [5 * REGION - 512, (MAP_BLOCK_REGIONS + 3) * REGION, ['0:3']],
-      [tebibyte, tebibyte + REGION, ['0:1']],
-    ] as const) {
-      const disk = emptyDisk();
-      const map = ChangeMap.open(disk, '/group', [volume(0, from)]);
-      map.clear(index, 0, from);
-      map.mark(index, 3 * REGION, 3 * REGION + 1);
-      map.grow(index, to);
-      const there = (): string[] => [...marks(disk, [volume(0, to)])];
-      assert.deepEqual(there(), wanted);
-      map.mark(index, to - 1, to);
-      map.sync();
-      map.close();
-      assert.equal(there().length, 2, 'what is marked later is there, too');
-      // Whether an earlier run got so far or not.
-      assert.equal(marks(disk, [{ ...volume(0, to), grewFrom: from }]).size, 2);
-    }
-  });
-
-  for (const when of ['before', 'after'] as const) {
-    it(`has all its marks whatever a power cut ${when} any change leaves while a volume grows (I6)`, () => {
-      const random = seededRandom(`map grows ${when}`);
-      for (let n = 1, dead = true; dead; n += 1) {
-        const disk = clean();
-        const files = new TamperedFiles(disk);
-        const grown = [{ ...volume(0, 9 * REGION), grewFrom: VOLUMES[0]!.size }, VOLUMES[1]!];
-        const before = ChangeMap.open(files, '/group', VOLUMES);
-        before.mark(0 as VolumeIndex, REGION, REGION + 1);
-        before.sync();
-        files.dieAt(n, when);
-        let last = REGION;
-        try {
-          before.grow(0 as VolumeIndex, 9 * REGION);
-          before.mark(0 as VolumeIndex, 8 * REGION, 8 * REGION + 1);
-          before.sync();
-          last = 8 * REGION;
-          dead = false;
-        } catch (error) {
-          assert.ok(error instanceof Crash);
-        }
-        disk.cutPower(() => random.fraction() < 0.5);
-        const found = marks(disk, grown);
-        assert.ok(found.has('0:1') && found.has(`0:${last / REGION}`), `died at call ${n}`);
-        assert.ok(found.size <= 2, `died at call ${n}: ${found.size} regions are marked`);
-      }
-    });
-  }
 
   for (const when of ['before', 'after'] as const) {
     it(`is never marked too little, whatever a power cut ${when} any change leaves of it (I6)`, () => {
