@@ -12,8 +12,8 @@ import type { Remote } from '../platform/node/threads.ts';
 import type { SealedFile } from './sealed-file.ts';
 import type { SourceBack } from './source-back.ts';
 
-/** Bytes of a merged segment at most: half of what a receiver takes. */
-const MERGED_BYTES_MAX = 256 * 1024 * 1024;
+/** Bytes of a merged segment at most: half of what a receiver takes. A hot region that is larger is sent more than once. */
+const MERGED_BYTES_MAX = 2 * 1024 * 1024 * 1024;
 /** Of the buffer's quota: the destination's may be no larger. */
 const MERGED_QUOTA_SHARE = 1 / 4;
 /** Of the back thread's time that merging takes at most; a single step holds up sealing and destaging by one frame. */

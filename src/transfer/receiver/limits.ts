@@ -36,8 +36,8 @@ export const LOGIN_FAILURES_PER_ADDRESS_MAX = 20;
 /** Counters remembered; the oldest is forgotten first. */
 export const LOGIN_FAILURE_ENTRIES_MAX = 4_096;
 
-/** Far above what a source seals, low enough that one upload cannot fill a disk unnoticed. */
-export const SEGMENT_SIZE_MAX = 512 * 1024 * 1024;
+/** Twice what a source merges into one. */
+export const SEGMENT_SIZE_MAX = 4 * 1024 * 1024 * 1024;
 /** Received and not yet written, of one transfer. */
 export const UPLOAD_BUFFER_MAX = 1024 * 1024;
 /** Left free on the file system, so that the status file can still say that it is full. */
