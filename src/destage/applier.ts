@@ -177,6 +177,8 @@ export class Applier {
   #applyControl(record: JournalRecord, state: DestinationState): DestinationState {
     switch (record.kind) {
       case RecordKind.attach: {
+        // Their files are synced here too: were that to fail, what was written before would be lost unnoticed.
+        this.sync();
         const volumes = attach(this.#files, record, this.#options.paths, state.volumes);
         this.#attachVolumes(volumes);
         return { ...state, volumes };
@@ -204,6 +206,8 @@ export class Applier {
 
   #resize(record: JournalRecord, state: DestinationState): DestinationState {
     this.#checkPlaces();
+    // As for an attach record.
+    this.sync();
     const volumes = resize(this.#files, record, this.#options.paths, state.volumes);
     if (volumes === undefined) {
       this.#log.error('a resize record cannot be used and is passed over', { lsn: record.lsn });
