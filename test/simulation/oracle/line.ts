@@ -7,6 +7,8 @@ type Limit = Week['outside'];
 
 /** Milliseconds: a timer comes on the millisecond, clocks are rounded to it. */
 const SLACK = 20;
+/** Milliseconds after which a link looks at the wall clock again: one that was put forward is noticed then by what is under way. */
+const LOOK = 60_000;
 /** Bytes that may go out at once besides what the rate gives: half a second of it, at most a segment. */
 const BURST_SECONDS = 0.5;
 
@@ -61,6 +63,7 @@ export class LineWatch {
   #rate = 0;
   #files = 0;
   #endedAt = Number.NEGATIVE_INFINITY;
+  #jumps: { readonly at: number; readonly by: number }[] = [];
 
   /** `burstMax`: bytes of a segment. `machine`: the source's. */
   constructor(week: Week, burstMax: number, machine: Machine, fail: (violation: Violation) => void) {
@@ -81,13 +84,18 @@ export class LineWatch {
     this.#rate = 0;
   }
 
+  /** The wall clock was set, milliseconds. */
+  jumped(by: number): void {
+    this.#jumps.push({ at: this.#machine.loop.now, by });
+  }
+
   /** Something goes over the line. */
   used(): void {
-    const [now, before] = [
-      this.#hours.at(this.#machine.wall()),
-      this.#hours.at(this.#machine.wall() - SLACK),
-    ];
-    if (now.kind === 'closed' && before.kind === 'closed')
+    this.#jumps = this.#jumps.filter(({ at }) => this.#machine.loop.now - at < LOOK);
+    const wall = this.#machine.wall();
+    const unnoticed = this.#jumps.reduce((sum, { by }) => sum + by, 0);
+    const times = [wall, wall - SLACK, ...(unnoticed > 0 ? [wall - unnoticed] : [])];
+    if (times.every((time) => this.#hours.at(time).kind === 'closed'))
       this.#fail(new Violation('schedule-closed', 'the link is used while its schedule has it closed'));
   }
 

@@ -50,6 +50,7 @@ export class Troubles {
       }
       case 'clock':
         this.#machines[step.site].wallOffset += step.by;
+        if (step.site === 'source') this.#server.line?.jumped(step.by);
         return;
       case 'weather':
         this.#server.weather = step.weather;
