@@ -6,7 +6,7 @@ export const ExitCode = {
   usage: 2,
   unreachable: 3,
   groupUnknown: 4,
-  /** A configuration, segment or answer that fails a check. */
+  /** A configuration, segment, report or answer that fails a check. */
   invalid: 5,
   /** The daemon understood and cannot do it: a marker on a destination, a group that stands still. */
   declined: 6,
@@ -25,7 +25,7 @@ Exit codes:
   2   the command line is wrong
   3   the daemon cannot be reached
   4   the daemon has no such group
-  5   a configuration, a segment or an answer failed a check
+  5   a configuration, a segment, a report or an answer failed a check
   6   the daemon declined: the group cannot do this (now)
   7   a replica differs from its source, or not all of it could be compared
   8   the drive is full: go on with the next one

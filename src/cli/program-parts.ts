@@ -2,17 +2,23 @@
 import { InvalidArgumentError, Option } from 'commander';
 import { parseSize } from '../config/units.ts';
 import { NAME_PATTERN, NAME_RULE } from '../platform/name-rule.ts';
-import { defaultStateFolder } from './paths.ts';
+import { defaultConfigFile, defaultStateFolder } from './paths.ts';
 
 export type Finish = (exitCode: number) => void;
 
-export const machine = { platform: process.platform, environment: process.env };
+const machine = { platform: process.platform, environment: process.env };
 
 /** The daemon leaves its address there, in api.json. */
 export function stateOption(): Option {
   return new Option('--state <dir>', "the running daemon's state folder")
     .env('BLOCKFERRY_STATE')
     .default(defaultStateFolder(machine));
+}
+
+export function configOption(description: string): Option {
+  return new Option('--config <file>', description)
+    .env('BLOCKFERRY_CONFIG')
+    .default(defaultConfigFile(machine));
 }
 
 export function name(value: string): string {

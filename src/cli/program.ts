@@ -1,15 +1,15 @@
 /**
  * The command line. Every command's own module is imported when it is called, so that `status` need not load a daemon.
  */
-import { Command, CommanderError, Option } from 'commander';
+import { Command, CommanderError } from 'commander';
 import manifest from '../../package.json' with { type: 'json' };
 import { OperatorError } from '../platform/errors.ts';
 import { CommandError } from './command-error.ts';
 import { EXIT_CODES_HELP, ExitCode } from './exit-codes.ts';
-import { defaultConfigFile } from './paths.ts';
-import { example, machine, name, stateOption, type Finish } from './program-parts.ts';
+import { configOption, example, name, stateOption, type Finish } from './program-parts.ts';
 import { addRecovery } from './program-recovery.ts';
 import { addSeed } from './program-seed.ts';
+import { addVerify } from './program-verify.ts';
 import { addVolume } from './program-volume.ts';
 import { printable } from './text.ts';
 
@@ -61,13 +61,10 @@ function createProgram(finish: Finish): Command {
 }
 
 function addDaemonCommands(program: Command, finish: Finish): void {
-  const config = new Option('--config <file>', 'configuration')
-    .env('BLOCKFERRY_CONFIG')
-    .default(defaultConfigFile(machine));
   program
     .command('serve')
     .description('run the daemon, until SIGTERM or Ctrl-C')
-    .addOption(config)
+    .addOption(configOption('configuration'))
     .addHelpText('after', example('blockferry serve --config /etc/blockferry/blockferry.yaml'))
     .action(async (options: { config: string }) => {
       const { serve } = await import('./serve.ts');
@@ -92,39 +89,6 @@ function addDaemonCommands(program: Command, finish: Finish): void {
     .action(async (options: { json: boolean }) => {
       const { demo } = await import('./demo.ts');
       finish(await demo(options));
-    });
-}
-
-interface VerifyOptions {
-  readonly state: string;
-  readonly full: boolean;
-  readonly wait: boolean;
-  readonly json: boolean;
-  readonly accept: boolean;
-  readonly yes: boolean;
-}
-
-function addVerify(program: Command, finish: Finish): void {
-  program
-    .command('verify')
-    .description(
-      'compare a source group’s volumes with its destinations’, while hosts write and next to nothing is sent; what differs is sent again',
-    )
-    .argument('<group>', 'a group that this daemon is the source of', name)
-    .addOption(stateOption())
-    .option('--full', 'from the beginning, not what is left of the comparison under way', false)
-    .option('--wait', 'until every destination has compared all of it; then say what came of it', false)
-    .option('--json', 'as one line of JSON, signed when the group has a key', false)
-    .option(
-      '--accept',
-      'instead: where the source’s own disk changed outside any write, what it holds is right',
-      false,
-    )
-    .option('--yes', 'with --accept: do not ask', false)
-    .addHelpText('after', example('blockferry verify oracle --full --wait'))
-    .action(async (group: string, options: VerifyOptions) => {
-      const { verify, acceptSourceChanges } = await import('./verify.ts');
-      finish(await (options.accept ? acceptSourceChanges : verify)({ ...options, group }));
     });
 }
 
