@@ -145,8 +145,8 @@ export class SeedExport {
 
   /**
    * Goes on with the export, into this folder. All that was sealed must be in the volumes.
-   * @throws OperatorError `VOLUME_OFFLINE`, `SEED_TOO_LONG`, `SEED_MANIFEST_INVALID`; the drive's errors. What was not
-   * finished is gone, and the next call begins that file anew
+   * @throws OperatorError `VOLUME_OFFLINE`, `VOLUME_UNREADABLE`, `SEED_TOO_LONG`, `SEED_MANIFEST_INVALID`; the drive's
+   * errors. What was not finished is gone, and the next call begins that file anew
    */
   step(folder: string): SeedStep {
     const state = this.#state;

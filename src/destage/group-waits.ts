@@ -83,6 +83,7 @@ export class GroupWaits {
 
 const APPLY_CODES: Readonly<Record<string, WaitCode>> = {
   VOLUME_OFFLINE: 'volume-offline',
+  VOLUME_UNREADABLE: 'volume-unreadable',
   VOLUME_UNKNOWN: 'volume-unknown',
   VOLUME_TOO_SMALL: 'volume-too-small',
   SNAPSHOT_LIMIT: 'snapshot-limit',

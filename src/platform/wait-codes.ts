@@ -44,8 +44,13 @@ const LAG = {
 const VOLUMES = {
   'volume-offline': facts(
     'error',
-    'A volume cannot be opened, read or written: nothing is destaged into it.',
+    'A volume cannot be opened or written: nothing is destaged into it.',
     'Bring it back under the path that the configuration names; it is tried again every two seconds.',
+  ),
+  'volume-unreadable': facts(
+    'error',
+    'A destination’s disk gave an error where a volume was read to be compared: what is applied with it is reported as not compared.',
+    'Check the disk that the message names, and compare once more; it is tried again every two seconds.',
   ),
   'volume-full': facts(
     'error',

@@ -28,6 +28,12 @@ export interface ApplyOptions {
   readonly preserve?: (ranges: readonly VolumeRange[]) => void;
 }
 
+/** A volume as it is read. @throws OperatorError `VOLUME_UNREADABLE` all of it */
+export interface VolumeContent extends Pick<OpenFile, 'nextData' | 'forgetCached'> {
+  /** Fills `into`. */
+  read(into: Uint8Array, offset: number): void;
+}
+
 /** Zeros are written in pieces of this many bytes where a range cannot be deallocated. */
 const ZERO_PIECE = Buffer.alloc(1024 * 1024);
 /** Bytes of zeros that are written at once before others have their turn. */
@@ -116,9 +122,18 @@ export class VolumeSet {
     return this.#volumes.get(index)?.size ?? 0;
   }
 
-  /** What `look` sees in a volume's file. @throws OperatorError `VOLUME_OFFLINE` */
-  look<R>(index: VolumeIndex, look: (file: OpenFile) => R): R {
-    return this.#using(index, look);
+  /** Reads a volume while `look` runs, which throws what it likes. @throws OperatorError `VOLUME_OFFLINE` it cannot be opened */
+  look<R>(index: VolumeIndex, look: (content: VolumeContent) => R): R {
+    const volume = this.#volume(index);
+    const file = this.#using(index, (opened) => opened);
+    return look({
+      read: (into, offset) => {
+        this.#reading(volume, offset, () => readAll(file, into, offset));
+      },
+      nextData: (offset) => this.#reading(volume, offset, () => file.nextData(offset)),
+      forgetCached: (offset, length) =>
+        this.#reading(volume, offset, () => file.forgetCached(offset, length)),
+    });
   }
 
   close(): void {
@@ -146,6 +161,24 @@ export class VolumeSet {
       `record ${record.lsn} writes ${record.length} bytes at ${record.offset}, past the end of volume ${volume.name} (${volume.size} bytes)`,
       { remedy: 'this is an error in blockferry: keep the group folder and report it' },
     );
+  }
+
+  /** Closed after a failure, too: of a device that went away, the next attempt says that it is offline. */
+  #reading<R>({ name, path }: SetVolume, offset: number, read: () => R): R {
+    try {
+      return read();
+    } catch (error) {
+      this.close();
+      throw new OperatorError(
+        'VOLUME_UNREADABLE',
+        `volume ${name} (${path}) cannot be read at byte ${offset}: ${describeError(error)}`,
+        {
+          remedy: 'check its disk',
+          retryable: true,
+          cause: error,
+        },
+      );
+    }
   }
 
   /** After a failure every file is closed: a device that comes back is opened anew. */
@@ -183,6 +216,11 @@ function noRoomFor({ name, path }: SetVolume, cause: unknown): OperatorError {
     retryable: true,
     cause,
   });
+}
+
+function readAll(file: OpenFile, into: Uint8Array, offset: number): void {
+  const count = file.read(into, offset);
+  if (count !== into.length) throw new Error(`it ends at ${offset + count}`);
 }
 
 function zero(file: OpenFile, record: JournalRecord): void {

@@ -2,14 +2,30 @@ import assert from 'node:assert/strict';
 import { mkdirSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { unsentReason } from '../../src/destage/group-waits.ts';
+import type { DestinationStatus } from '../../src/journal/status.ts';
 import type { Files } from '../../src/platform/files.ts';
 import { nodeFiles } from '../../src/platform/node/files.ts';
 import { temporaryFolder } from '../support/folder.ts';
 import { runGroup, until } from './running-group.ts';
-import { marker, Site, Stream, VOLUME_SIZE, write } from './stream.ts';
+import { marker, Site, Stream, verify, VOLUME_SIZE, write } from './stream.ts';
 
 const NOON = 'a1'.repeat(16);
 const NIGHT = 'b2'.repeat(16);
+
+function withFailingReads(path: string): Files {
+  return {
+    ...nodeFiles,
+    open(opened, mode) {
+      const file = nodeFiles.open(opened, mode);
+      if (opened !== path) return file;
+      return Object.assign(file, {
+        read() {
+          throw Object.assign(new Error('EIO'), { code: 'EIO' });
+        },
+      });
+    },
+  };
+}
 
 describe('a destination that cannot go on', () => {
   function prepare(): { root: string; stream: Stream; begin: string } {
@@ -22,6 +38,27 @@ describe('a destination that cannot go on', () => {
     );
     return { root, stream, begin };
   }
+
+  it('says that a disk cannot be read where it is to be compared, and goes on without having compared it', async () => {
+    const { root, stream, begin } = prepare();
+    const site = new Site(root);
+    const written: DestinationStatus[] = [];
+    const files = withFailingReads(site.paths.get('b') ?? '');
+    const running = await runGroup(site, { files, written });
+    for (const path of [begin, stream.seal(write(1, 4096, 5), verify(1, 4096, 4096))]) site.deliver(path);
+    await until('going on', () => running.status().applied === 5 && running.status().waiting === undefined);
+    const waits = written.flatMap(({ waiting }) => (waiting === undefined ? [] : [waiting]));
+    const told = waits.find(({ code }) => code === 'volume-unreadable');
+    assert.match(
+      told?.message ?? '',
+      /^volume b \(.*b\.img\) cannot be read at byte 4096: EIO; check its disk$/,
+    );
+    assert.ok(waits.every(({ code }) => code !== 'volume-offline'));
+    const { comparedBytes, skippedBytes, differed } = written.at(-1)?.verification ?? {};
+    assert.deepEqual([comparedBytes, skippedBytes, differed], [0, 4096, 0]);
+    await running.stop();
+    assert.deepEqual(site.content(), stream.volumes);
+  });
 
   it('names the volume that the source sends and nobody configured, receives, and resumes once it is (I3)', async () => {
     const { root, stream, begin } = prepare();

@@ -57,6 +57,31 @@ describe('a set of volumes', () => {
     set.close();
   });
 
+  it('tells a volume that cannot be read from one that is away, and from what its reader throws', () => {
+    const { path, set } = prepare();
+    const index = 0 as VolumeIndex;
+    const readEnd = (): void => {
+      set.look(index, (content) => {
+        content.read(Buffer.alloc(1024), SIZE - 512);
+      });
+    };
+    assert.throws(readEnd, {
+      code: 'VOLUME_UNREADABLE',
+      message: /cannot be read at byte \d+: it ends at \d+/,
+    });
+    const full = Object.assign(new Error('the drive is full'), { code: 'ENOSPC' });
+    assert.throws(
+      () =>
+        set.look(index, () => {
+          throw full;
+        }),
+      full,
+    );
+    renameSync(path, `${path}.away`);
+    set.close();
+    assert.throws(readEnd, isOffline);
+  });
+
   it('has everything that is overwritten preserved before anything is (I7)', () => {
     const { path, set } = prepare();
     set.apply([record('write', 0, 512), record('zero', 4096, 512)], {
