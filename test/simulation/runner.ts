@@ -2,6 +2,7 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { Violation } from './oracle/violation.ts';
 import { DEATH } from './platform/program.ts';
+import { lettingGoOfSignals } from './platform/signals.ts';
 import type { Scenario } from './scenario.ts';
 import { runScenario, type RunResult } from './simulation.ts';
 
@@ -17,9 +18,12 @@ export async function run(scenario: Scenario): Promise<RunResult> {
     const list: unknown[] = (rejections = []);
     process.on('unhandledRejection', (error) => list.push(error));
   }
-  const result = await runScenario(scenario);
-  // Node tells of them between two turns of its own loop, of which a run takes none.
-  await turn();
+  const result = await lettingGoOfSignals(async () => {
+    const ended = await runScenario(scenario);
+    // Node tells of them between two turns of its own loop, of which a run takes none.
+    await turn();
+    return ended;
+  });
   const stray = rejections.splice(0).find((error) => !ofTheDead(error));
   if (stray === undefined || result.violation !== undefined) return result;
   return { ...result, violation: new Violation('unhandled', String((stray as Error).stack)) };

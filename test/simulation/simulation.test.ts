@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { runSeeds, type SeedsSummary } from './children.ts';
 import { crashPoints, undisturbed } from './crash-points.ts';
 import { PLANTS } from './planted/plants.ts';
@@ -70,6 +72,21 @@ describe('the simulation itself', () => {
       assert.ok(failed.length > 0, 'nothing was noticed');
     });
   }
+
+  it('keeps nothing of a run that is over', async function () {
+    this.timeout(LONG);
+    setFlagsFromString('--expose-gc');
+    const collect = runInNewContext('gc') as () => void;
+    const held = (): number => {
+      collect();
+      return process.memoryUsage().arrayBuffers;
+    };
+    await run(makeScenario('1'));
+    const before = held();
+    // Of these about every fourth ends, or has a program die, while a copy is on its way: ten megabytes and more each.
+    for (let seed = 14; seed <= 24; seed += 1) await run(makeScenario(String(seed)));
+    assert.ok(held() - before < 5_000_000, `${held() - before} bytes are held`);
+  });
 
   it('makes what fails short', async function () {
     this.timeout(LONG);
