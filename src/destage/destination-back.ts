@@ -129,6 +129,8 @@ export class DestinationBack {
     this.#window = new RetainedWindow(files, log, this.#applier, options);
     this.#window.recover(applied, this.#state.applied);
     this.#window.settle(this.#state, this.#state, false);
+    // Its last file may be noted, and that it was the last not.
+    this.#endSeed();
   }
 
   // Every method is asynchronous to its caller, who is in another thread.
@@ -279,24 +281,31 @@ export class DestinationBack {
   stepSeed(): Promise<DestinationFacts> {
     const { seed, groupId, epoch } = this.#state;
     const expected: SeedExpectation | undefined = seed && { seed: seed.id, groupId, epoch };
-    this.#seedJob?.step(expected, {
-      begin: () => this.#applier.begin(),
-      apply: (records) => this.#applier.applySeed(records),
-      sync: () => this.#applier.sync(),
-    });
+    if (seed?.state !== 'imported') {
+      this.#seedJob?.step(expected, {
+        begin: () => this.#applier.begin(),
+        apply: (records) => this.#applier.applySeed(records),
+        sync: () => this.#applier.sync(),
+      });
+    }
+    this.#endSeed();
+    return this.facts();
+  }
+
+  /** Of a seed that is whole nothing more is read: the volumes go on behind it, and a file of it would set them back (I3). */
+  #endSeed(): void {
+    const { seed } = this.#state;
     if (seed?.state === 'awaited' && this.#seeds.tally(seed.id).whole) {
       this.#move({ ...this.#state, seed: { ...seed, state: 'imported' } });
       this.#log.info('the seed is imported: what follows it is applied', { seed: seed.id });
     }
-    return this.facts();
+    if (this.#state.seed?.state === 'imported') this.#seedJob?.finish();
   }
 
   /** The volumes go on without it, and are not consistent before another full copy; durable on return. @throws OperatorError `SEED_NOT_AWAITED` */
   giveUpSeed(): Promise<DestinationFacts> {
     const { seed } = this.#state;
-    if (seed?.state !== 'awaited') {
-      throw seedNotAwaited();
-    }
+    if (seed?.state !== 'awaited') throw seedNotAwaited();
     this.#seedJob?.end();
     this.#seedJob = undefined;
     this.#move({ ...this.#state, seed: { ...seed, state: 'given-up' } });

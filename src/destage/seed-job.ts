@@ -39,6 +39,13 @@ export class SeedJob {
     }
   }
 
+  /** Nothing that it could bring is wanted any more. */
+  finish(): void {
+    this.end();
+    const { folder, state } = this.#report;
+    if (state !== 'failed') this.#report = { folder, state: 'done' };
+  }
+
   /** What is open of the drive is closed. */
   end(): void {
     this.#steps?.return(undefined);

@@ -31,7 +31,8 @@ export const VOLUME_SIZE = 64 * 1024;
 export type Step =
   | { readonly kind: 'attach'; readonly names: readonly string[] }
   | { readonly kind: 'resize'; readonly volume: number; readonly size: number }
-  | { readonly kind: 'init-begin' | 'init-end' }
+  | { readonly kind: 'init-begin'; readonly seed?: string }
+  | { readonly kind: 'init-end' }
   | { readonly kind: 'clock'; readonly time: number }
   | { readonly kind: 'write'; readonly volume: number; readonly offset: number; readonly fill: number }
   | { readonly kind: 'zero'; readonly volume: number; readonly offset: number; readonly length: number }
@@ -120,8 +121,10 @@ export class Stream {
         const header = { ...base, kind: RecordKind.resize, volume: volume as VolumeIndex, offset: size };
         return encodeRecord(header, Buffer.alloc(0), SEED);
       }
-      case 'init-begin':
-        return encodeRecord({ ...base, kind: RecordKind.initBegin }, json({}), SEED);
+      case 'init-begin': {
+        const { seed } = step;
+        return encodeRecord({ ...base, kind: RecordKind.initBegin }, json({ seed }), SEED);
+      }
       case 'clock':
         return encodeRecord({ ...base, kind: RecordKind.clock, offset: step.time }, Buffer.alloc(0), SEED);
       case 'init-end':
