@@ -22,7 +22,13 @@ import {
   writeManifest,
   type SeedFileEntry,
 } from '../journal/seed/manifest.ts';
-import { SEED_FILES_MAX, seedWriter, type SeedFileFacts } from '../journal/seed/seed-file.ts';
+import {
+  isSeedFileFull,
+  SEED_FILES_MAX,
+  seedFileEnd,
+  seedWriter,
+  type SeedFileFacts,
+} from '../journal/seed/seed-file.ts';
 import type { SegmentOptions } from '../journal/segment/writer.ts';
 import { assert, OperatorError } from '../platform/errors.ts';
 import type { Files, OpenFile } from '../platform/files.ts';
@@ -47,12 +53,10 @@ const PIECE = MIB;
 const HOLE_MAX = 1024 * MIB;
 /** Bytes between two syncs: one of a whole file on a slow drive would hold up the thread. */
 const SYNC_INTERVAL = 8 * MIB;
-/** What a file can still grow by when its end is decided: a piece, a frame that is not full, its table. */
-const END_MARGIN = 3 * MIB;
 /** Left free on a drive, for its manifest and its file system's own bookkeeping. */
 const DRIVE_MARGIN = MIB;
 /** A file is not begun with less. */
-const DRIVE_ROOM_MIN = 2 * (END_MARGIN + DRIVE_MARGIN);
+const DRIVE_ROOM_MIN = 8 * MIB;
 
 /**
  * `not-yet`: what was taken is not all in the volumes. `drive-full`: the next step is to go to another folder. `complete`:
@@ -167,13 +171,15 @@ export class SeedExport {
   }
 
   #beginFile(folder: string, state: SeedState): OpenSeedFile {
-    const { group, epoch, random } = this.#options;
+    const { group, epoch, random, key } = this.#options;
     assert(state.begun !== undefined, 'a seed begins behind its init-begin record');
     if (state.files >= SEED_FILES_MAX) throw tooLong(`a seed has ${SEED_FILES_MAX} files at most`);
     if (state.skipped.length >= SEED_SKIPPED_MAX)
       throw tooLong(`${SEED_SKIPPED_MAX} of its files were cut off at their very end`);
     const facts = { group, epoch, seed: state.seed, number: state.files + 1, begun: state.begun };
     const path = join(folder, seedFileName(group.name, facts.seed, facts.number));
+    // A manifest that the file could not be added to is found out before the file is given up for it.
+    readManifest(this.#files, folder, { group: group.name, seed: facts.seed, key });
     this.#files.remove(path + PART_SUFFIX);
     const file = this.#files.open(path + PART_SUFFIX, 'create-new');
     const hash = createHash('sha256');
@@ -200,13 +206,13 @@ export class SeedExport {
   #fill(open: OpenSeedFile): SeedStep {
     const before = open.sink.dataBytes;
     for (let looks = 0; looks < STEP_LOOKS && open.sink.dataBytes - before < STEP_BYTES; looks += 1) {
-      const { bytes } = open.sink.writer;
-      if (this.#files.freeSpace(open.folder) < END_MARGIN + DRIVE_MARGIN) {
+      const { writer } = open.sink;
+      if (this.#files.freeSpace(open.folder) < seedFileEnd(writer) + DRIVE_MARGIN) {
         if (open.sink.records === 0) this.#abandon();
         else this.#finish(open, false);
         return 'drive-full';
       }
-      if (bytes + END_MARGIN > (this.#state?.fileSize ?? 0)) {
+      if (isSeedFileFull(writer, this.#state?.fileSize ?? 0)) {
         this.#finish(open, false);
         return 'more';
       }

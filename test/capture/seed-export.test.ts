@@ -7,6 +7,7 @@ import { SeedExport, type SeedStep } from '../../src/capture/seed-export.ts';
 import { epoch, lsn, type VolumeIndex } from '../../src/journal/ids.ts';
 import { RecordKind, type JournalRecord } from '../../src/journal/record.ts';
 import { manifestNames, readManifest } from '../../src/journal/seed/manifest.ts';
+import { isSeedFileFull } from '../../src/journal/seed/seed-file.ts';
 import type { Files } from '../../src/platform/files.ts';
 import { nodeFiles } from '../../src/platform/node/files.ts';
 import { nodeRandom } from '../../src/platform/node/random.ts';
@@ -24,6 +25,12 @@ const INDEX = 0 as VolumeIndex;
 
 function record(kind: RecordKind, offset: number, payload: Buffer): JournalRecord {
   return { kind, flags: 0, volume: INDEX, lsn: lsn(7), offset, length: payload.length, payload };
+}
+
+function bytesIn(folder: string): number {
+  return nodeFiles
+    .list(folder)
+    .reduce((sum, name) => sum + (nodeFiles.stat(join(folder, name))?.size ?? 0), 0);
 }
 
 const BEGIN = record(RecordKind.initBegin, 0, Buffer.from(JSON.stringify({ seed: SEED })));
@@ -98,6 +105,81 @@ describe('a seed that is written to a drive', () => {
     assert.deepEqual(manifest?.end?.skipped, [1]);
     assert.ok(manifest.files.every(({ number }) => number !== 1));
     assert.ok(map.marked >= 4 * MIB, `${map.marked} bytes go over the link`);
+  });
+
+  it('fills one drive and goes on with the next one, where the manifest says how many files there are', () => {
+    let room = 10 * MIB;
+    const { drive, map, start } = site({
+      ...nodeFiles,
+      freeSpace: (folder) => (folder === drive ? room - bytesIn(drive) : 100 * MIB),
+    });
+    const next = `${drive}-2`;
+    mkdirSync(next);
+    const seed = start();
+    seed.begin(SEED, 8 * MIB);
+    seed.sealed([BEGIN], []);
+    assert.equal(toTheEnd(seed, drive), 'drive-full');
+    assert.equal(toTheEnd(seed, drive), 'drive-full');
+    room = 0;
+    const left = map.marked;
+    assert.ok(left > 0 && left < SIZE, `${left} bytes are left for the next one`);
+    assert.equal(toTheEnd(start(), next), 'complete');
+    assert.equal(map.marked, 0);
+    const [one, two] = [drive, next].map((folder) =>
+      readManifest(nodeFiles, folder, { group: 'g', seed: SEED, key: KEY }),
+    );
+    assert.deepEqual([one?.files.map(({ number }) => number), one?.end], [[1], undefined]);
+    assert.deepEqual(two?.end, { total: 1 + (two?.files.length ?? 0), skipped: [] });
+  });
+
+  it('leaves nothing of a file for which a drive had no room after all, and begins it anew on the next one', () => {
+    let isFull = true;
+    const files: Files = {
+      ...nodeFiles,
+      open(path, mode) {
+        const file = nodeFiles.open(path, mode);
+        const write = file.write.bind(file);
+        return Object.assign(file, {
+          write(from: Uint8Array, position: number) {
+            if (isFull && path.endsWith('.seed.part') && position > MIB) throw systemError('ENOSPC');
+            write(from, position);
+          },
+        });
+      },
+    };
+    const { drive, map, start } = site(files);
+    const seed = start();
+    seed.begin(SEED, 8 * MIB);
+    seed.sealed([BEGIN], []);
+    assert.equal(toTheEnd(seed, drive), 'drive-full');
+    assert.deepEqual(nodeFiles.list(drive), []);
+    assert.equal(map.marked, SIZE);
+    isFull = false;
+    const next = `${drive}-2`;
+    mkdirSync(next);
+    assert.equal(toTheEnd(seed, next), 'complete');
+    const manifest = readManifest(nodeFiles, next, { group: 'g', seed: SEED, key: KEY });
+    assert.deepEqual([manifest?.files[0]?.number, manifest?.end?.skipped], [1, []]);
+  });
+
+  it('gives up no file for a manifest that it cannot be added to', () => {
+    const { drive, start } = site();
+    const seed = start();
+    seed.begin(SEED, 8 * MIB);
+    seed.sealed([BEGIN], []);
+    const path = join(drive, `g-${SEED.slice(0, 8)}.json`);
+    writeFileSync(path, 'not a manifest');
+    assert.throws(() => toTheEnd(seed, drive), { code: 'SEED_MANIFEST_INVALID' });
+    assert.deepEqual([seed.state?.skipped, seed.state?.files], [[], 0]);
+    nodeFiles.remove(path);
+    assert.equal(toTheEnd(seed, drive), 'complete');
+  });
+
+  it('ends a file before its size where its table is full, and before its table makes it too long', () => {
+    assert.ok(!isSeedFileFull({ bytes: MIB, frames: 65_500 }, 8 * MIB));
+    assert.ok(isSeedFileFull({ bytes: MIB, frames: 65_530 }, 1000 * MIB));
+    assert.ok(!isSeedFileFull({ bytes: 4 * MIB, frames: 5 }, 8 * MIB));
+    assert.ok(isSeedFileFull({ bytes: 4 * MIB, frames: 60_000 }, 8 * MIB));
   });
 
   it('has a manifest that nobody changes without the group’s key (I12)', () => {

@@ -12,16 +12,21 @@
  */
 import type { Files, OpenFile } from '../../platform/files.ts';
 import type { EpochIdentity, GroupIdentity, Lsn } from '../ids.ts';
-import { SEED_FORMAT } from '../segment/format.ts';
+import { FRAMES_MAX, SEED_FORMAT, TABLE_ENTRY_SIZE } from '../segment/format.ts';
 import { openSegment } from '../segment/reader.ts';
 import { SegmentRefused, type SegmentReader } from '../segment/segment.ts';
 import { SegmentWriter, type SegmentOptions } from '../segment/writer.ts';
 
 /** Files of one seed at most. */
 export const SEED_FILES_MAX = 16_384;
-/** Bytes of one: no more than its table of frames can hold. */
+/** Bytes of one. */
 export const SEED_FILE_SIZE_MAX = 48 * 1024 ** 3;
 export const SEED_FILE_SIZE_MIN = 8 * 1024 ** 2;
+
+/** What a file can still grow by when its end is decided, but for its table: a piece, a frame that is not full. */
+const END_MARGIN = 3 * 1024 ** 2;
+/** The same, in frames: so many at least. */
+const END_FRAMES = 8;
 
 const NUMBER_DIGITS = 8;
 const DIGEST_DIGITS = 64;
@@ -50,6 +55,16 @@ export function seedWriter(
     overwrittenDropped: false,
   };
   return new SegmentWriter(file, facts, options, SEED_FORMAT);
+}
+
+/** Bytes that a file can still grow by when no more is added to it. */
+export function seedFileEnd({ frames }: Pick<SegmentWriter, 'frames'>): number {
+  return END_MARGIN + (frames + END_FRAMES) * TABLE_ENTRY_SIZE;
+}
+
+/** Whether it must end here. What compresses well fills its table, which nobody reads beyond a limit, long before the size. */
+export function isSeedFileFull(writer: Pick<SegmentWriter, 'bytes' | 'frames'>, fileSize: number): boolean {
+  return writer.bytes + seedFileEnd(writer) > fileSize || writer.frames + END_FRAMES > FRAMES_MAX;
 }
 
 /** @throws SegmentRefused also `FOREIGN`, when it is not the file that it is to be; the file system's errors */

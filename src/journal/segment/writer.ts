@@ -98,6 +98,11 @@ export class SegmentWriter {
     return this.#position;
   }
 
+  /** Written so far. */
+  get frames(): number {
+    return this.#table.length;
+  }
+
   add(record: EncodedRecord): void {
     this.#pending.push(record);
     this.#pendingBytes += record.length;
