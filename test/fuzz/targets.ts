@@ -11,6 +11,18 @@ export const TARGETS: readonly TargetEntry[] = [
   { name: 'segment-compressed', covers: ['src/journal/'], load: segment(true, false), inTests: 800 },
   { name: 'segment-encrypted', covers: ['src/journal/'], load: segment(true, true), inTests: 500 },
   {
+    name: 'seed-file',
+    covers: ['src/journal/'],
+    load: async () => (await import('./targets/seed-file.ts')).seedFileTarget(),
+    inTests: 500,
+  },
+  {
+    name: 'seed-manifest',
+    covers: ['src/journal/seed/', 'src/platform/atomic-file.ts', 'src/platform/invalid.ts'],
+    load: async () => (await import('./targets/seed-manifest.ts')).seedManifestTarget(),
+    inTests: 800,
+  },
+  {
     name: 'raw-segment',
     covers: ['src/journal/', 'src/capture/recover.ts'],
     load: async () => (await import('./targets/raw-segment.ts')).rawSegmentTarget(),

@@ -39,25 +39,37 @@ const id = z.string().regex(/^[0-9a-f]{32}$/);
 const number = count.min(1).max(SEED_FILES_MAX);
 const digest = z.string().regex(/^[0-9a-f]{64}$/);
 
-const schema = z.strictObject({
-  kind: z.literal('blockferry seed'),
-  version: z.literal(1),
-  group: z.strictObject({ name: z.string().min(1).max(63), id }),
-  epoch: z.strictObject({ number: count.max(0xffffffff).transform((value) => value as Epoch), id }),
-  seed: id,
-  begun: count.min(1).transform((value) => value as Lsn),
-  files: shortList(
-    z.strictObject({ number, bytes: count.max(SEED_FILE_SIZE_MAX), sha256: digest }),
-    SEED_FILES_MAX,
-  ),
-  end: z
-    .strictObject({
-      total: count.max(SEED_FILES_MAX),
-      skipped: shortList(number, SEED_SKIPPED_MAX),
-    })
-    .exactOptional(),
-  signature: digest.exactOptional(),
-});
+const schema = z
+  .strictObject({
+    kind: z.literal('blockferry seed'),
+    version: z.literal(1),
+    group: z.strictObject({ name: z.string().min(1).max(63), id }),
+    epoch: z.strictObject({ number: count.max(0xffffffff).transform((value) => value as Epoch), id }),
+    seed: id,
+    begun: count.min(1).transform((value) => value as Lsn),
+    files: shortList(
+      z.strictObject({ number, bytes: count.max(SEED_FILE_SIZE_MAX), sha256: digest }),
+      SEED_FILES_MAX,
+    ),
+    end: z
+      .strictObject({
+        total: count.max(SEED_FILES_MAX),
+        skipped: shortList(number, SEED_SKIPPED_MAX),
+      })
+      .exactOptional(),
+    signature: digest.exactOptional(),
+  })
+  .refine(
+    ({ files }) => new Set(files.map((file) => file.number)).size === files.length,
+    'a file comes twice',
+  )
+  .refine(
+    ({ files, end }) =>
+      end === undefined ||
+      (files.every((file) => file.number <= end.total) &&
+        end.skipped.every((skipped) => skipped <= end.total)),
+    'a file comes behind the last one',
+  );
 
 /** The first digits of its id tell the seeds of a group apart. */
 const stemOf = (group: string, seed: string): string => `${group}-${seed.slice(0, 8)}`;

@@ -7,9 +7,11 @@ import { SegmentCipher } from '../../../src/journal/segment/cipher.ts';
 import {
   FRAME_HEADER_SIZE,
   HEADER_SIZE,
+  SEGMENT_FORMAT,
   TABLE_ENTRY_SIZE,
   TRAILER_SIZE,
   TRAILER_TAG_AT,
+  type SealedFormat,
 } from '../../../src/journal/segment/format.ts';
 
 /** Bits of an input's first byte. */
@@ -36,6 +38,8 @@ const RECORD_HEADER_SIZE = 28;
 export interface Form {
   readonly compressed: boolean;
   readonly encrypted: boolean;
+  /** Default: a segment's. */
+  readonly format?: SealedFormat;
 }
 
 interface Frame {
@@ -86,8 +90,9 @@ export function assembleSegment(input: Buffer, form: Form): Buffer {
 }
 
 function mendHeader(header: Buffer, form: Form, cipher: SegmentCipher | undefined): void {
-  header.write('BFSEG\r\n\x1a', 'latin1');
-  header.writeUInt16BE(2, 8);
+  const { magic, version } = form.format ?? SEGMENT_FORMAT;
+  magic.copy(header);
+  header.writeUInt16BE(version, 8);
   const flags = header.readUInt16BE(10) & ~3;
   header.writeUInt16BE(flags | (form.encrypted ? 1 : 0) | (form.compressed ? 2 : 0), 10);
   if (cipher !== undefined) {
