@@ -1,5 +1,6 @@
 /** What a source says of its volumes' ranges is what they hold, and neither side's disk is said to have changed by itself. */
 import { createHash } from 'node:crypto';
+import { isZero } from '../platform/zeros.ts';
 import { Kind, type ModelRecord } from './model.ts';
 import { newestCopy } from './two-copies.ts';
 import { Violation } from './violation.ts';
@@ -31,10 +32,6 @@ export function falseChange(bytes: Buffer): Violation | undefined {
   const [change] = (newestCopy(bytes) as { readonly changes: readonly unknown[] } | undefined)?.changes ?? [];
   if (change === undefined) return undefined;
   return new Violation('I3-false-alarm', `the source calls its own disk changed: ${JSON.stringify(change)}`);
-}
-
-function isZero(content: Buffer): boolean {
-  return content.every((byte) => byte === 0);
 }
 
 function digestOf(content: Buffer): Buffer {

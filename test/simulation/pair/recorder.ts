@@ -2,6 +2,7 @@
 import type { HostVolume, WriteRun } from '../../../src/nbd/front-end.ts';
 import { Kind, type Model, type ModelRecord } from '../oracle/model.ts';
 import { Violation } from '../oracle/violation.ts';
+import { isZero } from '../platform/zeros.ts';
 
 export interface RecorderOracle {
   readonly model: Model;
@@ -76,7 +77,7 @@ export class RecordedVolume implements HostVolume {
     let at = offset;
     for (const extent of extents) {
       const content = this.#oracle.model.current[this.#index]!.subarray(at, at + extent.length);
-      if (extent.kind !== 'data' && content.some((byte) => byte !== 0)) {
+      if (extent.kind !== 'data' && !isZero(content)) {
         const text = `${extent.length} bytes at ${at} of volume ${this.name} are said to be zeros`;
         this.#oracle.fail(new Violation('I2-extents', text));
       }

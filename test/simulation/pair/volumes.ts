@@ -1,6 +1,7 @@
 /** What the volumes hold when a run begins. */
 import type { Dice } from '../platform/dice.ts';
 import type { Machine } from '../platform/machine.ts';
+import { isZero } from '../platform/zeros.ts';
 import type { Scenario } from '../scenario.ts';
 import { volumePath } from './configs.ts';
 
@@ -21,7 +22,7 @@ export function makeVolumes(scenario: Scenario, machine: Machine, dice: Dice): B
     inode.resize(size);
     for (let at = 0; at < size; at += PAGE) {
       const page = content.subarray(at, at + PAGE);
-      if (page.some((byte) => byte !== 0)) inode.write(page, at);
+      if (!isZero(page)) inode.write(page, at);
     }
     inode.sync();
     disk.syncDirectory('/volumes');

@@ -2,6 +2,8 @@
  * A file's bytes as programs see them, and what of them is on the medium: every change since the last sync can be undone,
  * and a power failure keeps any subset of the changes, of a write any of its sectors (I6).
  */
+import { isZero } from './zeros.ts';
+
 export const SECTOR = 512;
 export const PAGE = 4096;
 
@@ -191,7 +193,7 @@ export class Inode {
     copy.resize(content.length);
     for (let at = 0; at < content.length; at += PAGE) {
       const page = content.subarray(at, at + PAGE);
-      if (page.some((byte) => byte !== 0)) copy.write(page, at);
+      if (!isZero(page)) copy.write(page, at);
     }
     copy.sync();
     return copy;
@@ -287,8 +289,7 @@ export class Inode {
   #recountPages(): void {
     for (let page = 0; page * PAGE < this.#bytes.length; page += 1) {
       if (this.#pages[page] === DATA) continue;
-      if (this.#bytes.subarray(page * PAGE, (page + 1) * PAGE).some((byte) => byte !== 0))
-        this.#setPage(page, DATA);
+      if (!isZero(this.#bytes.subarray(page * PAGE, (page + 1) * PAGE))) this.#setPage(page, DATA);
     }
   }
 }
