@@ -15,7 +15,8 @@ export interface CopyPoint {
 }
 
 const count = z.number().int().nonnegative();
-const payloadSchema = z.object({ point: z.object({ lsn: count, time: count }).optional() });
+export const copyPointSchema = z.object({ lsn: count, time: count });
+const payloadSchema = z.object({ point: copyPointSchema.optional() });
 
 /** Undefined: none. What cannot be read is none either: it is our own, and its checksum held. */
 export function copyPointOf({ payload }: Pick<JournalRecord, 'payload'>): CopyPoint | undefined {

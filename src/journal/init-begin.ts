@@ -1,7 +1,11 @@
-/** What an init-begin record says: JSON, `seed` the id of the seed that brings what the volumes held before it, if one does. */
+/**
+ * What an init-begin record says: JSON, `seed` the id of the seed that brings what the volumes held before it, if one does;
+ * `point` what the copy is as of (copy-point.ts), which is nothing to whoever applies it.
+ */
 import { z } from 'zod';
 import { OperatorError } from '../platform/errors.ts';
 import { whyInvalid } from '../platform/invalid.ts';
+import { copyPointSchema } from './copy-point.ts';
 import type { JournalRecord } from './record.ts';
 
 export interface InitBeginPayload {
@@ -14,6 +18,7 @@ const schema = z.strictObject({
     .string()
     .regex(/^[0-9a-f]{32}$/)
     .exactOptional(),
+  point: copyPointSchema.exactOptional(),
 });
 
 /** @throws OperatorError `INIT_BEGIN_INVALID` */

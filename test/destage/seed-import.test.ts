@@ -137,6 +137,23 @@ describe('a destination that takes a seed in', () => {
     await next.close();
   });
 
+  it('rests on none in a copy as of a point, of a source that replicates on an interval', async () => {
+    const root = temporaryFolder();
+    const [stream, site] = [new Stream(join(root, 'source'), KEY, unsyncedFiles), new Site(root)];
+    const back = site.start(unsyncedFiles);
+    const point = { lsn: lsn(1), time: 1_790_000_000_000 };
+    const copy = stream.seal(
+      { kind: 'attach', names: ['a', 'b'] },
+      { kind: 'init-begin', point },
+      write(0, 4096, 1),
+      { kind: 'init-end' },
+    );
+    await back.receive(site.deliver(copy));
+    const { state } = await back.applySome();
+    assert.deepEqual([state.applied, state.seed, state.consistent], [4, undefined, true]);
+    await back.close();
+  });
+
   it('goes on without a seed that was given up, and is of use again behind another full copy', async () => {
     const { root, site, stream, back } = await prepare();
     const drive = writeDrive(root, { numbers: [1], end: { total: 1, skipped: [] } });

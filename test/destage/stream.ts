@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { DestinationBack } from '../../src/destage/destination-back.ts';
 import type { SnapshotFacts, Snapshots } from '../../src/destage/snapshots.ts';
 import type { WindowLimits } from '../../src/destage/window-plan.ts';
+import type { CopyPoint } from '../../src/journal/copy-point.ts';
 import { epoch, lsn, type VolumeIndex } from '../../src/journal/ids.ts';
 import { sealedName } from '../../src/journal/names.ts';
 import {
@@ -31,7 +32,7 @@ export const VOLUME_SIZE = 64 * 1024;
 export type Step =
   | { readonly kind: 'attach'; readonly names: readonly string[] }
   | { readonly kind: 'resize'; readonly volume: number; readonly size: number }
-  | { readonly kind: 'init-begin'; readonly seed?: string }
+  | { readonly kind: 'init-begin'; readonly seed?: string; readonly point?: CopyPoint }
   | { readonly kind: 'init-end' }
   | { readonly kind: 'clock'; readonly time: number }
   | { readonly kind: 'write'; readonly volume: number; readonly offset: number; readonly fill: number }
@@ -122,8 +123,8 @@ export class Stream {
         return encodeRecord(header, Buffer.alloc(0), SEED);
       }
       case 'init-begin': {
-        const { seed } = step;
-        return encodeRecord({ ...base, kind: RecordKind.initBegin }, json({ seed }), SEED);
+        const { seed, point } = step;
+        return encodeRecord({ ...base, kind: RecordKind.initBegin }, json({ seed, point }), SEED);
       }
       case 'clock':
         return encodeRecord({ ...base, kind: RecordKind.clock, offset: step.time }, Buffer.alloc(0), SEED);
