@@ -156,9 +156,8 @@ export class SeedImport {
 
   #anyManifest(folder: string): SeedManifest | undefined {
     const { groupName: group, key } = this.#options;
-    const names = manifestNames(this.#files.list(folder), group);
-    const [found] = names.map((name) => readManifestNamed(this.#files, folder, { name, group, key }));
-    return found;
+    const [name] = manifestNames(this.#files.list(folder), group);
+    return name === undefined ? undefined : readManifestNamed(this.#files, folder, { name, group, key });
   }
 
   *#checkFile(path: string, { bytes, sha256 }: SeedFileEntry): Generator<number, undefined> {
