@@ -45,14 +45,20 @@ describe('snapshot stores', () => {
     snapshotStoreSuite(`reflink on ${kind}`, () => {
       const mountPoint = mountFileSystem(folder, kind, 512);
       cleanups.push(() => unmount(mountPoint));
-      return { kind: 'reflink', runs: 20, crashPasses: 1, fresh: () => imagesIn(mountPoint) };
+      return { kind: 'reflink', runs: 20, crashPasses: 1, crashEvery: 5, fresh: () => imagesIn(mountPoint) };
     });
   }
 
   snapshotStoreSuite('copy-on-write on ext4', () => {
     const mountPoint = mountFileSystem(folder, 'ext4', 256);
     cleanups.push(() => unmount(mountPoint));
-    return { kind: 'copy-on-write', runs: 20, crashPasses: 1, fresh: () => imagesIn(mountPoint) };
+    return {
+      kind: 'copy-on-write',
+      runs: 20,
+      crashPasses: 1,
+      crashEvery: 5,
+      fresh: () => imagesIn(mountPoint),
+    };
   });
 
   snapshotStoreSuite('copy-on-write of block devices', () => {
@@ -62,6 +68,7 @@ describe('snapshot stores', () => {
       kind: 'copy-on-write',
       runs: 20,
       crashPasses: 1,
+      crashEvery: 5,
       fresh: () => {
         for (const device of devices) execFileSync('blkdiscard', ['--zeroout', device]);
         const volumes = NAMES.map((name, i) => ({ name, path: devices[i]!, size: VOLUME_SIZES[i]! }));
@@ -79,6 +86,7 @@ describe('snapshot stores', () => {
     kind: 'reflink',
     runs: 200,
     crashPasses: 4,
+    crashEvery: 1,
     fresh: () => onMemory(true),
   }));
 
@@ -86,6 +94,7 @@ describe('snapshot stores', () => {
     kind: 'copy-on-write',
     runs: 200,
     crashPasses: 4,
+    crashEvery: 1,
     fresh: () => onMemory(false),
   }));
 });
