@@ -152,7 +152,7 @@ function sentBytes(): number {
   let bytes = 0;
   for (const line of readFileSync(pair.path('source', 'log.jsonl'), 'utf8').split('\n')) {
     if (!line.includes('sent to')) continue;
-    bytes += (JSON.parse(line) as { readonly bytes: number }).bytes;
+    bytes += (JSON.parse(line) as { readonly fields: { readonly bytes: number } }).fields.bytes;
   }
   return bytes;
 }
