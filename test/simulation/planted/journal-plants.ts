@@ -84,8 +84,8 @@ export const JOURNAL_PLANTS: readonly Plant[] = [
     2000,
     edit(
       'daemon/source-back.ts',
-      'map.sync();\n    this.#move({ ...this.#checkpoint, ...position });',
-      'this.#move({ ...this.#checkpoint, ...position });\n    map.sync();',
+      'map.sync();\n    seed.sealed(records, leftOut);\n    this.#move({ ...this.#checkpoint, ...position });',
+      'this.#move({ ...this.#checkpoint, ...position });\n    seed.sealed(records, leftOut);\n    map.sync();',
     ),
   ),
   plantFrom(205)(

@@ -134,7 +134,7 @@ describe('the receiver without room', () => {
   });
 
   it('takes no file that is larger than a segment can be', async () => {
-    await start({});
+    await start({ stream: { quota: () => 2 * SEGMENT_SIZE_MAX } });
     const fd = openSync(join(site.folder, 'inbox', `${name}.part`), 'w');
     ftruncateSync(fd, SEGMENT_SIZE_MAX - 10);
     closeSync(fd);
