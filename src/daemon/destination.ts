@@ -5,7 +5,7 @@ import type { RecoveryPoints } from '../api/contract/points.ts';
 import type { SeedImportStatus } from '../api/contract/seed.ts';
 import type { SnapshotEntry } from '../api/contract/snapshots.ts';
 import type { DestinationGroupConfig } from '../config/config.ts';
-import type { DestinationFacts } from '../destage/destination-back.ts';
+import type { DestinationFacts } from '../destage/destination-facts.ts';
 import { DestinationGroup } from '../destage/destination-group.ts';
 import { windowSnapshotId, type WindowFacts } from '../destage/retained-window.ts';
 import type { SeedJobReport } from '../destage/seed-job.ts';

@@ -7,6 +7,7 @@ import type { Files } from '../platform/files.ts';
 import type { Random } from '../platform/random.ts';
 import { assert, OperatorError } from '../platform/errors.ts';
 import { isNoRoom } from '../platform/reserve.ts';
+import { WrittenState } from '../platform/written-state.ts';
 import type { EpochIdentity, GroupIdentity, Lsn, VolumeIndex } from '../journal/ids.ts';
 import type { CopyPoint } from '../journal/copy-point.ts';
 import { lsn, LSN_NONE } from '../journal/ids.ts';
@@ -94,7 +95,7 @@ export class SourceBack {
   #map: ChangeMap | undefined;
   #tracker: ChangeTracker | undefined;
   #seed: SeedExport | undefined;
-  #checkpoint: SourceCheckpoint;
+  readonly #written: WrittenState<SourceCheckpoint>;
   /** The raw segment last read: sealing and destaging it read it once. */
   #loaded: { readonly path: string; readonly first: Lsn; readonly raw: LoadedRaw } | undefined;
 
@@ -108,7 +109,8 @@ export class SourceBack {
     const { key, compression } = options;
     this.#merger = new Merger(files, options.folder, { key, compression, random });
     this.#point = new PointSnapshot({ random, volumes: options.volumes, ...stores });
-    this.#checkpoint = readCheckpoint(files, options.folder) ?? { ...SEAL_START, applied: LSN_NONE };
+    const checkpoint = readCheckpoint(files, options.folder) ?? { ...SEAL_START, applied: LSN_NONE };
+    this.#written = new WrittenState(checkpoint, (moved) => writeCheckpoint(files, options.folder, moved));
   }
 
   // Every method is asynchronous to its caller, who is in another thread.
@@ -222,6 +224,8 @@ export class SourceBack {
   /** Destages a raw segment into the volumes, syncs them, and moves the checkpoint. @throws OperatorError `VOLUME_OFFLINE` */
   apply(raw: ClosedRaw): Promise<ApplyResult> {
     if (raw.last > this.#checkpoint.applied) {
+      // Applying again goes through older states of the volumes: a crash there must not find that more is applied (I2).
+      this.#written.settle();
       const { records } = this.#load(raw);
       this.#volumes.apply(records, {
         fromVolume: 'skip',
@@ -386,9 +390,12 @@ export class SourceBack {
     return this.#loaded.raw;
   }
 
+  get #checkpoint(): SourceCheckpoint {
+    return this.#written.current;
+  }
+
   #move(checkpoint: SourceCheckpoint): void {
-    writeCheckpoint(this.#files, this.#options.folder, checkpoint);
-    this.#checkpoint = checkpoint;
+    this.#written.move(checkpoint);
   }
 }
 

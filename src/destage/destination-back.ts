@@ -20,16 +20,19 @@ import type { Clock } from '../platform/clock.ts';
 import type { Files } from '../platform/files.ts';
 import type { Log } from '../platform/log.ts';
 import { Reserve } from '../platform/reserve.ts';
+import { WrittenState } from '../platform/written-state.ts';
 import { Applier } from './applier.ts';
+import type { DestinationFacts, ReceiveResult } from './destination-facts.ts';
 import { ReceivedJournal, type ReceivedSegment } from './received-journal.ts';
-import { RetainedWindow, type RetainedSegment, type WindowFacts } from './retained-window.ts';
-import { SeedImport, type SeedExpectation, type SeedTally } from './seed-import.ts';
+import { RetainedWindow, type RetainedSegment } from './retained-window.ts';
+import { SeedImport, type SeedExpectation } from './seed-import.ts';
 import { seedGivenUp, seedNotAwaited } from './seed-errors.ts';
-import { SeedJob, type SeedJobReport } from './seed-job.ts';
+import { SeedJob } from './seed-job.ts';
 import { setAside } from './set-aside.ts';
 import type { OpenSnapshots, SnapshotFacts } from './snapshots.ts';
 import {
   readDestinationState,
+  sequenceAt,
   withMarker,
   writeDestinationState,
   type DestinationState,
@@ -54,38 +57,6 @@ export interface DestinationBackOptions {
   readonly retain: WindowLimits | undefined;
 }
 
-/** What the front needs to know after each step. */
-export interface DestinationFacts {
-  readonly state: DestinationState;
-  readonly received: Lsn;
-  /** Bytes of received segments that are not applied. */
-  readonly journalBytes: number;
-  readonly journalSegments: number;
-  readonly snapshots: number;
-  readonly window: WindowFacts;
-  /** Received before, damaged on this side's disk since, and not received again. */
-  readonly damaged: readonly RefusedSegment[];
-  /** Of the state's seed; and what was ordered last. */
-  readonly seed: SeedTally | undefined;
-  readonly seedJob: SeedJobReport | undefined;
-}
-
-export type ReceiveResult =
-  | { readonly kind: 'received'; readonly facts: DestinationFacts }
-  | {
-      readonly kind: 'refused';
-      readonly range: SegmentRange;
-      readonly code: string;
-      readonly reason: string;
-    };
-
-/** A microsecond each: no destination starts or speaks as often as that. */
-function sequenceAt(time: number): number {
-  const sequence = Math.floor(time * 1000);
-  // A clock that is centuries ahead must not use up what a number can hold.
-  return sequence < 2 ** 52 ? sequence : 0;
-}
-
 export class DestinationBack {
   readonly #files: Files;
   readonly #clock: Clock;
@@ -97,7 +68,7 @@ export class DestinationBack {
   readonly #reserve: Reserve;
   readonly #seeds: SeedImport;
   #seedJob: SeedJob | undefined;
-  #state: DestinationState;
+  readonly #written: WrittenState<DestinationState>;
   /** Counts what has begun to be copied over the volumes. */
   #copies = 0;
   /** The last record of whatever was begun to be applied, ever. */
@@ -111,7 +82,9 @@ export class DestinationBack {
     this.#options = options;
     this.#reserve = new Reserve(files, join(options.folder, 'destination-journal.reserve'));
     this.#journal = new ReceivedJournal(files, options);
-    this.#state = readDestinationState(files, options.folder);
+    this.#written = new WrittenState(readDestinationState(files, options.folder), (state) =>
+      writeDestinationState(files, options.folder, state),
+    );
     this.#seeds = new SeedImport(files, options);
     const onCopyBegins = (): void => {
       this.#copies += 1;
@@ -361,6 +334,8 @@ export class DestinationBack {
     let state = before;
     let done = 0;
     const whole = new Set<unknown>();
+    // Applying again goes through older states of the volumes: a crash there must not find that more is applied (I3).
+    this.#written.settle();
     this.#applier.begin();
     try {
       for (const segment of this.#journal.segments) {
@@ -411,9 +386,11 @@ export class DestinationBack {
     this.#log.error(`a received segment was damaged on this side's disk: ${error.message}`);
   }
 
+  get #state(): DestinationState {
+    return this.#written.current;
+  }
+
   #move(changed: DestinationState): void {
-    const state = { ...changed, begun: this.#begun };
-    writeDestinationState(this.#files, this.#options.folder, state);
-    this.#state = state;
+    this.#written.move({ ...changed, begun: this.#begun });
   }
 }

@@ -10,7 +10,7 @@ import { errorCode } from '../platform/errors.ts';
 import type { Log } from '../platform/log.ts';
 import type { Platform } from '../platform/platform.ts';
 import type { Wait } from '../platform/waits.ts';
-import type { DestinationFacts } from './destination-back.ts';
+import type { DestinationFacts } from './destination-facts.ts';
 import type { BackCalls, DestinationGroupOptions } from './group-options.ts';
 import {
   applyReason,

@@ -3,7 +3,7 @@ import type { SegmentRange } from '../journal/names.ts';
 import type { RefusedSegment } from '../journal/status.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { Log } from '../platform/log.ts';
-import type { DestinationFacts } from './destination-back.ts';
+import type { DestinationFacts } from './destination-facts.ts';
 import type { BackCalls } from './group-options.ts';
 import type { Inbox } from './inbox.ts';
 import type { InboxPlan, InboxStep } from './inbox-plan.ts';

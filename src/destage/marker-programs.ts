@@ -6,7 +6,7 @@ import { sleep } from '../platform/clock.ts';
 import { describeError } from '../platform/errors.ts';
 import type { Log } from '../platform/log.ts';
 import type { Platform } from '../platform/platform.ts';
-import type { DestinationFacts } from './destination-back.ts';
+import type { DestinationFacts } from './destination-facts.ts';
 import type { BackCalls, DestinationGroupOptions } from './group-options.ts';
 import type { GroupWaits } from './group-waits.ts';
 import { runMarker, type MarkerContext, type MarkerProgram } from './marker-runner.ts';

@@ -160,3 +160,10 @@ export function writeDestinationState(files: Files, folder: string, state: Desti
   const content = `${JSON.stringify({ version: 1, ...state }, undefined, 2)}\n`;
   writeTwoCopies(files, join(folder, FILE), Buffer.from(content, 'utf8'));
 }
+
+/** The status sequence number of a time: a microsecond each, for no destination starts or speaks as often as that. */
+export function sequenceAt(time: number): number {
+  const sequence = Math.floor(time * 1000);
+  // A clock that is centuries ahead must not use up what a number can hold.
+  return sequence < 2 ** 52 ? sequence : 0;
+}

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync, renameSync, unlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import type { DestinationBack, DestinationFacts } from '../../src/destage/destination-back.ts';
+import type { DestinationBack } from '../../src/destage/destination-back.ts';
+import type { DestinationFacts } from '../../src/destage/destination-facts.ts';
 import { errorCode } from '../../src/platform/errors.ts';
 import type { Files } from '../../src/platform/files.ts';
 import { nodeFiles } from '../../src/platform/node/files.ts';

@@ -1,0 +1,33 @@
+/** What a destination's working half tells its front. */
+import type { Lsn } from '../journal/ids.ts';
+import type { SegmentRange } from '../journal/names.ts';
+import type { RefusedSegment } from '../journal/status.ts';
+import type { WindowFacts } from './retained-window.ts';
+import type { SeedTally } from './seed-import.ts';
+import type { SeedJobReport } from './seed-job.ts';
+import type { DestinationState } from './state-file.ts';
+
+/** What the front needs to know after each step. */
+export interface DestinationFacts {
+  readonly state: DestinationState;
+  readonly received: Lsn;
+  /** Bytes of received segments that are not applied. */
+  readonly journalBytes: number;
+  readonly journalSegments: number;
+  readonly snapshots: number;
+  readonly window: WindowFacts;
+  /** Received before, damaged on this side's disk since, and not received again. */
+  readonly damaged: readonly RefusedSegment[];
+  /** Of the state's seed; and what was ordered last. */
+  readonly seed: SeedTally | undefined;
+  readonly seedJob: SeedJobReport | undefined;
+}
+
+export type ReceiveResult =
+  | { readonly kind: 'received'; readonly facts: DestinationFacts }
+  | {
+      readonly kind: 'refused';
+      readonly range: SegmentRange;
+      readonly code: string;
+      readonly reason: string;
+    };
