@@ -182,7 +182,8 @@ export class Replica {
       this.#options.fail(
         new Violation('I3-false-alarm', 'a replica is called different whose disk is sound'),
       );
-    if (consistent && !state.consistent) this.#overwritten.add(applied);
+    const isTakenBack = isDoubted && state.applied < applied;
+    if (consistent && !state.consistent && !isTakenBack) this.#overwritten.add(applied);
     if (state.applied === applied) return;
     if (state.applied < applied) {
       if (isDoubted || this.#options.isRotten()) return;
