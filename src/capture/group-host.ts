@@ -7,6 +7,7 @@ import { describeError, type OperatorError } from '../platform/errors.ts';
 import type { Platform } from '../platform/platform.ts';
 import { rewrite } from '../platform/rewrite.ts';
 import type { CopyPoint } from '../journal/copy-point.ts';
+import type { HandoverPayload } from '../journal/handover.ts';
 import type { EpochIdentity, Lsn, VolumeIndex } from '../journal/ids.ts';
 import { JOURNAL_FOLDER } from '../journal/names.ts';
 import type { ClosedRaw } from '../journal/raw-segment.ts';
@@ -31,6 +32,8 @@ export interface GroupHostOptions {
   readonly volumes: readonly VolumeOptions[];
   /** Sealed and destaged up to here. */
   readonly done: Lsn;
+  /** The newest resync whose regions are marked: every copy from now on brings them. */
+  readonly resync?: string | undefined;
 }
 
 export interface GroupHostEvents {
@@ -79,6 +82,7 @@ export class GroupHost {
   /** Copies as of one point in time. */
   readonly points: PointCopier;
   #refusal: HostError | undefined;
+  #resync: string | undefined;
   #copy: RegionCopy | undefined;
   /** Counts up with every copy that is begun or stopped: what an older one still waits for is called off. */
   #copies = 0;
@@ -96,6 +100,7 @@ export class GroupHost {
     this.#platform = platform;
     this.#options = options;
     this.#events = events;
+    this.#resync = options.resync;
     this.#sizes = new Map(options.volumes.map(({ index, size }) => [index, size]));
     const folder = join(options.folder, JOURNAL_FOLDER);
     platform.files.makeDirectory(folder);
@@ -131,6 +136,7 @@ export class GroupHost {
       volumes: this.#captured,
       writer: this.#writer,
       attached: () => this.#attached(),
+      resync: () => this.#resync,
       paused: () => this.#isCopyPaused(),
       onPoint: events.onPoint,
     });
@@ -149,6 +155,11 @@ export class GroupHost {
   refuse(reason: { readonly code: 'ENOSPC' | 'EIO'; readonly message: string } | undefined): void {
     this.#refusal = reason === undefined ? undefined : new HostError(reason.code, reason.message);
     this.#writer.wakeWaiting();
+  }
+
+  /** The regions of a resync are marked, durably: copies that begin from now on bring them. */
+  setResync(id: string): void {
+    this.#resync = id;
   }
 
   /** All of the group's volumes, from the next record on. */
@@ -188,7 +199,7 @@ export class GroupHost {
     const mine = this.#copies;
     for (let wait = this.#writer.closable(); wait !== undefined; wait = this.#writer.closable()) await wait;
     if (this.#copies !== mine) return undefined;
-    const begin = this.#control(RecordKind.initBegin, seed === undefined ? {} : { seed }, 0);
+    const begin = this.#control(RecordKind.initBegin, { seed, resync: this.#resync }, 0);
     // Again, in the same breath: an earlier one may lie in a gap that is never shipped, before this record.
     this.#control(RecordKind.attach, this.#attached(), 0);
     this.#writer.close();
@@ -260,6 +271,20 @@ export class GroupHost {
     this.#writer.close();
     await this.#writer.durable();
     return { lsn, time };
+  }
+
+  /**
+   * The last record of this epoch: whoever applies it is the source of the next. Hosts must be gone; durable on return.
+   * @throws OperatorError `JOURNAL_FAILED`
+   */
+  async handOver(payload: HandoverPayload): Promise<Lsn> {
+    this.stopCopy();
+    this.#patrol.stop();
+    for (let wait = this.#writer.closable(); wait !== undefined; wait = this.#writer.closable()) await wait;
+    const lsn = this.#control(RecordKind.handover, payload, 0);
+    this.#writer.close();
+    await this.#writer.durable();
+    return lsn;
   }
 
   /** The volumes hold everything up to this generation's end; its file is still needed until `release`. */

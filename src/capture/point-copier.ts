@@ -39,6 +39,8 @@ export interface PointCopierOptions {
   readonly volumes: readonly CapturedVolume[];
   readonly writer: JournalWriter;
   readonly attached: () => AttachPayload;
+  /** The newest resync whose regions are marked. */
+  readonly resync: () => string | undefined;
   readonly paused: () => boolean;
   /** A point is cut: the segment that ends with it is handed on after this call. */
   readonly onPoint: (point: CopyPoint) => void;
@@ -69,10 +71,10 @@ export class PointCopier {
   async begin(point: CopyPoint): Promise<Lsn | undefined> {
     this.stop();
     const mine = this.#copies;
-    const { writer, attached } = this.#options;
+    const { writer, attached, resync } = this.#options;
     for (let wait = writer.closable(); wait !== undefined; wait = writer.closable()) await wait;
     if (this.#copies !== mine) return undefined;
-    this.#begun = this.#control(RecordKind.initBegin, { point }, 0);
+    this.#begun = this.#control(RecordKind.initBegin, { point, resync: resync() }, 0);
     // Again: an earlier one may lie in what is never shipped, before this record.
     this.#control(RecordKind.attach, attached(), 0);
     writer.close();

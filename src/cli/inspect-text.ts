@@ -37,7 +37,7 @@ export interface RecordView {
   /** Of `clock` and `marker`, milliseconds since 1970. */
   readonly time: number | undefined;
   readonly flags: readonly string[];
-  /** Of `marker` and `attach`: the JSON that they hold. */
+  /** Of those whose payload is JSON: what they hold. */
   readonly content: string | undefined;
 }
 
@@ -45,13 +45,20 @@ const KIND_NAMES = new Map<RecordKind, string>(
   Object.entries(RecordKind).map(([name, kind]) => [kind, name]),
 );
 
+const TOLD: ReadonlySet<RecordKind> = new Set([
+  RecordKind.marker,
+  RecordKind.attach,
+  RecordKind.initBegin,
+  RecordKind.handover,
+]);
+
 export function recordView(record: JournalRecord): RecordView {
   const { kind, offset } = record;
   const isVerify = kind === RecordKind.verify;
   const ofVolume = kind === RecordKind.write || kind === RecordKind.zero || isVerify;
   const length = isVerify ? parseVerify(record)?.length : record.length;
   const timed = kind === RecordKind.clock || kind === RecordKind.marker;
-  const told = kind === RecordKind.marker || kind === RecordKind.attach;
+  const told = TOLD.has(kind);
   return {
     lsn: record.lsn,
     kind: KIND_NAMES.get(kind) ?? String(kind),

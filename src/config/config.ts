@@ -3,7 +3,7 @@
  * milliseconds, rates in bytes per second, secrets read from their files. `load.ts` makes it from a file, or says line,
  * column, cause and fix of everything wrong with it.
  */
-import type { Severity } from '../platform/wait-codes.ts';
+import type { Severity } from '../platform/wait-facts.ts';
 import type { Week } from '../transfer/schedule/schedule.ts';
 import type { RetentionPolicy } from '../recovery/retention.ts';
 import type { ReceiverOptions } from '../transfer/receiver/options.ts';

@@ -1,6 +1,6 @@
 /** The file's shape, setting by setting. What two settings must agree on is in `rules/`. Pure. */
 import { z } from 'zod';
-import { SEVERITIES } from '../platform/wait-codes.ts';
+import { SEVERITIES } from '../platform/wait-facts.ts';
 import * as leaves from './leaves.ts';
 import type { PathContext } from './leaves.ts';
 import * as limits from './limits.ts';

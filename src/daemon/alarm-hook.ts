@@ -7,7 +7,7 @@ import type { AlarmsConfig } from '../config/config.ts';
 import { describeError } from '../platform/errors.ts';
 import type { Log } from '../platform/log.ts';
 import type { CommandResult, Processes } from '../platform/processes.ts';
-import { SEVERITIES } from '../platform/wait-codes.ts';
+import { SEVERITIES } from '../platform/wait-facts.ts';
 import type { AlarmChange } from './alarm-changes.ts';
 
 /** Changes that wait for the program to end; what comes when they are so many is only logged. */

@@ -5,7 +5,7 @@ import type { Clock, Timer } from '../platform/clock.ts';
 import { describeError } from '../platform/errors.ts';
 import type { Log } from '../platform/log.ts';
 import type { Platform } from '../platform/platform.ts';
-import type { Severity } from '../platform/wait-codes.ts';
+import type { Severity } from '../platform/wait-facts.ts';
 import { AlarmHook } from './alarm-hook.ts';
 import { nextAlarms, type Alarm, type AlarmChange, type KnownAlarms } from './alarm-changes.ts';
 import { GroupWatch } from './alarm-watch.ts';

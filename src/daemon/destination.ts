@@ -104,8 +104,8 @@ function keeperOf(
       const all = await back.call.snapshots();
       if (retain === undefined) return all;
       // These come and go with the window.
-      const { groupId } = group.report().facts.state;
-      return all.filter(({ id, lsn }) => id !== windowSnapshotId(groupId, lsn));
+      const { state } = group.report().facts;
+      return all.filter(({ id, lsn }) => id !== windowSnapshotId(state, lsn));
     },
     delete: (id: string) => group.deleteSnapshot(id),
   };
@@ -281,6 +281,7 @@ function statusOf(
     role: 'destination',
     name: config.name,
     volumes: state.volumes.map(({ name, size }) => ({ name, size })),
+    ...(state.epoch === undefined ? {} : { epoch: state.epoch.number }),
     received,
     applied: state.applied,
     appliedTime: state.appliedTime,

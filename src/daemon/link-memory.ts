@@ -23,7 +23,8 @@ export class LinkMemory {
     this.#path = join(this.#folder, `${name}.json`);
     try {
       const bytes = readSmallFile(platform.files, this.#path, STATUS_SIZE_MAX);
-      this.#last = bytes === undefined ? undefined : decodeStatus(bytes, undefined, name);
+      const last = bytes === undefined ? undefined : decodeStatus(bytes, undefined, name);
+      this.#last = last?.role === 'destination' ? last : undefined;
     } catch (error) {
       throw damaged(this.#path, name, error);
     }

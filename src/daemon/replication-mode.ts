@@ -37,8 +37,11 @@ export interface ReplicationMode {
   copied(at: Lsn): void;
   /** A point is cut that a copy is to be as of; the segment that ends with it is not closed yet. */
   pointCut(point: CopyPoint): void;
-  /** Everything is brought over again; durable on return, and begun as soon as there is room. @throws the file system's errors */
-  initialize(): Promise<void>;
+  /**
+   * More is to be brought over, which `mark` marks durably, and answers the bytes that are; begun as soon as there is room.
+   * `isSeedless`: no seed brings any of it. @throws what `mark` throws
+   */
+  bringOver(mark: () => Promise<number>, isSeedless: boolean): Promise<void>;
   /** A replication file could not be written, which is tried again. */
   diskFull(sentence: string): Promise<void>;
   /** A replication file was written. */

@@ -28,8 +28,8 @@ export interface SeedingOptions {
   readonly random: Random;
   readonly log: Log;
   readonly waits: Waits;
-  readonly back: Pick<Remote<SourceBack>, 'stepSeed'>;
-  readonly mode: Pick<SourceMode, 'beginSeed' | 'seeded' | 'seed' | 'initialize'>;
+  readonly back: Pick<Remote<SourceBack>, 'stepSeed' | 'markAll'>;
+  readonly mode: Pick<SourceMode, 'beginSeed' | 'seeded' | 'seed' | 'bringOver'>;
   /** In the group's order. */
   readonly volumes: readonly { readonly size: number }[];
 }
@@ -105,7 +105,8 @@ export class Seeding {
     if (this.#options.mode.seed === undefined) {
       throw new OperatorError('SEED_NONE', 'there is no seed', { remedy: 'there is nothing to cancel' });
     }
-    await this.#options.mode.initialize();
+    const { mode, back } = this.#options;
+    await mode.bringOver(() => back.markAll(), true);
     this.#forget();
   }
 

@@ -2,22 +2,22 @@
  * The heavy half of a source group, off the host's thread: seals closed raw segments into replication files and destages
  * them into the source's own volumes. Stateless but for the checkpoint, so that it can die at any moment (I6).
  */
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import type { Files } from '../platform/files.ts';
 import type { Random } from '../platform/random.ts';
-import { assert, OperatorError } from '../platform/errors.ts';
-import { isNoRoom } from '../platform/reserve.ts';
+import { assert } from '../platform/errors.ts';
 import { WrittenState } from '../platform/written-state.ts';
 import type { EpochIdentity, GroupIdentity, Lsn, VolumeIndex } from '../journal/ids.ts';
 import type { CopyPoint } from '../journal/copy-point.ts';
+import type { ForkPoint } from '../journal/fork.ts';
 import { lsn, LSN_NONE } from '../journal/ids.ts';
-import { JOURNAL_FOLDER, PART_SUFFIX, sealedName } from '../journal/names.ts';
-import type { SegmentEnd } from '../journal/coalesce-plan.ts';
+import { JOURNAL_FOLDER, sealedName } from '../journal/names.ts';
 import { endOf } from '../journal/coalesce.ts';
+import { unpackRegions } from '../journal/packed-regions.ts';
 import { loadRaw, RawMemory, type ClosedRaw, type LoadedRaw } from '../journal/raw-segment.ts';
-import { planSeal, SEAL_START, type SealPlan } from '../journal/seal.ts';
+import { planSeal, SEAL_START } from '../journal/seal.ts';
 import { readCheckpoint, writeCheckpoint, type SourceCheckpoint } from '../journal/source-files.ts';
-import { writeSegment } from '../journal/segment/writer.ts';
+import type { PackedRegions } from '../journal/status.ts';
 import { VolumeSet } from '../volume/volume-set.ts';
 import { ChangeMap, type MarkedVolume, type VolumeToMap } from '../capture/change-map.ts';
 import { ChangeTracker } from '../capture/change-tracker.ts';
@@ -26,10 +26,13 @@ import { MediumWatch, type MediumRange, type MediumReport } from '../capture/med
 import { SeedExport, type SeedStep } from '../capture/seed-export.ts';
 import type { SeedPlace, SeedState } from '../capture/seed-state.ts';
 import { RAW_SIZE_MAX } from '../capture/recover.ts';
+import { withMapRoom } from './map-room.ts';
+import { markDiverged, type Diverged } from './diverged.ts';
 import { Merger, type MergeStep } from './merger.ts';
 import { PointSnapshot, type PointBatch, type PointSnapshotOptions } from './point-snapshot.ts';
 import { destageRotten } from './rotten-raws.ts';
 import { findSealed, type SealedFile } from './sealed-file.ts';
+import { writeSealed } from './sealed-writer.ts';
 
 export interface SourceBackOptions {
   readonly folder: string;
@@ -126,7 +129,9 @@ export class SourceBack {
     const applied = destageRotten(this.#files, { ...this.#options, checkpoint, sealed, volumes });
     if (applied > checkpoint.applied) this.#move({ ...checkpoint, applied });
     this.#map?.close();
-    this.#map = openMap(this.#files, this.#options);
+    this.#map = withMapRoom(this.#options, () =>
+      ChangeMap.open(this.#files, this.#options.folder, this.#options.volumes),
+    );
     this.#tracker = new ChangeTracker(this.#map);
     this.#medium.open();
     this.#point.removeLeftovers();
@@ -168,6 +173,21 @@ export class SourceBack {
     map.markAll();
     map.sync();
     seed.drop();
+    return Promise.resolve(map.marked);
+  }
+
+  /**
+   * These are to be brought over, too; durable on return. Bytes that are marked. @throws RangeError they are no volume's; the
+   * file system's errors
+   */
+  markRegions(regions: readonly PackedRegions[]): Promise<number> {
+    const { map } = this.#opened;
+    for (const packed of regions) {
+      const size = this.#volumes.sizeOf(packed.index as VolumeIndex);
+      for (const { start, end } of unpackRegions(packed, size))
+        map.mark(packed.index as VolumeIndex, start, end);
+    }
+    map.sync();
     return Promise.resolve(map.marked);
   }
 
@@ -221,6 +241,15 @@ export class SourceBack {
     return Promise.resolve({ step, seed: seed.state, place: seed.place, marked: map.marked });
   }
 
+  /**
+   * What hosts wrote behind the fork point is marked, durably. Nothing may be left to be sealed.
+   * @throws as `markDiverged` does
+   */
+  markDiverged(fork: ForkPoint): Promise<Diverged> {
+    const options = { ...this.#options, checkpoint: this.#checkpoint };
+    return Promise.resolve(markDiverged(this.#files, this.#opened.map, fork, options));
+  }
+
   /** Destages a raw segment into the volumes, syncs them, and moves the checkpoint. @throws OperatorError `VOLUME_OFFLINE` */
   apply(raw: ClosedRaw): Promise<ApplyResult> {
     if (raw.last > this.#checkpoint.applied) {
@@ -269,7 +298,7 @@ export class SourceBack {
   /** The volume has so many bytes from now on, and of what is new nothing is marked. @throws OperatorError `CHANGE_MAP_NO_ROOM`, and the file system's errors */
   grow(index: VolumeIndex, size: number): Promise<void> {
     const { map, seed } = this.#opened;
-    withRoom(this.#options, () => map.grow(index, size));
+    withMapRoom(this.#options, () => map.grow(index, size));
     this.#volumes.resize(index, size);
     // What is known of the volumes' pieces lies where their sizes put it: nothing is known any more.
     const sized = this.#options.volumes.map((volume) => ({
@@ -330,7 +359,14 @@ export class SourceBack {
     const options = { ship, dropOverwritten: this.#options.dropOverwritten };
     const { records } = this.#load(raw);
     const { position, segment, shipped, leftOut } = planSeal(this.#load(raw), this.#checkpoint, options);
-    const sealed = segment === undefined ? undefined : this.#write(segment, raw, endOf(records));
+    const sealed =
+      segment &&
+      writeSealed({ files: this.#files, random: this.#random }, this.#options, {
+        plan: segment,
+        raw,
+        end: endOf(records),
+        path: this.#sealedPath(raw),
+      });
     // In this order: a region is marked before the record that changed it can be freed, and until what was copied of it is durable.
     const { map, tracker, seed } = this.#opened;
     tracker.leftOut(leftOut);
@@ -345,35 +381,6 @@ export class SourceBack {
     const [map, tracker, seed] = [this.#map, this.#tracker, this.#seed];
     assert(map !== undefined && tracker !== undefined && seed !== undefined, 'not open');
     return { map, tracker, seed };
-  }
-
-  #write(plan: SealPlan, raw: ClosedRaw, end: SegmentEnd): SealedFile {
-    const { records, dataBytes, ...facts } = plan;
-    const { epoch } = raw.header;
-    const range = { epoch: epoch.number, first: plan.first, last: plan.last };
-    const path = this.#sealedPath(raw);
-    const name = basename(path);
-    const part = path + PART_SUFFIX;
-    const before = this.#files.stat(path);
-    if (before !== undefined) {
-      // Sealed just before a crash, and immutable since (I4).
-      this.#files.syncDirectory(this.#journal);
-      return { name, path, range, bytes: before.size, end };
-    }
-    try {
-      const header = { ...facts, group: this.#options.group, epoch, recordSeed: raw.header.seed };
-      const { fileBytes } = writeSegment(this.#files, part, header, records, dataBytes, {
-        key: this.#options.key,
-        compression: this.#options.compression,
-        random: this.#random,
-      });
-      this.#files.rename(part, path);
-      this.#files.syncDirectory(this.#journal);
-      return { name, path, range, bytes: fileBytes, end };
-    } catch (error) {
-      this.#files.remove(part);
-      throw error;
-    }
   }
 
   #sealedPath({ header, last }: ClosedRaw): string {
@@ -396,21 +403,5 @@ export class SourceBack {
 
   #move(checkpoint: SourceCheckpoint): void {
     this.#written.move(checkpoint);
-  }
-}
-
-function openMap(files: Files, options: SourceBackOptions): ChangeMap {
-  return withRoom(options, () => ChangeMap.open(files, options.folder, options.volumes));
-}
-
-function withRoom<T>({ folder }: SourceBackOptions, act: () => T): T {
-  try {
-    return act();
-  } catch (error) {
-    if (!isNoRoom(error)) throw error;
-    throw new OperatorError('CHANGE_MAP_NO_ROOM', `there is no room in ${folder} for the change map`, {
-      remedy: 'make room on the file system of the buffer: it takes 2 MiB at most for each volume',
-      cause: error,
-    });
   }
 }

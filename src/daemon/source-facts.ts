@@ -1,6 +1,8 @@
 import type { SourceGroupConfig } from '../config/config.ts';
+import type { Lsn } from '../journal/ids.ts';
 import { OperatorError } from '../platform/errors.ts';
 import type { SourceBackOptions } from './source-back.ts';
+import type { SourceHostOptions } from './source-host.ts';
 import type { SourceIdentity } from './source-identity.ts';
 
 /** What a group's back thread is made with. */
@@ -9,6 +11,16 @@ export function backOptions(
   { id, epoch, volumes }: SourceIdentity,
 ): SourceBackOptions {
   return { folder, group: { name, id }, epoch, key, compression, dropOverwritten, volumes };
+}
+
+/** What its hosts' thread is made with. `done`: sealed and destaged up to here. */
+export function hostOptions(
+  { name, folder, segment, nbd }: SourceGroupConfig,
+  { epoch, volumes, resync }: SourceIdentity,
+  done: Lsn,
+): SourceHostOptions {
+  const group = { name, folder, segmentSize: segment.size, segmentAge: segment.age };
+  return { group: { ...group, epoch, volumes, done, resync }, nbd };
 }
 
 export function verifyNeedsEveryWrite(group: string): OperatorError {

@@ -13,6 +13,7 @@ import { lsn, LSN_NONE } from '../journal/ids.ts';
 import type { ClosedRaw } from '../journal/raw-segment.ts';
 import { isShippedConsistent, isShippedToEnd } from '../journal/seal.ts';
 import type { SourceCheckpoint } from '../journal/source-files.ts';
+import type { Resync } from '../journal/status.ts';
 import { describeError, errorCode, OperatorError } from '../platform/errors.ts';
 import type { Log } from '../platform/log.ts';
 import type { VolumeStatus } from '../api/contract/status.ts';
@@ -21,6 +22,7 @@ import type { Remote } from '../platform/node/threads.ts';
 import type { WaitCode } from '../platform/wait-codes.ts';
 import { Waits } from '../platform/waits.ts';
 import { observed, rateOf, type Trend } from './alarm-trend.ts';
+import { drain } from './drain.ts';
 import { journalRoomText } from './journal-room.ts';
 import { RawStages, type QueuedRaw, type RawStage } from './raw-stages.ts';
 import { Coalescing, type BufferedSegment, type CoalescingReport } from './coalescing.ts';
@@ -35,9 +37,6 @@ import { Seeding } from './seeding.ts';
 import { SourceMode, type SourceModeOptions } from './source-mode.ts';
 
 const HOUSEKEEPING = 500;
-/** Milliseconds that a stop waits for sealing and destaging; what is left is in the journal, and is replayed at the next start. */
-const DRAIN_LIMIT = 30_000;
-
 /** Milliseconds after which a step that has not ended is called stalled. */
 const STALLED = 30_000;
 
@@ -216,7 +215,21 @@ export class SourceGroup {
 
   /** All that the volumes hold is brought over, again. Durable on return. @throws the file system's errors */
   initialize(): Promise<void> {
-    return this.#mode.initialize();
+    return this.#mode.bringOver(() => this.#back.markAll(), true);
+  }
+
+  /** What a destination asked for is brought over with the next copy. Durable on return. @throws the file system's errors */
+  resync({ volumes }: Resync, note: () => Promise<void>): Promise<void> {
+    return this.#mode.bringOver(async () => {
+      const marked = await this.#back.markRegions(volumes);
+      await note();
+      return marked;
+    }, false);
+  }
+
+  /** Hosts are let go, and nobody comes any more. */
+  stopServing(): Promise<void> {
+    return this.#host.stopServing();
   }
 
   /** The copy stands still and says why; undefined: it goes on. */
@@ -294,27 +307,18 @@ export class SourceGroup {
     }
   }
 
-  async #drain(): Promise<void> {
-    const { seal, destage } = this.#stages.left();
-    if (destage === 0) return;
-    this.#log.info('before it stops: waiting for journal segments to be sealed and destaged', {
-      seal,
-      destage,
-    });
-    const late = Promise.withResolvers<undefined>();
-    const timer = this.#platform.clock.after(DRAIN_LIMIT, () => late.resolve(undefined));
-    await Promise.race([this.#stages.settled(), late.promise]);
-    timer.cancel();
-    const left = this.#stages.left();
-    if (left.destage === 0) return;
-    const why = this.waits.list().map((wait) => wait.message);
-    this.#log.warn(
-      'stops before everything is sealed and destaged: the journal has it, and is replayed at the next start',
-      {
-        ...left,
-        why: why.length === 0 ? `it took over ${DRAIN_LIMIT / 1000} s` : why.join('; '),
-      },
-    );
+  /**
+   * All that there is is sealed and in the source's own volumes; nobody may be served any more. False: something stands in
+   * the way, which the waits say.
+   */
+  async settle(): Promise<boolean> {
+    await this.#host.drain();
+    return this.#drain();
+  }
+
+  #drain(): Promise<boolean> {
+    const { clock } = this.#platform;
+    return drain(this.#stages, { clock, log: this.#log, waits: this.waits });
   }
 
   async #seal({ raw }: QueuedRaw): Promise<void> {

@@ -10,6 +10,7 @@ import type { HostVolume } from '../nbd/front-end.ts';
 import type { NbdAddress } from '../nbd/server.ts';
 import type { PointEnd, PointPiece } from '../capture/point-copier.ts';
 import type { CopyPoint } from '../journal/copy-point.ts';
+import type { HandoverPayload } from '../journal/handover.ts';
 import type { Lsn, VolumeIndex } from '../journal/ids.ts';
 import type { MendRange, PatrolOrder } from '../capture/patrol.ts';
 import type { MarkerPayload } from '../journal/record.ts';
@@ -59,6 +60,20 @@ export class SourceHost {
   async listen(): Promise<void> {
     if (this.#nbd.socket !== undefined) await this.#server.listen({ kind: 'socket', path: this.#nbd.socket });
     if (this.#nbd.tcp !== undefined) await this.#server.listen({ kind: 'tcp', ...this.#nbd.tcp });
+  }
+
+  /** Hosts are let go, and nobody comes any more. */
+  stopServing(): Promise<void> {
+    return this.#server.close();
+  }
+
+  handOver(payload: HandoverPayload): Promise<Lsn> {
+    return this.#host.handOver(payload);
+  }
+
+  setResync(id: string): Promise<void> {
+    this.#host.setResync(id);
+    return Promise.resolve();
   }
 
   attach(): Promise<void> {

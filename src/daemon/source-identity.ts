@@ -27,6 +27,16 @@ export class SourceIdentity {
     return this.#file.epoch;
   }
 
+  /** The newest resync whose regions are marked. */
+  get resync(): string | undefined {
+    return this.#file.resync;
+  }
+
+  /** Its regions are marked, durably. Durable on return. */
+  noteResync(id: string): void {
+    this.#note({ resync: id });
+  }
+
   get volumes(): readonly PlacedVolume[] {
     return this.#volumes;
   }

@@ -181,11 +181,11 @@ export class SourceInterval implements ReplicationMode {
     delta.point = point;
   }
 
-  initialize(): Promise<void> {
+  bringOver(mark: () => Promise<number>): Promise<void> {
     return this.#serially(async () => {
-      const marked = await this.#back.markAll();
+      const marked = await mark();
       this.#sealed = { ...this.#sealed, marked };
-      this.#log.info('all that the volumes hold is to be brought over again');
+      this.#log.info('more is to be brought over', { bytes: marked });
       this.#since = this.#options.clock.monotonic() - this.#every;
     });
   }

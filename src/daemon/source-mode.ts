@@ -51,7 +51,7 @@ export class SourceMode implements ReplicationMode {
   readonly #log: Log;
   readonly #waits: Waits;
   readonly #host: Remote<SourceHost>;
-  readonly #back: Pick<Remote<SourceBack>, 'marked' | 'markAll' | 'beginSeed'>;
+  readonly #back: Pick<Remote<SourceBack>, 'marked' | 'beginSeed'>;
   readonly #options: SourceModeOptions;
   #sealed: SealedState;
   /** Bytes of raw segments that were sealed since the start. */
@@ -137,11 +137,11 @@ export class SourceMode implements ReplicationMode {
     this.#governSoon();
   }
 
-  initialize(): Promise<void> {
+  bringOver(mark: () => Promise<number>, isSeedless: boolean): Promise<void> {
     return this.#serially(async () => {
-      const marked = await this.#back.markAll();
-      this.#sealed = { ...this.#sealed, marked, seed: undefined };
-      this.#log.info('all that the volumes hold is to be brought over again');
+      const marked = await mark();
+      this.#sealed = { ...this.#sealed, marked, ...(isSeedless ? { seed: undefined } : {}) };
+      this.#log.info('more is to be brought over', { bytes: marked });
       await this.#callOff();
       this.#governSoon();
     });

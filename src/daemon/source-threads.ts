@@ -27,6 +27,14 @@ export class SourceThreads {
     this.#onEnded = onEnded;
   }
 
+  get back(): Remote<SourceBack> | undefined {
+    return this.#back?.call;
+  }
+
+  get host(): Remote<SourceHost> | undefined {
+    return this.#host?.call;
+  }
+
   startBack(options: SourceBackOptions): Remote<SourceBack> {
     this.#back = this.#world.threads.sourceBack(options, { log: logFromThread(this.#log) }, this.#onEnded);
     return this.#back.call;

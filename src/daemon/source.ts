@@ -3,39 +3,45 @@ import type { MarkerToPlace } from '../api/control.ts';
 import type { InitializeAnswer } from '../api/contract/initialize.ts';
 import type { LinkTestReport } from '../api/contract/link-test.ts';
 import type { SeedExportRequest, SeedExportStatus } from '../api/contract/seed.ts';
-import type { CopyStatus, SourceStatus } from '../api/contract/status.ts';
+import type { SourceStatus } from '../api/contract/status.ts';
 import type { Accepted, AcceptRequest, VerificationProgress } from '../api/contract/verification.ts';
 import type { ResizeAnswer, ResizeRequest } from '../api/contract/volumes.ts';
+import type { MarkedVolume } from '../capture/change-map.ts';
 import { RAW_MARGIN } from '../capture/journal-writer.ts';
 import type { Config, LinkConfig, SourceGroupConfig } from '../config/config.ts';
+import type { ForkPoint } from '../journal/fork.ts';
+import type { HandoverPayload } from '../journal/handover.ts';
 import type { Lsn } from '../journal/ids.ts';
 import type { CopyPoint } from '../journal/copy-point.ts';
 import { lsn, LSN_NONE } from '../journal/ids.ts';
 import { decodeStatus } from '../journal/status-codec.ts';
-import { describeError, OperatorError } from '../platform/errors.ts';
+import { assert, describeError, OperatorError } from '../platform/errors.ts';
 import type { Log } from '../platform/log.ts';
 import type { Events, Remote } from '../platform/node/threads.ts';
+import type { WaitCode } from '../platform/wait-codes.ts';
+import type { Diverged } from './diverged.ts';
 import type { Links } from './links.ts';
-import type { RunningGroup } from './running-group.ts';
+import { OtherSide, type SourcePart } from './other-side.ts';
+import type { RunningSource } from './running-source.ts';
 import { begunByAny, reachedByAll, SourceGroup } from './source-group.ts';
-import type { SourceHost, SourceHostOptions } from './source-host.ts';
+import type { SourceHost } from './source-host.ts';
 import { openWithoutSeed, seedingOf, seedOf } from './seeding.ts';
-import { toldWait } from './told-wait.ts';
 import { patrolEvents, SourceComparing } from './source-comparing.ts';
 import {
   backOptions,
   destinationUnknown,
+  hostOptions,
   resizeNeedsEveryWrite,
   resizeNeedsNoSeed,
   verifyNeedsEveryWrite,
 } from './source-facts.ts';
 import { SourceThreads } from './source-threads.ts';
+import { sourceStatus } from './source-status.ts';
 import { SourceIdentity } from './source-identity.ts';
 import { startFailure } from './start-failure.ts';
 import { Stream } from './stream.ts';
 import { markerTimetable, type Timetable } from './timetable.ts';
 import { WithoutSnapshots } from './without-snapshots.ts';
-import { verificationOf } from './verification-status.ts';
 import { VolumeResize } from './volume-resize.ts';
 import type { World } from './world.ts';
 
@@ -44,28 +50,32 @@ export async function startSource(
   log: Log,
   world: World,
   links: Links,
-): Promise<RunningGroup> {
+  part: SourcePart = ALONE,
+): Promise<RunningSource> {
   let lock: { release(): void } | undefined;
   let source: Source | undefined;
   try {
     lock = world.lockGroup(config.name, config.folder);
-    source = new Source(config, log, { world, links, lock });
+    source = new Source(config, log, { world, links, lock, part });
     await source.start();
     return source;
   } catch (error) {
-    await source?.endThreads();
+    await source?.abandon();
     lock?.release();
     throw startFailure(error, world.platform.files, config);
   }
 }
 
+const ALONE: SourcePart = { serves: true, onDeposed: () => undefined };
+
 interface Surroundings {
+  readonly part: SourcePart;
   readonly world: World;
   readonly links: Links;
   readonly lock: { release(): void };
 }
 
-class Source extends WithoutSnapshots implements RunningGroup {
+class Source extends WithoutSnapshots implements RunningSource {
   readonly name: string;
   #config: SourceGroupConfig;
   readonly #log: Log;
@@ -74,13 +84,14 @@ class Source extends WithoutSnapshots implements RunningGroup {
   readonly #links: Links;
   #streams: readonly Stream[] = [];
   readonly #identity: SourceIdentity;
+  readonly #other: OtherSide;
   readonly #threads: SourceThreads;
   #timetable: Timetable;
   #group: SourceGroup | undefined;
   #comparing: SourceComparing | undefined;
   #resizing: VolumeResize | undefined;
 
-  constructor(config: SourceGroupConfig, log: Log, { world, links, lock }: Surroundings) {
+  constructor(config: SourceGroupConfig, log: Log, { world, links, lock, part }: Surroundings) {
     super();
     this.name = config.name;
     this.#config = config;
@@ -91,6 +102,13 @@ class Source extends WithoutSnapshots implements RunningGroup {
     this.#identity = new SourceIdentity(world.platform, config);
     this.#timetable = this.#timetableOf(config);
     this.#threads = new SourceThreads(world, log, (error) => this.#threadEnded(error));
+    this.#other = new OtherSide({
+      ...part,
+      log,
+      identity: this.#identity,
+      group: () => this.#group,
+      host: () => this.#threads.host,
+    });
   }
 
   async start(): Promise<void> {
@@ -106,17 +124,10 @@ class Source extends WithoutSnapshots implements RunningGroup {
     const done = lsn(Math.min(opened.checkpoint.applied, opened.checkpoint.digested));
     // What a crash left is handed over before there is a group to take it.
     const early: Parameters<SourceGroup['closed']>[] = [];
-    const host = this.#startHost(done, {
-      closed: (...args: Parameters<SourceGroup['closed']>) => {
-        if (this.#group === undefined) early.push(args);
-        else this.#group.closed(...args);
-      },
-      copied: (end: Lsn) => this.#group?.copied(end),
-      pointCut: (point: CopyPoint) => this.#group?.pointCut(point),
-      copyTrouble: (message: string | undefined) => this.#group?.copyTrouble(message),
-      ...patrolEvents(() => this.#comparing?.verifying),
-      failed: (message: string, remedy: string) => this.#group?.failed(message, remedy),
-    });
+    const host = this.#threads.startHost(
+      hostOptions(this.#config, this.#identity, done),
+      this.#eventsOf(early),
+    );
     const group = (this.#group = new SourceGroup(this.#world.platform, this.#log, { host, back }, opened, {
       group: { name: this.name, id: this.#identity.id },
       folder,
@@ -145,9 +156,12 @@ class Source extends WithoutSnapshots implements RunningGroup {
     this.#resizing = new VolumeResize({ files, log: this.#log, back, host, identity: this.#identity });
     for (const args of early) group.closed(...args);
     if (this.#identity.mustAttach) await this.#attach(host, this.#resizing);
-    await host.listen();
-    group.start();
     for (const stream of this.#streams) stream.start();
+    await this.#other.hear(this.#streams, this.#world.platform.clock);
+    if (this.#other.mayServe) await host.listen();
+    // It may have said so while hosts were let in.
+    if (!this.#other.mayServe) await host.stopServing();
+    group.start();
     this.#comparing.verifying.start();
     this.#timetable.start();
   }
@@ -227,31 +241,35 @@ class Source extends WithoutSnapshots implements RunningGroup {
     const answer = await this.#threads.hostStatus();
     const host = answer === 'stalled' ? undefined : answer;
     group.lookAround({ isStalled: answer === 'stalled', isWaitedFor: host?.isWaitedFor === true });
-    const used = group.bufferUsed;
-    const last = host?.lsn ?? group.checkpoint.digested;
-    return {
-      role: 'source',
-      name: this.name,
-      mode: group.mode,
-      volumes: this.#identity.volumes.map(({ name, size }) => ({ name, size })),
-      lsn: last,
-      durableLsn: host?.durableLsn ?? last,
-      checkpoint: group.checkpoint.applied,
-      buffer: {
-        folder: this.#config.folder,
-        used,
-        quota: this.#config.quota,
-        room: Math.max(0, Math.min(this.#config.quota - used, this.#freeSpace())),
-      },
-      ...this.#copyStatus(group),
-      ...(group.interval === undefined ? {} : { interval: group.interval }),
-      ...seedOf(group.seeding),
-      ...(group.coalesced.segments === 0 ? {} : { coalesced: group.coalesced }),
-      ...verificationOf(this.#comparing?.verifying.report()),
-      hosts: host?.connections ?? 0,
-      waits: group.waits.list().map(toldWait),
-      streams: this.#streams.map((stream) => stream.status(group.lastToShip(last))),
-    };
+    return sourceStatus(this.#config, {
+      group,
+      host,
+      files: this.#world.platform.files,
+      identity: this.#identity,
+      streams: this.#streams,
+      verifying: this.#comparing?.verifying,
+    });
+  }
+
+  settle(): Promise<boolean> {
+    return this.#running.settle();
+  }
+
+  async markDiverged(fork: ForkPoint): Promise<Diverged & { readonly marked: readonly MarkedVolume[] }> {
+    const { back } = this.#threads;
+    assert(back !== undefined, 'a source that runs');
+    return { ...(await back.markDiverged(fork)), marked: await back.marked() };
+  }
+
+  async handOver(payload: HandoverPayload): Promise<Lsn> {
+    const { host } = this.#threads;
+    assert(host !== undefined, 'a source that runs');
+    await host.stopServing();
+    return host.handOver(payload);
+  }
+
+  tell(code: WaitCode, message: string): void {
+    this.#running.waits.raise(code, message);
   }
 
   async stop(): Promise<void> {
@@ -266,8 +284,10 @@ class Source extends WithoutSnapshots implements RunningGroup {
     }
   }
 
-  endThreads(): Promise<void> {
-    return this.#threads.end();
+  /** Its start failed. */
+  async abandon(): Promise<void> {
+    await Promise.all(this.#streams.map((stream) => stream.stop()));
+    await this.#threads.end();
   }
 
   get #running(): SourceGroup {
@@ -282,42 +302,24 @@ class Source extends WithoutSnapshots implements RunningGroup {
     return this.#comparing;
   }
 
-  /** What is brought over for the first time is all that the volumes hold, also after a restart half way. */
-  #copyStatus({ mode, copy }: SourceGroup): { copy?: CopyStatus } {
-    if (copy === undefined) return {};
-    if (mode !== 'initializing' || copy.total === undefined) return { copy };
-    return { copy: { ...copy, total: this.#identity.bytes } };
-  }
-
-  /** None where the folder is not there: a status is given all the same, and says so. */
-  #freeSpace(): number {
-    try {
-      return this.#world.platform.files.freeSpace(this.#config.folder);
-    } catch {
-      return 0;
-    }
-  }
-
   #timetableOf({ timedMarkers }: SourceGroupConfig): Timetable {
     const place = (marker: MarkerToPlace): Promise<unknown> => this.placeMarker(marker);
     return markerTimetable(timedMarkers, this.#world.platform.clock, this.#log, place);
   }
 
-  #startHost(done: Lsn, events: Events): Remote<SourceHost> {
-    const { name, folder, segment, nbd } = this.#config;
-    const options: SourceHostOptions = {
-      group: {
-        name,
-        folder,
-        segmentSize: segment.size,
-        segmentAge: segment.age,
-        epoch: this.#identity.epoch,
-        volumes: this.#identity.volumes,
-        done,
+  /** `early`: takes what comes before there is a group. */
+  #eventsOf(early: Parameters<SourceGroup['closed']>[]): Events {
+    return {
+      closed: (...args: Parameters<SourceGroup['closed']>) => {
+        if (this.#group === undefined) early.push(args);
+        else this.#group.closed(...args);
       },
-      nbd,
+      copied: (end: Lsn) => this.#group?.copied(end),
+      pointCut: (point: CopyPoint) => this.#group?.pointCut(point),
+      copyTrouble: (message: string | undefined) => this.#group?.copyTrouble(message),
+      ...patrolEvents(() => this.#comparing?.verifying),
+      failed: (message: string, remedy: string) => this.#group?.failed(message, remedy),
     };
-    return this.#threads.startHost(options, events);
   }
 
   #threadEnded(error: Error): void {
@@ -343,7 +345,11 @@ class Source extends WithoutSnapshots implements RunningGroup {
       segments: () => this.#running.sealed,
       copying: () => this.#group?.mode === 'initializing' || this.#group?.mode === 'delta',
       decode: (bytes) => decodeStatus(bytes, key, this.name),
-      onStatus: () => this.#group?.wake(),
+      onStatus: (status) => {
+        this.#group?.wake();
+        this.#other.said(status);
+      },
+      onServing: (status) => this.#other.serving(status),
     });
   }
 }

@@ -27,7 +27,8 @@ export interface StreamOptions extends Pick<LinkOptions, 'segments' | 'decode'> 
   /** Whether existing data is being brought over. */
   readonly copying: () => boolean;
   /** The destination has said something new. */
-  readonly onStatus: () => void;
+  readonly onStatus: (status: DestinationStatus) => void;
+  readonly onServing: LinkOptions['onServing'];
 }
 
 export class Stream {
@@ -69,9 +70,10 @@ export class Stream {
       groupId: group.id,
       decode,
       initial: memory.last,
+      onServing: options.onServing,
       onStatus: (status: DestinationStatus) => {
         // What is received is freed first: on a full disk that makes the room to note it.
-        options.onStatus();
+        options.onStatus(status);
         memory.remember(status);
       },
     });
@@ -90,6 +92,11 @@ export class Stream {
   /** What the destination last said. */
   get answer(): DestinationStatus | undefined {
     return this.#link.report().status;
+  }
+
+  /** Resolves when the other side was asked for its word once, or cannot be. */
+  get asked(): Promise<unknown> {
+    return this.#link.asked;
   }
 
   start(): void {

@@ -4,7 +4,7 @@
  * I3: a segment's records are applied in their order, and again with the same result after a crash.
  * I7: what a snapshot needs is preserved before the volume under it is overwritten.
  */
-import { createHash } from 'node:crypto';
+import { parseHandover } from '../journal/handover.ts';
 import { parseInitBegin } from '../journal/init-begin.ts';
 import { LSN_NONE, type AttachedVolume, type Lsn } from '../journal/ids.ts';
 import { RecordKind, type JournalRecord } from '../journal/record.ts';
@@ -19,8 +19,8 @@ import { VolumeSet, type SetVolume } from '../volume/volume-set.ts';
 import { attach, resize, volumeUnknown } from './attach.ts';
 import { compare } from './comparing.ts';
 import { parseMarker } from './marker-record.ts';
-import type { OpenSnapshots, SnapshotFacts, Snapshots } from './snapshots.ts';
-import type { AwaitedSeed, DestinationState } from './state-file.ts';
+import { snapshotId, type OpenSnapshots, type SnapshotFacts, type Snapshots } from './snapshots.ts';
+import type { AwaitedResync, AwaitedSeed, DestinationState, Divergence } from './state-file.ts';
 import { afterVerify } from './verification.ts';
 
 export interface ApplierOptions {
@@ -128,6 +128,15 @@ export class Applier {
     this.#snapshot({ ...called, lsn: state.applied, time: state.appliedTime });
   }
 
+  /**
+   * What this side's hosts wrote that no longer counts is kept as it is, called by where it ends (I10). Called before anything
+   * is applied over it; again after a crash. @throws OperatorError `SNAPSHOT_LIMIT`, `ENOSPC`
+   */
+  keepDivergence({ epoch, lsn, time }: Divergence): void {
+    const id = snapshotId('diverged', epoch, lsn);
+    this.#snapshot({ id, name: `diverged-${epoch.number}-${lsn}`, lsn, time });
+  }
+
   deleteSnapshot(id: string): void {
     this.#store().delete(id);
   }
@@ -186,22 +195,36 @@ export class Applier {
       case RecordKind.resize:
         return this.#resize(record, state);
       case RecordKind.initBegin: {
-        const { seed } = parseInitBegin(record);
+        const begun = parseInitBegin(record);
         if (state.consistent) this.#keepBefore(state);
         this.#options.onCopyBegins();
-        return { ...state, consistent: false, seed: seedFrom(state.seed, seed) };
+        return {
+          ...state,
+          consistent: false,
+          seed: seedFrom(state.seed, begun.seed),
+          resync: resyncFrom(state.resync, begun.resync),
+        };
       }
       case RecordKind.initEnd:
-        return { ...state, consistent: state.seed?.state !== 'given-up' };
+        return afterCopy(state);
       case RecordKind.marker:
         return this.#reachMarker(record, state);
       case RecordKind.verify:
         return this.#verify(record, state);
+      case RecordKind.handover:
+        return this.#handOver(record, state);
       case RecordKind.clock:
       case RecordKind.write:
       case RecordKind.zero:
         return state;
     }
+  }
+
+  #handOver(record: JournalRecord, state: DestinationState): DestinationState {
+    const payload = parseHandover(record);
+    if (payload !== undefined && state.consistent) return { ...state, handover: payload.epoch };
+    this.#log.error('a handover record cannot be used and is passed over', { lsn: record.lsn });
+    return state;
   }
 
   #resize(record: JournalRecord, state: DestinationState): DestinationState {
@@ -302,7 +325,7 @@ export class Applier {
   /** A copy over a replica that was consistent: what it was is kept (I10). What the source left out before it is not there. */
   #keepBefore(state: DestinationState): void {
     const at = this.#reached;
-    const id = createHash('sha256').update(`${state.groupId} ${at}`).digest('hex').slice(0, 32);
+    const id = snapshotId('before-copy', state.epoch, at);
     this.#snapshot({ id, name: `before-copy-${at}`, lsn: at, time: state.appliedTime });
   }
 
@@ -322,6 +345,16 @@ export class Applier {
 function seedFrom(before: AwaitedSeed | undefined, id: string | undefined): AwaitedSeed | undefined {
   if (id === undefined) return undefined;
   return before?.id === id ? before : { id, state: 'awaited' };
+}
+
+/** Only the copy that names it brings it. */
+function resyncFrom(before: AwaitedResync | undefined, id: string | undefined): AwaitedResync | undefined {
+  return before && { ...before, begun: before.id === id };
+}
+
+function afterCopy(state: DestinationState): DestinationState {
+  const resync = state.resync?.begun === true ? undefined : state.resync;
+  return { ...state, consistent: state.seed?.state !== 'given-up' && resync === undefined, resync };
 }
 
 /** A snapshot that finds no room says where it is wanted: the volumes are often on another file system. */

@@ -334,13 +334,14 @@ export class DestinationBack {
     let state = before;
     let done = 0;
     const whole = new Set<unknown>();
+    this.#keepDivergence();
     // Applying again goes through older states of the volumes: a crash there must not find that more is applied (I3).
     this.#written.settle();
     this.#applier.begin();
     try {
       for (const segment of this.#journal.segments) {
         // What follows a seed's beginning is applied to what the seed brings, and to nothing else (I3).
-        if (state.seed?.state === 'awaited') break;
+        if (state.seed?.state === 'awaited' || state.handover !== undefined) break;
         if (state.pending !== undefined || done === BATCH_SEGMENTS || bytes > BATCH_BYTES) break;
         const [copies, { volumes, consistent }] = [this.#copies, state];
         state = this.#applySegment(segment, state);
@@ -357,6 +358,14 @@ export class DestinationBack {
         this.#window.settle(before, state, this.#begun <= state.applied);
       }
     }
+  }
+
+  /** I10: before anything is applied over it. */
+  #keepDivergence(): void {
+    const { divergence } = this.#state;
+    if (divergence === undefined) return;
+    this.#applier.keepDivergence(divergence);
+    this.#move({ ...this.#state, divergence: undefined });
   }
 
   #applySegment(segment: ReceivedSegment, before: DestinationState): DestinationState {

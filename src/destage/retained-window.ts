@@ -4,7 +4,6 @@
  * I8: they are the first to go when the disk is full. None of them is needed for replication, so nothing here is durable:
  * what a crash brings back is kept if it joins, and removed otherwise.
  */
-import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { LSN_NONE, type Lsn } from '../journal/ids.ts';
 import { JOURNAL_FOLDER, type SegmentRange } from '../journal/names.ts';
@@ -12,7 +11,7 @@ import { nameAt } from '../journal/marker-names.ts';
 import { describeError, errorCode } from '../platform/errors.ts';
 import type { Files } from '../platform/files.ts';
 import type { Log } from '../platform/log.ts';
-import type { SnapshotFacts } from './snapshots.ts';
+import { snapshotId, type SnapshotFacts } from './snapshots.ts';
 import type { DestinationState } from './state-file.ts';
 import {
   behind,
@@ -45,8 +44,8 @@ export interface WindowSnapshots {
 }
 
 /** Of a snapshot that the window made for itself at this LSN, and takes away by itself. */
-export function windowSnapshotId(groupId: string, at: Lsn): string {
-  return createHash('sha256').update(`window ${groupId} ${at}`).digest('hex').slice(0, 32);
+export function windowSnapshotId({ epoch }: Pick<DestinationState, 'epoch'>, at: Lsn): string {
+  return snapshotId('window', epoch, at);
 }
 
 export class RetainedWindow {
@@ -163,7 +162,7 @@ export class RetainedWindow {
     const snapshots = this.#snapshots.listSnapshots();
     if (snapshots.some(({ lsn }) => lsn >= state.applied)) return;
     if (!isBreak && !isSnapshotDue(this.#segments, snapshots, end)) return;
-    const id = windowSnapshotId(state.groupId, state.applied);
+    const id = windowSnapshotId(state, state.applied);
     this.#snapshots.createSnapshot({ id, name: nameAt(state.appliedTime) }, state);
   }
 
@@ -195,10 +194,10 @@ export class RetainedWindow {
   }
 
   /** The window's own snapshots that it no longer leads over; never the newest of all. */
-  #deleteUnused({ groupId, applied }: DestinationState): void {
-    const start = (this.#segments[0]?.range.first ?? applied + 1) - 1;
+  #deleteUnused(state: DestinationState): void {
+    const start = (this.#segments[0]?.range.first ?? state.applied + 1) - 1;
     for (const { id, lsn } of this.#known.slice(0, -1)) {
-      if (lsn >= start || id !== windowSnapshotId(groupId, lsn)) continue;
+      if (lsn >= start || id !== windowSnapshotId(state, lsn)) continue;
       try {
         this.#snapshots.deleteSnapshot(id);
       } catch (error) {

@@ -1,4 +1,6 @@
 /** What destaging needs of a snapshot store; recovery/ implements it. */
+import { createHash } from 'node:crypto';
+import type { EpochIdentity } from '../journal/ids.ts';
 import type { Lsn } from '../journal/ids.ts';
 import type { SetVolume, VolumeRange } from '../volume/volume-set.ts';
 
@@ -26,6 +28,14 @@ export interface SnapshotFacts {
   readonly lsn: Lsn;
   readonly time: number;
   readonly kind: 'reflink' | 'copy-on-write';
+}
+
+/** Of one that this side makes by itself at a record of an epoch: the same each time. */
+export function snapshotId(what: string, epoch: EpochIdentity | undefined, at: Lsn): string {
+  return createHash('sha256')
+    .update(`${what} ${epoch?.id ?? ''} ${at}`)
+    .digest('hex')
+    .slice(0, 32);
 }
 
 export type OpenSnapshots = (volumes: readonly SetVolume[]) => Snapshots;

@@ -4,7 +4,8 @@
  */
 import { join } from 'node:path';
 import { z } from 'zod';
-import type { AttachedVolume, Epoch, EpochIdentity, Lsn, VolumeIndex } from '../journal/ids.ts';
+import { epochSchema } from '../journal/fork.ts';
+import type { AttachedVolume, EpochIdentity, Lsn, VolumeIndex } from '../journal/ids.ts';
 import { LSN_NONE, VOLUMES_PER_GROUP_MAX } from '../journal/ids.ts';
 import { VERIFICATION_START, verificationSchema, type Verification } from '../journal/verification.ts';
 import { DIGEST_START } from '../journal/segment/format.ts';
@@ -62,6 +63,26 @@ export interface DestinationState {
   readonly verification: Verification;
   /** The seed that the copy rests on; undefined: none, everything goes over the link. */
   readonly seed: AwaitedSeed | undefined;
+  /** What is to be brought over because this side was the source of another epoch; undefined: nothing is. */
+  readonly resync: AwaitedResync | undefined;
+  /** What this side's hosts wrote that no longer counts is still to be kept aside: up to this record of an epoch that is left. */
+  readonly divergence: Divergence | undefined;
+  /** The last record of the epoch is applied: from here on this side is the source of this one. */
+  readonly handover: EpochIdentity | undefined;
+}
+
+/** `begun`: the copy that brings it has begun; when it ends the volumes are consistent. */
+export interface AwaitedResync {
+  /** 32 hexadecimal digits. */
+  readonly id: string;
+  readonly begun: boolean;
+}
+
+export interface Divergence {
+  readonly epoch: EpochIdentity;
+  readonly lsn: Lsn;
+  /** The clock there, milliseconds since 1970. */
+  readonly time: number;
 }
 
 /** Records up to here may be in the volumes in part: what was to apply them was cut off. Undefined: none are. */
@@ -83,6 +104,9 @@ export const DESTINATION_START: DestinationState = {
   begun: LSN_NONE,
   verification: VERIFICATION_START,
   seed: undefined,
+  resync: undefined,
+  divergence: undefined,
+  handover: undefined,
 };
 
 /** The marker changed wherever it stands; undefined: it is done with. */
@@ -115,9 +139,7 @@ const marker = z.strictObject({
 const schema = z.strictObject({
   version: z.literal(1),
   groupId: z.union([id, z.literal('')]),
-  epoch: z
-    .strictObject({ number: count.max(0xffffffff).transform((value) => value as Epoch), id })
-    .optional(),
+  epoch: epochSchema.optional(),
   applied: lsnSchema,
   digest: z.string().regex(/^[0-9a-f]{64}$/),
   appliedTime: count,
@@ -137,6 +159,9 @@ const schema = z.strictObject({
   begun: lsnSchema.default(LSN_NONE),
   verification: verificationSchema.default(() => ({ ...VERIFICATION_START, differing: [] })),
   seed: z.strictObject({ id, state: z.enum(['awaited', 'imported', 'given-up']) }).optional(),
+  resync: z.strictObject({ id, begun: z.boolean() }).optional(),
+  divergence: z.strictObject({ epoch: epochSchema, lsn: lsnSchema, time: count }).optional(),
+  handover: epochSchema.optional(),
 });
 
 /** @throws OperatorError `STATE_DAMAGED` */
@@ -145,8 +170,8 @@ export function readDestinationState(files: Files, folder: string): DestinationS
   const bytes = readTwoCopies(files, path);
   if (bytes === undefined) return DESTINATION_START;
   try {
-    const { epoch, pending, seed, ...rest } = schema.parse(JSON.parse(bytes.toString('utf8')));
-    return { ...rest, epoch, pending, seed };
+    const state = schema.parse(JSON.parse(bytes.toString('utf8')));
+    return { ...DESTINATION_START, ...state };
   } catch (error) {
     throw new OperatorError('STATE_DAMAGED', `${path} cannot be read: ${whyInvalid(error)}`, {
       remedy:

@@ -46,10 +46,13 @@ export interface CoalesceOptions extends SegmentOptions {
 export type CoalesceOutcome =
   { readonly kind: 'useless' } | { readonly kind: 'ready'; readonly merged: number; readonly bytes: number };
 
+/** Records that are always the last of their segment, and stay so. */
+const ENDS: ReadonlySet<RecordKind> = new Set([RecordKind.marker, RecordKind.handover]);
+
 /** What a segment of these records means to merging. */
 export function endOf(records: readonly JournalRecord[]): SegmentEnd {
   if (records.some((record) => CONTROLS.has(record.kind))) return 'control';
-  return records.at(-1)?.kind === RecordKind.marker ? 'marker' : 'data';
+  return ENDS.has(records.at(-1)?.kind ?? RecordKind.write) ? 'marker' : 'data';
 }
 
 /** One frame a turn. `merged` of the outcome counts the sources that are in it, from the first on. @throws SegmentRefused, and the file system's errors */

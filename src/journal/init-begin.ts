@@ -1,6 +1,7 @@
 /**
  * What an init-begin record says: JSON, `seed` the id of the seed that brings what the volumes held before it, if one does;
- * `point` what the copy is as of (copy-point.ts), which is nothing to whoever applies it.
+ * `resync` the id of the regions that a destination asked for, which this copy brings too; `point` what the copy is as of
+ * (copy-point.ts), which is nothing to whoever applies it.
  */
 import { z } from 'zod';
 import { OperatorError } from '../platform/errors.ts';
@@ -11,13 +12,14 @@ import type { JournalRecord } from './record.ts';
 export interface InitBeginPayload {
   /** 32 hexadecimal digits. */
   readonly seed?: string;
+  readonly resync?: string;
 }
 
+const id = z.string().regex(/^[0-9a-f]{32}$/);
+
 const schema = z.strictObject({
-  seed: z
-    .string()
-    .regex(/^[0-9a-f]{32}$/)
-    .exactOptional(),
+  seed: id.exactOptional(),
+  resync: id.exactOptional(),
   point: copyPointSchema.exactOptional(),
 });
 

@@ -42,6 +42,8 @@ export const RecordKind = {
   verify: 8,
   /** The volume has `offset` bytes from here on, more than before. No payload. */
   resize: 9,
+  /** The last record of its epoch: from here on its destination is the source. Payload: see handover.ts. Always the last record of its segment. */
+  handover: 10,
 } as const;
 export type RecordKind = (typeof RecordKind)[keyof typeof RecordKind];
 
@@ -84,7 +86,7 @@ export interface AttachPayload {
 }
 
 const HIGH = 0x1_0000_0000;
-const KIND_MAX = RecordKind.resize;
+const KIND_MAX = RecordKind.handover;
 
 export function payloadLength(header: Pick<RecordHeader, 'kind' | 'length'>): number {
   return header.kind === RecordKind.zero || header.kind === RecordKind.clock ? 0 : header.length;

@@ -19,6 +19,8 @@ export interface GroupFile {
   readonly volumes: readonly AttachedVolume[];
   /** A volume that is being resized, and the bytes that it is to have: noted before anything else is done. */
   readonly growing?: { readonly index: VolumeIndex; readonly size: number } | undefined;
+  /** The newest resync (status.ts) whose regions are marked: every copy since brings them. */
+  readonly resync?: string | undefined;
 }
 
 export interface SourceCheckpoint extends SealPosition {
@@ -49,6 +51,7 @@ const groupSchema = z.strictObject({
     )
     .max(VOLUMES_PER_GROUP_MAX),
   growing: z.strictObject({ index: indexSchema, size: count }).optional(),
+  resync: id.optional(),
 });
 
 /** 1 has no copy's point. */

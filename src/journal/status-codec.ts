@@ -8,8 +8,10 @@ import { z } from 'zod';
 import { OperatorError } from '../platform/errors.ts';
 import { shortList, whyInvalid } from '../platform/invalid.ts';
 import type { Random } from '../platform/random.ts';
+import { epochSchema, forkSchema } from './fork.ts';
 import type { Epoch, Lsn } from './ids.ts';
-import { STATUS_SIZE_MAX, type DestinationStatus } from './status.ts';
+import { resyncSchema } from './packed-regions.ts';
+import { STATUS_SIZE_MAX, type SiteStatus } from './status.ts';
 import { verificationSchema } from './verification.ts';
 
 const SALT_SIZE = 16;
@@ -22,16 +24,25 @@ const lsnSchema = count.transform((value) => value as Lsn);
 const hexId = z.string().regex(/^[0-9a-f]{32}$/);
 const epochNumber = count.max(0xffffffff).transform((value) => value as Epoch);
 
-const statusSchema = z.strictObject({
+const common = {
   version: z.literal(1),
   groupId: z.union([hexId, z.literal('')]),
   sequence: count,
   writtenAt: count,
+};
+
+const servingSchema = z.strictObject({
+  ...common,
+  role: z.literal('source'),
+  epoch: epochSchema,
+  fork: forkSchema,
+  at: count,
+});
+
+const destinationSchema = z.strictObject({
+  ...common,
   role: z.literal('destination'),
-  epoch: z
-    .strictObject({ number: epochNumber, id: hexId })
-    .optional()
-    .transform((value) => value),
+  epoch: epochSchema.optional(),
   received: lsnSchema,
   applied: lsnSchema,
   appliedTime: count,
@@ -57,7 +68,10 @@ const statusSchema = z.strictObject({
     })
     .optional(),
   verification: verificationSchema.optional(),
+  resync: resyncSchema.optional(),
 });
+
+const statusSchema = z.discriminatedUnion('role', [destinationSchema, servingSchema]);
 
 const envelopeSchema = z.strictObject({
   blockferry: z.literal('status'),
@@ -67,7 +81,7 @@ const envelopeSchema = z.strictObject({
 });
 
 export function encodeStatus(
-  status: DestinationStatus,
+  status: SiteStatus,
   key: Buffer | undefined,
   groupName: string,
   random: Random,
@@ -91,7 +105,7 @@ export function encodeStatus(
  * @throws OperatorError `STATUS_DAMAGED` not a status file, or cut; `STATUS_FORGED` not authentic, or sealed with another
  * key, or with none where one is configured, or with one where none is
  */
-export function decodeStatus(bytes: Buffer, key: Buffer | undefined, groupName: string): DestinationStatus {
+export function decodeStatus(bytes: Buffer, key: Buffer | undefined, groupName: string): SiteStatus {
   if (bytes.length > STATUS_SIZE_MAX) throw damaged(`it has ${bytes.length} bytes`);
   const json = parseJson(bytes);
   const envelope = envelopeSchema.safeParse(json);
@@ -119,9 +133,10 @@ function decrypt(envelope: z.infer<typeof envelopeSchema>, key: Buffer, groupNam
   }
 }
 
-function parseStatus(json: unknown): DestinationStatus {
+function parseStatus(json: unknown): SiteStatus {
   const parsed = statusSchema.safeParse(json);
   if (!parsed.success) throw damaged(whyInvalid(parsed.error));
+  if (parsed.data.role === 'source') return parsed.data;
   return { ...parsed.data, epoch: parsed.data.epoch, waiting: parsed.data.waiting };
 }
 

@@ -1,7 +1,9 @@
 /**
  * The status file: the only way back from a destination to its source (`status/destination.json`).
- * The source frees what `received` covers, sends again what `missing` and `refused` name, and shows the rest.
+ * The source frees what `received` covers, sends again what `missing` and `refused` name, and shows the rest. A side that took
+ * over says so in the same place: whoever still is the source of an older epoch hears of it there (I11).
  */
+import type { ForkPoint } from './fork.ts';
 import type { EpochIdentity, Lsn } from './ids.ts';
 import type { SegmentRange } from './names.ts';
 import type { Verification } from './verification.ts';
@@ -40,7 +42,38 @@ export interface DestinationStatus {
   readonly waiting: DestinationWait | undefined;
   /** Undefined before the first verify record. */
   readonly verification?: Verification | undefined;
+  /** What its volumes hold though this epoch's source never wrote it: the next copy is to bring it over. */
+  readonly resync?: Resync | undefined;
 }
+
+/** Regions of volumes that a destination wants, because it was the source of another epoch and its hosts changed them. */
+export interface Resync {
+  /** 32 hexadecimal digits; the init-begin record of the copy that brings them names it. */
+  readonly id: string;
+  readonly volumes: readonly PackedRegions[];
+}
+
+/** See packed-regions.ts. */
+export interface PackedRegions {
+  readonly index: number;
+  /** Bytes. */
+  readonly regionSize: number;
+  readonly bits: string;
+}
+
+/** The word of a side that serves hosts since it took over. */
+export interface ServingStatus extends Pick<
+  DestinationStatus,
+  'version' | 'groupId' | 'sequence' | 'writtenAt'
+> {
+  readonly role: 'source';
+  readonly epoch: EpochIdentity;
+  readonly fork: ForkPoint;
+  /** When it took over, by its own clock. */
+  readonly at: number;
+}
+
+export type SiteStatus = DestinationStatus | ServingStatus;
 
 export interface RefusedSegment extends SegmentRange {
   readonly reason: string;

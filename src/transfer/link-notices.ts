@@ -1,6 +1,7 @@
 import type { DestinationStatus } from '../journal/status.ts';
 import type { Clock } from '../platform/clock.ts';
 import { FROM_DESTINATION } from '../platform/wait-codes.ts';
+import type { StatusReading } from './link-status.ts';
 import type { LinkCode, LinkWait } from './link-troubles.ts';
 import type { LinkSegment } from './planner.ts';
 
@@ -13,6 +14,18 @@ export interface Notice {
   /** Milliseconds since 1970, when somebody else knows better. */
   readonly since?: number;
   readonly endsAt?: number | undefined;
+}
+
+/** What is wrong with its word. */
+export function statusNotice(reading: StatusReading): Notice | undefined {
+  if (reading.kind === 'accepted') return undefined;
+  if (reading.kind !== 'serving') return reading;
+  const { epoch, at } = reading.status;
+  const since = new Date(at).toISOString();
+  return {
+    code: 'peer-serves',
+    message: `the other side serves hosts since ${since}, in epoch ${epoch.number}`,
+  };
 }
 
 /** What it waits for itself. */

@@ -1,11 +1,18 @@
 /** Reading the destination's word, and refusing what is not. */
 import { STATUS_FILE, STATUS_FOLDER } from '../journal/names.ts';
-import { STATUS_SIZE_MAX, type DestinationStatus } from '../journal/status.ts';
+import {
+  STATUS_SIZE_MAX,
+  type DestinationStatus,
+  type ServingStatus,
+  type SiteStatus,
+} from '../journal/status.ts';
 import { describeError, OperatorError } from '../platform/errors.ts';
 import { TransportError, type Transport } from './transport.ts';
 
 export type StatusReading =
   | { readonly kind: 'accepted'; readonly status: DestinationStatus }
+  /** It is no destination any more, but the source of an epoch of its own. */
+  | { readonly kind: 'serving'; readonly status: ServingStatus }
   | { readonly kind: 'absent'; readonly code: 'no-status'; readonly message: string }
   /** Its size, its bytes or what they say: `status-refused`, or `status-replayed` for one older than `known`. */
   | {
@@ -17,7 +24,7 @@ export type StatusReading =
 export interface StatusExpected {
   readonly groupId: string;
   /** @throws OperatorError when the status file is damaged or not authentic */
-  readonly decode: (bytes: Buffer) => DestinationStatus;
+  readonly decode: (bytes: Buffer) => SiteStatus;
   /** The newest status seen. */
   readonly known: () => DestinationStatus | undefined;
 }
@@ -48,13 +55,14 @@ export async function readStatus(
   }
 }
 
-function judge(status: DestinationStatus, { groupId, known }: StatusExpected): StatusReading {
+function judge(status: SiteStatus, { groupId, known }: StatusExpected): StatusReading {
   if (status.groupId !== '' && status.groupId !== groupId) {
     const message = `the status file is of another group (id ${status.groupId}); let each group have a folder of its own at the destination`;
     return { kind: 'refused', code: 'status-refused', message };
   }
   const newest = known()?.sequence ?? 0;
-  if (status.sequence >= newest) return { kind: 'accepted', status };
+  if (status.sequence >= newest)
+    return status.role === 'source' ? { kind: 'serving', status } : { kind: 'accepted', status };
   const what = `the destination's status file is older (number ${status.sequence}) than one already seen (${newest})`;
   const todo =
     'find out who put it back; or, if the destination was restored from a backup while its clock was behind, set that clock right and restart blockferry there';

@@ -6,13 +6,13 @@
  */
 import { LSN_NONE, type Lsn } from '../journal/ids.ts';
 import { INBOX_FOLDER } from '../journal/names.ts';
-import type { DestinationStatus } from '../journal/status.ts';
+import type { DestinationStatus, ServingStatus, SiteStatus } from '../journal/status.ts';
 import { sleep } from '../platform/clock.ts';
 import { describeError } from '../platform/errors.ts';
 import type { Log } from '../platform/log.ts';
 import type { Platform } from '../platform/platform.ts';
 import { Deliveries } from './deliveries.ts';
-import { destinationNotice, goneNotice, LinkNotices, type Notice } from './link-notices.ts';
+import { destinationNotice, goneNotice, LinkNotices, statusNotice, type Notice } from './link-notices.ts';
 import { LinkSession, type Closure, type LinkHours } from './link-session.ts';
 import { readStatus } from './link-status.ts';
 import { failureOf, isWhole, LinkTroubles, type Failure, type LinkWait } from './link-troubles.ts';
@@ -46,11 +46,13 @@ export interface LinkOptions {
   readonly segments: () => readonly LinkSegment[];
   readonly groupId: string;
   /** @throws OperatorError when the status file is damaged or not authentic */
-  readonly decode: (bytes: Buffer) => DestinationStatus;
+  readonly decode: (bytes: Buffer) => SiteStatus;
   /** The newest status of an earlier run (I12: an older one is a replay). */
   readonly initial: DestinationStatus | undefined;
   /** A newer status was read. What it says is received may be freed. */
   readonly onStatus: (status: DestinationStatus) => void;
+  /** The other side serves hosts itself, in an epoch of its own: maybe a newer one than this source's. */
+  readonly onServing: (status: ServingStatus) => void;
 }
 
 export interface LinkReport {
@@ -84,6 +86,7 @@ export class Link {
   #polledAt = Number.NEGATIVE_INFINITY;
   #segmentsSent = 0;
   #bytesSent = 0;
+  readonly #asked = Promise.withResolvers<undefined>();
   #wakeUp: AbortController | undefined;
   #loop: Promise<void> | undefined;
 
@@ -110,6 +113,11 @@ export class Link {
   get begun(): Lsn {
     const { begun } = this.#deliveries;
     return begun > this.received ? begun : this.received;
+  }
+
+  /** Resolves when the other side was asked for its word once, whatever came of it, or cannot be because the link is closed. */
+  get asked(): Promise<unknown> {
+    return this.#asked.promise;
   }
 
   start(): void {
@@ -210,6 +218,7 @@ export class Link {
       if (!signal.aborted) this.#failed(POLL, failureOf(error));
     }
     this.#polledAt = clock.monotonic();
+    this.#asked.resolve(undefined);
   }
 
   /** The inbox first and the status after it, so that what moves from one to the other in between is seen in one of them. */
@@ -231,9 +240,10 @@ export class Link {
     const readAt = this.#platform.clock.monotonic();
     const expected = { ...this.#options, known: () => this.#status };
     const reading = await readStatus(this.#options.transport, expected, signal);
-    this.#notices.set('status', reading.kind === 'accepted' ? undefined : reading);
+    this.#notices.set('status', statusNotice(reading));
     if (reading.kind === 'absent') return this.#status === undefined;
-    if (reading.kind === 'refused') return false;
+    if (reading.kind === 'serving') this.#options.onServing(reading.status);
+    if (reading.kind !== 'accepted') return false;
     this.#take(reading.status);
     this.#deliveries.confirmedBy(reading.status, this.#options.segments(), readAt);
     return true;
@@ -261,6 +271,7 @@ export class Link {
 
   /** What was cut may have been published all the same, which a look into the inbox tells once there may be one. */
   #closed({ message, opensAt }: Closure): void {
+    this.#asked.resolve(undefined);
     const isNew = this.#notices.list().every(({ code }) => code !== CLOSED);
     this.#notices.set('schedule', { code: CLOSED, message, endsAt: opensAt });
     if (!isNew) return;

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { factsOf, SEVERITIES, WAIT_CODES } from '../../src/platform/wait-codes.ts';
+import { factsOf, WAIT_CODES } from '../../src/platform/wait-codes.ts';
+import { SEVERITIES } from '../../src/platform/wait-facts.ts';
 
 const SOURCE = join(import.meta.dirname, '../../src');
 const TABLE = 'wait-codes.ts';

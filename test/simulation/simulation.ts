@@ -7,7 +7,7 @@ import { startDestination } from '../../src/daemon/destination.ts';
 import { Links } from '../../src/daemon/links.ts';
 import { startSource } from '../../src/daemon/source.ts';
 import type { World } from '../../src/daemon/world.ts';
-import { decodeStatus } from '../../src/journal/status-codec.ts';
+import { decodeDestinationStatus } from '../support/destination-status.ts';
 import { errorCode } from '../../src/platform/errors.ts';
 import type { Log } from '../../src/platform/log.ts';
 import { openSnapshotStore } from '../../src/recovery/open-store.ts';
@@ -115,7 +115,7 @@ class Simulation {
       sourceVolumes: paths,
       destinationVolumes: paths,
       initial,
-      decodeStatus: (bytes) => decodeStatus(bytes, keyOf(scenario), GROUP),
+      decodeStatus: (bytes) => decodeDestinationStatus(bytes, keyOf(scenario), GROUP),
       onStatus: (bytes) => this.#server.published(bytes),
     });
     this.#markers = new Markers(this.#oracle);

@@ -98,6 +98,7 @@ export class LinkBench {
       decode: (bytes) => decodeStatus(bytes, undefined, GROUP_NAME),
       initial,
       onStatus: (status) => this.onStatus(status),
+      onServing: () => undefined,
     });
   }
 

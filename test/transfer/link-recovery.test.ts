@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { lsn } from '../../src/journal/ids.ts';
 import { STATUS_SIZE_MAX, type DestinationStatus } from '../../src/journal/status.ts';
-import { decodeStatus } from '../../src/journal/status-codec.ts';
+import { decodeDestinationStatus } from '../support/destination-status.ts';
 import { LinkBench, MINUTE, said, SECOND, segment, segments } from './link-bench.ts';
 import { GROUP_ID, GROUP_NAME } from './simulated-site.ts';
 
@@ -205,7 +205,7 @@ describe('link recovery', () => {
   });
 
   describe('with a status that is not to be trusted (I12)', () => {
-    const older = (bytes: Buffer): DestinationStatus => decodeStatus(bytes, undefined, GROUP_NAME);
+    const older = (bytes: Buffer): DestinationStatus => decodeDestinationStatus(bytes, undefined, GROUP_NAME);
 
     it('refuses one that was put back, keeps what it knew, says so, and goes on sending', async () => {
       bench = new LinkBench({ journal: segments(2) });

@@ -44,6 +44,7 @@ describe('link to a server', () => {
       decode: (bytes) => decodeStatus(bytes, KEY, GROUP_NAME),
       initial: undefined,
       onStatus: silent,
+      onServing: silent,
     });
 
   const until = async (what: string, isSo: () => boolean): Promise<void> => {

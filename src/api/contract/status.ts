@@ -63,6 +63,8 @@ export interface SourceStatus {
   readonly name: string;
   readonly mode: SourceMode;
   readonly volumes: readonly VolumeStatus[];
+  /** Raised whenever the other side takes over. */
+  readonly epoch?: number;
   /** The newest record's LSN. */
   readonly lsn: number;
   readonly durableLsn: number;
@@ -202,6 +204,8 @@ export interface DestinationGroupStatus {
   readonly role: 'destination';
   readonly name: string;
   readonly volumes: readonly VolumeStatus[];
+  /** The source's; undefined before anything was received. */
+  readonly epoch?: number;
   readonly received: number;
   readonly applied: number;
   readonly appliedTime: number;

@@ -13,9 +13,9 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { decodeStatus } from '../../../src/journal/status-codec.ts';
 import { parseSealedName } from '../../../src/journal/names.ts';
 import { pause, SitePair, type Site } from '../../support/site-pair.ts';
+import { decodeDestinationStatus } from '../../support/destination-status.ts';
 import { RegionHost } from '../region-host.ts';
 import type { Moments } from '../write-history.ts';
 import { Archive } from './archive.ts';
@@ -190,7 +190,7 @@ class Run {
     if (modified === this.#statusTime) return;
     this.#statusTime = modified;
     const bytes = readFileSync(path);
-    const { received } = decodeStatus(bytes, KEY, 'g');
+    const { received } = decodeDestinationStatus(bytes, KEY, 'g');
     await this.#devices.get('destination')?.note({ kind: 'told', lsn: received });
     await this.#devices.get('source')?.note({ kind: 'heard', lsn: received });
     const target = join(this.#depot, 'status/destination.json');

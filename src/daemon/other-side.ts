@@ -1,0 +1,90 @@
+/** What a source does at the word of the other side: gives way to a newer epoch (I11), and brings over what it asks for. */
+import type { Takeover } from '../journal/role-file.ts';
+import type { DestinationStatus, Resync, ServingStatus } from '../journal/status.ts';
+import { sleep, type Clock } from '../platform/clock.ts';
+import { describeError } from '../platform/errors.ts';
+import type { Log } from '../platform/log.ts';
+import type { Remote } from '../platform/node/threads.ts';
+import type { SourceGroup } from './source-group.ts';
+import type { SourceHost } from './source-host.ts';
+import type { SourceIdentity } from './source-identity.ts';
+
+/** Milliseconds that hosts wait at a start for the other side's word. */
+const PATIENCE = 5000;
+
+/** How a source takes part. */
+export interface SourcePart {
+  /** False: hosts are not served, because it hands over or was deposed. */
+  readonly serves: boolean;
+  /** The other side serves hosts in a newer epoch: hosts are served here no more. */
+  readonly onDeposed: (by: Takeover) => void;
+}
+
+export interface OtherSideOptions extends SourcePart {
+  readonly log: Log;
+  readonly identity: SourceIdentity;
+  readonly group: () => SourceGroup | undefined;
+  readonly host: () => Remote<SourceHost> | undefined;
+}
+
+export class OtherSide {
+  readonly #options: OtherSideOptions;
+  #deposed = false;
+  /** The resync that is being taken in hand. */
+  #taking: string | undefined;
+
+  constructor(options: OtherSideOptions) {
+    this.#options = options;
+  }
+
+  /** Whether hosts may be served. */
+  get mayServe(): boolean {
+    return this.#options.serves && !this.#deposed;
+  }
+
+  /** A side that comes back asks first whether the other took over meanwhile; one that does not answer keeps no host waiting. */
+  async hear(streams: readonly { readonly asked: Promise<unknown> }[], clock: Clock): Promise<void> {
+    const enough = new AbortController();
+    const asked = Promise.all(streams.map((stream) => stream.asked));
+    await Promise.race([asked, sleep(clock, PATIENCE, enough.signal)]);
+    enough.abort();
+  }
+
+  serving({ epoch, fork, at }: ServingStatus): void {
+    const { identity, group, log, onDeposed } = this.#options;
+    if (this.#deposed || !isNewer(epoch, identity.epoch)) return;
+    this.#deposed = true;
+    log.warn(`the other side took over at record ${fork.lsn}: hosts are not served here any more`);
+    group()
+      ?.stopServing()
+      .catch((error: unknown) => log.warn(describeError(error)));
+    onDeposed({ epoch, fork, at });
+  }
+
+  said({ resync }: DestinationStatus): void {
+    if (resync === undefined || resync.id === this.#options.identity.resync || resync.id === this.#taking)
+      return;
+    this.#taking = resync.id;
+    this.#take(resync).catch((error: unknown) => {
+      this.#taking = undefined;
+      this.#options.log.warn(`what the other side asks for cannot be noted: ${describeError(error)}`);
+    });
+  }
+
+  async #take(resync: Resync): Promise<void> {
+    const { identity, group, host, log } = this.#options;
+    await group()?.resync(resync, async () => {
+      identity.noteResync(resync.id);
+      await host()?.setResync(resync.id);
+    });
+    log.info('what the other side’s hosts changed in the epoch before is brought over');
+  }
+}
+
+/** Of two sides that both raised it to the same number, neither is the newer: both give way until somebody chooses. */
+function isNewer(
+  one: { readonly number: number; readonly id: string },
+  other: { readonly number: number; readonly id: string },
+): boolean {
+  return one.number > other.number || (one.number === other.number && one.id !== other.id);
+}

@@ -1,0 +1,74 @@
+/**
+ * `role.json` in a group's folder: which part this side has in the group, once that is no longer what the configuration
+ * says. It changes atomically (I6), and also on a full disk (I8). A turn is noted before its first step and done again from
+ * the start after a crash: every step of it can be.
+ */
+import { join } from 'node:path';
+import { z } from 'zod';
+import { OperatorError } from '../platform/errors.ts';
+import type { Files } from '../platform/files.ts';
+import { whyInvalid } from '../platform/invalid.ts';
+import { readTwoCopies, writeTwoCopies } from '../platform/two-copy-file.ts';
+import { epochSchema, forkSchema, type ForkPoint } from './fork.ts';
+import type { EpochIdentity } from './ids.ts';
+
+/** A side serves hosts in this epoch, which begins behind the fork point. */
+export interface Takeover {
+  readonly epoch: EpochIdentity;
+  readonly fork: ForkPoint;
+  /** When it took over, by its own clock; milliseconds since 1970. */
+  readonly at: number;
+}
+
+/**
+ * - `destination`: it follows the other side. With a `turn` it is becoming the source.
+ * - `source`: it serves hosts; since a takeover, or from the beginning.
+ * - `handing-over`: a source that serves nobody any more, and whose last record makes its destination the source in `epoch`.
+ * - `deposed`: a source that serves nobody any more, because the other side took over. With `turns` it is becoming a
+ *   destination.
+ */
+export type Role =
+  | { readonly kind: 'destination' }
+  | { readonly kind: 'taking-over'; readonly takeover: Takeover }
+  | { readonly kind: 'source'; readonly takeover?: Takeover | undefined }
+  | { readonly kind: 'handing-over'; readonly epoch: EpochIdentity; readonly takeover?: Takeover | undefined }
+  | { readonly kind: 'deposed'; readonly by: Takeover }
+  | { readonly kind: 'following'; readonly by: Takeover };
+
+const FILE = 'role.json';
+
+const takeover = z.strictObject({ epoch: epochSchema, fork: forkSchema, at: z.number().int().nonnegative() });
+
+const schema = z.strictObject({
+  version: z.literal(1),
+  role: z.discriminatedUnion('kind', [
+    z.strictObject({ kind: z.literal('destination') }),
+    z.strictObject({ kind: z.literal('taking-over'), takeover }),
+    z.strictObject({ kind: z.literal('source'), takeover: takeover.optional() }),
+    z.strictObject({ kind: z.literal('handing-over'), epoch: epochSchema, takeover: takeover.optional() }),
+    z.strictObject({ kind: z.literal('deposed'), by: takeover }),
+    z.strictObject({ kind: z.literal('following'), by: takeover }),
+  ]),
+});
+
+/** Undefined: what the configuration says. @throws OperatorError `STATE_DAMAGED` */
+export function readRole(files: Files, folder: string): Role | undefined {
+  const path = join(folder, FILE);
+  const bytes = readTwoCopies(files, path);
+  if (bytes === undefined) return undefined;
+  try {
+    return schema.parse(JSON.parse(bytes.toString('utf8'))).role;
+  } catch (error) {
+    throw new OperatorError('STATE_DAMAGED', `${path} cannot be read: ${whyInvalid(error)}`, {
+      remedy:
+        'restore the file from a backup; `blockferry status` on the other side says which of the two serves hosts',
+      cause: error,
+    });
+  }
+}
+
+/** Durable on return. */
+export function writeRole(files: Files, folder: string, role: Role): void {
+  const text = `${JSON.stringify({ version: 1, role }, undefined, 2)}\n`;
+  writeTwoCopies(files, join(folder, FILE), Buffer.from(text, 'utf8'));
+}
