@@ -34,20 +34,18 @@ fi
 PATH=$root/node_modules/.bin:$PATH
 export PATH
 
+work=$(mktemp -d)
 passed=0
 failed=0
-for check in format lint layers types; do
-  if npm run --silent "check:$check"; then
-    passed=$((passed + 1))
-    echo "check:$check passed"
-  else
-    failed=$((failed + 1))
-    echo "check:$check FAILED"
-  fi
-done
 
-work=$(mktemp -d)
-flags="--forbid-only --forbid-pending --reporter tools/reporter.cjs --reporter-option results=$work"
+# Becomes mocha, which counts for the name $1 at the niceness $2: to be called in the background.
+run() {
+  results=$work/$1
+  niceness=$2
+  shift 2
+  exec nice -n "$niceness" mocha --forbid-only --forbid-pending \
+    --reporter tools/reporter.cjs --reporter-option results="$results" "$@"
+}
 
 # Adds up what the tests called $1 counted; $2 is mocha's exit code.
 count() {
@@ -61,19 +59,37 @@ count() {
   failed=$((failed + failures))
 }
 
-# Simulated time does not mind being slow: the simulation runs beside the tests whose time is real, and yields to them.
-# shellcheck disable=SC2086
-nice -n 15 mocha $flags/simulation 'test/simulation/**/*.test.ts' >"$work/output" 2>&1 &
-beside=$!
-trap 'kill "$beside" 2>/dev/null; rm -rf "$work"; exit 130' INT TERM
-# shellcheck disable=SC2086
-mocha $flags/others --ignore 'test/simulation/**' 'test/**/*.test.ts'
-others=$?
-wait "$beside"
-simulation=$?
-cat "$work/output"
-count simulation "$simulation"
-count others "$others"
+# Simulated time does not mind being slow: the simulation runs beside all else, and yields to it. Tests of whole sites
+# wait for most of their time, beside the checks and the other tests.
+run simulation 15 'test/simulation/**/*.test.ts' >"$work/simulation.log" 2>&1 &
+simulation=$!
+run sites 0 'test/sites/**/*.test.ts' 'test/real/**/*.test.ts' >"$work/sites.log" 2>&1 &
+sites=$!
+others=
+trap 'kill $simulation $sites $others 2>/dev/null; rm -rf "$work"; exit 130' INT TERM
+
+for check in format lint layers types; do
+  if npm run --silent "check:$check"; then
+    passed=$((passed + 1))
+    echo "check:$check passed"
+  else
+    failed=$((failed + 1))
+    echo "check:$check FAILED"
+  fi
+done
+
+run others 0 --ignore 'test/simulation/**' --ignore 'test/sites/**' --ignore 'test/real/**' 'test/**/*.test.ts' &
+others=$!
+wait "$others"
+count others "$?"
+wait "$sites"
+ended=$?
+cat "$work/sites.log"
+count sites "$ended"
+wait "$simulation"
+ended=$?
+cat "$work/simulation.log"
+count simulation "$ended"
 rm -rf "$work"
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

@@ -6,6 +6,9 @@ import type { SeedsReport } from './seeds.ts';
 
 const CHILD = fileURLToPath(new URL('./seeds.ts', import.meta.url));
 
+/** What one child compiled, the next need not. Apart from the product's own: some of it is broken on purpose. */
+const COMPILED = fileURLToPath(new URL('../../node_modules/.cache/simulation', import.meta.url));
+
 const PRELOAD = new URL('./planted/preload.ts', import.meta.url).href;
 
 export interface SeedsOptions {
@@ -73,7 +76,11 @@ async function runChild(
     ],
     {
       stdio: ['ignore', 'pipe', 'inherit'],
-      env: { ...process.env, ...(plant === undefined ? {} : { SIMULATION_PLANT: String(plant) }) },
+      env: {
+        ...process.env,
+        NODE_COMPILE_CACHE: COMPILED,
+        ...(plant === undefined ? {} : { SIMULATION_PLANT: String(plant) }),
+      },
     },
   );
   let last: SeedsReport | undefined;
