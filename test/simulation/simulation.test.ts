@@ -69,7 +69,9 @@ describe('the simulation itself', () => {
     it(`catches within ${seeds} seeds that ${name} (${invariant})`, async function () {
       this.timeout(LONG);
       const { failed } = await runSeeds({ from, seeds, intervals, jobs: JOBS, plant: number, first: true });
-      assert.ok(failed.length > 0, 'nothing was noticed');
+      assert.ok(failed[0] !== undefined, 'nothing was noticed');
+      // Where it takes long: the plant's next first seed.
+      say(`by seed ${failed[0].seed}`);
     });
   }
 

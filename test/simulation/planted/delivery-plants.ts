@@ -24,7 +24,7 @@ export const DELIVERY_PLANTS: readonly Plant[] = [
       'const limit = Math.max(received * 0, this.#checkpoint.applied);',
     ),
   ),
-  plantFrom(366)(
+  plantFrom(118)(
     'I5',
     'what a killed process received is acknowledged before its name is synced',
     3000,
@@ -111,7 +111,7 @@ export const DELIVERY_PLANTS: readonly Plant[] = [
     400,
     edit('destage/destination-back.ts', 'if (state.pending !== undefined || done', 'if (done'),
   ),
-  plant(
+  plantFrom(49)(
     'I9',
     'the attempt of a marker program is not noted before it is started',
     2000,

@@ -39,7 +39,7 @@ export const JOURNAL_PLANTS: readonly Plant[] = [
       'if (entries) await this.#options.files.syncDirectoryLater(this.#options.folder);',
     ),
   ),
-  plantFrom(21)(
+  plantFrom(36)(
     'I1',
     'a write whose append failed is acknowledged',
     2000,
@@ -121,13 +121,13 @@ export const JOURNAL_PLANTS: readonly Plant[] = [
     600,
     edit('volume/volume-set.ts', 'for (const record of data) {', 'for (const record of data.toReversed()) {'),
   ),
-  plantFrom(63)(
+  plantFrom(173)(
     'I4',
     'what arrives is not checked',
     2000,
     edit('destage/received-journal.ts', 'if (whole) reader.verify();'),
   ),
-  plantFrom(66)(
+  plantFrom(323)(
     'I4',
     'the CRCs of frames and records are not looked at',
     2000,
