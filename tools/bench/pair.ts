@@ -1,0 +1,108 @@
+/** Our two sites, as they run for a user: a source, vsftpd, and a destination; compressed, encrypted, from one disk. */
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import { FtpServer } from '../../test/servers/ftp-server.ts';
+import { SitePair, type Site } from '../../test/support/site-pair.ts';
+
+const PASSWORD = 'BENCH_PASSWORD';
+/** Milliseconds until all that was written is at the destination. */
+const PATIENCE = 3_600_000;
+/** Clock ticks a second, as Linux tells them to programs (USER_HZ). */
+const TICKS = 100;
+
+export interface PairSetting {
+  readonly folder: string;
+  /** Of the one volume, bytes. */
+  readonly size: number;
+  readonly quota: string;
+  /** Lines behind the destination, indented as a whole configuration. */
+  readonly extra?: string;
+}
+
+export class BenchPair {
+  readonly sites: SitePair;
+  readonly server: FtpServer;
+  readonly #folder: string;
+
+  private constructor(folder: string, server: FtpServer, { size, quota, extra }: PairSetting) {
+    this.#folder = folder;
+    this.server = server;
+    mkdirSync(join(folder, 'destination/buffer'), { recursive: true });
+    symlinkSync(server.groupFolder, join(folder, 'destination/buffer/g'));
+    process.env[PASSWORD] = server.password;
+    this.sites = new SitePair({
+      folder,
+      volumes: { disk: size },
+      quota,
+      segment: '{ size: 8 MiB, age: 2 s, compression: 1 }',
+      transport: `        ftp: { host: 127.0.0.1, port: ${server.port}, user: ${server.user}, password-env: ${PASSWORD}, path: '${server.groupPath}', tls: none }
+${extra ?? ''}`,
+    });
+  }
+
+  static async make(setting: PairSetting): Promise<BenchPair> {
+    const folder = mkdtempSync(join(setting.folder, 'pair-'));
+    const server = await FtpServer.start('vsftpd', { tls: 'none' });
+    return new BenchPair(folder, server, setting);
+  }
+
+  get image(): string {
+    return this.sites.volume('source', 'disk');
+  }
+
+  get uri(): string {
+    return `nbd+unix:///disk?socket=${this.sites.socket}`;
+  }
+
+  /** All that hosts wrote is at the destination, and in both sites' volumes. */
+  async settle(): Promise<void> {
+    await this.sites.inStep(PATIENCE);
+    await this.sites.until(
+      'applying',
+      async () => (await this.sites.destination()).applied === (await this.sites.source()).lsn,
+      PATIENCE,
+    );
+  }
+
+  async start(): Promise<void> {
+    await this.sites.start('destination');
+    await this.sites.start('source');
+  }
+
+  /** Bytes that went over the wire towards the destination since the source was started. */
+  async sent(): Promise<number> {
+    return (await this.sites.source()).streams[0]?.bytesSent ?? 0;
+  }
+
+  /** Processor seconds that both daemons have used so far. */
+  cpu(): number {
+    return this.#cpuOf('source') + this.#cpuOf('destination');
+  }
+
+  /** Bytes of memory that a daemon has had at most. */
+  memory(site: Site): number {
+    return peakMemory(this.sites.pid(site));
+  }
+
+  async end(): Promise<void> {
+    await this.sites.stopAll();
+    await this.server.stop();
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+
+  /** With the children that it has waited for (proc(5), stat: utime, stime, cutime, cstime). */
+  #cpuOf(site: Site): number {
+    const stat = readFileSync(`/proc/${this.sites.pid(site)}/stat`, 'latin1');
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return fields.slice(11, 15).reduce((sum, ticks) => sum + Number(ticks), 0) / TICKS;
+  }
+}
+
+/** Of a process and its children (proc(5), status: VmHWM). */
+export function peakMemory(pid: number): number {
+  const own = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1];
+  const children = readdirSync(`/proc/${pid}/task`).flatMap((task) =>
+    readFileSync(`/proc/${pid}/task/${task}/children`, 'latin1').split(' ').filter(Boolean).map(Number),
+  );
+  return children.reduce((sum, child) => sum + peakMemory(child), Number(own) * 1024);
+}
