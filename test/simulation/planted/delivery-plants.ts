@@ -30,7 +30,7 @@ export const DELIVERY_PLANTS: readonly Plant[] = [
     3000,
     edit('destage/received-journal.ts', 'if (found.length > 0) this.#files.syncDirectory(this.#folder);'),
   ),
-  plantFrom(14)(
+  plantFrom(236)(
     'I5',
     'a segment whose sync failed is acknowledged after a second sync',
     600,
@@ -58,7 +58,7 @@ export const DELIVERY_PLANTS: readonly Plant[] = [
     2000,
     edit('platform/atomic-file.ts', 'file.syncNow();'),
   ),
-  plantFrom(170)(
+  plantFrom(192)(
     'I6',
     'the second copy of a state file is not looked at',
     600,
@@ -153,7 +153,7 @@ export const DELIVERY_PLANTS: readonly Plant[] = [
       'if (!envelope.success) return parseStatus(json);',
     ),
   ),
-  plant(
+  plantFrom(21)(
     'I12',
     'a segment that is not encrypted is taken though there is a key',
     2000,
