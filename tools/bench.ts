@@ -9,10 +9,12 @@ import { hostname, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { lineOf, verdictOf, type Figure, type Measured } from './bench/figure.ts';
+import { changes } from './bench/figures/changes.ts';
 import { hostPath } from './bench/figures/host-path.ts';
+import { initialCopy } from './bench/figures/initial-copy.ts';
 import { installMissing } from './bench/programs.ts';
 
-const FIGURES: readonly Figure[] = [hostPath];
+const FIGURES: readonly Figure[] = [hostPath, initialCopy, changes];
 
 const { values } = parseArgs({
   options: {
