@@ -27,6 +27,10 @@ export class LoggedTransport implements Transport {
     return this.#logged(`put ${name}`, source.size, () => this.#inner.put(source, name, options));
   }
 
+  get(name: string, target: LocalFile, options: TransferOptions): Promise<void> {
+    return this.#logged(`get ${name}`, target.size, () => this.#inner.get(name, target, options));
+  }
+
   readSmall(name: string, limit: number, signal: AbortSignal): Promise<Buffer | undefined> {
     return this.#logged(`read ${name}`, undefined, () => this.#inner.readSmall(name, limit, signal));
   }

@@ -12,7 +12,7 @@ const PAUSES = [500, 2000] as const;
 
 /**
  * Tries again what is small, when only the connection or the server's haste was at fault, so that one lost connection is no
- * news. When a file is sent again the link decides, which knows what is more urgent by then, and that it goes on from what
+ * news. When a file is sent or fetched again the link decides, which knows what is more urgent by then, and that it goes on from what
  * has arrived. What takes a time limit to fail is not tried again here either.
  */
 export class RetryingTransport implements Transport {
@@ -28,6 +28,10 @@ export class RetryingTransport implements Transport {
 
   put(source: LocalFile, name: string, options: TransferOptions): Promise<void> {
     return this.#inner.put(source, name, options);
+  }
+
+  get(name: string, target: LocalFile, options: TransferOptions): Promise<void> {
+    return this.#inner.get(name, target, options);
   }
 
   readSmall(name: string, limit: number, signal: AbortSignal): Promise<Buffer | undefined> {

@@ -21,16 +21,27 @@ export class ThrottledTransport implements Transport {
     this.description = inner.description;
   }
 
-  async put(source: LocalFile, name: string, options: TransferOptions): Promise<void> {
+  put(source: LocalFile, name: string, options: TransferOptions): Promise<void> {
+    return this.#inTurn(source.size, options, (paced) => this.#inner.put(source, name, paced));
+  }
+
+  /** What is received takes its turn, and counts towards the rate, as what is sent does. */
+  get(name: string, target: LocalFile, options: TransferOptions): Promise<void> {
+    return this.#inTurn(target.size, options, (paced) => this.#inner.get(name, target, paced));
+  }
+
+  async #inTurn(
+    cost: number,
+    options: TransferOptions,
+    work: (paced: TransferOptions) => Promise<void>,
+  ): Promise<void> {
     const signal = AbortSignal.any([options.signal, this.#closing.signal]);
     const party = this.#party();
     const pace = async (wanted: number): Promise<number> => {
       const allowed = (await options.pace?.(wanted)) ?? wanted;
       return this.#link.pace(party, allowed, signal);
     };
-    await this.#link.send({ party, cost: source.size }, signal, () =>
-      this.#inner.put(source, name, { ...options, signal, pace }),
-    );
+    await this.#link.send({ party, cost }, signal, () => work({ ...options, signal, pace }));
   }
 
   readSmall(name: string, limit: number, signal: AbortSignal): Promise<Buffer | undefined> {

@@ -14,6 +14,14 @@ export interface Transport {
    * the name holds its old file or none.
    */
   put(source: LocalFile, name: string, options: TransferOptions): Promise<void>;
+  /**
+   * Brings a remote file into the local one at `target.path`, which is made when missing, gone on with from what a cut
+   * transfer left there when that can be trusted, and begun again otherwise. `target.size` is what a listing said: the
+   * remote file must have exactly as many bytes, and never are more written. Its content is durable when this resolves;
+   * the rename to its final name and the sync of its folder are the caller's.
+   * @throws TransportError `NotFound` no such file; `TooLarge` it is longer; `Integrity` it is shorter
+   */
+  get(name: string, target: LocalFile, options: TransferOptions): Promise<void>;
   /** The whole of a small file, or undefined when it does not exist. @throws TransportError `TooLarge` past `limit` bytes. */
   readSmall(name: string, limit: number, signal: AbortSignal): Promise<Buffer | undefined>;
   /** Files in a folder, `.part` files included; empty when the folder does not exist. */
@@ -36,17 +44,17 @@ export interface RemoteFile {
 }
 
 export interface TransferOptions {
-  /** Aborting rejects with `Cancelled` and publishes nothing. */
+  /** Aborting rejects with `Cancelled` and publishes nothing; what has arrived of a file that is brought here stays. */
   readonly signal: AbortSignal;
-  /** Bytes of this file that the server has taken so far; counts a resumed part. */
+  /** Bytes of this file that the server has taken, or that are here, so far; counts a resumed part. */
   readonly onProgress?: (bytes: number) => void;
-  /** Asked before bytes of the file go out; without it they go as fast as they can. */
+  /** Asked before bytes of the file go out, or are taken in; without it they go as fast as they can. */
   readonly pace?: Pace;
 }
 
 /**
- * Resolves, maybe later, with how many of the `wanted` bytes (1 or more) may go out now: at least 1, at most `wanted`.
- * A transport sends no more than that before it asks again. @throws TransportError `Cancelled` when the transfer is aborted
+ * Resolves, maybe later, with how many of the `wanted` bytes (1 or more) may go now: at least 1, at most `wanted`.
+ * A transport sends, or takes in, no more than that before it asks again. @throws TransportError `Cancelled` when the transfer is aborted
  */
 export type Pace = (wanted: number) => Promise<number>;
 

@@ -58,16 +58,20 @@ export const MIB = 1 << 20;
 /** A signal that nobody aborts. */
 export const never = new AbortController().signal;
 
-/** Local files to send. */
+/** Local files to send, and places for those that are fetched. */
 export class LocalFiles {
   #folder: string | undefined;
   #count = 0;
 
   make(content: Buffer): LocalFile {
-    this.#folder ??= mkdtempSync(join(tmpdir(), 'blockferry-local-'));
-    const path = join(this.#folder, String(this.#count++));
+    const path = this.unused();
     writeFileSync(path, content);
     return { path, size: content.length };
+  }
+
+  unused(): string {
+    this.#folder ??= mkdtempSync(join(tmpdir(), 'blockferry-local-'));
+    return join(this.#folder, String(this.#count++));
   }
 
   remove(): void {

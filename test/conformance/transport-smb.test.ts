@@ -27,16 +27,14 @@ function optionsFor(server: SambaServer): SmbTransportOptions {
 
 /** Slow enough to be cut in the middle of a few MiB: at most 64 KiB in 4 ms. */
 function slowed(transport: Transport): Transport {
+  const pace = async (wanted: number): Promise<number> => {
+    await sleep(4);
+    return Math.min(wanted, 65_536);
+  };
   return {
     description: transport.description,
-    put: (source, name, options) =>
-      transport.put(source, name, {
-        pace: async (wanted) => {
-          await sleep(4);
-          return Math.min(wanted, 65_536);
-        },
-        ...options,
-      }),
+    put: (source, name, options) => transport.put(source, name, { pace, ...options }),
+    get: (name, target, options) => transport.get(name, target, { pace, ...options }),
     readSmall: (name, limit, signal) => transport.readSmall(name, limit, signal),
     list: (folder, signal) => transport.list(folder, signal),
     remove: (name, signal) => transport.remove(name, signal),

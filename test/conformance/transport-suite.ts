@@ -6,6 +6,7 @@ import { countFor } from './server-counts.ts';
 import { describeBasics } from './transport-basics.ts';
 import type { ServerBench, StoredBench, TransportBench } from './transport-bench.ts';
 import { describeCuts } from './transport-cuts.ts';
+import { describeFetching } from './transport-fetching.ts';
 import { describePace } from './transport-pace-suite.ts';
 import { describeStorage } from './transport-storage.ts';
 import { Subject } from './transport-subject.ts';
@@ -19,6 +20,7 @@ export function describeTransport(title: string, start: () => Promise<TransportB
   describeSubject(title, start, (subject) => {
     describeBasics(subject);
     describePace(subject);
+    describeFetching(subject, { cuts: 3, cut: () => subject.transport.close() }, { isThorough: true });
     describeCuts(subject, { cuts: CUTS, cut: () => subject.transport.close() });
   });
 }
@@ -28,6 +30,7 @@ export function describeStoredTransport(title: string, start: () => Promise<Stor
   describeSubject(title, start, (subject) => {
     describeBasics(subject);
     describePace(subject);
+    describeFetching(subject, { cuts: 3, cut: () => subject.transport.close() }, { isThorough: true });
     describeCuts(subject, { cuts: CUTS, cut: () => subject.transport.close() });
     describeStorage(subject);
   });
@@ -42,7 +45,10 @@ export function describeServerTransport(
   describeSubject(title, start, (subject) => {
     describeBasics(subject);
     describePace(subject);
-    describeCuts(subject, { cuts, cut: () => subject.bench.server.killSessions() });
+    const isThorough = cuts === CUTS;
+    const cut = (): Promise<void> | void => subject.bench.server.killSessions();
+    describeFetching(subject, { cuts: isThorough ? 3 : 1, cut }, { isThorough });
+    describeCuts(subject, { cuts, cut });
     describeStorage(subject);
     describeTroubles(subject);
   });

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { inspect } from 'node:util';
 import { nodeClock } from '../../src/platform/node/clock.ts';
 import { LoggedTransport } from '../../src/transfer/logged-transport.ts';
@@ -46,13 +47,28 @@ export function describeTroubles(subject: Subject<ServerBench>): void {
       assert.ok(subject.bench.peek('inbox/killed.seg')?.equals(content));
     });
 
-    it('Timeout: when the server freezes in mid-transfer; works when it thaws', async () => {
+    it('Timeout: when the server freezes in mid-transfer, either way; works when it thaws', async () => {
       const transport = open({ timeout: SHORT_TIMEOUT });
-      const refused = rejectsWith('Timeout', put(transport, 'inbox/frozen.seg'));
-      await arrived(subject.bench, 'inbox/frozen.seg', MIB / 4);
+      subject.bench.plant('outbox/frozen.seg', content);
+      const target = { path: subject.local.unused(), size: content.length };
+      const { promise: begun, resolve: begins } = Promise.withResolvers<undefined>();
+      // Slow enough not to be over before.
+      const pace = async (wanted: number): Promise<number> => {
+        await sleep(10);
+        return Math.min(wanted, MIB / 8);
+      };
+      const onProgress = (bytes: number): void => (bytes > 0 ? begins(undefined) : undefined);
+      const getting = transport.get('outbox/frozen.seg', target, { signal: never, onProgress, pace });
+      const refused = [
+        rejectsWith('Timeout', put(transport, 'inbox/frozen.seg')),
+        rejectsWith('Timeout', getting),
+      ];
+      await Promise.all([arrived(subject.bench, 'inbox/frozen.seg', MIB / 4), begun]);
       subject.bench.server.freeze();
-      assert.ok((await refused).retryable);
+      for (const { retryable } of await Promise.all(refused)) assert.ok(retryable);
       subject.bench.server.thaw();
+      await open().get('outbox/frozen.seg', target, { signal: never });
+      assert.ok(readFileSync(target.path).equals(content));
       await put(open(), 'inbox/frozen.seg');
       assert.ok(subject.bench.peek('inbox/frozen.seg')?.equals(content));
     });

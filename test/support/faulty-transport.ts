@@ -8,10 +8,11 @@ import {
   type TransportErrorCode,
 } from '../../src/transfer/transport.ts';
 
-export type TransportOperation = 'put' | 'readSmall' | 'list' | 'remove';
+export type TransportOperation = 'put' | 'get' | 'readSmall' | 'list' | 'remove';
 
 /**
- * `refused`: nothing reaches the server. `cut`: the connection is lost when the server has so many bytes of a `put`.
+ * `refused`: nothing reaches the server. `cut`: the connection is lost when the server has so many bytes of a `put`, or this
+ * side of a `get`.
  * `answer-lost`: it is done at the server, but the caller is told otherwise. `slow`: so many milliseconds go by first.
  */
 export type Fault =
@@ -37,8 +38,16 @@ export class FaultyTransport implements Transport {
 
   put(source: LocalFile, name: string, options: TransferOptions): Promise<void> {
     const fault = this.#plan('put', name);
-    if (fault?.kind === 'cut') return this.#cut(source, name, options, fault.after);
+    if (fault?.kind === 'cut')
+      return this.#cut(name, options, fault.after, (cut) => this.#inner.put(source, name, cut));
     return this.#with(fault, name, () => this.#inner.put(source, name, options));
+  }
+
+  get(name: string, target: LocalFile, options: TransferOptions): Promise<void> {
+    const fault = this.#plan('get', name);
+    if (fault?.kind === 'cut')
+      return this.#cut(name, options, fault.after, (cut) => this.#inner.get(name, target, cut));
+    return this.#with(fault, name, () => this.#inner.get(name, target, options));
   }
 
   readSmall(name: string, limit: number, signal: AbortSignal): Promise<Buffer | undefined> {
@@ -65,10 +74,16 @@ export class FaultyTransport implements Transport {
     return result;
   }
 
-  async #cut(source: LocalFile, name: string, options: TransferOptions, after: number): Promise<void> {
+  async #cut(
+    name: string,
+    options: TransferOptions,
+    after: number,
+    transfer: (options: TransferOptions) => Promise<void>,
+  ): Promise<void> {
     const cut = new AbortController();
     try {
-      await this.#inner.put(source, name, {
+      await transfer({
+        ...options,
         signal: AbortSignal.any([options.signal, cut.signal]),
         onProgress: (bytes) => {
           options.onProgress?.(bytes);

@@ -1,5 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { openLocalFile, readLocal } from '../../src/transfer/transports/local-file.ts';
+import { checkRemoteSize, readInto, receiveInto } from '../../src/transfer/transports/local-part.ts';
 import { checkFolder, isLegalPart, parseName } from '../../src/transfer/transports/names.ts';
 import { monotonicProgress } from '../../src/transfer/transports/progress.ts';
 import { cancelled, tooLarge } from '../../src/transfer/transports/refusals.ts';
@@ -44,6 +45,21 @@ export class MemoryTransport implements Transport {
     if (signal.aborted) throw cancelled(this.description);
     this.files.delete(part);
     this.files.set(name, content);
+  }
+
+  async get(name: string, target: LocalFile, options: TransferOptions): Promise<void> {
+    parseName(name);
+    await this.#answer(options.signal);
+    const signal = this.#either(options.signal);
+    const content = this.files.get(name);
+    checkRemoteSize(name, content?.length, target.size);
+    const read = async (position: number, length: number): Promise<Buffer> => {
+      await turn();
+      if (signal.aborted) throw cancelled(this.description);
+      return content?.subarray(position, position + length) ?? Buffer.alloc(0);
+    };
+    const { pace } = options;
+    await receiveInto(target, options, (part) => readInto(part, { step: CHUNK, atOnce: 2, pace, read }));
   }
 
   async readSmall(name: string, limit: number, signal: AbortSignal): Promise<Buffer | undefined> {

@@ -203,6 +203,10 @@ export class SimulatedTransport implements Transport {
     ];
   }
 
+  get(): Promise<void> {
+    throw new Error('a link fetches nothing');
+  }
+
   remove(): Promise<void> {
     throw new Error('a link removes nothing at the destination');
   }

@@ -6,7 +6,7 @@
  * - What a cut transfer left in the part is read back and compared, so a resumed file is as good as one sent whole.
  */
 import { constants } from 'node:fs';
-import { lstat, mkdir, open, opendir, rename, rm, stat } from 'node:fs/promises';
+import { lstat, mkdir, open, opendir, rename, rm, stat, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { PART_SUFFIX } from '../../journal/names.ts';
@@ -30,11 +30,12 @@ import {
   type PartCopy,
 } from './folder-part.ts';
 import { filePlace } from './folder-path.ts';
-import { openLocalFile } from './local-file.ts';
+import { openLocalFile, READ_CHUNK } from './local-file.ts';
+import { checkRemoteSize, readInto, receiveInto } from './local-part.ts';
 import { checkFolder, isLegalPart, LIST_ENTRIES_MAX, parseName } from './names.ts';
 import { monotonicProgress } from './progress.ts';
 import type { SpareBuffers } from './read-ahead.ts';
-import { cancelled, tooLarge, tooMany } from './refusals.ts';
+import { absent, cancelled, tooLarge, tooMany } from './refusals.ts';
 
 export interface FolderTransportOptions {
   /** The group's folder as this side sees it: local, a mounted share, or a UNC path. */
@@ -78,12 +79,37 @@ export class FolderTransport implements Transport {
     });
   }
 
+  async get(name: string, target: LocalFile, options: TransferOptions): Promise<void> {
+    const { path } = filePlace(this.#root, name);
+    await this.#run(`fetching ${name} from`, options.signal, async (check) => {
+      await this.#checkRoot();
+      const input = await this.#openFile(path);
+      if (input === undefined) throw absent(`fetching ${path}`);
+      try {
+        const { size } = await this.#calls.run(() => input.stat());
+        checkRemoteSize(`fetching ${path}`, size, target.size);
+        const buffer = Buffer.allocUnsafeSlow(Math.min(READ_CHUNK, Math.max(1, size)));
+        const read = async (position: number, length: number): Promise<Buffer> => {
+          check();
+          const chunk = buffer.subarray(0, length);
+          return chunk.subarray(0, await fill(this.#calls, input, chunk, position));
+        };
+        const { pace } = options;
+        await receiveInto(target, options, (part) =>
+          // One at a time: on a share whose server is away each would hold one of the process's few threads for files.
+          readInto(part, { step: buffer.length, atOnce: 1, pace, read }),
+        );
+      } finally {
+        await this.#calls.close(input);
+      }
+    });
+  }
+
   async readSmall(name: string, limit: number, signal: AbortSignal): Promise<Buffer | undefined> {
     const { path } = filePlace(this.#root, name);
     return this.#run(`reading ${name} from`, signal, async () => {
       await this.#checkRoot();
-      if (!(await isOrdinaryFile(this.#calls, path))) return undefined;
-      const input = await this.#calls.unlessAbsent(() => open(path, constants.O_RDONLY | NO_FOLLOW));
+      const input = await this.#openFile(path);
       if (input === undefined) return undefined;
       try {
         // One byte more than is allowed shows a file that is too long, however it grows meanwhile.
@@ -150,6 +176,12 @@ export class FolderTransport implements Transport {
     } catch (error) {
       throw fileError(error, what, this.#root);
     }
+  }
+
+  /** For reading; undefined when it is not there. @throws TransportError `Exists` when it is no ordinary file */
+  async #openFile(path: string): Promise<FileHandle | undefined> {
+    if (!(await isOrdinaryFile(this.#calls, path))) return undefined;
+    return this.#calls.unlessAbsent(() => open(path, constants.O_RDONLY | NO_FOLLOW));
   }
 
   /** The root is never made: where a share is not mounted, its files would fill the local disk. */

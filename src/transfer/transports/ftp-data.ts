@@ -1,7 +1,10 @@
 /** FTP's data connections: what they are fed with, and who hears of their errors. */
-import { Readable, type Writable } from 'node:stream';
+import { Readable, Writable } from 'node:stream';
 import type { Client, FTPContext, FTPResponse } from 'basic-ftp';
 import { TransportError } from '../transport.ts';
+
+/** Bytes that may wait to be taken. */
+const RECEIVE_AHEAD = 1 << 20;
 
 /**
  * The source that basic-ftp is given. It has no bytes itself: they are written to the data connection by `send`, which begins
@@ -36,6 +39,38 @@ export class DataSender {
       if (error instanceof TransportError) this.failure = error;
       this.stream.destroy();
     }
+  }
+}
+
+/**
+ * Where basic-ftp is given what arrives. Pieces of some KiB come in; they are gathered while the ones before are taken, and
+ * the server is held up while they are.
+ */
+export class DataReceiver {
+  readonly stream: Writable;
+  /** Why `take` failed, where that lies on this side. */
+  failure: TransportError | undefined;
+  #taking: Promise<void> = Promise.resolve();
+
+  constructor(take: (bytes: Buffer) => Promise<void>) {
+    this.stream = new Writable({
+      highWaterMark: RECEIVE_AHEAD,
+      writev: (pieces, done) => {
+        const bytes = pieces.map(({ chunk }) => chunk as Buffer);
+        this.#taking = take(Buffer.concat(bytes)).then(
+          () => done(),
+          (error: unknown) => {
+            if (error instanceof TransportError) this.failure ??= error;
+            done(error instanceof Error ? error : new Error(String(error)));
+          },
+        );
+      },
+    });
+  }
+
+  /** Resolves when nothing is taken any more, whatever became of the connection. */
+  settled(): Promise<void> {
+    return this.#taking;
   }
 }
 

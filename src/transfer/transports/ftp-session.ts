@@ -5,10 +5,11 @@
 import { Writable } from 'node:stream';
 import { TLSSocket, type ConnectionOptions } from 'node:tls';
 import { Client, FileType, type FileInfo } from 'basic-ftp';
-import { TransportError, type RemoteFile } from '../transport.ts';
-import { DataSender, keepControlConnection, written } from './ftp-data.ts';
+import { TransportError, type Pace, type RemoteFile } from '../transport.ts';
+import { DataReceiver, DataSender, keepControlConnection, written } from './ftp-data.ts';
 import type { FtpServerOptions } from './ftp-options.ts';
 import { checkCertificate, secured, tlsOptions } from './ftp-tls.ts';
+import type { LocalPart } from './local-part.ts';
 import { isLegalPart, LIST_ENTRIES_MAX } from './names.ts';
 import { paced } from './paced.ts';
 import { ReadAhead, type SpareBuffers, type UploadSource } from './read-ahead.ts';
@@ -164,6 +165,25 @@ export class FtpSession implements PooledSession {
     } finally {
       this.#client.trackProgress();
       await reader.stop();
+    }
+  }
+
+  /** Writes what lies behind the part's position. @throws TransportError `TooLarge` when more comes than it takes */
+  async download(path: string, part: LocalPart, pace: Pace | undefined): Promise<void> {
+    const receiver = new DataReceiver(async (bytes) => {
+      const socket = this.#client.ftp.dataSocket;
+      if (socket instanceof TLSSocket) checkCertificate(socket, this.#options);
+      for await (const piece of paced(bytes, pace)) {
+        if (this.closed) return;
+        await part.write(piece);
+      }
+    });
+    try {
+      await this.#answer(this.#client.downloadTo(receiver.stream, path, part.position), Infinity);
+    } catch (error) {
+      throw receiver.failure ?? (await this.#lateReply(error)) ?? error;
+    } finally {
+      await receiver.settled();
     }
   }
 

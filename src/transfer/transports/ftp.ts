@@ -13,6 +13,7 @@ import {
 import { ftpError } from './ftp-errors.ts';
 import type { FtpTransportOptions } from './ftp-options.ts';
 import { FtpSession } from './ftp-session.ts';
+import { checkRemoteSize, receiveInto } from './local-part.ts';
 import { checkFolder, parseName } from './names.ts';
 import { monotonicProgress } from './progress.ts';
 import { arrivedWrong, tooLarge } from './refusals.ts';
@@ -55,6 +56,18 @@ export class FtpTransport implements Transport {
       const size = await session.size(path);
       // A receiver may have taken the file away already.
       if (size !== undefined && size !== source.size) throw arrivedWrong(path, size, source.size);
+    });
+  }
+
+  async get(name: string, target: LocalFile, options: TransferOptions): Promise<void> {
+    parseName(name);
+    const path = this.#folder.path(name);
+    const action = `fetching ${name}`;
+    await this.#folder.run(action, options.signal, async (session) => {
+      checkRemoteSize(`${this.description}: ${action}`, await session.size(path), target.size);
+      await receiveInto(target, options, async (part) => {
+        if (part.position < part.size) await session.download(path, part, options.pace);
+      });
     });
   }
 

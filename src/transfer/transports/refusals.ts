@@ -8,6 +8,13 @@ export function cancelled(what: string): TransportError {
   });
 }
 
+/** A file that is to be brought here and is not at the server. */
+export function absent(what: string): TransportError {
+  return new TransportError('NotFound', `${what}: there is no such file at the server`, {
+    remedy: 'it may have been taken away meanwhile: see what the folder holds now',
+  });
+}
+
 /** `limit` in bytes. */
 export function tooLarge(what: string, limit: number): TransportError {
   return new TransportError('TooLarge', `${what}: it is longer than the ${limit} bytes that are expected`, {

@@ -2,7 +2,8 @@
  * One SFTP connection to a group's folder, lent to one user at a time. Every wait has a limit, and ending the session rejects
  * what waits.
  */
-import { TransportError, type RemoteFile } from '../transport.ts';
+import { TransportError, type Pace, type RemoteFile } from '../transport.ts';
+import { readInto, type LocalPart } from './local-part.ts';
 import { isLegalPart, LIST_ENTRIES_MAX } from './names.ts';
 import type { SpareBuffers, UploadSource } from './read-ahead.ts';
 import { tooLarge, tooMany } from './refusals.ts';
@@ -11,7 +12,7 @@ import type { PooledSession } from './session-pool.ts';
 import { SftpConnection, type Sftp } from './sftp-connection.ts';
 import { END_OF_FILE, FAILURE, NO_SUCH_FILE } from './sftp-errors.ts';
 import type { SftpServerOptions } from './sftp-options.ts';
-import { uploadTo } from './sftp-upload.ts';
+import { uploadTo, WRITE_SIZE, WRITE_WINDOW } from './sftp-upload.ts';
 
 type Answer<T> = (error: Error | null | undefined, value?: T) => void;
 type Attributes = Parameters<Parameters<Sftp['lstat']>[1]>[1];
@@ -128,13 +129,7 @@ export class SftpSession implements PooledSession {
     if (handle === undefined) return undefined;
     // One byte more than is allowed shows a file that is too long.
     const content = Buffer.alloc(limit + 1);
-    let length = 0;
-    for (let read = -1; read !== 0 && length <= limit; length += read) {
-      const at = length;
-      read = await this.#untilEnd((sftp, done) => {
-        sftp.read(handle, content, at, content.length - at, at, (error, bytes) => done(error, bytes));
-      });
-    }
+    const length = await this.#fill(handle, content, 0);
     await this.#close(handle);
     if (length > limit) throw tooLarge(`reading ${path}`, limit);
     return content.subarray(0, length);
@@ -177,6 +172,29 @@ export class SftpSession implements PooledSession {
     } catch (error) {
       throw await this.#reason(error, path);
     }
+  }
+
+  /** Writes what lies behind the part's position. */
+  async download(path: string, part: LocalPart, pace: Pace | undefined): Promise<void> {
+    const handle = await this.#ask<Buffer>((sftp, done) => sftp.open(path, 'r', done));
+    const read = async (position: number, length: number): Promise<Buffer> => {
+      const bytes = Buffer.allocUnsafeSlow(length);
+      return bytes.subarray(0, await this.#fill(handle, bytes, position));
+    };
+    await readInto(part, { step: WRITE_SIZE, atOnce: WRITE_WINDOW / WRITE_SIZE, pace, read });
+    await this.#close(handle);
+  }
+
+  /** Fills the buffer from `position`; returns the bytes read, fewer only at the end of the file. */
+  async #fill(handle: Buffer, into: Buffer, position: number): Promise<number> {
+    let length = 0;
+    for (let read = -1; read !== 0 && length < into.length; length += read) {
+      const at = length;
+      read = await this.#untilEnd((sftp, done) => {
+        sftp.read(handle, into, at, into.length - at, position + at, (error, bytes) => done(error, bytes));
+      });
+    }
+    return length;
   }
 
   /** What a request is answered with. Any answer shows that the server lives. */

@@ -11,7 +11,7 @@ export const WRITE_WINDOW = 2 << 20;
  * Bytes of one write, which is what OpenSSH takes (limits@openssh.com). For servers that take less, ssh2 parts it, one piece
  * behind the other.
  */
-const WRITE_SIZE = 255 << 10;
+export const WRITE_SIZE = 255 << 10;
 
 /** A file that is open at the server. */
 export interface RemoteWriter {

@@ -4,6 +4,7 @@
  */
 import { PART_SUFFIX } from '../../journal/names.ts';
 import type { LocalFile, RemoteFile, TransferOptions, Transport } from '../transport.ts';
+import { checkRemoteSize, receiveInto } from './local-part.ts';
 import { checkFolder, parseName } from './names.ts';
 import { monotonicProgress } from './progress.ts';
 import { arrivedWrong } from './refusals.ts';
@@ -40,6 +41,18 @@ export class SftpTransport implements Transport {
       // From here on an abort would leave it open whether the file was published.
       session.cancellable = false;
       await replace(session, part, path);
+    });
+  }
+
+  async get(name: string, target: LocalFile, options: TransferOptions): Promise<void> {
+    parseName(name);
+    const path = this.#folder.path(name);
+    const action = `fetching ${name}`;
+    await this.#folder.run(action, options.signal, async (session) => {
+      const size = await session.size(path);
+      if (size === undefined) await session.checkRoot();
+      checkRemoteSize(`${this.description}: ${action}`, size, target.size);
+      await receiveInto(target, options, (part) => session.download(path, part, options.pace));
     });
   }
 

@@ -26,16 +26,20 @@ import {
   type Transport,
 } from '../transport.ts';
 import { fileError } from './file-errors.ts';
-import { openLocalFile, readLocal } from './local-file.ts';
+import { openLocalFile, READ_CHUNK, readLocal } from './local-file.ts';
+import { checkRemoteSize, readInto, receiveInto } from './local-part.ts';
 import { checkFolder, isLegalPart, LIST_ENTRIES_MAX, parseName } from './names.ts';
 import { monotonicProgress, type ReportProgress } from './progress.ts';
-import { arrivedWrong, cancelled, tooLarge } from './refusals.ts';
+import { absent, arrivedWrong, cancelled, tooLarge } from './refusals.ts';
 import { resumeOffset } from './resume.ts';
 import { SMB_MEANINGS } from './smb-errors.ts';
 import type { SmbTransportOptions } from './smb-options.ts';
 
 /** Milliseconds before each further attempt at a rename over a file that somebody has open at that moment. */
 const RENAME_PAUSES = [10, 50, 200, 500] as const;
+
+/** Reads of a file that are under way at once. */
+const READS_UNDER_WAY = 4;
 
 /** One transfer into a part. */
 interface PartUpload {
@@ -91,6 +95,29 @@ export class SmbTransport implements Transport {
     } finally {
       options.signal.removeEventListener('abort', abort);
     }
+  }
+
+  async get(name: string, target: LocalFile, options: TransferOptions): Promise<void> {
+    parseName(name);
+    const { pace, signal } = options;
+    const action = `fetching ${name}`;
+    const what = `${this.description}: ${action}`;
+    await this.#run(action, signal, async (tree) => {
+      const file = await this.#unlessAbsent(tree, undefined, () =>
+        tree.open(this.#path(name), { mode: 'read', disposition: 'open' }, signal),
+      );
+      if (file === undefined) throw absent(what);
+      try {
+        checkRemoteSize(what, file.openedSize, target.size);
+        const read = (position: number, length: number): Promise<Buffer> =>
+          file.read(position, length, signal);
+        await receiveInto(target, options, (part) =>
+          readInto(part, { step: READ_CHUNK, atOnce: READS_UNDER_WAY, pace, read }),
+        );
+      } finally {
+        await closed(file);
+      }
+    });
   }
 
   async readSmall(name: string, limit: number, signal: AbortSignal): Promise<Buffer | undefined> {

@@ -221,6 +221,34 @@ export class SimulatedTransport implements Transport {
     if (dice.chance(this.#server.weather.lateAnswer)) throw failure('ConnectionLost');
   }
 
+  async get(name: string, target: LocalFile, { signal, onProgress, pace }: TransferOptions): Promise<void> {
+    await this.#answer(signal);
+    const { machine, weather, dice } = this.#server;
+    const bytes = machine.disk.find(this.#server.path(name))?.content();
+    if (bytes === undefined) throw failure('NotFound');
+    if (bytes.length !== target.size) throw failure(bytes.length > target.size ? 'TooLarge' : 'Integrity');
+    const file = this.#files.open(target.path, 'create');
+    try {
+      let done = Math.min(file.size(), target.size);
+      if (dice.chance(0.2)) done = 0;
+      file.truncate(done);
+      onProgress?.(done);
+      while (done < bytes.length) {
+        const wanted = Math.min(PIECE, bytes.length - done);
+        const piece = (await pace?.(wanted)) ?? wanted;
+        this.#server.line?.sent(piece);
+        await this.#wait(piece / weather.speed, signal);
+        if (dice.chance(weather.cut)) throw failure('ConnectionLost');
+        file.write(bytes.subarray(done, done + piece), done);
+        done += piece;
+        onProgress?.(done);
+      }
+      await file.sync();
+    } finally {
+      file.close();
+    }
+  }
+
   async readSmall(name: string, limit: number, signal: AbortSignal): Promise<Buffer | undefined> {
     await this.#answer(signal);
     const { machine, forgedStatus, oldStatus, weather, dice } = this.#server;
