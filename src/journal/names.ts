@@ -4,6 +4,8 @@
  *     journal/  EEEEEEEE-FFFFFFFFFFFFFFFF.open                    open segment (epoch, first LSN)
  *               EEEEEEEE-FFFFFFFFFFFFFFFF-LLLLLLLLLLLLLLLL.seg    sealed (epoch, first LSN, last LSN)
  *     inbox/    NAME.seg.part while arriving, NAME.seg when complete
+ *     outbox/   what the other side fetches, where only this side has a file server: NAME.seg.part, NAME.seg
+ *     outbox-status/  destination.json, which the other side puts there: what it has received
  */
 import { epoch, lsn, type Epoch, type Lsn } from './ids.ts';
 
@@ -16,6 +18,8 @@ export interface SegmentRange {
 export const INBOX_FOLDER = 'inbox';
 export const JOURNAL_FOLDER = 'journal';
 export const STATUS_FOLDER = 'status';
+export const OUTBOX_FOLDER = 'outbox';
+export const OUTBOX_STATUS_FOLDER = 'outbox-status';
 export const SET_ASIDE_FOLDER = 'set-aside';
 export const STATUS_FILE = 'destination.json';
 /** Ends the name of a file that is still being written. */

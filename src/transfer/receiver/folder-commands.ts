@@ -1,12 +1,19 @@
 /** Commands about names: the current folder, sizes, times, renames, removals. */
+import type { Inbox } from './inbox.ts';
 import { facts, timeValue, type ListedEntry } from './listing.ts';
 import { Refusal, reply } from './reply.ts';
 import type { Handler, SessionState } from './state.ts';
-import { folderPath, resolvePlace, type Place } from './tree.ts';
+import { folderPath, isInDepot, resolvePlace, type Place } from './tree.ts';
+
+/** Of the depot nothing is shown where there is none. */
+export function placeOf(session: SessionState, path: string): Place {
+  const place = resolvePlace(session.folder, path);
+  return isInDepot(place) && !session.loggedIn.inbox.hasDepot ? { kind: 'nowhere' } : place;
+}
 
 const changeFolder: Handler = (session, argument) => {
-  const place = resolvePlace(session.folder, argument);
-  if (place.kind !== 'folder') return reply(550, 'There are the folders inbox and status, and no others');
+  const place = placeOf(session, argument);
+  if (place.kind !== 'folder') return reply(550, 'No such folder');
   session.folder = place.folder;
   return reply(250, `Now in ${folderPath(place.folder)}`);
 };
@@ -19,34 +26,36 @@ const upwards: Handler = (session) => {
 const whereAmI: Handler = (session) => reply(257, `"${folderPath(session.folder)}" is the current folder`);
 
 const makeFolder: Handler = (session, argument) => {
-  const place = resolvePlace(session.folder, argument);
+  const place = placeOf(session, argument);
   if (place.kind !== 'folder' || place.folder === 'root') return reply(550, 'No folder can be made here');
   return reply(257, `"${folderPath(place.folder)}" is there`);
 };
 
+/** What lies at a place; undefined for what is not there, and for folders. */
+export async function fileAt(inbox: Inbox, place: Place): Promise<ListedEntry | undefined> {
+  if (place.kind === 'folder' || place.kind === 'nowhere') return undefined;
+  return place.kind === 'status-file' ? inbox.statusEntry() : inbox.entry(place.kind, place.name);
+}
+
 /** What SIZE, MDTM and MLST tell of; folders are told by MLST alone. @throws Refusal 550 when it is not there */
 async function fileEntry(session: SessionState, place: Place): Promise<ListedEntry> {
-  const { inbox } = session.loggedIn;
-  let entry: ListedEntry | undefined;
-  if (place.kind === 'status-file') entry = await inbox.statusEntry();
-  else if (place.kind === 'part' || place.kind === 'segment' || place.kind === 'test')
-    entry = await inbox.entry(place.kind, place.name);
+  const entry = await fileAt(session.loggedIn.inbox, place);
   if (entry === undefined) throw new Refusal(550, 'No such file');
   return entry;
 }
 
 const size: Handler = async (session, argument) => {
-  const place = resolvePlace(session.folder, argument);
+  const place = placeOf(session, argument);
   // Asked before a resume: a lost connection that still writes would make the answer wrong.
   if (place.kind === 'part') await session.loggedIn.inbox.endWriter(place.name);
   return reply(213, String((await fileEntry(session, place)).size));
 };
 
 const modified: Handler = async (session, argument) =>
-  reply(213, timeValue((await fileEntry(session, resolvePlace(session.folder, argument))).modifiedAt));
+  reply(213, timeValue((await fileEntry(session, placeOf(session, argument))).modifiedAt));
 
 const describe: Handler = async (session, argument) => {
-  const place = resolvePlace(session.folder, argument);
+  const place = placeOf(session, argument);
   if (place.kind === 'folder') {
     return { code: 250, text: 'Listed', lines: [`type=dir; ${folderPath(place.folder)}`] };
   }
@@ -55,8 +64,8 @@ const describe: Handler = async (session, argument) => {
 };
 
 const renameFrom: Handler = async (session, argument) => {
-  const place = resolvePlace(session.folder, argument);
-  if (place.kind !== 'part') return reply(553, 'Only NAME.seg.part in the inbox can be renamed');
+  const place = placeOf(session, argument);
+  if (place.kind !== 'part') return reply(553, 'Only what is called .part can be renamed');
   await fileEntry(session, place);
   session.renameFrom = place.name;
   return reply(350, 'Now RNTO');
@@ -66,10 +75,9 @@ const renameTo: Handler = async (session, argument) => {
   const name = session.renameFrom;
   session.renameFrom = undefined;
   if (name === undefined) return reply(503, 'Say RNFR just before');
-  const place = resolvePlace(session.folder, argument);
-  if ((place.kind !== 'segment' && place.kind !== 'test') || place.name !== name) {
-    return reply(553, 'NAME.seg.part can become NAME.seg alone');
-  }
+  const place = placeOf(session, argument);
+  const isWhole = place.kind === 'segment' || place.kind === 'test' || place.kind === 'answer';
+  if (!isWhole || place.name !== name) return reply(553, 'NAME.part can become NAME alone');
   await session.loggedIn.inbox.publish(name);
   if (place.kind === 'segment') announce(session, name);
   return reply(250, 'Stored');
@@ -84,11 +92,12 @@ export function announce(session: SessionState, name: string): void {
 }
 
 const remove: Handler = async (session, argument) => {
-  const place = resolvePlace(session.folder, argument);
+  const place = placeOf(session, argument);
   const { inbox } = session.loggedIn;
   if (place.kind === 'test') await inbox.removeTest(place.name);
   else if (place.kind === 'part') await inbox.removePart(place.name);
-  else return reply(550, 'Only NAME.seg.part in the inbox can be deleted');
+  else if (place.kind === 'kept') await inbox.removeKept(place.name);
+  else return reply(550, 'Only what is called .part, and what lies in the outbox, can be deleted');
   return reply(250, 'Deleted');
 };
 

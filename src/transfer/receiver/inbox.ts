@@ -1,9 +1,11 @@
-import { constants, type Stats } from 'node:fs';
-import { lstat, open, opendir, rename, unlink, type FileHandle } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { open, opendir, rename, unlink, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   INBOX_FOLDER,
   JOURNAL_FOLDER,
+  OUTBOX_FOLDER,
+  OUTBOX_STATUS_FOLDER,
   PART_SUFFIX,
   STATUS_FILE,
   STATUS_FOLDER,
@@ -12,17 +14,15 @@ import { TRAILER_SIZE, decodeTrailer } from '../../journal/segment/format.ts';
 import { SegmentRefused } from '../../journal/segment/segment.ts';
 import { STATUS_SIZE_MAX } from '../../journal/status.ts';
 import { readSmallFile } from '../../platform/atomic-file.ts';
-import { errorCode } from '../../platform/errors.ts';
 import type { Files } from '../../platform/files.ts';
 import { LINK_TEST_READ_MAX } from '../link-test-name.ts';
+import { NO_FOLLOW } from '../transports/folder-part.ts';
 import { Allowance } from './allowance.ts';
+import { openKept, statFile, type KeptSegment } from './kept-segment.ts';
 import type { ListedEntry } from './listing.ts';
 import type { ReceiverStream } from './options.ts';
 import { Refusal } from './reply.ts';
-import { inboxPlace } from './tree.ts';
-
-/** A link in the inbox is never followed. Windows has no such flag. */
-const NO_FOLLOW = (constants as Partial<Record<string, number>>)['O_NOFOLLOW'] ?? 0;
+import { inboxPlace, isAnswer, outboxPlace } from './tree.ts';
 
 interface Claim {
   /** Makes its transfer end soon. */
@@ -39,7 +39,7 @@ export class Inbox {
   readonly #folder: string;
   readonly #inbox: string;
   readonly #files: Files;
-  /** Segments whose part is being written or published, by name. */
+  /** Segments, and the answer, whose part is being written or published, by name. */
   readonly #claims = new Map<string, Claim>();
 
   constructor(stream: ReceiverStream, files: Files) {
@@ -56,6 +56,12 @@ export class Inbox {
 
   makeFolder(): void {
     this.#files.makeDirectory(this.#inbox);
+  }
+
+  /** Whether this side keeps a depot: its folders are made, and taken away, by whoever fills it. */
+  get hasDepot(): boolean {
+    const folder = join(this.#folder, OUTBOX_STATUS_FOLDER);
+    return this.#files.stat(folder)?.kind === 'directory';
   }
 
   /**
@@ -110,8 +116,9 @@ export class Inbox {
     } finally {
       await handle.close();
     }
-    await rename(this.#partPath(name), join(this.#inbox, name));
-    await this.#files.syncDirectoryLater(this.#inbox);
+    const folder = this.#folderOf(name);
+    await rename(this.#partPath(name), join(folder, name));
+    await this.#files.syncDirectoryLater(folder);
   }
 
   /** @throws Refusal 450 while it is written */
@@ -143,17 +150,32 @@ export class Inbox {
     }
   }
 
+  async removeKept(name: string): Promise<void> {
+    await unlink(join(this.#folder, OUTBOX_FOLDER, name));
+  }
+
+  openKept(name: string): Promise<KeptSegment | undefined> {
+    return openKept(join(this.#folder, OUTBOX_FOLDER, name));
+  }
+
   /** A part or a segment; undefined when it is not there. */
-  entry(kind: 'part' | 'segment' | 'test', name: string): Promise<ListedEntry | undefined> {
-    return entryOf(this.#inbox, kind === 'part' ? name + PART_SUFFIX : name);
+  entry(
+    kind: 'part' | 'segment' | 'test' | 'kept' | 'answer',
+    name: string,
+  ): Promise<ListedEntry | undefined> {
+    if (kind === 'kept') return entryOf(join(this.#folder, OUTBOX_FOLDER), name);
+    return entryOf(this.#folderOf(name), kind === 'part' ? name + PART_SUFFIX : name);
   }
 
   /** Parts and segments, in no order; anything else in the folder is not shown. */
-  async *entries(): AsyncGenerator<ListedEntry> {
-    for await (const { name } of await opendir(this.#inbox)) {
-      if (inboxPlace(name) === undefined) continue;
-      // The destination takes segments away while this goes on.
-      const entry = await entryOf(this.#inbox, name);
+  async *entries(kind: 'inbox' | 'outbox'): AsyncGenerator<ListedEntry> {
+    const folder = join(this.#folder, kind === 'inbox' ? INBOX_FOLDER : OUTBOX_FOLDER);
+    const placeOf = kind === 'inbox' ? inboxPlace : outboxPlace;
+    if (this.#files.stat(folder) === undefined) return;
+    for await (const { name } of await opendir(folder)) {
+      if (placeOf(name) === undefined) continue;
+      // Segments are taken away while this goes on.
+      const entry = await entryOf(folder, name);
       if (entry !== undefined) yield entry;
     }
   }
@@ -165,6 +187,12 @@ export class Inbox {
   /** Whole, as one write of the destination left it; undefined when there is none yet. */
   readStatus(): Buffer | undefined {
     return readSmallFile(this.#files, join(this.#folder, STATUS_FOLDER, STATUS_FILE), STATUS_SIZE_MAX);
+  }
+
+  /** The same of what the other side put there. */
+  readAnswer(): Buffer | undefined {
+    const path = join(this.#folder, OUTBOX_STATUS_FOLDER, STATUS_FILE);
+    return readSmallFile(this.#files, path, STATUS_SIZE_MAX);
   }
 
   #claim(name: string, end: () => void): () => void {
@@ -183,7 +211,12 @@ export class Inbox {
   }
 
   #partPath(name: string): string {
-    return join(this.#inbox, name + PART_SUFFIX);
+    return join(this.#folderOf(name), name + PART_SUFFIX);
+  }
+
+  /** Of what is written. */
+  #folderOf(name: string): string {
+    return isAnswer(name) ? join(this.#folder, OUTBOX_STATUS_FOLDER) : this.#inbox;
   }
 
   async #measure(): Promise<number> {
@@ -256,15 +289,4 @@ export class Part {
 async function entryOf(folder: string, name: string): Promise<ListedEntry | undefined> {
   const stat = await statFile(join(folder, name));
   return stat && { name, kind: 'file', size: stat.size, modifiedAt: stat.mtimeMs };
-}
-
-/** Undefined for what is not there and for what is no regular file. */
-async function statFile(path: string): Promise<Stats | undefined> {
-  try {
-    const stat = await lstat(path);
-    return stat.isFile() ? stat : undefined;
-  } catch (error) {
-    if (errorCode(error) === 'ENOENT') return undefined;
-    throw error;
-  }
 }

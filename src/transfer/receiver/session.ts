@@ -92,7 +92,7 @@ function refusalOf(session: SessionState, verb: string, error: unknown): Reply {
   }
   const code = errorCode(error);
   if (code === 'ENOSPC' || code === 'EDQUOT') return diskFull().reply;
-  if (code === 'ENOENT' && (verb === 'RNTO' || verb === 'DELE')) return reply(550, 'No such file');
+  if (code === 'ENOENT' && ['RNTO', 'DELE', 'RETR'].includes(verb)) return reply(550, 'No such file');
   log.error('receiver: a command failed', { user, verb, reason: describeError(error) });
   return reply(451, 'The destination has a problem with its disk; its log tells more');
 }

@@ -1,16 +1,18 @@
 /** Commands that need a data connection, and those that prepare one. */
 import { isIPv4, isIPv6 } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { announce } from './folder-commands.ts';
-import { LISTING_BATCH } from './limits.ts';
+import { STATUS_FILE } from '../../journal/names.ts';
+import { STATUS_SIZE_MAX } from '../../journal/status.ts';
+import { announce, fileAt, placeOf } from './folder-commands.ts';
+import { LISTING_BATCH, SEGMENT_SIZE_MAX } from './limits.ts';
 import { listingLine, type ListedEntry, type ListingKind } from './listing.ts';
 import type { Inbox } from './inbox.ts';
 import type { PassiveListener } from './passive.ts';
 import { Refusal, reply, type Reply } from './reply.ts';
 import type { Handler, SessionState } from './state.ts';
 import { Transfer, sendAll } from './transfer.ts';
-import { resolvePlace, type Place } from './tree.ts';
-import { upload } from './upload.ts';
+import { isAnswer, type Folder, type Place } from './tree.ts';
+import { upload, type UploadTarget } from './upload.ts';
 
 /** Opens a passive port in place of the one before. @throws Refusal 425 when none is free */
 async function openPassive(session: SessionState): Promise<PassiveListener> {
@@ -76,20 +78,20 @@ interface Upload {
 
 const store: Handler = (session, argument) => {
   const from = takeRestart(session);
-  const place = resolvePlace(session.folder, argument);
+  const place = placeOf(session, argument);
   if (place.kind === 'part') return receive(session, { name: place.name, from, publish: false });
   if (place.kind !== 'segment')
-    return reply(553, 'Only segments go into the inbox: NAME.seg.part or NAME.seg');
+    return reply(553, 'Only segments go here: inbox/NAME.seg.part or inbox/NAME.seg');
   if (from > 0) return reply(554, 'A segment is resumed as NAME.seg.part');
   return receive(session, { name: place.name, from, publish: true });
 };
 
 const append: Handler = async (session, argument) => {
   takeRestart(session);
-  const place = resolvePlace(session.folder, argument);
+  const place = placeOf(session, argument);
   if (place.kind === 'part') return receive(session, { name: place.name, from: 'end', publish: false });
   if (place.kind !== 'segment')
-    return reply(553, 'Only segments go into the inbox: NAME.seg.part or NAME.seg');
+    return reply(553, 'Only segments go here: inbox/NAME.seg.part or inbox/NAME.seg');
   const existing = await session.loggedIn.inbox.entry('segment', place.name);
   if (existing !== undefined) return reply(553, 'A complete segment never changes');
   return receive(session, { name: place.name, from: 0, publish: true });
@@ -100,7 +102,7 @@ function receive(session: SessionState, wanted: Upload): Promise<Reply> {
   return transfer(session, async (connection) => {
     const release = await inbox.claim(wanted.name, connection.end);
     try {
-      await inbox.allowance.begin();
+      if (!isAnswer(wanted.name)) await inbox.allowance.begin();
       await receiveClaimed(session, wanted, connection);
       if (wanted.publish) await inbox.publishClaimed(wanted.name);
     } finally {
@@ -117,7 +119,7 @@ async function receiveClaimed(session: SessionState, wanted: Upload, connection:
     const data = await connection.open();
     await part.truncate();
     const { clock } = session.services;
-    await upload(data, { part, allowance: inbox.allowance, clock, signal: connection.signal });
+    await upload(data, { part, ...limitsOf(inbox, wanted.name), clock, signal: connection.signal });
     // The end of a data connection is the end of the file, or that of a client that was killed: FTP cannot tell.
     if (wanted.publish && !(await part.endsAsSegment())) {
       throw new Refusal(426, 'The file does not end as a segment does; the part is kept');
@@ -127,18 +129,38 @@ async function receiveClaimed(session: SessionState, wanted: Upload, connection:
   }
 }
 
+/** I8: an answer is what makes room on this side, so that it is taken where there is hardly any. */
+function limitsOf(inbox: Inbox, name: string): Pick<UploadTarget, 'allowance' | 'sizeMax'> {
+  if (!isAnswer(name)) return { allowance: inbox.allowance, sizeMax: SEGMENT_SIZE_MAX };
+  return { allowance: { spend: (_bytes, write) => write() }, sizeMax: STATUS_SIZE_MAX };
+}
+
 const retrieve: Handler = async (session, argument) => {
   const from = takeRestart(session);
-  const place = resolvePlace(session.folder, argument);
-  if (place.kind === 'part' || place.kind === 'segment') return reply(550, 'The inbox is write-only');
+  const place = placeOf(session, argument);
+  if (place.kind === 'part' || place.kind === 'segment')
+    return reply(550, 'What is put here is not given back');
+  if (place.kind === 'kept') return sendKept(session, place.name, from);
   const content = await readable(session.loggedIn.inbox, place);
   if (content === undefined) return reply(550, 'No such file');
   if (from > content.length) return reply(554, `The file has ${content.length} bytes`);
   return transfer(session, (connection) => send(session, connection, [content.subarray(from)]));
 };
 
+async function sendKept(session: SessionState, name: string, from: number): Promise<Reply> {
+  const kept = await session.loggedIn.inbox.openKept(name);
+  if (kept === undefined) return reply(550, 'No such file');
+  try {
+    if (from > kept.size) return reply(554, `The file has ${kept.size} bytes`);
+    return await transfer(session, (connection) => send(session, connection, kept.chunks(from)));
+  } finally {
+    await kept.close();
+  }
+}
+
 async function readable(inbox: Inbox, place: Place): Promise<Buffer | undefined> {
   if (place.kind === 'status-file') return inbox.readStatus();
+  if (place.kind === 'answer') return inbox.readAnswer();
   return place.kind === 'test' ? await inbox.readTest(place.name) : undefined;
 }
 
@@ -147,7 +169,7 @@ const list =
   (session, argument) => {
     // Options of `ls`, as many clients send them, mean nothing here.
     const path = kind === 'MLSD' ? argument : argument.replace(/^(?:-\S* *)+/, '');
-    const place = resolvePlace(session.folder, path);
+    const place = placeOf(session, path);
     if (place.kind === 'nowhere') return reply(550, 'No such folder');
     if (kind === 'MLSD' && place.kind !== 'folder') return reply(501, 'MLSD lists folders');
     const { clock } = session.services;
@@ -157,16 +179,18 @@ const list =
 
 async function* listedAt(inbox: Inbox, place: Place, now: number): AsyncGenerator<ListedEntry> {
   if (place.kind === 'folder' && place.folder === 'root') {
-    for (const name of ['inbox', 'status']) yield { name, kind: 'folder', size: 0, modifiedAt: now };
-  } else if (place.kind === 'folder' && place.folder === 'inbox') {
-    yield* inbox.entries();
-  } else if (place.kind === 'part' || place.kind === 'segment' || place.kind === 'test') {
-    const entry = await inbox.entry(place.kind, place.name);
-    if (entry !== undefined) yield entry;
+    const folders = ['inbox', 'status', ...(inbox.hasDepot ? ['outbox', 'outbox-status'] : [])];
+    for (const name of folders) yield { name, kind: 'folder', size: 0, modifiedAt: now };
+  } else if (place.kind === 'folder' && (place.folder === 'inbox' || place.folder === 'outbox')) {
+    yield* inbox.entries(place.folder);
   } else {
-    const entry = await inbox.statusEntry();
+    const entry = await fileAt(inbox, place.kind === 'folder' ? onlyFileOf(place.folder) : place);
     if (entry !== undefined) yield entry;
   }
+}
+
+function onlyFileOf(folder: Folder): Place {
+  return folder === 'status' ? { kind: 'status-file' } : { kind: 'answer', name: STATUS_FILE };
 }
 
 /** Lines put together, so that a long listing takes neither much memory nor many packets. */

@@ -5,12 +5,19 @@
  *     /inbox/link-test-ID.tmp[.part]         what `blockferry link test` writes, reads back and deletes
  *     /status/destination.json               read-only
  *
+ * and where this side keeps a depot, out of which the other side fetches:
+ *
+ *     /outbox/NAME.seg                       read and deleted
+ *     /outbox-status/destination.json[.part] written, renamed and read
+ *
  * Pure. A name that comes out of here was put together anew from the numbers in it: no byte of a client's path ever
  * becomes part of a path on disk.
  */
 import { isLinkTestName } from '../link-test-name.ts';
 import {
   INBOX_FOLDER,
+  OUTBOX_FOLDER,
+  OUTBOX_STATUS_FOLDER,
   PART_SUFFIX,
   STATUS_FILE,
   STATUS_FOLDER,
@@ -18,14 +25,18 @@ import {
   sealedName,
 } from '../../journal/names.ts';
 
-export type Folder = 'root' | 'inbox' | 'status';
+export type Folder = 'root' | 'inbox' | 'status' | 'outbox' | 'outbox-status';
 
 export type Place =
   | { readonly kind: 'folder'; readonly folder: Folder }
-  /** `name` is the sealed segment's, `….seg`, in both; of a link test's file its own. */
+  /** `name` is the sealed segment's, `….seg`; of a link test's file and of an answer its own. */
   | { readonly kind: 'part'; readonly name: string }
   | { readonly kind: 'segment'; readonly name: string }
   | { readonly kind: 'test'; readonly name: string }
+  /** A segment in the outbox. */
+  | { readonly kind: 'kept'; readonly name: string }
+  /** What the other side says it has received of these. */
+  | { readonly kind: 'answer'; readonly name: string }
   | { readonly kind: 'status-file' }
   | { readonly kind: 'nowhere' };
 
@@ -40,10 +51,45 @@ export function resolvePlace(current: Folder, path: string): Place {
   }
   const [folder, name, ...deeper] = parts;
   if (folder === undefined) return { kind: 'folder', folder: 'root' };
-  if ((folder !== INBOX_FOLDER && folder !== STATUS_FOLDER) || deeper.length > 0) return NOWHERE;
+  if (!isFolder(folder) || deeper.length > 0) return NOWHERE;
   if (name === undefined) return { kind: 'folder', folder };
-  if (folder === STATUS_FOLDER) return name === STATUS_FILE ? { kind: 'status-file' } : NOWHERE;
-  return inboxPlace(name) ?? NOWHERE;
+  return placeIn(folder, name) ?? NOWHERE;
+}
+
+function isFolder(name: string): name is Exclude<Folder, 'root'> {
+  return [INBOX_FOLDER, STATUS_FOLDER, OUTBOX_FOLDER, OUTBOX_STATUS_FOLDER].includes(name);
+}
+
+function placeIn(folder: Exclude<Folder, 'root'>, name: string): Place | undefined {
+  switch (folder) {
+    case 'inbox':
+      return inboxPlace(name);
+    case 'status':
+      return name === STATUS_FILE ? { kind: 'status-file' } : undefined;
+    case 'outbox':
+      return outboxPlace(name);
+    case 'outbox-status':
+      if (name === STATUS_FILE) return { kind: 'answer', name: STATUS_FILE };
+      return name === STATUS_FILE + PART_SUFFIX ? { kind: 'part', name: STATUS_FILE } : undefined;
+  }
+}
+
+/** Whether it is of the depot alone. */
+export function isInDepot(place: Place): boolean {
+  if (place.kind === 'folder') return place.folder === 'outbox' || place.folder === 'outbox-status';
+  if (place.kind === 'part') return isAnswer(place.name);
+  return place.kind === 'kept' || place.kind === 'answer';
+}
+
+/** Of the name of what is written: no segment has this one. */
+export function isAnswer(name: string): boolean {
+  return name === STATUS_FILE;
+}
+
+/** Of a segment; what is still being put there is nobody else's business. */
+export function outboxPlace(name: string): { readonly kind: 'kept'; readonly name: string } | undefined {
+  const range = parseSealedName(name);
+  return range && { kind: 'kept', name: sealedName(range) };
 }
 
 /** A segment, a link test's file, or a part of either, or undefined when the inbox has no business with such a name. */

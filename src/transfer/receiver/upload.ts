@@ -2,12 +2,14 @@ import type { Duplex } from 'node:stream';
 import type { Clock, Timer } from '../../platform/clock.ts';
 import type { Allowance } from './allowance.ts';
 import type { Part } from './inbox.ts';
-import { DATA_IDLE_TIME, SEGMENT_SIZE_MAX, UPLOAD_BUFFER_MAX } from './limits.ts';
+import { DATA_IDLE_TIME, UPLOAD_BUFFER_MAX } from './limits.ts';
 import { Refusal } from './reply.ts';
 
 export interface UploadTarget {
   readonly part: Part;
-  readonly allowance: Allowance;
+  readonly allowance: Pick<Allowance, 'spend'>;
+  /** Bytes that the whole may have. */
+  readonly sizeMax: number;
   readonly clock: Clock;
   /** Ends the transfer; what has arrived stays. */
   readonly signal: AbortSignal;
@@ -17,14 +19,14 @@ export interface UploadTarget {
  * Writes all that a data connection delivers behind the part's end, and syncs it. What was written stays in the part
  * when this fails, so that the sender can resume.
  *
- * @throws Refusal 426 cut, silent for too long or ended by `signal`; 452, 552 no room; 550 too large for a segment
+ * @throws Refusal 426 cut, silent for too long or ended by `signal`; 452, 552 no room; 550 too large
  */
 export async function upload(data: Duplex, target: UploadTarget): Promise<void> {
   const incoming = new Incoming(data, target);
   try {
     for (let batch = await incoming.next(); batch !== undefined; batch = await incoming.next()) {
-      if (target.part.size + batch.length > SEGMENT_SIZE_MAX) {
-        throw new Refusal(550, `A segment has at most ${SEGMENT_SIZE_MAX} bytes`);
+      if (target.part.size + batch.length > target.sizeMax) {
+        throw new Refusal(550, `Such a file has at most ${target.sizeMax} bytes`);
       }
       const { chunks, length } = batch;
       await target.allowance.spend(length, () => target.part.append(chunks, length));

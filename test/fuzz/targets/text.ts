@@ -10,7 +10,7 @@ import { openName, parseOpenName, parseSealedName, sealedName } from '../../../s
 import { limitKey, plainAddress } from '../../../src/transfer/receiver/addresses.ts';
 import { LineBuffer, parseCommand } from '../../../src/transfer/receiver/command.ts';
 import { COMMAND_LINE_MAX } from '../../../src/transfer/receiver/limits.ts';
-import { inboxPlace, resolvePlace } from '../../../src/transfer/receiver/tree.ts';
+import { inboxPlace, isAnswer, resolvePlace } from '../../../src/transfer/receiver/tree.ts';
 import { isLegalPart, parseName } from '../../../src/transfer/transports/names.ts';
 import { TransportError } from '../../../src/transfer/transport.ts';
 import type { FuzzTarget } from '../engine/target.ts';
@@ -112,10 +112,10 @@ function transportName(text: string): void {
 
 /** No client's byte becomes part of a path: what comes out was put together anew. */
 function place(text: string): void {
-  for (const current of ['root', 'inbox', 'status'] as const) {
+  for (const current of ['root', 'inbox', 'status', 'outbox', 'outbox-status'] as const) {
     const found = resolvePlace(current, text);
-    if (found.kind === 'part' || found.kind === 'segment')
-      assert.ok(parseSealedName(found.name) !== undefined);
+    if (found.kind === 'part' || found.kind === 'segment' || found.kind === 'kept')
+      assert.ok(parseSealedName(found.name) !== undefined || isAnswer(found.name));
   }
   const found = inboxPlace(text);
   if (found !== undefined) assert.equal(found.kind === 'part' ? `${found.name}.part` : found.name, text);

@@ -5,7 +5,7 @@ import { isLoopback, limitKey, plainAddress } from '../../../src/transfer/receiv
 import { LineBuffer, parseCommand } from '../../../src/transfer/receiver/command.ts';
 import { facts, listingLine } from '../../../src/transfer/receiver/listing.ts';
 import { formatReply } from '../../../src/transfer/receiver/reply.ts';
-import { inboxPlace, resolvePlace } from '../../../src/transfer/receiver/tree.ts';
+import { inboxPlace, isAnswer, resolvePlace } from '../../../src/transfer/receiver/tree.ts';
 import { segmentName } from './fixture.ts';
 
 describe('the receiver reads commands', () => {
@@ -59,10 +59,12 @@ describe('the receiver reads commands', () => {
   });
 });
 
+const FOLDERS = ['inbox', 'status', 'outbox', 'outbox-status'];
+
 describe("the receiver's tree", () => {
   const name = segmentName();
 
-  it('knows the two folders, segments, their parts and the status file', () => {
+  it('knows inbox and status, segments, their parts and the status file', () => {
     assert.deepEqual(resolvePlace('root', '/'), { kind: 'folder', folder: 'root' });
     assert.deepEqual(resolvePlace('inbox', '..'), { kind: 'folder', folder: 'root' });
     assert.deepEqual(resolvePlace('root', 'inbox/'), { kind: 'folder', folder: 'inbox' });
@@ -72,6 +74,14 @@ describe("the receiver's tree", () => {
     assert.deepEqual(resolvePlace('status', 'destination.json'), { kind: 'status-file' });
     assert.deepEqual(resolvePlace('inbox', '../status/./destination.json'), { kind: 'status-file' });
     assert.deepEqual(resolvePlace('root', `../../inbox/${name}`), { kind: 'segment', name });
+  });
+
+  it('knows the depot: its segments, and the answer that comes back', () => {
+    assert.deepEqual(resolvePlace('root', 'outbox'), { kind: 'folder', folder: 'outbox' });
+    assert.deepEqual(resolvePlace('outbox', name), { kind: 'kept', name });
+    const answer = { kind: 'answer', name: 'destination.json' };
+    assert.deepEqual(resolvePlace('outbox', '../outbox-status/destination.json'), answer);
+    assert.deepEqual(resolvePlace('outbox-status', 'destination.json.part'), { ...answer, kind: 'part' });
   });
 
   it('knows nothing else', () => {
@@ -88,6 +98,11 @@ describe("the receiver's tree", () => {
       `inbox/00000001-0000000000000000-0000000000000001.seg`,
       'inbox/00000001-0000000000000009-0000000000000001.seg',
       'status/destination.json.part',
+      `outbox/${name}.part`,
+      'outbox/destination.json',
+      'outbox/link-test-0123456789abcdef.tmp',
+      `outbox-status/${name}`,
+      'outbox-status/destination.json.part.part',
       'status/x',
       'status/destination.json/x',
       `inbox/${name}.part/x`,
@@ -100,17 +115,17 @@ describe("the receiver's tree", () => {
 
   it('never lets a name through that the naming rules do not make themselves', () => {
     const part = fc.oneof(
-      fc.constantFrom('..', '.', '', 'inbox', 'status', 'destination.json', '.part', '\\', '%2e%2e', name),
+      fc.constantFrom(...['..', '.', '', '.part', '\\', '%2e%2e', name], ...FOLDERS, 'destination.json'),
       fc.string(),
     );
     fc.assert(
       fc.property(
-        fc.constantFrom('root', 'inbox', 'status'),
+        fc.constantFrom('root', 'inbox', 'status', 'outbox', 'outbox-status'),
         fc.array(part, { maxLength: 6 }),
         (folder, parts) => {
           const place = resolvePlace(folder, parts.join('/'));
-          if (place.kind === 'part' || place.kind === 'segment')
-            assert(parseSealedName(place.name) !== undefined);
+          if (place.kind === 'part' || place.kind === 'segment' || place.kind === 'kept')
+            assert(parseSealedName(place.name) !== undefined || isAnswer(place.name));
         },
       ),
     );
