@@ -7,15 +7,15 @@
 import { LSN_NONE, type Lsn } from '../journal/ids.ts';
 import { INBOX_FOLDER } from '../journal/names.ts';
 import type { DestinationStatus, ServingStatus, SiteStatus } from '../journal/status.ts';
-import { sleep } from '../platform/clock.ts';
 import { describeError } from '../platform/errors.ts';
 import type { Log } from '../platform/log.ts';
 import type { Platform } from '../platform/platform.ts';
 import { Deliveries } from './deliveries.ts';
-import { destinationNotice, goneNotice, LinkNotices, statusNotice, type Notice } from './link-notices.ts';
-import { LinkSession, type Closure, type LinkHours } from './link-session.ts';
+import { destinationNotice, goneNotice, statusNotice } from './link-notices.ts';
+import type { LinkHours } from './link-session.ts';
 import { readStatus } from './link-status.ts';
-import { failureOf, isWhole, LinkTroubles, type Failure, type LinkWait } from './link-troubles.ts';
+import { failureOf, isWhole, type Failure, type LinkWait } from './link-troubles.ts';
+import { LinkWatch } from './link-watch.ts';
 import { outstanding, refusalOf, type LinkSegment } from './planner.ts';
 import { Rate } from './rate.ts';
 import type { Transport } from './transport.ts';
@@ -26,10 +26,6 @@ const POLL_IDLE = 5000;
 /** What fails when the status or the inbox cannot be read. No segment has this name. */
 const POLL = 'status';
 
-/** Milliseconds: nothing but its opening is waited for, and that wakes it. */
-const CLOSED_REST = 3_600_000;
-/** The wait of a link that its schedule has closed. */
-const CLOSED = 'schedule-closed';
 const NO_ROOM = {
   code: 'destination-full',
   message: 'the destination has no room left; it says when it has again',
@@ -73,13 +69,9 @@ type LinkPlatform = Pick<Platform, 'clock' | 'random' | 'files'>;
 /** From `start` to `stop`, once. */
 export class Link {
   readonly #platform: LinkPlatform;
-  readonly #log: Log;
   readonly #options: LinkOptions;
-  readonly #session: LinkSession;
+  readonly #watch: LinkWatch;
   readonly #sending = new Map<string, Promise<void>>();
-  readonly #troubles: LinkTroubles;
-  /** What is not the link's own trouble: what the destination says, or what is wrong with how it says it. */
-  readonly #notices: LinkNotices;
   readonly #rate = new Rate();
   readonly #deliveries: Deliveries;
   #status: DestinationStatus | undefined;
@@ -87,18 +79,16 @@ export class Link {
   #segmentsSent = 0;
   #bytesSent = 0;
   readonly #asked = Promise.withResolvers<undefined>();
-  #wakeUp: AbortController | undefined;
   #loop: Promise<void> | undefined;
 
   constructor(platform: LinkPlatform, log: Log, options: LinkOptions) {
     this.#platform = platform;
-    this.#log = log;
     this.#options = options;
-    this.#troubles = new LinkTroubles(platform);
-    this.#notices = new LinkNotices(platform.clock, (notice) => this.#note(notice));
-    this.#session = new LinkSession(options.hours, {
-      opened: () => this.#opened(),
-      closed: (closure) => this.#closed(closure),
+    this.#watch = new LinkWatch(platform, log, {
+      ...options,
+      title: `link to ${options.name}`,
+      // What was cut may have been published all the same, which a look into the inbox tells once there may be one.
+      onClosed: () => this.#deliveries.doubt(),
     });
     this.#deliveries = new Deliveries(platform.clock);
     this.#status = options.initial;
@@ -121,14 +111,14 @@ export class Link {
   }
 
   start(): void {
-    this.#session.start();
+    this.#watch.session.start();
     this.#loop = this.#run();
   }
 
   /** A segment was sealed. */
   wake(): void {
     this.#pump();
-    this.#wakeUp?.abort();
+    this.#watch.wake();
   }
 
   report(): LinkReport {
@@ -141,65 +131,43 @@ export class Link {
       rate: this.#rate.perSecond(this.#platform.clock.monotonic()),
       segmentsSent: this.#segmentsSent,
       bytesSent: this.#bytesSent,
-      waits: this.#waits(),
+      waits: this.#watch.waits(),
     };
   }
 
   /** Transfers under way are cut; the next process's link resumes them. */
   async stop(): Promise<void> {
-    this.#session.stop();
-    this.#wakeUp?.abort();
-    await this.#options.transport.close();
+    await this.#watch.stop();
     await Promise.all(this.#sending.values());
     await this.#loop;
   }
 
-  #waits(): LinkWait[] {
-    // While nothing is tried nothing is tried again.
-    const troubles = this.#session.isOpen ? this.#troubles.waits() : [];
-    const notices = this.#notices
-      .list()
-      .filter(({ code }) => troubles.every((trouble) => trouble.code !== code));
-    return [...troubles, ...notices];
-  }
-
   #state(backlog: number): LinkReport['state'] {
-    if (!this.#session.isOpen) return backlog > 0 ? 'waiting' : 'idle';
-    const { clock } = this.#platform;
-    const retrying = !this.#troubles.has(POLL) && clock.monotonic() >= this.#troubles.heldUntil();
-    if (this.#sending.size > 0 && retrying) return 'sending';
-    if (this.#troubles.size > 0) return 'failed';
+    const { session, troubles, isReady } = this.#watch;
+    if (!session.isOpen) return backlog > 0 ? 'waiting' : 'idle';
+    if (this.#sending.size > 0 && isReady && !troubles.has(POLL)) return 'sending';
+    if (troubles.size > 0) return 'failed';
     return backlog > 0 ? 'waiting' : 'idle';
   }
 
   /** A method, because it changes while it is awaited. */
   #stopped(): boolean {
-    return this.#session.stopped;
+    return this.#watch.session.stopped;
   }
 
   async #run(): Promise<void> {
     const { clock } = this.#platform;
     while (!this.#stopped()) {
-      if (this.#session.isOpen && clock.monotonic() >= this.#pollDue()) await this.#poll();
+      if (this.#watch.session.isOpen && clock.monotonic() >= this.#pollDue()) await this.#poll();
+      this.#asked.resolve(undefined);
       this.#pump();
-      await this.#rest();
+      await this.#watch.rest(this.#pollDue());
     }
   }
 
-  async #rest(): Promise<void> {
-    if (this.#stopped()) return;
-    const { clock } = this.#platform;
-    const now = clock.monotonic();
-    const held = this.#troubles.heldUntil();
-    const due = this.#session.isOpen ? this.#pollDue() : now + CLOSED_REST;
-    const until = held > now ? Math.min(held, due) : due;
-    this.#wakeUp = new AbortController();
-    await sleep(clock, Math.max(1, until - now), this.#wakeUp.signal);
-    this.#wakeUp = undefined;
-  }
-
   #pollDue(): number {
-    if (this.#troubles.has(POLL)) return this.#troubles.heldUntil(POLL);
+    const { troubles } = this.#watch;
+    if (troubles.has(POLL)) return troubles.heldUntil(POLL);
     const newest = this.#options.segments().at(-1);
     const unconfirmed = newest !== undefined && newest.range.last > this.received;
     const lagging = this.#status !== undefined && this.#status.applied < this.#status.received;
@@ -209,16 +177,15 @@ export class Link {
 
   async #poll(): Promise<void> {
     const { clock } = this.#platform;
-    const { signal } = this.#session;
+    const { signal } = this.#watch.session;
     try {
       if (this.#deliveries.stalled || this.#deliveries.inDoubt) await this.#reconcile(signal);
       else await this.#readStatus(signal);
-      this.#worked(POLL);
+      this.#watch.worked(POLL);
     } catch (error) {
       if (!signal.aborted) this.#failed(POLL, failureOf(error));
     }
     this.#polledAt = clock.monotonic();
-    this.#asked.resolve(undefined);
   }
 
   /** The inbox first and the status after it, so that what moves from one to the other in between is seen in one of them. */
@@ -232,7 +199,8 @@ export class Link {
       statusIsFresh,
       listing: new Map(files.map((file) => [file.name, file.size])),
     });
-    if (lost > 0) this.#warn(`${lost} segments are gone from the destination's inbox: they are sent again`);
+    if (lost > 0)
+      this.#watch.warn(`${lost} segments are gone from the destination's inbox: they are sent again`);
   }
 
   /** Whether the status that is known is now what the destination says. */
@@ -240,7 +208,7 @@ export class Link {
     const readAt = this.#platform.clock.monotonic();
     const expected = { ...this.#options, known: () => this.#status };
     const reading = await readStatus(this.#options.transport, expected, signal);
-    this.#notices.set('status', statusNotice(reading));
+    this.#watch.notices.set('status', statusNotice(reading));
     if (reading.kind === 'absent') return this.#status === undefined;
     if (reading.kind === 'serving') this.#options.onServing(reading.status);
     if (reading.kind !== 'accepted') return false;
@@ -252,51 +220,34 @@ export class Link {
   #take(status: DestinationStatus): void {
     const known = this.#status;
     this.#status = status;
-    this.#notices.set('room', status.full ? NO_ROOM : undefined);
-    this.#notices.set('destination', destinationNotice(status));
-    this.#notices.set('gone', goneNotice(this.#options.segments(), status));
+    this.#watch.notices.set('room', status.full ? NO_ROOM : undefined);
+    this.#watch.notices.set('destination', destinationNotice(status));
+    this.#watch.notices.set('gone', goneNotice(this.#options.segments(), status));
     if (status.sequence === known?.sequence) return;
     const before = known?.received ?? LSN_NONE;
     if (status.received > before) this.#deliveries.heard();
-    if (status.received < before) this.#warn(`it has received ${status.received}, and said ${before} before`);
+    if (status.received < before)
+      this.#watch.warn(`it has received ${status.received}, and said ${before} before`);
     try {
       this.#options.onStatus(status);
-      this.#notices.set('noting', undefined);
+      this.#watch.notices.set('noting', undefined);
     } catch (error) {
       // A full disk here must not keep what is received from being freed: that is what makes room (I8).
       const message = `the destination's status cannot be noted here: ${describeError(error)}`;
-      this.#notices.set('noting', { code: 'status-unnoted', message });
+      this.#watch.notices.set('noting', { code: 'status-unnoted', message });
     }
-  }
-
-  /** What was cut may have been published all the same, which a look into the inbox tells once there may be one. */
-  #closed({ message, opensAt }: Closure): void {
-    this.#asked.resolve(undefined);
-    const isNew = this.#notices.list().every(({ code }) => code !== CLOSED);
-    this.#notices.set('schedule', { code: CLOSED, message, endsAt: opensAt });
-    if (!isNew) return;
-    this.#log.debug(`link to ${this.#options.name}: ${message}`);
-    this.#deliveries.doubt();
-    this.#options.transport.close().catch((error: unknown) => this.#warn(describeError(error)));
-  }
-
-  #opened(): void {
-    this.#notices.set('schedule', undefined);
-    this.#log.debug(`link to ${this.#options.name} is open again`);
-    this.#wakeUp?.abort();
   }
 
   /** Begins what can be begun. */
   #pump(): void {
-    const now = this.#platform.clock.monotonic();
     const segments = this.#options.segments();
-    if (this.#troubles.size > 0) {
+    const { troubles, isReady } = this.#watch;
+    if (troubles.size > 0) {
       const unsent = outstanding(segments, this.#status).filter(({ name }) => !this.#deliveries.has(name));
       const names = new Set(unsent.map(({ name }) => name));
-      this.#troubles.keepOnly((key) => key === POLL || names.has(key));
+      troubles.keepOnly((key) => key === POLL || names.has(key));
     }
-    const ready = !this.#deliveries.inDoubt && now >= this.#troubles.heldUntil();
-    if (!this.#session.isOpen || !ready) return;
+    if (!isReady || this.#deliveries.inDoubt) return;
     const slots = this.#options.parallel - this.#sending.size;
     const facts = { segments, sending: this.#sending, status: this.#status, slots };
     for (const segment of this.#deliveries.due(facts)) {
@@ -310,7 +261,7 @@ export class Link {
 
   async #send(segment: LinkSegment): Promise<void> {
     const { transport } = this.#options;
-    const { signal } = this.#session;
+    const { signal } = this.#watch.session;
     this.#deliveries.begin(segment);
     const refusal = refusalOf(segment, this.#status);
     try {
@@ -328,7 +279,7 @@ export class Link {
   #progressOf(segment: LinkSegment): (bytes: number) => void {
     let seen: number | undefined;
     return (bytes) => {
-      if (seen === undefined) this.#troubles.resumed(segment.name, bytes);
+      if (seen === undefined) this.#watch.troubles.resumed(segment.name, bytes);
       else this.#rate.add(this.#platform.clock.monotonic(), bytes - seen);
       seen = bytes;
     };
@@ -338,8 +289,8 @@ export class Link {
     this.#deliveries.sent(segment.name, refusal);
     this.#segmentsSent += 1;
     this.#bytesSent += segment.bytes;
-    this.#worked(segment.name);
-    this.#log.debug(`segment ${segment.name} sent to ${this.#options.name}`, { bytes: segment.bytes });
+    this.#watch.worked(segment.name);
+    this.#watch.debug(`segment ${segment.name} sent`, { bytes: segment.bytes });
   }
 
   #sendFailed(segment: LinkSegment, error: unknown, signal: AbortSignal): void {
@@ -356,24 +307,9 @@ export class Link {
     else this.#failed(segment.name, { ...failure, code: 'segment-unreadable', retryable: false });
   }
 
-  #worked(key: string): void {
-    if (!this.#troubles.has(key)) return;
-    this.#troubles.worked(key);
-    if (this.#troubles.size === 0) this.#log.debug(`link to ${this.#options.name} works again`);
-  }
-
   #failed(key: string, failure: Failure): void {
     if (this.#stopped()) return;
     this.#deliveries.doubt();
-    if (this.#troubles.failed(key, failure)) this.#note(failure);
-  }
-
-  /** It is one of the waits, which whoever looks at them logs. */
-  #note({ message, code }: Notice): void {
-    this.#log.debug(`link to ${this.#options.name}: ${message}`, { code });
-  }
-
-  #warn(message: string): void {
-    this.#log.warn(`link to ${this.#options.name}: ${message}`);
+    this.#watch.failed(key, failure);
   }
 }

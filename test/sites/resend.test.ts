@@ -42,7 +42,7 @@ describe('two sites with an FTP server between them', function () {
 
   /** Segment name → times that the source sent it. */
   function sendings(): Map<string, number> {
-    const names = [...sourceLog().matchAll(/segment (\S+\.seg) sent to second/g)].map(
+    const names = [...sourceLog().matchAll(/link to second: segment (\S+\.seg) sent/g)].map(
       (match) => match[1] ?? '',
     );
     return new Map(names.map((name) => [name, names.filter((other) => other === name).length]));
