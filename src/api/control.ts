@@ -2,6 +2,7 @@ import type { InitializeAnswer } from './contract/initialize.ts';
 import type { LinkTestReport } from './contract/link-test.ts';
 import type { PlacedMarker } from './contract/markers.ts';
 import type { MountEntry, MountRequest, Unmounted } from './contract/mounts.ts';
+import type { RehearsalProgress, RehearsalRequest } from './contract/rehearsals.ts';
 import type { RecoveryPoints } from './contract/points.ts';
 import type { RetentionReport, SnapshotEntry } from './contract/snapshots.ts';
 import type {
@@ -97,6 +98,13 @@ export interface DaemonControl {
   mount(group: string, request: MountRequest): Promise<MountEntry>;
   /** Who uses it is hung up. @throws OperatorError `GROUP_UNKNOWN`, `MOUNT_NOT_FOUND` */
   unmount(group: string, mount: string): Promise<Unmounted>;
+  /**
+   * Begins to rehearse a recovery: mounts a recovery point, runs the group's check on it, and unmounts it; answers its number.
+   * @throws OperatorError `GROUP_UNKNOWN`, `NO_REHEARSAL`, `REHEARSAL_UNDER_WAY`, or why there is no such point
+   */
+  rehearse(group: string, request: RehearsalRequest): Promise<number>;
+  /** @throws OperatorError `GROUP_UNKNOWN`, `NO_REHEARSAL`, `REHEARSAL_GONE` */
+  rehearsal(group: string, number: number): RehearsalProgress;
 }
 
 export interface MarkerToPlace {

@@ -15,6 +15,7 @@ import type { DaemonControl } from './control.ts';
 import { removeEndpointFile, writeEndpointFile } from './endpoint-file.ts';
 import { listen } from './listen.ts';
 import { answerTo, RequestRefused } from './refusals.ts';
+import { addRehearsalRoutes } from './rehearsal-routes.ts';
 import { addRoutes } from './routes.ts';
 import { addSeedRoutes } from './seed-routes.ts';
 import { addVerificationRoutes } from './verification-routes.ts';
@@ -43,6 +44,7 @@ export async function startApi({ address, stateFolder, control, log }: ApiOption
   addRoutes(app, control);
   addVerificationRoutes(app, control);
   addSeedRoutes(app, control);
+  addRehearsalRoutes(app, control);
   // Not app.listen(): the socket's rights must hold from the first moment.
   await app.ready();
   app.server.maxConnections = CONNECTIONS_MAX;

@@ -14,6 +14,8 @@ export const ExitCode = {
   differs: 7,
   /** A drive is full, and the next one is wanted. */
   nextDrive: 8,
+  /** A rehearsal failed: the recovery point is not proven to be of use. */
+  notProven: 9,
 } as const;
 export type ExitCode = (typeof ExitCode)[keyof typeof ExitCode];
 
@@ -29,4 +31,5 @@ Exit codes:
   6   the daemon declined: the group cannot do this (now)
   7   a replica differs from its source, or not all of it could be compared
   8   the drive is full: go on with the next one
+  9   the rehearsal failed: its recovery point is not proven
   69  this Node is too old`;

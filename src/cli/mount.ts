@@ -4,6 +4,7 @@ import {
   type MountEntry,
   type MountRequest,
 } from '../api/contract/mounts.ts';
+import { uriOf } from '../api/contract/nbd-uri.ts';
 import { ask } from './client.ts';
 import { CommandError } from './command-error.ts';
 import { ExitCode } from './exit-codes.ts';
@@ -76,14 +77,6 @@ function mountedText(
     ...columns(rows).map((line) => `  ${line}`),
     `It is there until "blockferry unmount ${group} ${printable(name)}", or until the daemon ends${writable ? '; what is written to it then is thrown away' : ''}.`,
   ];
-}
-
-/** https://github.com/NetworkBlockDevice/nbd/blob/master/doc/uri.md */
-export function uriOf({ address }: Pick<MountEntry, 'address'>, exportName: string): string {
-  const path = encodeURI(exportName);
-  if (address.kind === 'socket') return `nbd+unix:///${path}?socket=${encodeURIComponent(address.path)}`;
-  const host = address.host.includes(':') ? `[${address.host}]` : address.host;
-  return `nbd://${host}:${address.port}/${path}`;
 }
 
 type WantedPoint = MountRequest['point'];

@@ -54,6 +54,24 @@ export function addRecovery(program: Command, finish: Finish): void {
       const { unmount } = await import('./unmount.ts');
       finish(await unmount({ ...options, group, mount }));
     });
+  addRehearse(program, finish);
+}
+
+function addRehearse(program: Command, finish: Finish): void {
+  program
+    .command('rehearse')
+    .description(
+      'mount a recovery point on a scratch file, run the group’s check on it and throw it away, while replication goes on',
+    )
+    .argument('<group>', 'a group that this daemon is a destination of, with a rehearsal', name)
+    .option('--at <point>', 'the newest state at or before a time or an LSN; or a name; otherwise the newest')
+    .addOption(stateOption())
+    .option('--json', 'as one line of JSON', false)
+    .addHelpText('after', example('blockferry rehearse oracle'))
+    .action(async (group: string, options: { state: string; at?: string; json: boolean }) => {
+      const { rehearse } = await import('./rehearse.ts');
+      finish(await rehearse({ ...options, group, at: options.at }));
+    });
 }
 
 function mountName(value: string): string {

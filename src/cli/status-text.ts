@@ -13,6 +13,7 @@ import type {
   WindowStatus,
 } from '../api/contract/status.ts';
 import { limitText } from './limit-text.ts';
+import { rehearsalRows } from './rehearsal-text.ts';
 import { seedText } from './seed-text.ts';
 import { bytesText, columns, countText, durationText, type Paint, printable, timeText } from './text.ts';
 import { comparedRows, replicaRows } from './verification-text.ts';
@@ -94,6 +95,7 @@ function destinationLines(group: DestinationGroupStatus, now: number, paint: Pai
         ...windowRow(group.window),
         ...seedRow(group),
         ...group.mounts.map((mount) => ['mount', mountText(mount)]),
+        ...rehearsalRows(group.rehearsal, paint),
         ...replicaRows(group.verification, paint),
       ]),
     ),

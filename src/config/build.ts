@@ -8,6 +8,7 @@ import type {
   FtpTransportConfig,
   LinkConfig,
   ReceiverConfig,
+  RehearsalConfig,
   SftpTransportConfig,
   SharedLinkConfig,
   SmbTransportConfig,
@@ -208,11 +209,21 @@ function buildDestination(
     markers: Object.entries(group.markers).map(([marker, { run, 'time-limit': timeLimit, wait }]) => {
       return { name: marker, run, timeLimit, wait };
     }),
+    rehearsal: group.rehearsal && buildRehearsal(group.rehearsal),
     login:
       login === undefined
         ? undefined
         : { user: login.user, password: found(parts.secrets.passwords, ['groups', name, 'login']) },
   };
+}
+
+function buildRehearsal({
+  run,
+  'time-limit': timeLimit,
+  at,
+  'time-zone': timeZone,
+}: NonNullable<DestinationFile['rehearsal']>): RehearsalConfig {
+  return { run, timeLimit, timed: at === undefined ? undefined : { times: at, timeZone } };
 }
 
 function buildViews(name: string, group: DestinationFile, state: string, { platform }: Parts): ViewsConfig {

@@ -175,6 +175,8 @@ export interface DestinationGroupConfig extends GroupConfigBase {
   readonly retain: { readonly time: number; readonly size: number } | undefined;
   readonly views: ViewsConfig;
   readonly markers: readonly MarkerProgramConfig[];
+  /** How a recovery point is proved to be of use; undefined: it is not. */
+  readonly rehearsal: RehearsalConfig | undefined;
   /** The receiver's login for this group; undefined: another server fills the inbox. */
   readonly login: { readonly user: string; readonly password: string } | undefined;
 }
@@ -203,6 +205,15 @@ export interface MarkerProgramConfig {
   readonly timeLimit: number;
   /** Whether the volumes stand still while it runs. */
   readonly wait: boolean;
+}
+
+/** A program that is run on a recovery point's volumes, mounted to be written to and thrown away. */
+export interface RehearsalConfig {
+  readonly run: readonly [string, ...string[]];
+  /** Milliseconds. */
+  readonly timeLimit: number;
+  /** When it is done by itself; undefined: on demand alone. */
+  readonly timed: TimedSnapshotsConfig | undefined;
 }
 
 export type ReceiverConfig = Pick<

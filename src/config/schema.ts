@@ -290,6 +290,14 @@ function destinationSchema(context: PathContext) {
     views: viewsSchema(context),
     volumes: z.record(z.string(), shorthand(z.strictObject({ path: leaves.path(VOLUME_FIX, context) }))),
     markers: z.record(z.string(), marker).prefault({}),
+    rehearsal: z
+      .strictObject({
+        run: leaves.program(),
+        'time-limit': leaves.duration('10 min', limits.MARKER_TIME_LIMIT).default(3_600_000),
+        at: schedule.cron().optional(),
+        'time-zone': schedule.timeZone().default('UTC'),
+      })
+      .optional(),
     login: z
       .strictObject({
         user: leaves.matching(USER, 'is no legal user name', USER_FIX),

@@ -75,6 +75,8 @@ function addDestination(path: SettingPath, group: DestinationGroupConfig, add: A
   if (address.kind === 'socket') add([...path, 'views', 'socket'], folderTrouble(dirname(address.path)));
   for (const marker of group.markers)
     add([...path, 'markers', marker.name, 'run', 0], programTrouble(marker.run[0]));
+  if (group.rehearsal !== undefined)
+    add([...path, 'rehearsal', 'run', 0], programTrouble(group.rehearsal.run[0]));
 }
 
 /** Whether a folder is there and writable, or could be made. */

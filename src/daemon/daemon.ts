@@ -133,6 +133,8 @@ function controlOf(groups: readonly RunningGroup[], alarms: Alarms): Omit<Daemon
     createSnapshot: async (group, name) => find(group).createSnapshot(name),
     mount: async (group, request) => find(group).mount(request),
     unmount: async (group, mount) => find(group).unmount(mount),
+    rehearse: async (group, request) => find(group).rehearse(request),
+    rehearsal: (group, number) => find(group).rehearsal(number),
     deleteSnapshot: async (group, id) => find(group).deleteSnapshot(id),
   };
 }

@@ -1,9 +1,7 @@
 /** Builds a destination group from its configuration and runs it. */
 import type { DestinationGroupStatus, WindowStatus } from '../api/contract/status.ts';
-import type { MountEntry } from '../api/contract/mounts.ts';
 import type { RecoveryPoints } from '../api/contract/points.ts';
 import type { SeedImportStatus } from '../api/contract/seed.ts';
-import type { SnapshotEntry } from '../api/contract/snapshots.ts';
 import type { DestinationGroupConfig } from '../config/config.ts';
 import type { DestinationFacts } from '../destage/destination-facts.ts';
 import { DestinationGroup } from '../destage/destination-group.ts';
@@ -18,13 +16,16 @@ import type { Clock } from '../platform/clock.ts';
 import { OperatorError } from '../platform/errors.ts';
 import type { Log } from '../platform/log.ts';
 import type { RemoteThread } from '../platform/node/threads.ts';
-import type { DestinationWorker, MountFacts } from './destination-worker.ts';
+import type { DestinationWorker } from './destination-worker.ts';
 import { logFromThread, type RunningGroup } from './running-group.ts';
 import type { PastWindow } from '../recovery/windows.ts';
+import { Mounts } from './mounts.ts';
 import { OwnSnapshots } from './own-snapshots.ts';
+import { Rehearsing } from './rehearsing.ts';
 import { SnapshotKeeper } from './snapshot-keeper.ts';
 import { startFailure } from './start-failure.ts';
 import { snapshotTimetable, type Timetable } from './timetable.ts';
+import { toldSnapshot } from './told-snapshot.ts';
 import { toldWait } from './told-wait.ts';
 import type { World } from './world.ts';
 
@@ -57,12 +58,19 @@ export async function startDestination(
     });
     const { clock } = platform;
     const keeper = keeperOf(config, { group, back, clock, log });
-    const own = new OwnSnapshots({ platform, group, list: () => back.call.snapshots() });
+    const snapshots = (): Promise<readonly SnapshotFacts[]> => back.call.snapshots();
+    const own = new OwnSnapshots({ platform, group, list: snapshots });
+    const mounts = new Mounts(back.call);
+    const { rehearsal } = config;
+    const rehearsing =
+      rehearsal && new Rehearsing({ platform, log, group: name, folder, rehearsal, mounts, snapshots });
     const timetable = snapshotTimetable(config.timedSnapshots, clock, log, () => own.createIfNew());
     group.start();
     keeper?.start();
     timetable.start();
-    return runningDestination(config, { group, back, keeper, own, timetable, clock, lock, settings });
+    rehearsing?.start();
+    const parts = { group, back, keeper, own, mounts, rehearsing, timetable, clock, lock, settings };
+    return runningDestination(config, parts);
   } catch (error) {
     await back.terminate();
     lock.release();
@@ -88,6 +96,8 @@ interface Parts {
 interface RunningParts extends Parts {
   readonly keeper: SnapshotKeeper | undefined;
   readonly own: OwnSnapshots;
+  readonly mounts: Mounts;
+  readonly rehearsing: Rehearsing | undefined;
   readonly timetable: Timetable;
   readonly lock: { release(): void };
   /** What changes as it runs. */
@@ -114,17 +124,13 @@ function keeperOf(
 
 function runningDestination(
   config: DestinationGroupConfig,
-  { group, back, keeper, own, timetable, clock, lock, settings }: RunningParts,
+  { group, back, keeper, own, mounts, rehearsing, timetable, clock, lock, settings }: RunningParts,
 ): RunningGroup {
-  // Known here too, so that a thread that does not answer keeps nobody from the status.
-  const mounts = new Map<string, MountEntry>();
   return {
     name: config.name,
     status: () =>
-      Promise.resolve(
-        statusOf({ ...config, ...settings }, group, { now: clock.now(), mounts: [...mounts.values()] }),
-      ),
-    snapshots: async () => (await back.call.snapshots()).map(entryOf),
+      Promise.resolve(statusOf({ ...config, ...settings }, group, { now: clock.now(), mounts, rehearsing })),
+    snapshots: async () => (await back.call.snapshots()).map(toldSnapshot),
     async points() {
       const { state } = group.report().facts;
       return pointsOf(state, await back.call.snapshots(), await back.call.windows());
@@ -132,19 +138,21 @@ function runningDestination(
     async retention() {
       if (keeper === undefined) throw noRetention(config.name);
       const verdicts = await keeper.judge();
-      return { verdicts: verdicts.map((verdict) => ({ ...verdict, snapshot: entryOf(verdict.snapshot) })) };
+      return {
+        verdicts: verdicts.map((verdict) => ({ ...verdict, snapshot: toldSnapshot(verdict.snapshot) })),
+      };
     },
-    createSnapshot: async (name) => entryOf(await own.create(name)),
+    createSnapshot: async (name) => toldSnapshot(await own.create(name)),
     deleteSnapshot: (id) => group.deleteSnapshot(id),
-    async mount({ point, writable }) {
-      const mount = mountOf(await back.call.mount(point, writable));
-      mounts.set(mount.name, mount);
-      return mount;
+    mount: (request) => mounts.mount(request),
+    unmount: (mount) => mounts.unmount(mount),
+    async rehearse({ point }) {
+      if (rehearsing === undefined) throw noRehearsal(config.name);
+      return rehearsing.begin(point);
     },
-    async unmount(mount) {
-      const unmounted = await back.call.unmount(mount);
-      mounts.delete(mount);
-      return unmounted;
+    rehearsal(number) {
+      if (rehearsing === undefined) throw noRehearsal(config.name);
+      return rehearsing.progress(number);
     },
     ...doneAtItsSource(config.name),
     async importSeed({ folder }) {
@@ -159,6 +167,7 @@ function runningDestination(
     wake: () => group.wake(),
     async stop() {
       timetable.stop();
+      await rehearsing?.stop();
       await keeper?.stop();
       await group.stop();
       await back.call.close();
@@ -166,10 +175,6 @@ function runningDestination(
       lock.release();
     },
   };
-}
-
-function entryOf({ id, name, lsn, time, kind }: SnapshotFacts): SnapshotEntry {
-  return { id, name, lsn, time, kind };
 }
 
 /** Told at once. */
@@ -184,7 +189,7 @@ function pointsOf(
   return {
     applied: { lsn, time, ...standOf(state) },
     windows: windows.slice(-WINDOWS_MAX),
-    snapshots: snapshots.map((facts) => ({ ...entryOf(facts), named: !isNameOfTime(facts.name) })),
+    snapshots: snapshots.map((facts) => ({ ...toldSnapshot(facts), named: !isNameOfTime(facts.name) })),
   };
 }
 
@@ -194,13 +199,15 @@ function standOf(state: DestinationState): { consistent: boolean; aheadTo?: numb
   return ahead === undefined ? { consistent: state.consistent } : { consistent: false, aheadTo: ahead };
 }
 
-function mountOf({ snapshot, exports, ...facts }: MountFacts): MountEntry {
-  return { ...facts, snapshot: entryOf(snapshot), exports: [...exports] };
-}
-
 function noRetention(group: string): OperatorError {
   return new OperatorError('NO_RETENTION', `group ${group} keeps all its snapshots: it has no retention`, {
     remedy: 'give it one in the configuration, or delete snapshots one by one',
+  });
+}
+
+function noRehearsal(group: string): OperatorError {
+  return new OperatorError('NO_REHEARSAL', `group ${group} has no check that a rehearsal could run`, {
+    remedy: 'give it a `rehearsal` with a `run` in the configuration, and restart',
   });
 }
 
@@ -273,7 +280,7 @@ function windowOf({ bytes, segments, from }: WindowFacts, retain: WindowLimits):
 function statusOf(
   config: DestinationGroupConfig,
   group: DestinationGroup,
-  { now, mounts }: { readonly now: number; readonly mounts: readonly MountEntry[] },
+  { now, mounts, rehearsing }: Pick<RunningParts, 'mounts' | 'rehearsing'> & { readonly now: number },
 ): DestinationGroupStatus {
   const report = group.report();
   const { state, received, snapshots, window } = report.facts;
@@ -291,15 +298,14 @@ function statusOf(
     missing: report.missing,
     setAside: report.setAside,
     snapshots,
-    mounts: mounts.map(({ name, lsn, time, writable, mountedAt }) => {
-      return { name, lsn, time, writable, mountedAt };
-    }),
+    mounts: mounts.list(),
+    ...(rehearsing === undefined ? {} : { rehearsal: rehearsing.status() }),
     ...(config.retain === undefined ? {} : { window: windowOf(window, config.retain) }),
     ...(state.seed === undefined && report.facts.seedJob === undefined
       ? {}
       : { seed: seedStatusOf(report.facts) }),
     ...replicaOf(state),
     buffer: { folder: config.folder, used: report.used, quota: config.quota, room: report.room },
-    waits: report.waits.map(toldWait),
+    waits: [...report.waits, ...(rehearsing?.waits() ?? [])].map(toldWait),
   };
 }

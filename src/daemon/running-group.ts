@@ -3,6 +3,7 @@ import type { InitializeAnswer } from '../api/contract/initialize.ts';
 import type { LinkTestReport } from '../api/contract/link-test.ts';
 import type { PlacedMarker } from '../api/contract/markers.ts';
 import type { MountEntry, MountRequest, Unmounted } from '../api/contract/mounts.ts';
+import type { RehearsalProgress, RehearsalRequest } from '../api/contract/rehearsals.ts';
 import type { RecoveryPoints } from '../api/contract/points.ts';
 import type {
   SeedExportRequest,
@@ -47,6 +48,10 @@ export interface RunningGroup {
   mount(request: MountRequest): Promise<MountEntry>;
   /** @throws OperatorError `MOUNT_NOT_FOUND` */
   unmount(mount: string): Promise<Unmounted>;
+  /** Begins one; answers its number. @throws OperatorError `NO_REHEARSAL`, and as `Rehearsing.begin` does */
+  rehearse(request: RehearsalRequest): Promise<number>;
+  /** @throws OperatorError `NO_REHEARSAL`, `REHEARSAL_GONE` */
+  rehearsal(number: number): RehearsalProgress;
   /** @throws OperatorError `DESTINATION_UNKNOWN`, `NOT_A_SOURCE`, `LINK_CLOSED` */
   testLink(destination: string): Promise<LinkTestReport>;
   /** Takes over what can be changed while it runs. */

@@ -32,6 +32,14 @@ export abstract class WithoutSnapshots {
     return Promise.reject(noSnapshotsHere(this.name));
   }
 
+  rehearse(): Promise<never> {
+    return Promise.reject(noSnapshotsHere(this.name));
+  }
+
+  rehearsal(): never {
+    throw noSnapshotsHere(this.name);
+  }
+
   importSeed(): Promise<never> {
     return Promise.reject(
       new OperatorError('NOT_A_DESTINATION', `group ${this.name} is a source: it is what a seed is made of`, {

@@ -34,9 +34,14 @@ export function markerEnvironment(marker: PendingMarker, context: MarkerContext)
     BLOCKFERRY_VOLUMES: [...context.volumes.keys()].join(' '),
   };
   for (const [name, path] of context.volumes) {
-    environment[`BLOCKFERRY_VOLUME_${name.toUpperCase().replaceAll(/[^A-Z0-9]/g, '_')}`] = path;
+    environment[`BLOCKFERRY_VOLUME_${variableName(name)}`] = path;
   }
   return environment;
+}
+
+/** A volume's, as a part of an environment variable's name. */
+export function variableName(volume: string): string {
+  return volume.toUpperCase().replaceAll(/[^A-Z0-9]/g, '_');
 }
 
 /** `aborted`: this process ends it, which is no failure of the program. `failed`: why, in words. */
@@ -68,7 +73,7 @@ export async function runMarker(
   return outcome;
 }
 
-function outcomeOf(result: CommandResult, program: MarkerProgram): MarkerOutcome {
+export function outcomeOf(result: CommandResult, program: Pick<MarkerProgram, 'timeLimit'>): MarkerOutcome {
   const failed = (failure: string): MarkerOutcome => ({ kind: 'failed', failure });
   switch (result.kind) {
     case 'exited':

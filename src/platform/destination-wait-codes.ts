@@ -90,6 +90,11 @@ export const DESTINATION = {
     'Check the disk of the buffer.',
   ),
   'marker-failed': facts('warning', 'A marker’s program failed.', 'See in the log what it printed.'),
+  'rehearsal-failed': facts(
+    'error',
+    'The last rehearsal failed: the recovery point could not be mounted, or its check did not pass.',
+    'See the message, and in the log what the check printed; it is over when a rehearsal passes.',
+  ),
   'snapshots-untidy': facts(
     'warning',
     'Deleted snapshots keep their room.',

@@ -30,7 +30,7 @@ import { startApi, type Api } from '../../src/api/server.ts';
 import type { ApiConfig } from '../../src/config/config.ts';
 import { OperatorError } from '../../src/platform/errors.ts';
 import type { Log } from '../../src/platform/log.ts';
-import { PretendedVolumes } from './pretended-volumes.ts';
+import { PretendedRehearsals } from './pretended-rehearsals.ts';
 import { REPORTS } from './reports.ts';
 
 export const MARKER_ID = '00112233445566778899aabbccddeeff';
@@ -68,7 +68,7 @@ const VERIFICATION: VerificationReport = {
 };
 
 /** Has the groups of its report; takes markers for sources, lists two snapshots for destinations. */
-export class PretendedDaemon extends PretendedVolumes implements DaemonControl {
+export class PretendedDaemon extends PretendedRehearsals implements DaemonControl {
   report: StatusReport = REPORTS.healthy;
   linkTest: LinkTestReport = { server: 'ftp://ferry@10.1.0.9:21/oracle', steps: [] };
   /** What the next reload changes. */

@@ -7,6 +7,8 @@ import type {
   StreamStatus,
 } from '../../src/api/contract/status.ts';
 
+import { REHEARSALS } from './told-rehearsals.ts';
+
 const NOW = Date.UTC(2026, 10, 21, 2, 14, 0);
 const MIB = 1024 ** 2;
 const GIB = 1024 ** 3;
@@ -229,6 +231,21 @@ export const REPORTS = {
         message: 'marker nightly-backup at LSN 9000 is running its program (attempt 1)',
         since: NOW - seconds(4),
         endsAt: NOW + seconds(596),
+      },
+    ],
+  }),
+
+  rehearsed: report({
+    ...destination,
+    rehearsal: REHEARSALS,
+    waits: [
+      {
+        code: 'rehearsal-failed',
+        severity: 'error',
+        message:
+          'the rehearsal of LSN 8900 failed: the check ended with exit code 8; the last that it printed: data: bad superblock',
+        since: NOW - seconds(3596),
+        endsAt: null,
       },
     ],
   }),

@@ -4,6 +4,7 @@ import { rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import { join } from 'node:path';
 import type { AddressInfo } from 'node:net';
+import { rehearsalSchema } from '../../src/api/contract/rehearsals.ts';
 import { recoveryPointsSchema } from '../../src/api/contract/points.ts';
 import { snapshotEntrySchema, snapshotListSchema } from '../../src/api/contract/snapshots.ts';
 import { NAME_PATTERN } from '../../src/platform/name-rule.ts';
@@ -208,6 +209,32 @@ describe('blockferry marker, initialize and snapshot', () => {
       (await run('unmount', 'mail', 'before-upgrade')).out,
       'Unmounted before-upgrade; 2 connections hung up.\n',
     );
+  });
+
+  it('rehearse a recovery, of the newest point unless another is named, and exit with 9 where it is not proven', async () => {
+    const proven = await run('rehearse', 'mail');
+    assert.deepEqual(
+      [proven.exitCode, proven.out.split('\n').slice(1)],
+      [0, ['The check printed at its end:', '  data: clean', '']],
+    );
+    assert.match(
+      proven.out,
+      /^Proven: LSN 8000 of 2026-11-21 \d\d:45:30 \(lsn-8000\) of group mail, mounted after 0\.2 s, checked after 1 min 12 s\.\n/,
+    );
+    const failed = await run('rehearse', 'mail', '--at', 'before-upgrade');
+    assert.equal(failed.exitCode, 9);
+    assert.match(
+      failed.out,
+      /^Not proven: LSN 8900 .* of group mail: the check ended with exit code 8 \(after 4 s\)\.\n.*\n {2}data: bad superblock\n$/,
+    );
+    const json = await run('rehearse', 'mail', '--at', '9000', '--json');
+    assert.equal(rehearsalSchema.parse(JSON.parse(json.out)).endedAfter, 72_000);
+    assert.deepEqual(site.daemon.rehearsed, [
+      {},
+      { point: { kind: 'snapshot', called: 'before-upgrade' } },
+      { point: { kind: 'lsn', lsn: 9000 } },
+    ]);
+    assert.equal((await run('rehearse', 'oracle')).exitCode, 6);
   });
 
   it('list recovery points: snapshots, who named them, and where the volumes are', async () => {

@@ -178,6 +178,7 @@ volumes: { data: v.raw }
 markers: { nightly: { run: [/bin/nightly, --full, ''], time-limit: 10 min, wait: false }, plain: { run: [/bin/true] } }
 timed-snapshots: { at: 0 */4 * * *, time-zone: Europe/Zurich }
 retain: { time: 2 d, size: 50 GiB }
+rehearsal: { run: [/bin/drill, ext4], time-limit: 20 min, at: 0 5 * * sun, time-zone: Europe/Zurich }
 login: { user: erp, password-file: password }
 `;
       const receiver = `receiver:
@@ -213,6 +214,11 @@ alarms: { run: [/bin/mail, root], time-limit: 30 s, at-least: error }
             { name: 'nightly', run: ['/bin/nightly', '--full', ''], timeLimit: 600_000, wait: false },
             { name: 'plain', run: ['/bin/true'], timeLimit: 3_600_000, wait: true },
           ],
+          rehearsal: {
+            run: ['/bin/drill', 'ext4'],
+            timeLimit: 1_200_000,
+            timed: { times: '0 5 * * sun', timeZone: 'Europe/Zurich' },
+          },
           login: { user: 'erp', password: PASSWORD },
         },
       ]);

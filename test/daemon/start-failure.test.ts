@@ -51,6 +51,7 @@ describe('a group that cannot start', function () {
     snapshotFolder: join(folder, 'ext4', 'g', 'snapshots'),
     retention: undefined,
     timedSnapshots: undefined,
+    rehearsal: undefined,
     retain: undefined,
     views: {
       address: { kind: 'tcp', host: '127.0.0.1', port: 0 },

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { mountEntrySchema, type MountEntry } from '../../src/api/contract/mounts.ts';
 import { recoveryPointsSchema } from '../../src/api/contract/points.ts';
-import { uriOf } from '../../src/cli/mount.ts';
+import { uriOf } from '../../src/api/contract/nbd-uri.ts';
 import { NbdClient } from '../../src/nbd/client.ts';
 import { connectDaemon } from '../support/daemon-client.ts';
 import { temporaryFolder } from '../support/folder.ts';

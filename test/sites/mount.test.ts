@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { mountEntrySchema, type MountEntry } from '../../src/api/contract/mounts.ts';
-import { uriOf } from '../../src/cli/mount.ts';
+import { uriOf } from '../../src/api/contract/nbd-uri.ts';
 import { NbdClient, NbdError } from '../../src/nbd/client.ts';
 import { connectDaemon } from '../support/daemon-client.ts';
 import { temporaryFolder } from '../support/folder.ts';

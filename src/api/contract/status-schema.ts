@@ -1,5 +1,6 @@
 /** Parses what `GET /status` answers. Fields that a newer daemon adds are passed over. */
 import { z } from 'zod';
+import { rehearsalsStatusSchema } from './rehearsals.ts';
 import { seedExportStatusSchema, seedImportStatusSchema } from './seed.ts';
 import type { StatusReport } from './status.ts';
 import { sourceChangeSchema, verificationPassSchema } from './verification.ts';
@@ -116,6 +117,7 @@ const destinationSchema = z.object({
   setAside: amount,
   snapshots: amount,
   mounts: z.array(z.object({ name: z.string(), lsn: amount, time, writable: z.boolean(), mountedAt: time })),
+  rehearsal: rehearsalsStatusSchema.exactOptional(),
   window: z
     .object({
       from: z.object({ lsn: amount, time }).exactOptional(),

@@ -1,6 +1,7 @@
 /** What `GET /status` answers and `blockferry status` shows. Times are milliseconds since 1970, sizes bytes. */
 import type { SourceChange, VerificationPass } from './verification.ts';
 
+import type { RehearsalsStatus } from './rehearsals.ts';
 import type { SeedExportStatus, SeedImportStatus } from './seed.ts';
 
 export interface StatusReport {
@@ -220,6 +221,8 @@ export interface DestinationGroupStatus {
   readonly snapshots: number;
   /** Recovery points that are served to look at. */
   readonly mounts: readonly MountStatus[];
+  /** Undefined where none is configured. */
+  readonly rehearsal?: RehearsalsStatus;
   /** Undefined: nothing is kept. */
   readonly window?: WindowStatus;
   /** Undefined where its source has named none and nobody has ordered one. */

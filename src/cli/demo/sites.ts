@@ -37,6 +37,7 @@ export async function destinationConfig(places: DemoPlaces): Promise<Config> {
     })),
     retention: undefined,
     timedSnapshots: undefined,
+    rehearsal: undefined,
     retain: undefined,
     views: {
       address: { kind: 'tcp', host: '127.0.0.1', port: 0 },

@@ -90,7 +90,7 @@ function checkFtp(path: SettingPath, ftp: FtpFile): Finding[] {
   return findings;
 }
 
-interface MarkerFile {
+interface ProgramFile {
   readonly run?: readonly unknown[] | undefined;
 }
 
@@ -100,6 +100,7 @@ function checkDestination(path: SettingPath, group: LenientDestination, context:
     ...Object.entries(group.markers ?? {}).flatMap(([name, marker]) =>
       checkProgram([...path, 'markers', name, 'run', 0], marker ?? {}, context),
     ),
+    ...checkProgram([...path, 'rehearsal', 'run', 0], group.rehearsal ?? {}, context),
   ];
 }
 
@@ -107,8 +108,8 @@ function checkDestination(path: SettingPath, group: LenientDestination, context:
 const WINDOWS_SCRIPT = /\.(?:bat|cmd)$/i;
 const POWERSHELL_SCRIPT = /\.ps1$/i;
 
-function checkProgram(path: SettingPath, marker: MarkerFile, context: RuleContext): Finding[] {
-  const program = marker.run?.[0];
+function checkProgram(path: SettingPath, { run }: ProgramFile, context: RuleContext): Finding[] {
+  const program = run?.[0];
   if (typeof program !== 'string') return [];
   if (!PATH_RULES[context.platform].isAbsolute(program)) {
     const message = 'is not a whole path: no shell looks it up';

@@ -5,6 +5,8 @@ import type { Command, CommandResult, Processes } from '../processes.ts';
 
 /** Milliseconds between SIGTERM and SIGKILL. */
 const GRACE = 5000;
+/** Milliseconds that what a program printed last may take to be read; a child that outlives it keeps its outputs open. */
+const LAST_WORDS = 500;
 
 /** A program that is stopped takes its children with it: on POSIX it leads a process group of its own. */
 function signalTree(child: ChildProcess, signal: NodeJS.Signals): void {
@@ -44,11 +46,15 @@ function run(command: Command): Promise<CommandResult> {
     eachLine(child.stdout, command.onLine);
     eachLine(child.stderr, command.onLine);
     child.on('error', (error) => finish({ kind: 'not-started', reason: error.message }));
-    child.on('exit', (code, signal) =>
-      finish(
-        code === null ? { kind: 'killed', signal: signal ?? 'unknown' } : { kind: 'exited', exitCode: code },
-      ),
-    );
+    child.on('exit', (code, signal) => {
+      const result: CommandResult =
+        code === null ? { kind: 'killed', signal: signal ?? 'unknown' } : { kind: 'exited', exitCode: code };
+      const late = setTimeout(finish, LAST_WORDS, result);
+      child.on('close', () => {
+        clearTimeout(late);
+        finish(result);
+      });
+    });
   });
 }
 

@@ -4,6 +4,7 @@ import { apiErrorSchema } from '../../../src/api/contract/error.ts';
 import { REQUEST_BODY_SIZE_MAX } from '../../../src/api/contract/limits.ts';
 import { NAME_PATTERN } from '../../../src/platform/name-rule.ts';
 import type { DaemonControl } from '../../../src/api/control.ts';
+import { addRehearsalRoutes } from '../../../src/api/rehearsal-routes.ts';
 import { addRoutes } from '../../../src/api/routes.ts';
 import { createApp } from '../../../src/api/server.ts';
 import { lsn } from '../../../src/journal/ids.ts';
@@ -27,6 +28,7 @@ export async function apiTarget(): Promise<FuzzTarget> {
     error: (message, fields) => errors.push(`${message} ${JSON.stringify(fields)}`),
   });
   addRoutes(app, control());
+  addRehearsalRoutes(app, control());
   await app.ready();
   return {
     seeds: seeds(),
@@ -80,6 +82,8 @@ function seeds(): Buffer[] {
     ask(0, 'groups/oracle/mounts', '{"point":{"kind":"snapshot","called":"noon"}}'),
     ask(0, 'groups/oracle/mounts', '{"point":{"kind":"lsn","lsn":7}}'),
     ask(3, 'groups/oracle/mounts/noon'),
+    ask(0, 'groups/oracle/rehearsals', '{"point":{"kind":"lsn","lsn":7}}'),
+    ask(1, 'groups/oracle/rehearsals/7'),
     ask(0, 'reload'),
     ask(3, `groups/oracle/snapshots/${GROUP.id}`),
     ...[
@@ -187,6 +191,15 @@ function control(): DaemonControl {
       assert.match(group, NAME_PATTERN);
       assert.match(name, /^[a-z0-9._-]{1,80}$/);
       return Promise.resolve({ name, hungUp: 0 });
+    },
+    rehearse(group, { point }) {
+      assert.match(group, NAME_PATTERN);
+      assert.ok(['snapshot', 'lsn', 'time', undefined].includes(point?.kind));
+      return Promise.resolve(7);
+    },
+    rehearsal(group) {
+      assert.match(group, NAME_PATTERN);
+      return { state: 'under-way' };
     },
     deleteSnapshot(group, id) {
       assert.match(group, NAME_PATTERN);

@@ -68,6 +68,7 @@ export function destinationConfig(scenario: Scenario): DestinationGroupConfig {
     markers: PROGRAM_NAMES.map((name) => ({ name, run: [name], timeLimit: 1500, wait: name === 'backup' })),
     retention: undefined,
     timedSnapshots: undefined,
+    rehearsal: undefined,
     retain: scenario.retain,
     views: {
       address: { kind: 'tcp', host: '127.0.0.1', port: 0 },
