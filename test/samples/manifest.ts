@@ -14,6 +14,11 @@ export const MANIFEST: Readonly<Record<string, 'loaded' | 'run' | 'verified' | '
   'markers/nightly-backup.sh': 'run',
   'markers/weekly-report.ps1': 'not run',
   'markers/weekly-report.sh': 'run',
+  'rehearsals/ext4.sh': 'run',
+  'rehearsals/postgresql.sh': 'run',
+  'rehearsals/sqlite.sh': 'run',
+  'rehearsals/volumes.sh': 'run',
+  'rehearsals/xfs.sh': 'run',
   'service/blockferry.service': 'verified',
 };
 
