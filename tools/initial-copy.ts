@@ -151,7 +151,7 @@ async function killAt(n: number): Promise<number> {
 function sentBytes(): number {
   let bytes = 0;
   for (const line of readFileSync(pair.path('source', 'log.jsonl'), 'utf8').split('\n')) {
-    if (!line.includes('sent to')) continue;
+    if (!/link to \S+: segment \S+ sent"/.test(line)) continue;
     bytes += (JSON.parse(line) as { readonly fields: { readonly bytes: number } }).fields.bytes;
   }
   return bytes;

@@ -87,11 +87,17 @@ export class LinkTroubles {
 
   /** When `key` is tried again, or without a key, when all that failed has rested. Monotonic; in the past if nothing waits. */
   heldUntil(key?: string): number {
-    const held = key === undefined ? [...this.#troubles.values()] : [this.#troubles.get(key)];
-    return held.reduce(
-      (latest, trouble) => Math.max(latest, trouble?.nextTry ?? latest),
-      Number.NEGATIVE_INFINITY,
-    );
+    return this.#latest((other) => key === undefined || other === key);
+  }
+
+  /** The same of all others, where this one keeps nothing else from being tried. */
+  heldUntilBut(key: string): number {
+    return this.#latest((other) => other !== key);
+  }
+
+  #latest(concerns: (key: string) => boolean): number {
+    const held = [...this.#troubles].filter(([key]) => concerns(key));
+    return held.reduce((latest, [, { nextTry }]) => Math.max(latest, nextTry), Number.NEGATIVE_INFINITY);
   }
 
   /** One for each code, since the first of its kind. While it is tried again there is no next time. */

@@ -6,6 +6,7 @@ import type { Platform } from '../platform/platform.ts';
 import { LinkNotices, type Notice } from './link-notices.ts';
 import { LinkSession, type Closure, type LinkHours } from './link-session.ts';
 import { LinkTroubles, type Failure, type LinkWait } from './link-troubles.ts';
+import { Rate } from './rate.ts';
 import type { Transport } from './transport.ts';
 
 /** Milliseconds: nothing but its opening is waited for, and that wakes it. */
@@ -30,6 +31,7 @@ export class LinkWatch {
   readonly #platform: Pick<Platform, 'clock'>;
   readonly #log: Log;
   readonly #options: LinkWatchOptions;
+  readonly #rate = new Rate();
   #wakeUp: AbortController | undefined;
 
   constructor(platform: Pick<Platform, 'clock' | 'random'>, log: Log, options: LinkWatchOptions) {
@@ -49,6 +51,11 @@ export class LinkWatch {
     return this.session.isOpen && this.#platform.clock.monotonic() >= this.troubles.heldUntil();
   }
 
+  /** Bytes a second over the last minute. */
+  get rate(): number {
+    return this.#rate.perSecond(this.#platform.clock.monotonic());
+  }
+
   waits(): LinkWait[] {
     // While nothing is tried nothing is tried again.
     const troubles = this.session.isOpen ? this.troubles.waits() : [];
@@ -56,6 +63,16 @@ export class LinkWatch {
       .list()
       .filter(({ code }) => troubles.every((trouble) => trouble.code !== code));
     return [...troubles, ...notices];
+  }
+
+  /** Of a file's transfer. What a resumed one begins with went over before: it is no rate. */
+  progressOf(key: string): (bytes: number) => void {
+    let seen: number | undefined;
+    return (bytes) => {
+      if (seen === undefined) this.troubles.resumed(key, bytes);
+      else this.#rate.add(this.#platform.clock.monotonic(), bytes - seen);
+      seen = bytes;
+    };
   }
 
   /** Ends everything that uses the session's signal, now and for ever; what is cut ends by itself. */

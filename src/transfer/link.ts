@@ -17,7 +17,6 @@ import { readStatus } from './link-status.ts';
 import { failureOf, isWhole, type Failure, type LinkWait } from './link-troubles.ts';
 import { LinkWatch } from './link-watch.ts';
 import { outstanding, refusalOf, type LinkSegment } from './planner.ts';
-import { Rate } from './rate.ts';
 import type { Transport } from './transport.ts';
 
 /** Milliseconds between looks at the destination's status: while it has something to confirm or apply, and while it has not. */
@@ -72,7 +71,6 @@ export class Link {
   readonly #options: LinkOptions;
   readonly #watch: LinkWatch;
   readonly #sending = new Map<string, Promise<void>>();
-  readonly #rate = new Rate();
   readonly #deliveries: Deliveries;
   #status: DestinationStatus | undefined;
   #polledAt = Number.NEGATIVE_INFINITY;
@@ -128,7 +126,7 @@ export class Link {
       state: this.#state(backlog.length),
       backlogSegments: backlog.length,
       backlogBytes: backlog.reduce((sum, segment) => sum + segment.bytes, 0),
-      rate: this.#rate.perSecond(this.#platform.clock.monotonic()),
+      rate: this.#watch.rate,
       segmentsSent: this.#segmentsSent,
       bytesSent: this.#bytesSent,
       waits: this.#watch.waits(),
@@ -267,22 +265,12 @@ export class Link {
     try {
       await transport.put({ path: segment.path, size: segment.bytes }, `${INBOX_FOLDER}/${segment.name}`, {
         signal,
-        onProgress: this.#progressOf(segment),
+        onProgress: this.#watch.progressOf(segment.name),
       });
       this.#sent(segment, refusal);
     } catch (error) {
       this.#sendFailed(segment, error, signal);
     }
-  }
-
-  /** What a resumed transfer begins with was sent before: it is no rate. */
-  #progressOf(segment: LinkSegment): (bytes: number) => void {
-    let seen: number | undefined;
-    return (bytes) => {
-      if (seen === undefined) this.#watch.troubles.resumed(segment.name, bytes);
-      else this.#rate.add(this.#platform.clock.monotonic(), bytes - seen);
-      seen = bytes;
-    };
   }
 
   #sent(segment: LinkSegment, refusal: number | undefined): void {

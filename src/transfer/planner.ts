@@ -13,7 +13,7 @@ import type { DestinationStatus } from '../journal/status.ts';
 export const GRACE = 10_000;
 /** Milliseconds without a word on what was delivered, after which the destination's inbox is looked into. */
 export const STALLED = 30_000;
-/** Milliseconds before what was sent twice is sent once more, doubled with every time, and the longest. */
+/** Milliseconds before what went for nothing goes once more, doubled with every time, and the longest. */
 const AGAIN_FIRST = 2000;
 const AGAIN_MAX = 60_000;
 
@@ -140,6 +140,11 @@ export function isStalled(deliveries: ReadonlyMap<string, Delivery>, heardAt: nu
   return [...deliveries.values()].some((delivery) => now - delivery.at >= STALLED);
 }
 
+/** Milliseconds before what went `times` times for nothing goes once more. */
+export function againPause(times: number): number {
+  return times < 1 ? 0 : Math.min(AGAIN_MAX, AGAIN_FIRST * 2 ** Math.min(times - 1, 10));
+}
+
 function isReceived(segment: LinkSegment, status: DestinationStatus | undefined): boolean {
   return segment.range.last <= (status?.received ?? LSN_NONE);
 }
@@ -148,9 +153,7 @@ function isDueAgain(segment: LinkSegment, delivery: Delivery, { status, now }: S
   if (status === undefined || delivery.witness === undefined) return false;
   if (status.sequence <= delivery.witness) return false;
   // At once the first time; a segment that is refused whenever it comes must not fill the line for ever.
-  const pause =
-    delivery.sends < 2 ? 0 : Math.min(AGAIN_MAX, AGAIN_FIRST * 2 ** Math.min(delivery.sends - 2, 10));
-  if (now - delivery.at < pause) return false;
+  if (now - delivery.at < againPause(delivery.sends - 1)) return false;
   return (
     isRefusedAgain(segment, delivery, status) || status.missing.some((range) => overlap(range, segment.range))
   );

@@ -1,10 +1,11 @@
+import { OUTBOX_STATUS_FOLDER } from '../journal/names.ts';
 import type { Party } from './schedule/fair-share.ts';
 import type { SharedLink } from './shared-link.ts';
 import type { LocalFile, RemoteFile, TransferOptions, Transport } from './transport.ts';
 
 /**
- * A transport whose files wait for their turn and go out at the link's pace. What is read, listed and removed is small and
- * goes at once.
+ * A transport whose files wait for their turn and go at the link's pace. What is read, listed and removed is small and goes
+ * at once, and so is the status that is put where this side fetches: it may neither wait behind files nor hold one up.
  */
 export class ThrottledTransport implements Transport {
   readonly description: string;
@@ -22,6 +23,7 @@ export class ThrottledTransport implements Transport {
   }
 
   put(source: LocalFile, name: string, options: TransferOptions): Promise<void> {
+    if (name.startsWith(`${OUTBOX_STATUS_FOLDER}/`)) return this.#inner.put(source, name, options);
     return this.#inTurn(source.size, options, (paced) => this.#inner.put(source, name, paced));
   }
 

@@ -2,6 +2,7 @@
  * The file server in the middle, which keeps its files on the destination's disk: slow, cut, full, frozen, forgetful,
  * with listings and files of a moment ago, and its line to the source.
  */
+import { dirname } from 'node:path';
 import type { Files } from '../../../src/platform/files.ts';
 import {
   TransportError,
@@ -195,7 +196,7 @@ export class SimulatedTransport implements Transport {
     const { disk } = machine;
     await this.#answer(signal);
     const part = `${this.#server.path(name)}.part`;
-    disk.makeDirectory(this.#server.path('inbox'));
+    disk.makeDirectory(dirname(part));
     let done = Math.min(disk.find(part)?.size ?? 0, source.size);
     if (dice.chance(0.2)) done = 0;
     const inode = disk.find(part) ?? disk.create(part);
@@ -243,6 +244,10 @@ export class SimulatedTransport implements Transport {
         done += piece;
         onProgress?.(done);
       }
+      if (dice.chance(weather.corruption)) {
+        const at = dice.below(bytes.length);
+        file.write(Buffer.from([bytes[at]! ^ (1 << dice.below(8))]), at);
+      }
       await file.sync();
     } finally {
       file.close();
@@ -275,8 +280,11 @@ export class SimulatedTransport implements Transport {
     return files;
   }
 
-  remove(): Promise<void> {
-    return Promise.reject(new Error('a link removes nothing at the destination'));
+  async remove(name: string, signal: AbortSignal): Promise<void> {
+    await this.#answer(signal);
+    const { machine, weather, dice } = this.#server;
+    machine.disk.remove(this.#server.path(name));
+    if (dice.chance(weather.lateAnswer)) throw failure('ConnectionLost');
   }
 
   close(): Promise<void> {

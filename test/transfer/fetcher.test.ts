@@ -1,0 +1,170 @@
+import assert from 'node:assert/strict';
+import { epoch, lsn } from '../../src/journal/ids.ts';
+import { sealedName } from '../../src/journal/names.ts';
+import { FAIR } from '../simulation/pair/server.ts';
+import { NOTHING_KEPT } from '../simulation/platform/machine.ts';
+import { decode, FetchBench, FOLDER_A, FOLDER_B, MINUTE, SECOND, settles } from './fetch-bench.ts';
+
+const MIB = 1024 * 1024;
+const ANSWER = `${FOLDER_B}/outbox-status/destination.json`;
+
+const codesOf = (bench: FetchBench): string[] => bench.site.fetcher.report().waits.map(({ code }) => code);
+
+describe('a fetcher', () => {
+  it('brings what the outbox holds, in order, says what is received, and clears it away', async () => {
+    const bench = new FetchBench('all');
+    for (let count = 0; count < 12; count++) bench.seal(100_000 + count);
+    await settles(bench, MINUTE);
+    assert.deepEqual(bench.inbox(), []);
+    const { state, backlogSegments, backlogBytes, confirmed, ...report } = bench.site.fetcher.report();
+    assert.deepEqual(
+      { state, backlogSegments, backlogBytes },
+      { state: 'idle', backlogSegments: 0, backlogBytes: 0 },
+    );
+    assert.equal(confirmed, bench.sealed);
+    assert.equal(report.segmentsFetched, 12);
+    assert.equal(report.bytesFetched, 12 * 100_000 + 66);
+    assert.deepEqual(report.waits, []);
+  });
+
+  it('puts the status whenever it changes, and each of its heartbeats', async () => {
+    const bench = new FetchBench('heartbeat');
+    const seen = new Set<number>();
+    for (let look = 0; look < 40; look++) {
+      await bench.pass(SECOND / 2);
+      const bytes = bench.b.disk.find(ANSWER)?.content();
+      if (bytes !== undefined) seen.add(decode(bytes).sequence);
+    }
+    assert.ok(seen.size >= 8, `${seen.size} in 20 s`);
+  });
+
+  it('leaves in the outbox what no status at the server says is received (I5)', async () => {
+    const bench = new FetchBench('no status');
+    await bench.pass(5 * SECOND);
+    // Nothing can be written there any more, but all can be read.
+    bench.server.weather = { ...FAIR, full: 1 };
+    const names = [bench.seal(10_000), bench.seal(10_000)];
+    await bench.pass(MINUTE);
+    assert.equal(bench.site.received, bench.sealed);
+    assert.deepEqual(bench.outbox(), names);
+    assert.ok(codesOf(bench).includes('destination-full'));
+    bench.server.weather = FAIR;
+    await settles(bench, 2 * MINUTE);
+  });
+
+  it('passes nothing on that an earlier life of this side said it had received (I5)', async () => {
+    const bench = new FetchBench('earlier life');
+    bench.seal(10_000, 1000);
+    await settles(bench, MINUTE);
+    // As after a failover and back: its journal begins at an earlier record, and its last status is still there.
+    await bench.site.stop();
+    bench.a.disk.remove(
+      `${FOLDER_A}/journal/${sealedName({ epoch: epoch(2), first: lsn(1), last: lsn(1000) })}`,
+    );
+    bench.b.disk.remove(ANSWER);
+    bench.server.weather = { ...FAIR, latency: 0 };
+    const site = bench.startSite();
+    site.isHeld = true;
+    assert.equal(site.received, 0);
+    let said = 0;
+    await bench.loop.run(() => {
+      const bytes = bench.b.disk.find(ANSWER)?.content();
+      if (bytes !== undefined) said = Math.max(said, decode(bytes).received);
+      return false;
+    }, 20 * SECOND);
+    assert.equal(said, 0);
+    assert.ok(bench.b.disk.find(ANSWER) !== undefined, 'no status was put at all');
+  });
+
+  it('begins no more than there is room for, says so, and goes on when there is', async () => {
+    const bench = new FetchBench('room');
+    bench.room = 50_000;
+    bench.seal(30_000);
+    bench.seal(30_000);
+    await settles(bench, MINUTE);
+    bench.room = 20_000;
+    bench.seal(30_000);
+    await bench.pass(10 * SECOND);
+    assert.deepEqual(bench.inbox(), []);
+    assert.deepEqual(codesOf(bench), ['destination-full']);
+    assert.equal(bench.site.fetcher.report().state, 'waiting');
+    bench.room = 40_000;
+    await settles(bench, MINUTE);
+    await bench.pass(5 * SECOND);
+    assert.deepEqual(codesOf(bench), []);
+  });
+
+  it('takes not one byte while its schedule has the link closed, and goes on with what a cut left', async () => {
+    const bench = new FetchBench('closed');
+    bench.server.weather = { ...FAIR, speed: 100 };
+    const name = bench.seal(3 * MIB);
+    await bench.pass(25 * SECOND);
+    const part = `${FOLDER_A}/inbox/${name}.part`;
+    const held = bench.a.disk.find(part)?.size ?? 0;
+    assert.ok(held > MIB, `${held} bytes are here`);
+    bench.door.set(false);
+    await bench.pass(MINUTE);
+    assert.ok((bench.a.disk.find(part)?.size ?? 0) <= held + 8192);
+    assert.deepEqual(codesOf(bench), ['schedule-closed']);
+    const from = bench.site.fetcher.report().bytesFetched;
+    bench.door.set(true);
+    await settles(bench, MINUTE);
+    assert.equal(bench.site.fetcher.report().bytesFetched - from, 3 * MIB);
+  });
+
+  it('fetches again what did not arrive as it was, and what keeps coming so more and more seldom', async () => {
+    const bench = new FetchBench('refused');
+    bench.server.weather = { ...FAIR, corruption: 1 };
+    bench.seal(50_000);
+    // The status is damaged too: B knows of nothing.
+    await bench.pass(10 * MINUTE);
+    assert.equal(bench.site.received, 0);
+    const { refusals } = bench.site;
+    assert.ok(refusals >= 8 && refusals <= 30, `${refusals} times in 10 minutes`);
+    bench.server.weather = FAIR;
+    await settles(bench, 3 * MINUTE);
+  });
+
+  it('says that the line is down while it is, and goes on by itself', async () => {
+    const bench = new FetchBench('frozen');
+    await bench.pass(5 * SECOND);
+    bench.server.frozenUntil = bench.loop.now + 3 * MINUTE;
+    bench.seal(50_000);
+    await bench.pass(MINUTE);
+    assert.deepEqual(codesOf(bench), ['link-down']);
+    assert.equal(bench.site.fetcher.report().state, 'failed');
+    await settles(bench, 5 * MINUTE);
+    assert.deepEqual(codesOf(bench), []);
+  });
+
+  it('goes on after a power cut with what is durable, and takes no torn part for a whole segment (I6)', async () => {
+    const bench = new FetchBench('power');
+    for (let count = 0; count < 6; count++) bench.seal(2 * MIB);
+    for (let cut = 0; cut < 6; cut++) {
+      await bench.pass(2300);
+      bench.programA.die();
+      bench.a.losePower(NOTHING_KEPT);
+      bench.startSite();
+    }
+    await settles(bench, 5 * MINUTE);
+    assert.deepEqual(bench.inbox(), []);
+  });
+
+  it('believes nothing of what else the server shows (I12)', async () => {
+    const bench = new FetchBench('hostile');
+    const odd = [
+      'notes.txt',
+      'x.seg',
+      `${sealedName({ epoch: epoch(2), first: lsn(1), last: lsn(5) })}.part`,
+    ];
+    for (const name of odd) bench.b.disk.create(`${FOLDER_B}/outbox/${name}`).write(Buffer.from('x'), 0);
+    bench.b.disk.create(`${FOLDER_B}/outbox/${sealedName({ epoch: epoch(2), first: lsn(1), last: lsn(2) })}`);
+    bench.seal(10_000);
+    await bench.loop.run(() => bench.site.received === bench.sealed, MINUTE);
+    await bench.pass(10 * SECOND);
+    assert.equal(bench.site.refusals, 0);
+    assert.equal(bench.site.fetcher.report().segmentsFetched, 1);
+    assert.deepEqual(bench.inbox(), []);
+    assert.equal(bench.segments.length, 0);
+  });
+});
