@@ -106,6 +106,7 @@ function describeLink({ name, transport, parallel, link, weight }: LinkConfig): 
 function describeTransport(transport: LinkConfig['transport']): string {
   switch (transport.kind) {
     case 'folder':
+    case 'depot':
       return `the folder ${transport.path}`;
     case 'ftp':
       return describeFtp(transport);

@@ -7,6 +7,7 @@ import type {
   RetentionConfig,
   FtpTransportConfig,
   LinkConfig,
+  NbdConfig,
   ReceiverConfig,
   RehearsalConfig,
   SftpTransportConfig,
@@ -19,6 +20,7 @@ import type {
 import { formatPath, type SettingPath } from './problems.ts';
 import {
   defaultApiSocket,
+  defaultNbdSocket,
   defaultViewsSocket,
   groupFolder,
   scratchFolder,
@@ -32,6 +34,8 @@ interface Parts {
   readonly platform: 'posix' | 'win32';
 }
 
+/** Of the IANA. */
+const NBD_PORT = 10_809;
 const FTP_PORT = 21;
 /** Implicit TLS (IANA: ftps). */
 const FTPS_PORT = 990;
@@ -115,11 +119,22 @@ function buildSource(name: string, group: SourceFile, parts: Parts): SourceGroup
     timedMarkers: buildTimedMarkers(group['timed-markers']),
     replicateEvery: group.replication?.every,
     verifyEvery: group.verify?.every,
-    nbd: { socket: nbd.socket, tcp: nbd.listen, connections: nbd.connections },
+    nbd: buildNbd(nbd),
     destinations: Object.entries(group.destinations).map(([destination, link]) => {
       return buildLink(['groups', name, 'destinations', destination], destination, link, parts);
     }),
   };
+}
+
+function buildNbd({ socket, listen, connections }: SourceFile['nbd']): NbdConfig {
+  return { socket, tcp: listen, connections };
+}
+
+/** Of a destination that does not say where hosts would find it. */
+function defaultNbd(name: string, state: string, { platform }: Parts): NbdConfig {
+  const socket = defaultNbdSocket(state, name, platform);
+  const tcp = socket === undefined ? { host: '127.0.0.1', port: NBD_PORT } : undefined;
+  return { socket, tcp, connections: 64 };
 }
 
 function buildTimedMarkers(timed: SourceFile['timed-markers']): TimedMarkerConfig[] {
@@ -206,6 +221,7 @@ function buildDestination(
     timedSnapshots: timed && { times: timed.at, timeZone: timed['time-zone'] },
     retain: group.retain,
     views: buildViews(name, group, state, parts),
+    nbd: group.nbd === undefined ? defaultNbd(name, state, parts) : buildNbd(group.nbd),
     markers: Object.entries(group.markers).map(([marker, { run, 'time-limit': timeLimit, wait }]) => {
       return { name: marker, run, timeLimit, wait };
     }),

@@ -135,7 +135,12 @@ export interface NbdConfig {
 export interface LinkConfig {
   /** The destination's name, for people. */
   readonly name: string;
-  readonly transport: FolderTransportConfig | FtpTransportConfig | SftpTransportConfig | SmbTransportConfig;
+  readonly transport:
+    | FolderTransportConfig
+    | FtpTransportConfig
+    | SftpTransportConfig
+    | SmbTransportConfig
+    | DepotTransportConfig;
   /** Files under way at once. */
   readonly parallel: number;
   /** The shared link's name; undefined: one of its own, always open, without a limit. */
@@ -146,6 +151,11 @@ export interface LinkConfig {
 
 export interface FolderTransportConfig extends FolderTransportOptions {
   readonly kind: 'folder';
+}
+
+/** The group's own folder, from which the other side fetches: of a side that has taken over. */
+export interface DepotTransportConfig extends FolderTransportOptions {
+  readonly kind: 'depot';
 }
 
 export interface FtpTransportConfig extends FtpServerOptions {
@@ -174,6 +184,8 @@ export interface DestinationGroupConfig extends GroupConfigBase {
    */
   readonly retain: { readonly time: number; readonly size: number } | undefined;
   readonly views: ViewsConfig;
+  /** Where hosts come once this side has taken over. */
+  readonly nbd: NbdConfig;
   readonly markers: readonly MarkerProgramConfig[];
   /** How a recovery point is proved to be of use; undefined: it is not. */
   readonly rehearsal: RehearsalConfig | undefined;

@@ -142,14 +142,18 @@ function sourceSchema(context: PathContext) {
     replication: z.strictObject({ every: leaves.duration('1 h', limits.REPLICATE_EVERY) }).optional(),
     verify: z.strictObject({ every: leaves.duration('7 d', limits.VERIFY_EVERY) }).optional(),
     volumes: z.record(z.string(), shorthand(volume)),
-    nbd: z.strictObject({
-      socket: leaves.path('write the socket’s path', context).optional(),
-      listen: leaves.address().optional(),
-      'allow-unauthenticated': leaves.flag().default(false),
-      connections: leaves.integer(limits.NBD_CONNECTIONS).default(64),
-    }),
+    nbd: nbdSchema(context),
     'timed-markers': timedMarkersSchema().optional(),
     destinations: z.record(z.string(), linkSchema(context)),
+  });
+}
+
+function nbdSchema(context: PathContext) {
+  return z.strictObject({
+    socket: leaves.path('write the socket’s path', context).optional(),
+    listen: leaves.address().optional(),
+    'allow-unauthenticated': leaves.flag().default(false),
+    connections: leaves.integer(limits.NBD_CONNECTIONS).default(64),
   });
 }
 
@@ -288,6 +292,7 @@ function destinationSchema(context: PathContext) {
       })
       .optional(),
     views: viewsSchema(context),
+    nbd: nbdSchema(context).optional(),
     volumes: z.record(z.string(), shorthand(z.strictObject({ path: leaves.path(VOLUME_FIX, context) }))),
     markers: z.record(z.string(), marker).prefault({}),
     rehearsal: z

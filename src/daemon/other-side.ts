@@ -5,6 +5,7 @@ import { sleep, type Clock } from '../platform/clock.ts';
 import { describeError } from '../platform/errors.ts';
 import type { Log } from '../platform/log.ts';
 import type { Remote } from '../platform/node/threads.ts';
+import type { LocalFile } from '../transfer/transport.ts';
 import type { SourceGroup } from './source-group.ts';
 import type { SourceHost } from './source-host.ts';
 import type { SourceIdentity } from './source-identity.ts';
@@ -16,6 +17,8 @@ const PATIENCE = 5000;
 export interface SourcePart {
   /** False: hosts are not served, because it hands over or was deposed. */
   readonly serves: boolean;
+  /** The file in which it says that it took over, where the other side does not look by itself. */
+  readonly announcement: LocalFile | undefined;
   /** The other side serves hosts in a newer epoch: hosts are served here no more. */
   readonly onDeposed: (by: Takeover) => void;
 }

@@ -66,7 +66,7 @@ export async function startSource(
   }
 }
 
-const ALONE: SourcePart = { serves: true, onDeposed: () => undefined };
+const ALONE: SourcePart = { serves: true, announcement: undefined, onDeposed: () => undefined };
 
 interface Surroundings {
   readonly part: SourcePart;
@@ -85,6 +85,7 @@ class Source extends WithoutSnapshots implements RunningSource {
   #streams: readonly Stream[] = [];
   readonly #identity: SourceIdentity;
   readonly #other: OtherSide;
+  readonly #announcement: SourcePart['announcement'];
   readonly #threads: SourceThreads;
   #timetable: Timetable;
   #group: SourceGroup | undefined;
@@ -102,6 +103,7 @@ class Source extends WithoutSnapshots implements RunningSource {
     this.#identity = new SourceIdentity(world.platform, config);
     this.#timetable = this.#timetableOf(config);
     this.#threads = new SourceThreads(world, log, (error) => this.#threadEnded(error));
+    this.#announcement = part.announcement;
     this.#other = new OtherSide({
       ...part,
       log,
@@ -341,7 +343,8 @@ class Source extends WithoutSnapshots implements RunningSource {
     return new Stream(config, this.#log, {
       world: this.#world,
       link: this.#links.of(config, segment.size),
-      group: { name: this.name, id: this.#identity.id, folder },
+      group: { name: this.name, id: this.#identity.id, epoch: this.#identity.epoch, folder },
+      announcement: this.#announcement,
       segments: () => this.#running.sealed,
       copying: () => this.#group?.mode === 'initializing' || this.#group?.mode === 'delta',
       decode: (bytes) => decodeStatus(bytes, key, this.name),

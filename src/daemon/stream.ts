@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { LinkTestReport } from '../api/contract/link-test.ts';
 import type { StreamStatus } from '../api/contract/status.ts';
 import type { LinkConfig } from '../config/config.ts';
-import type { Lsn } from '../journal/ids.ts';
+import type { EpochIdentity, Lsn } from '../journal/ids.ts';
 import type { DestinationStatus } from '../journal/status.ts';
 import type { Clock } from '../platform/clock.ts';
 import { describeError, OperatorError } from '../platform/errors.ts';
@@ -23,7 +23,14 @@ import type { World } from './world.ts';
 export interface StreamOptions extends Pick<LinkOptions, 'segments' | 'decode'> {
   readonly world: World;
   readonly link: SharedLink;
-  readonly group: { readonly name: string; readonly id: string; readonly folder: string };
+  readonly group: {
+    readonly name: string;
+    readonly id: string;
+    readonly epoch: EpochIdentity;
+    readonly folder: string;
+  };
+  /** As of a link's. */
+  readonly announcement: LinkOptions['announcement'];
   /** Whether existing data is being brought over. */
   readonly copying: () => boolean;
   /** The destination has said something new. */
@@ -68,6 +75,8 @@ export class Stream {
       parallel: config.parallel,
       segments,
       groupId: group.id,
+      epoch: group.epoch,
+      announcement: options.announcement,
       decode,
       initial: memory.last,
       onServing: options.onServing,

@@ -1,5 +1,6 @@
 /** From the configuration to what carries files. */
 import type { LinkConfig } from '../config/config.ts';
+import { DepotTransport } from '../transfer/depot-transport.ts';
 import type { Transport } from '../transfer/transport.ts';
 import { FolderTransport } from '../transfer/transports/folder.ts';
 import { FtpTransport } from '../transfer/transports/ftp.ts';
@@ -12,6 +13,8 @@ export function transportOf({ transport, parallel }: LinkConfig): Transport {
   switch (transport.kind) {
     case 'folder':
       return new FolderTransport(transport);
+    case 'depot':
+      return new DepotTransport(new FolderTransport(transport));
     case 'ftp':
       return new FtpTransport({ ...transport, connections });
     case 'sftp':

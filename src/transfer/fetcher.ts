@@ -18,7 +18,7 @@ import {
   STATUS_FILE,
   STATUS_FOLDER,
 } from '../journal/names.ts';
-import { STATUS_SIZE_MAX, type DestinationStatus } from '../journal/status.ts';
+import { STATUS_SIZE_MAX, type SiteStatus } from '../journal/status.ts';
 import { readSmallFile } from '../platform/atomic-file.ts';
 import type { Log } from '../platform/log.ts';
 import type { Platform } from '../platform/platform.ts';
@@ -58,7 +58,7 @@ export interface FetcherOptions {
   /** Bytes that the inbox may still take. */
   readonly room: () => number;
   /** Of this side's own status. @throws OperatorError when it is damaged */
-  readonly decode: (bytes: Buffer) => DestinationStatus;
+  readonly decode: (bytes: Buffer) => SiteStatus;
   /** A segment lies in the inbox. */
   readonly onArrived: () => void;
 }
@@ -214,7 +214,7 @@ export class Fetcher {
     if (bytes === undefined || this.#answer?.equals(bytes) === true) return;
     const status = decode(bytes);
     // I5: an earlier life of this side wrote it, of a journal that it does not follow any more.
-    if (status.received > received()) return;
+    if (status.role === 'source' || status.received > received()) return;
     try {
       const name = `${OUTBOX_STATUS_FOLDER}/${STATUS_FILE}`;
       await transport.put({ path: this.#statusPath, size: bytes.length }, name, { signal });

@@ -1,4 +1,5 @@
 /** Reading the destination's word, and refusing what is not. */
+import type { EpochIdentity } from '../journal/ids.ts';
 import { STATUS_FILE, STATUS_FOLDER } from '../journal/names.ts';
 import {
   STATUS_SIZE_MAX,
@@ -23,6 +24,8 @@ export type StatusReading =
 
 export interface StatusExpected {
   readonly groupId: string;
+  /** What this source serves in: of one that follows another, nothing is taken. */
+  readonly epoch: EpochIdentity;
   /** @throws OperatorError when the status file is damaged or not authentic */
   readonly decode: (bytes: Buffer) => SiteStatus;
   /** The newest status seen. */
@@ -55,9 +58,13 @@ export async function readStatus(
   }
 }
 
-function judge(status: SiteStatus, { groupId, known }: StatusExpected): StatusReading {
+function judge(status: SiteStatus, { groupId, epoch, known }: StatusExpected): StatusReading {
   if (status.groupId !== '' && status.groupId !== groupId) {
     const message = `the status file is of another group (id ${status.groupId}); let each group have a folder of its own at the destination`;
+    return { kind: 'refused', code: 'status-refused', message };
+  }
+  if (status.role === 'destination' && status.epoch !== undefined && status.epoch.id !== epoch.id) {
+    const message = `the other side still follows epoch ${status.epoch.number}; this side serves in epoch ${epoch.number}`;
     return { kind: 'refused', code: 'status-refused', message };
   }
   const newest = known()?.sequence ?? 0;

@@ -4,8 +4,8 @@
  * I5: only the destination's own, accepted status says that a segment is received; that a transport took it says nothing.
  * I12: a status that is forged, foreign or older than one already seen is refused with a wait and changes nothing.
  */
-import { LSN_NONE, type Lsn } from '../journal/ids.ts';
-import { INBOX_FOLDER } from '../journal/names.ts';
+import { LSN_NONE, type EpochIdentity, type Lsn } from '../journal/ids.ts';
+import { INBOX_FOLDER, OUTBOX_STATUS_FOLDER, STATUS_FILE } from '../journal/names.ts';
 import type { DestinationStatus, ServingStatus, SiteStatus } from '../journal/status.ts';
 import { describeError } from '../platform/errors.ts';
 import type { Log } from '../platform/log.ts';
@@ -17,7 +17,7 @@ import { readStatus } from './link-status.ts';
 import { failureOf, isWhole, type Failure, type LinkWait } from './link-troubles.ts';
 import { LinkWatch } from './link-watch.ts';
 import { outstanding, refusalOf, type LinkSegment } from './planner.ts';
-import type { Transport } from './transport.ts';
+import type { LocalFile, Transport } from './transport.ts';
 
 /** Milliseconds between looks at the destination's status: while it has something to confirm or apply, and while it has not. */
 const POLL_BUSY = 500;
@@ -40,6 +40,9 @@ export interface LinkOptions {
   /** Sealed segments in order, as long as they are not freed. */
   readonly segments: () => readonly LinkSegment[];
   readonly groupId: string;
+  readonly epoch: EpochIdentity;
+  /** This side's word that it took over, which the other side is to hear; undefined: it did not. */
+  readonly announcement: LocalFile | undefined;
   /** @throws OperatorError when the status file is damaged or not authentic */
   readonly decode: (bytes: Buffer) => SiteStatus;
   /** The newest status of an earlier run (I12: an older one is a replay). */
@@ -76,6 +79,7 @@ export class Link {
   #polledAt = Number.NEGATIVE_INFINITY;
   #segmentsSent = 0;
   #bytesSent = 0;
+  #announced = false;
   readonly #asked = Promise.withResolvers<undefined>();
   #loop: Promise<void> | undefined;
 
@@ -177,6 +181,7 @@ export class Link {
     const { clock } = this.#platform;
     const { signal } = this.#watch.session;
     try {
+      await this.#announce(signal);
       if (this.#deliveries.stalled || this.#deliveries.inDoubt) await this.#reconcile(signal);
       else await this.#readStatus(signal);
       this.#watch.worked(POLL);
@@ -184,6 +189,14 @@ export class Link {
       if (!signal.aborted) this.#failed(POLL, failureOf(error));
     }
     this.#polledAt = clock.monotonic();
+  }
+
+  /** Before its word is read: it may be giving way to ours. */
+  async #announce(signal: AbortSignal): Promise<void> {
+    const { announcement, transport } = this.#options;
+    if (announcement === undefined || this.#announced) return;
+    await transport.put(announcement, `${OUTBOX_STATUS_FOLDER}/${STATUS_FILE}`, { signal });
+    this.#announced = true;
   }
 
   /** The inbox first and the status after it, so that what moves from one to the other in between is seen in one of them. */

@@ -204,6 +204,7 @@ alarms: { run: [/bin/mail, root], time-limit: 30 s, at-least: error }
           retention: undefined,
           timedSnapshots: { times: '0 */4 * * *', timeZone: 'Europe/Zurich' },
           retain: { time: 172_800_000, size: 53_687_091_200 },
+          nbd: { socket: join(folder, 'state/oracle.nbd.sock'), tcp: undefined, connections: 64 },
           views: {
             address: { kind: 'socket', path: join(folder, 'state/oracle.views.sock') },
             connections: 64,

@@ -53,6 +53,7 @@ describe('a group that cannot start', function () {
     timedSnapshots: undefined,
     rehearsal: undefined,
     retain: undefined,
+    nbd: { socket: '/simulated', tcp: undefined, connections: 16 },
     views: {
       address: { kind: 'tcp', host: '127.0.0.1', port: 0 },
       connections: 1,

@@ -1,3 +1,4 @@
+import { epoch } from '../../src/journal/ids.ts';
 import assert from 'node:assert/strict';
 import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -37,6 +38,7 @@ describe('a destination that was restored from a backup of its folder', () => {
     let known: DestinationStatus | undefined;
     const expected = {
       groupId: 'ab'.repeat(16),
+      epoch: { number: epoch(1), id: 'cd'.repeat(16) },
       decode: (bytes: Buffer) => decodeStatus(bytes, undefined, 'g'),
       known: () => known,
     };

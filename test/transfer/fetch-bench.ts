@@ -1,3 +1,4 @@
+import { decodeDestinationStatus } from '../support/destination-status.ts';
 /**
  * Two simulated sites after a failover: a link at B fills the depot in its own folder, and a fetcher at A empties it over a
  * line that goes wrong as told, into an inbox from which a destination takes what is whole and next.
@@ -5,7 +6,7 @@
 import assert from 'node:assert/strict';
 import { epoch, lsn, LSN_NONE, type Lsn } from '../../src/journal/ids.ts';
 import { parseSealedName, sealedName } from '../../src/journal/names.ts';
-import { decodeStatus, encodeStatus } from '../../src/journal/status-codec.ts';
+import { encodeStatus } from '../../src/journal/status-codec.ts';
 import type { DestinationStatus, RefusedSegment } from '../../src/journal/status.ts';
 import { replaceFile } from '../../src/platform/atomic-file.ts';
 import type { Platform } from '../../src/platform/platform.ts';
@@ -23,7 +24,7 @@ import { Program } from '../simulation/platform/program.ts';
 const GROUP = 'oracle';
 export const GROUP_ID = 'b'.repeat(32);
 const KEY = Buffer.alloc(32, 7);
-export const decode = (bytes: Buffer): DestinationStatus => decodeStatus(bytes, KEY, GROUP);
+export const decode = (bytes: Buffer): DestinationStatus => decodeDestinationStatus(bytes, KEY, GROUP);
 const WALL = 1_700_000_000_000;
 export const FOLDER_A = '/a/oracle';
 export const FOLDER_B = '/b/oracle';
@@ -90,7 +91,10 @@ export class FetchBench {
       parallel: 2,
       segments: () => this.segments,
       groupId: GROUP_ID,
+      epoch: { number: epoch(1), id: 'e'.repeat(32) },
+      announcement: undefined,
       decode,
+      onServing: () => undefined,
       initial: undefined,
       onStatus: ({ received }) => this.#free(received),
     });

@@ -1,5 +1,5 @@
 import { JOURNAL_FOLDER, sealedName } from '../../src/journal/names.ts';
-import { lsn } from '../../src/journal/ids.ts';
+import { epoch, lsn } from '../../src/journal/ids.ts';
 import type { DestinationStatus } from '../../src/journal/status.ts';
 import { decodeStatus } from '../../src/journal/status-codec.ts';
 import type { Files } from '../../src/platform/files.ts';
@@ -95,6 +95,8 @@ export class LinkBench {
       parallel,
       segments: () => this.journal,
       groupId: GROUP_ID,
+      epoch: { number: epoch(1), id: 'e'.repeat(32) },
+      announcement: undefined,
       decode: (bytes) => decodeStatus(bytes, undefined, GROUP_NAME),
       initial,
       onStatus: (status) => this.onStatus(status),

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { lsn } from '../../src/journal/ids.ts';
+import { epoch, lsn } from '../../src/journal/ids.ts';
 import { decodeStatus, encodeStatus } from '../../src/journal/status-codec.ts';
 import { sleep } from '../../src/platform/clock.ts';
 import { nodePlatform } from '../../src/platform/node/platform.ts';
@@ -41,6 +41,8 @@ describe('link to a server', () => {
       parallel: 2,
       segments: () => journal,
       groupId: GROUP_ID,
+      epoch: { number: epoch(1), id: 'e'.repeat(32) },
+      announcement: undefined,
       decode: (bytes) => decodeStatus(bytes, KEY, GROUP_NAME),
       initial: undefined,
       onStatus: silent,

@@ -39,6 +39,7 @@ export async function destinationConfig(places: DemoPlaces): Promise<Config> {
     timedSnapshots: undefined,
     rehearsal: undefined,
     retain: undefined,
+    nbd: { socket: join(places.folder, 'taken-over.sock'), tcp: undefined, connections: 16 },
     views: {
       address: { kind: 'tcp', host: '127.0.0.1', port: 0 },
       connections: 4,

@@ -47,12 +47,12 @@ export function checkAlternatives(file: LenientFile, context: RuleContext): Find
   const findings = check(['api'], API);
   for (const [name, group] of Object.entries(file.groups ?? {})) {
     const path = ['groups', name];
+    if (group?.nbd !== undefined) findings.push(...check([...path, 'nbd'], NBD));
     if (group?.role === 'destination') findings.push(...check([...path, 'views'], VIEWS));
     if (group?.role === 'destination' && group.login !== undefined) {
       findings.push(...check([...path, 'login'], PASSWORD));
     }
     if (group?.role !== 'source') continue;
-    if (group.nbd !== undefined) findings.push(...check([...path, 'nbd'], NBD));
     for (const [destination, link] of Object.entries(group.destinations ?? {})) {
       if (link === undefined) continue;
       const at = [...path, 'destinations', destination];

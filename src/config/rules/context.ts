@@ -26,6 +26,15 @@ export function defaultViewsSocket(
   return platform === 'win32' ? undefined : posix.join(stateFolder, `${group}.views.sock`);
 }
 
+/** Where hosts find a group whose side has taken over, when the file does not say; Windows has NBD's own port instead. */
+export function defaultNbdSocket(
+  stateFolder: string,
+  group: string,
+  platform: RuleContext['platform'],
+): string | undefined {
+  return platform === 'win32' ? undefined : posix.join(stateFolder, `${group}.nbd.sock`);
+}
+
 /** `<buffer>/<group>`. */
 export function groupFolder(buffer: string, group: string, platform: RuleContext['platform']): string {
   return PATH_RULES[platform].join(buffer, group);

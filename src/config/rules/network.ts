@@ -13,10 +13,11 @@ interface Listener {
 export function checkNetwork(file: LenientFile, context: RuleContext): Finding[] {
   const servers = Object.entries(file.groups ?? {}).flatMap(([name, group]): NbdServerEntry[] => {
     const path = ['groups', name];
-    if (group?.role === 'source' && group.nbd !== undefined)
-      return [{ path: [...path, 'nbd'], server: group.nbd }];
-    if (group?.role !== 'destination' || group.views === undefined) return [];
-    return [{ path: [...path, 'views'], server: group.views }];
+    const views = group?.role === 'destination' ? group.views : undefined;
+    return [
+      ...(group?.nbd === undefined ? [] : [{ path: [...path, 'nbd'], server: group.nbd }]),
+      ...(views === undefined ? [] : [{ path: [...path, 'views'], server: views }]),
+    ];
   });
   return [
     ...servers.flatMap(checkNbd),
@@ -27,7 +28,7 @@ export function checkNetwork(file: LenientFile, context: RuleContext): Finding[]
   ];
 }
 
-/** A source's `nbd`, or a destination's `views`. */
+/** Of a group, `nbd`, or a destination's `views`. */
 interface NbdServerEntry {
   readonly path: SettingPath;
   readonly server: Lenient<DestinationFile['views']>;

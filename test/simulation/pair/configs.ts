@@ -70,6 +70,7 @@ export function destinationConfig(scenario: Scenario): DestinationGroupConfig {
     timedSnapshots: undefined,
     rehearsal: undefined,
     retain: scenario.retain,
+    nbd: { socket: '/simulated', tcp: undefined, connections: 16 },
     views: {
       address: { kind: 'tcp', host: '127.0.0.1', port: 0 },
       connections: 4,
