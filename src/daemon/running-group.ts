@@ -27,7 +27,7 @@ export interface RunningGroup {
   readonly name: string;
   status(): Promise<SourceStatus | DestinationGroupStatus>;
   placeMarker(marker: MarkerToPlace): Promise<PlacedMarker>;
-  /** @throws OperatorError `NOT_A_SOURCE` */
+  /** @throws OperatorError `NOT_A_SOURCE`, `SOURCE_DIFFERS` */
   initialize(): Promise<InitializeAnswer>;
   /** @throws OperatorError `NOT_A_SOURCE`, and as `Seeding.export` does */
   exportSeed(request: SeedExportRequest): Promise<SeedExportStatus>;

@@ -31,6 +31,17 @@ export function verifyNeedsEveryWrite(group: string): OperatorError {
   );
 }
 
+/** What is known to be wrong is not sent over what may be right (I10). */
+export function initializeNeedsSource(group: string): OperatorError {
+  return new OperatorError(
+    'SOURCE_DIFFERS',
+    `volumes of group ${group} hold here what no host wrote: it would be sent over what the destinations hold`,
+    {
+      remedy: `write the good data back, or say with \`blockferry verify ${group} --accept\` that what is here is right; then initialize again`,
+    },
+  );
+}
+
 export function destinationUnknown(group: string, destination: string, known: string): OperatorError {
   return new OperatorError('DESTINATION_UNKNOWN', `group ${group} has no destination ${destination}`, {
     remedy: `its destinations are: ${known}`,

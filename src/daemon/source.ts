@@ -31,6 +31,7 @@ import {
   backOptions,
   destinationUnknown,
   hostOptions,
+  initializeNeedsSource,
   resizeNeedsEveryWrite,
   resizeNeedsNoSeed,
   verifyNeedsEveryWrite,
@@ -179,6 +180,7 @@ class Source extends WithoutSnapshots implements RunningSource {
   }
 
   async initialize(): Promise<InitializeAnswer> {
+    if ((this.#comparing?.verifying.sourceChanges.length ?? 0) > 0) throw initializeNeedsSource(this.name);
     await this.#running.initialize();
     return { bytes: this.#identity.bytes };
   }

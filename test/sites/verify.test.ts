@@ -82,6 +82,12 @@ describe('a pair of which a medium changes one bit', function () {
       const isTold = async (): Promise<boolean> =>
         (await pair.source()).waits.some(({ code }) => code === 'source-differs');
       await pair.until('the alarm', isTold);
+      const state = pair.path('source', 'state');
+      const refused = await cli(['initialize', 'g', '--yes', '--state', state]);
+      assert.match(
+        refused.error,
+        /hold here what no host wrote: it would be sent over .* verify g --accept/s,
+      );
       assert.ok(good.equals(pieceOf(pair.volume('destination', 'data'), range.offset)));
       for (let at = 0; at < MIB; at += 128 * 1024)
         await client.write(range.offset + at, good.subarray(at, at + 128 * 1024));
@@ -89,14 +95,7 @@ describe('a pair of which a medium changes one bit', function () {
       const proved = await verify();
       assert.deepEqual([proved.exitCode, proved.report.sourceChanges], [0, []]);
       await rot();
-      const accepted = await cli([
-        'verify',
-        'g',
-        '--accept',
-        '--yes',
-        '--state',
-        pair.path('source', 'state'),
-      ]);
+      const accepted = await cli(['verify', 'g', '--accept', '--yes', '--state', state]);
       assert.match(accepted.out, /^Accepted as right:\n.* of data, changed between/);
       const isSent = async (): Promise<boolean> => (await pair.destination()).verification?.mended === 3;
       await pair.until('what was accepted', isSent);

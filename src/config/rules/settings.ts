@@ -35,6 +35,14 @@ function checkSource(path: SettingPath, group: LenientSource, context: RuleConte
       fix: `write at least ${formatSize(QUOTA_SEGMENTS_MIN * segment.size)}, or make segment.size smaller`,
     });
   }
+  if (context.written([...path, 'verify']) && context.written([...path, 'replication'])) {
+    findings.push({
+      path: [...path, 'verify'],
+      at: 'key',
+      message: 'stands beside replication: where what changed goes over on an interval, nothing is compared',
+      fix: 'leave it out, or leave replication out',
+    });
+  }
   if (nbd !== undefined) findings.push(...checkSocket([...path, 'nbd', 'socket'], nbd.socket, context));
   for (const [name, volume] of Object.entries(group.volumes ?? {})) {
     if (volume?.size === undefined || volume.size % SECTOR === 0) continue;
