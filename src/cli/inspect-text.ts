@@ -1,7 +1,7 @@
 /** A segment's header, totals and records in plain words. Pure. */
 import { RecordFlag, RecordKind, type JournalRecord } from '../journal/record.ts';
 import type { SegmentHeader, SegmentTotals } from '../journal/segment/segment.ts';
-import { parseVerify } from '../journal/verify.ts';
+import { toldLength } from '../journal/compare.ts';
 import { bytesText, columns, countText, printable, timeText } from './text.ts';
 
 /** Characters of a marker's or an attach record's payload that are shown. */
@@ -54,11 +54,11 @@ const TOLD: ReadonlySet<RecordKind> = new Set([
 
 export function recordView(record: JournalRecord): RecordView {
   const { kind, offset } = record;
-  const isVerify = kind === RecordKind.verify;
-  const ofVolume = kind === RecordKind.write || kind === RecordKind.zero || isVerify;
-  const length = isVerify ? parseVerify(record)?.length : record.length;
+  const told = toldLength(record);
+  const ofVolume = kind === RecordKind.write || kind === RecordKind.zero || told !== undefined;
+  const length = told ?? record.length;
   const timed = kind === RecordKind.clock || kind === RecordKind.marker;
-  const told = TOLD.has(kind);
+  const isText = TOLD.has(kind);
   return {
     lsn: record.lsn,
     kind: KIND_NAMES.get(kind) ?? String(kind),
@@ -67,7 +67,7 @@ export function recordView(record: JournalRecord): RecordView {
     length: ofVolume ? length : undefined,
     time: timed ? offset : undefined,
     flags: Object.entries(RecordFlag).flatMap(([name, flag]) => ((record.flags & flag) === 0 ? [] : [name])),
-    content: told ? printable(record.payload.subarray(0, PAYLOAD_SHOWN_MAX).toString('utf8')) : undefined,
+    content: isText ? printable(record.payload.subarray(0, PAYLOAD_SHOWN_MAX).toString('utf8')) : undefined,
   };
 }
 

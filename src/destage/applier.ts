@@ -4,6 +4,8 @@
  * I3: a segment's records are applied in their order, and again with the same result after a crash.
  * I7: what a snapshot needs is preserved before the volume under it is overwritten.
  */
+import { withCompared } from '../journal/compare-answer.ts';
+import { parseCompare } from '../journal/compare.ts';
 import { parseHandover } from '../journal/handover.ts';
 import { parseInitBegin } from '../journal/init-begin.ts';
 import { LSN_NONE, type AttachedVolume, type Lsn } from '../journal/ids.ts';
@@ -17,10 +19,12 @@ import type { Log } from '../platform/log.ts';
 import { isNoRoom } from '../platform/reserve.ts';
 import { VolumeSet, type SetVolume } from '../volume/volume-set.ts';
 import { attach, resize, volumeUnknown } from './attach.ts';
-import { compare } from './comparing.ts';
+import { compare, comparePieces } from './comparing.ts';
+import { afterCopy, duringCopy } from './copy-state.ts';
 import { parseMarker } from './marker-record.ts';
 import { snapshotId, type OpenSnapshots, type SnapshotFacts, type Snapshots } from './snapshots.ts';
-import type { AwaitedResync, AwaitedSeed, DestinationState, Divergence } from './state-file.ts';
+import type { DestinationState, Divergence } from './state-file.ts';
+import { UnreadableRanges } from './unreadable.ts';
 import { afterVerify } from './verification.ts';
 
 export interface ApplierOptions {
@@ -43,6 +47,7 @@ export class Applier {
   #unplaced: string | undefined;
   #volumes: VolumeSet | undefined;
   #snapshots: Snapshots | undefined;
+  readonly #unreadable = new UnreadableRanges();
   #begun = LSN_NONE;
   #lost = false;
   /** The record that was applied last. */
@@ -107,6 +112,11 @@ export class Applier {
   /** How many there are, as far as it can be told without a volume that is away. */
   get snapshotCount(): number {
     return this.#snapshots?.list().length ?? 0;
+  }
+
+  /** What cannot be read here, as far as it was to be compared. */
+  get unreadable(): string | undefined {
+    return this.#unreadable.first;
   }
 
   listSnapshots(): readonly SnapshotFacts[] {
@@ -198,14 +208,10 @@ export class Applier {
         const begun = parseInitBegin(record);
         if (state.consistent) this.#keepBefore(state);
         this.#options.onCopyBegins();
-        return {
-          ...state,
-          consistent: false,
-          seed: seedFrom(state.seed, begun.seed),
-          resync: resyncFrom(state.resync, begun.resync),
-        };
+        return duringCopy(state, begun);
       }
       case RecordKind.initEnd:
+        this.#unreadable.clear();
         return afterCopy(state);
       case RecordKind.marker:
         return this.#reachMarker(record, state);
@@ -213,6 +219,8 @@ export class Applier {
         return this.#verify(record, state);
       case RecordKind.handover:
         return this.#handOver(record, state);
+      case RecordKind.compare:
+        return this.#compare(record, state);
       case RecordKind.clock:
       case RecordKind.write:
       case RecordKind.zero:
@@ -232,23 +240,34 @@ export class Applier {
     // As for an attach record.
     this.sync();
     const volumes = resize(this.#files, record, this.#options.paths, state.volumes);
-    if (volumes === undefined) {
-      this.#log.error('a resize record cannot be used and is passed over', { lsn: record.lsn });
-      return state;
-    }
+    if (volumes === undefined) return this.#passOver(record, 'resize', state);
     this.#attachVolumes(volumes);
     return { ...state, volumes };
   }
 
+  #passOver({ lsn }: JournalRecord, what: string, state: DestinationState): DestinationState {
+    this.#log.error(`a ${what} record cannot be used and is passed over`, { lsn });
+    return state;
+  }
+
+  /** Also before the copy's end: what is compared is what it began with, and what was applied since. */
+  #compare(record: JournalRecord, state: DestinationState): DestinationState {
+    const payload = parseCompare(record);
+    if (payload === undefined) return this.#passOver(record, 'compare', state);
+    this.#checkPlaces();
+    const volumes = record.lsn > this.#begun ? this.#volumes : undefined;
+    const compared = volumes && comparePieces(volumes, record, payload);
+    if (compared !== undefined) this.#unreadable.note(record, compared.unreadable);
+    return { ...state, comparison: withCompared(state.comparison, payload, compared?.differs) };
+  }
+
   #verify(record: JournalRecord, state: DestinationState): DestinationState {
     const payload = parseVerify(record);
-    if (payload === undefined) {
-      this.#log.error('a verify record cannot be used and is passed over', { lsn: record.lsn });
-      return state;
-    }
+    if (payload === undefined) return this.#passOver(record, 'verify', state);
     this.#checkPlaces();
     const isComparable = state.consistent && record.lsn > this.#begun;
     const comparison = isComparable && this.#volumes ? compare(this.#volumes, record, payload) : undefined;
+    if (comparison !== undefined) this.#unreadable.note(record, comparison.unreadable);
     const verification = afterVerify(state.verification, record, payload, comparison);
     if (comparison !== undefined && comparison.differing.length > 0) {
       this.#options.onDiffers(verification);
@@ -305,10 +324,7 @@ export class Applier {
 
   #reachMarker(record: JournalRecord, state: DestinationState): DestinationState {
     const marker = parseMarker(record);
-    if (marker === undefined) {
-      this.#log.error('a marker record cannot be used and is passed over', { lsn: record.lsn });
-      return state;
-    }
+    if (marker === undefined) return this.#passOver(record, 'marker', state);
     const facts = { id: marker.id, name: marker.name, lsn: record.lsn, time: record.offset };
     if (marker.kind === 'custom')
       return { ...state, pending: { ...facts, kind: 'custom', attempt: 0, failures: 0 } };
@@ -339,22 +355,6 @@ export class Applier {
     keeping(() => this.#store().create(info));
     this.#log.info(`snapshot ${info.name} taken`, { lsn: info.lsn });
   }
-}
-
-/** One that was imported, or given up, stays so: a copy that is begun anew rests on the same. */
-function seedFrom(before: AwaitedSeed | undefined, id: string | undefined): AwaitedSeed | undefined {
-  if (id === undefined) return undefined;
-  return before?.id === id ? before : { id, state: 'awaited' };
-}
-
-/** Only the copy that names it brings it. */
-function resyncFrom(before: AwaitedResync | undefined, id: string | undefined): AwaitedResync | undefined {
-  return before && { ...before, begun: before.id === id };
-}
-
-function afterCopy(state: DestinationState): DestinationState {
-  const resync = state.resync?.begun === true ? undefined : state.resync;
-  return { ...state, consistent: state.seed?.state !== 'given-up' && resync === undefined, resync };
 }
 
 /** A snapshot that finds no room says where it is wanted: the volumes are often on another file system. */

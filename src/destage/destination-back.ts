@@ -301,6 +301,7 @@ export class DestinationBack {
       journalBytes: this.#journal.bytes,
       journalSegments: this.#journal.segments.length,
       snapshots: this.#applier.snapshotCount,
+      unreadable: this.#applier.unreadable,
       window: this.#window.facts,
       seed: this.#state.seed && this.#seeds.tally(this.#state.seed.id),
       seedJob: this.#seedJob?.report,

@@ -15,6 +15,8 @@ export interface DestinationFacts {
   readonly journalBytes: number;
   readonly journalSegments: number;
   readonly snapshots: number;
+  /** Why a part of a volume could not be read when it was to be compared, since the start; undefined: all could. */
+  readonly unreadable: string | undefined;
   readonly window: WindowFacts;
   /** Received before, damaged on this side's disk since, and not received again. */
   readonly damaged: readonly RefusedSegment[];

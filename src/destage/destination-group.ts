@@ -23,6 +23,7 @@ import {
   seedJobReason,
   seedReason,
   tidyReason,
+  unreadableReason,
   unsentReason,
   workReason,
   type Reason,
@@ -340,6 +341,7 @@ export class DestinationGroup {
     this.#waits.set('room', full ? { code: 'disk-full', message } : undefined);
     const { verification, volumes } = this.#facts.state;
     this.#waits.set('differs', differsReason(verification, volumes));
+    this.#waits.set('unreadable', unreadableReason(this.#facts.unreadable));
     this.#waits.set('volumes', unsentReason(paths.keys(), this.#facts.state.volumes));
     const news = [this.#changes, this.#intake.changes, this.#waits.changes].join();
     if (!force && news === this.#told && !this.#publisher.isDue) return;
@@ -364,6 +366,7 @@ export class DestinationGroup {
       consistent: state.consistent,
       waiting: this.#waits.first(),
       ...(state.verification.pass + state.verification.found > 0 ? { verification: state.verification } : {}),
+      ...(state.comparison === undefined ? {} : { comparison: state.comparison }),
     };
   }
 }

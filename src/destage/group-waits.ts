@@ -29,6 +29,7 @@ const SUBJECTS = [
   'hole',
   'crowd',
   'marker-failure',
+  'unreadable',
   'differs',
   'volumes',
   'tidy',
@@ -83,7 +84,6 @@ export class GroupWaits {
 
 const APPLY_CODES: Readonly<Record<string, WaitCode>> = {
   VOLUME_OFFLINE: 'volume-offline',
-  VOLUME_UNREADABLE: 'volume-unreadable',
   VOLUME_UNKNOWN: 'volume-unknown',
   VOLUME_TOO_SMALL: 'volume-too-small',
   SNAPSHOT_LIMIT: 'snapshot-limit',
@@ -140,6 +140,11 @@ export function differsReason(
   const more = differing.length > named.length ? ` and ${differing.length - named.length} more` : '';
   const message = `the replica differs from its source: ${named.join(', ')}${more}; the source sends them again; see whether the disks below are well`;
   return { code: 'replica-differs', message };
+}
+
+/** What cannot be read counts as something else, and is sent again. */
+export function unreadableReason(why: string | undefined): Reason | undefined {
+  return why === undefined ? undefined : { code: 'volume-unreadable', message: why };
 }
 
 export function holeReason([hole]: DestinationStatus['missing']): Reason | undefined {

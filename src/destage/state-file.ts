@@ -7,6 +7,7 @@ import { z } from 'zod';
 import { epochSchema } from '../journal/fork.ts';
 import type { AttachedVolume, EpochIdentity, Lsn, VolumeIndex } from '../journal/ids.ts';
 import { LSN_NONE, VOLUMES_PER_GROUP_MAX } from '../journal/ids.ts';
+import { compareAnswerSchema, type CompareAnswer } from '../journal/compare-answer.ts';
 import { VERIFICATION_START, verificationSchema, type Verification } from '../journal/verification.ts';
 import { DIGEST_START } from '../journal/segment/format.ts';
 import { OperatorError } from '../platform/errors.ts';
@@ -61,6 +62,8 @@ export interface DestinationState {
   /** What a crash or a failure cut off may have reached the volumes up to here, though the checkpoint says less. */
   readonly begun: Lsn;
   readonly verification: Verification;
+  /** Of the newest window of compare records; undefined where none came since the copy began, and without one. */
+  readonly comparison: CompareAnswer | undefined;
   /** The seed that the copy rests on; undefined: none, everything goes over the link. */
   readonly seed: AwaitedSeed | undefined;
   /** What is to be brought over because this side was the source of another epoch; undefined: nothing is. */
@@ -103,6 +106,7 @@ export const DESTINATION_START: DestinationState = {
   statusSequence: 0,
   begun: LSN_NONE,
   verification: VERIFICATION_START,
+  comparison: undefined,
   seed: undefined,
   resync: undefined,
   divergence: undefined,
@@ -158,6 +162,7 @@ const schema = z.strictObject({
   statusSequence: count,
   begun: lsnSchema.default(LSN_NONE),
   verification: verificationSchema.default(() => ({ ...VERIFICATION_START, differing: [] })),
+  comparison: compareAnswerSchema.optional(),
   seed: z.strictObject({ id, state: z.enum(['awaited', 'imported', 'given-up']) }).optional(),
   resync: z.strictObject({ id, begun: z.boolean() }).optional(),
   divergence: z.strictObject({ epoch: epochSchema, lsn: lsnSchema, time: count }).optional(),

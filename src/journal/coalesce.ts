@@ -8,6 +8,7 @@
 import { assert } from '../platform/errors.ts';
 import type { Files } from '../platform/files.ts';
 import type { SegmentEnd } from './coalesce-plan.ts';
+import { toldLength } from './compare.ts';
 import { LastWriters, SECTOR } from './last-writers.ts';
 import {
   encodeRecordInPlace,
@@ -19,7 +20,6 @@ import {
 import { openSegment } from './segment/reader.ts';
 import type { SegmentHeader, SegmentReader } from './segment/segment.ts';
 import { SegmentWriter, type SegmentOptions } from './segment/writer.ts';
-import { parseVerify } from './verify.ts';
 
 /** Bytes between two syncs: one of the whole file would hold up the thread. */
 const SYNC_INTERVAL = 8 * 1024 * 1024;
@@ -182,7 +182,7 @@ function* write(files: Files, options: CoalesceOptions, survey: Survey): Generat
 function kept(record: JournalRecord, number: number, { writers, header, clock }: Survey): Buffer[] {
   if (record.kind === RecordKind.clock && number !== clock) return [];
   // What it speaks of may be given up: the range is compared again in the next pass.
-  if (record.kind === RecordKind.verify && isOutdated(record, number, writers)) return [];
+  if (isOutdated(record, number, writers)) return [];
   if (!isData(record)) return [encoded(record, record.payload, header.recordSeed)];
   return writers.survivors(record, number).map(({ start, end }) => {
     const piece = { ...record, offset: start, length: end - start };
@@ -192,8 +192,9 @@ function kept(record: JournalRecord, number: number, { writers, header, clock }:
 }
 
 function isOutdated(record: JournalRecord, number: number, writers: LastWriters): boolean {
-  const length = parseVerify(record)?.length;
-  if (length === undefined) return true;
+  const length = toldLength(record);
+  if (length === undefined) return false;
+  if (length === 0) return true;
   return writers.writtenAfter({ volume: record.volume, offset: record.offset, length }, number);
 }
 

@@ -44,6 +44,8 @@ export const RecordKind = {
   resize: 9,
   /** The last record of its epoch: from here on its destination is the source. Payload: see handover.ts. Always the last record of its segment. */
   handover: 10,
+  /** What pieces of a range hold at this very record: the destination says which of them it holds otherwise. Payload: see compare.ts. */
+  compare: 11,
 } as const;
 export type RecordKind = (typeof RecordKind)[keyof typeof RecordKind];
 
@@ -86,7 +88,7 @@ export interface AttachPayload {
 }
 
 const HIGH = 0x1_0000_0000;
-const KIND_MAX = RecordKind.handover;
+const KIND_MAX = RecordKind.compare;
 
 export function payloadLength(header: Pick<RecordHeader, 'kind' | 'length'>): number {
   return header.kind === RecordKind.zero || header.kind === RecordKind.clock ? 0 : header.length;

@@ -14,10 +14,10 @@ import {
   RecordKind,
   type JournalRecord,
 } from './record.ts';
+import { toldLength } from './compare.ts';
 import { copyPointOf, type CopyPoint } from './copy-point.ts';
 import { Coverage } from './coverage.ts';
 import { DIGEST_START } from './segment/format.ts';
-import { parseVerify } from './verify.ts';
 import type { SegmentHeader } from './segment/segment.ts';
 import type { EncodedRecord } from './segment/writer.ts';
 
@@ -153,11 +153,11 @@ function sift(
   return { shipped, leftOut, copyPoint: point };
 }
 
-/** A verify record speaks of live writes. */
+/** A verify or compare record speaks of live writes. */
 function isOf({ kind, flags }: JournalRecord, point: CopyPoint | null): boolean {
   const isData = kind === RecordKind.write || kind === RecordKind.zero;
   if (isData) return ((flags & RecordFlag.fromPoint) !== 0) === (point !== null);
-  return kind !== RecordKind.verify || point === null;
+  return (kind !== RecordKind.verify && kind !== RecordKind.compare) || point === null;
 }
 
 function newest(records: readonly JournalRecord[], kind: RecordKind): Lsn | undefined {
@@ -201,8 +201,8 @@ function toShippedForm(
 
 /**
  * Leaves out every write and zero that later ones of the same segment cover whole. Not across the beginning of a
- * copy: the destination keeps the volumes as they are just before it (I10). And nothing of what a verify record in between
- * speaks of.
+ * copy: the destination keeps the volumes as they are just before it (I10). And nothing of what a verify or compare
+ * record in between speaks of.
  */
 function withoutOverwritten(records: readonly JournalRecord[]): JournalRecord[] {
   const covered = new Map<number, Coverage>();
@@ -214,10 +214,11 @@ function withoutOverwritten(records: readonly JournalRecord[]): JournalRecord[] 
       const end = record.offset + record.length;
       if (coverage.contains(record.offset, end)) continue;
       coverage.add(record.offset, end);
-    } else if (record.kind === RecordKind.verify) {
-      const length = parseVerify(record)?.length ?? 0;
-      covered.get(record.volume)?.remove(record.offset, record.offset + length);
     } else if (record.kind === RecordKind.initBegin) covered.clear();
+    else {
+      const told = toldLength(record);
+      if (told !== undefined) covered.get(record.volume)?.remove(record.offset, record.offset + told);
+    }
     kept.push(record);
   }
   return kept.reverse();

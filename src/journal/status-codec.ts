@@ -9,6 +9,7 @@ import { OperatorError } from '../platform/errors.ts';
 import { shortList, whyInvalid } from '../platform/invalid.ts';
 import type { Random } from '../platform/random.ts';
 import { epochSchema, forkSchema } from './fork.ts';
+import { compareAnswerSchema } from './compare-answer.ts';
 import type { Epoch, Lsn } from './ids.ts';
 import { resyncSchema } from './packed-regions.ts';
 import { STATUS_SIZE_MAX, type SiteStatus } from './status.ts';
@@ -69,6 +70,7 @@ const destinationSchema = z.strictObject({
     .optional(),
   verification: verificationSchema.optional(),
   resync: resyncSchema.optional(),
+  comparison: compareAnswerSchema.optional(),
 });
 
 const statusSchema = z.discriminatedUnion('role', [destinationSchema, servingSchema]);

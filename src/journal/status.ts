@@ -5,6 +5,7 @@
  */
 import type { ForkPoint } from './fork.ts';
 import type { EpochIdentity, Lsn } from './ids.ts';
+import type { CompareAnswer } from './compare-answer.ts';
 import type { SegmentRange } from './names.ts';
 import type { Verification } from './verification.ts';
 
@@ -44,6 +45,8 @@ export interface DestinationStatus {
   readonly verification?: Verification | undefined;
   /** What its volumes hold though this epoch's source never wrote it: the next copy is to bring it over. */
   readonly resync?: Resync | undefined;
+  /** Of the newest window of compare records, while a copy compares. */
+  readonly comparison?: CompareAnswer | undefined;
 }
 
 /** Regions of volumes that a destination wants, because it was the source of another epoch and its hosts changed them. */

@@ -31,8 +31,8 @@ const VOLUMES = {
   ),
   'volume-unreadable': facts(
     'error',
-    'A destination’s disk gave an error where a volume was read to be compared: what is applied with it is reported as not compared.',
-    'Check the disk that the message names, and compare once more; it is tried again every two seconds.',
+    'A destination’s disk gave an error where a volume was read to be compared: the range counts as differing, and the source sends it again.',
+    'Check the disk that the message names. Writing there often mends a sector; it is over when the range was read again.',
   ),
   'volume-full': facts(
     'error',

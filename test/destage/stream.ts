@@ -16,6 +16,7 @@ import {
 import { DIGEST_START } from '../../src/journal/segment/format.ts';
 import { openSegment } from '../../src/journal/segment/reader.ts';
 import { writeSegment } from '../../src/journal/segment/writer.ts';
+import { encodeCompare } from '../../src/journal/compare.ts';
 import { encodeVerify, verifyDigest } from '../../src/journal/verify.ts';
 import { OperatorError } from '../../src/platform/errors.ts';
 import type { Clock } from '../../src/platform/clock.ts';
@@ -28,6 +29,8 @@ import { nodeRandom } from '../../src/platform/node/random.ts';
 const SEED = 0x5eed;
 export const KEY = Buffer.alloc(32, 9);
 export const VOLUME_SIZE = 64 * 1024;
+/** Bytes of a piece of a compare record. */
+export const COMPARED = 4096;
 
 export type Step =
   | { readonly kind: 'attach'; readonly names: readonly string[] }
@@ -44,7 +47,8 @@ export type Step =
       readonly offset: number;
       readonly length: number;
       readonly pass: number;
-    };
+    }
+  | { readonly kind: 'compare'; readonly volume: number; readonly window: number; readonly first: number };
 
 export const write = (volume: number, offset: number, fill: number): Step => ({
   kind: 'write',
@@ -58,6 +62,13 @@ export const verify = (volume: number, offset: number, length: number, pass = 1)
   offset,
   length,
   pass,
+});
+/** All of the volume. */
+export const compare = (volume: number, window: number, first = 0): Step => ({
+  kind: 'compare',
+  volume,
+  window,
+  first,
 });
 export const marker = (kind: 'snapshot' | 'custom', name: string, id: string): Step => ({
   kind: 'marker',
@@ -142,6 +153,16 @@ export class Stream {
         const digest = content.some((byte) => byte !== 0) ? verifyDigest(content) : undefined;
         const header = { ...base, kind: RecordKind.verify, volume: volume as VolumeIndex, offset };
         return encodeRecord(header, encodeVerify({ length, pass, digest }), SEED);
+      }
+      case 'compare': {
+        const { volume, window, first } = step;
+        const content = this.volumes[volume]!;
+        const digests = Array.from({ length: VOLUME_SIZE / COMPARED }, (_, i) =>
+          verifyDigest(content.subarray(i * COMPARED, (i + 1) * COMPARED)),
+        );
+        const payload = { length: VOLUME_SIZE, window: lsn(window), first, pieceSize: COMPARED, digests };
+        const header = { ...base, kind: RecordKind.compare, volume: volume as VolumeIndex };
+        return encodeRecord(header, encodeCompare(payload), SEED);
       }
       case 'write': {
         const data = Buffer.alloc(4096, step.fill);

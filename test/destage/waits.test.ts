@@ -12,14 +12,16 @@ import { marker, Site, Stream, verify, VOLUME_SIZE, write } from './stream.ts';
 const NOON = 'a1'.repeat(16);
 const NIGHT = 'b2'.repeat(16);
 
-function withFailingReads(path: string): Files {
+function withFailingReads(path: string, fault: { on: boolean }): Files {
   return {
     ...nodeFiles,
     open(opened, mode) {
       const file = nodeFiles.open(opened, mode);
       if (opened !== path) return file;
+      const read = file.read.bind(file);
       return Object.assign(file, {
-        read() {
+        read(into: Uint8Array, at: number) {
+          if (!fault.on) return read(into, at);
           throw Object.assign(new Error('EIO'), { code: 'EIO' });
         },
       });
@@ -39,14 +41,15 @@ describe('a destination that cannot go on', () => {
     return { root, stream, begin };
   }
 
-  it('says that a disk cannot be read where it is to be compared, and goes on without having compared it', async () => {
+  it('says that a disk cannot be read where it is to be compared, and has the range sent again as one that differs', async () => {
     const { root, stream, begin } = prepare();
     const site = new Site(root);
     const written: DestinationStatus[] = [];
-    const files = withFailingReads(site.paths.get('b') ?? '');
+    const fault = { on: true };
+    const files = withFailingReads(site.paths.get('b') ?? '', fault);
     const running = await runGroup(site, { files, written });
     for (const path of [begin, stream.seal(write(1, 4096, 5), verify(1, 4096, 4096))]) site.deliver(path);
-    await until('going on', () => running.status().applied === 5 && running.status().waiting === undefined);
+    await until('going on', () => running.status().applied === 5);
     const waits = written.flatMap(({ waiting }) => (waiting === undefined ? [] : [waiting]));
     const told = waits.find(({ code }) => code === 'volume-unreadable');
     assert.match(
@@ -55,7 +58,12 @@ describe('a destination that cannot go on', () => {
     );
     assert.ok(waits.every(({ code }) => code !== 'volume-offline'));
     const { comparedBytes, skippedBytes, differed } = written.at(-1)?.verification ?? {};
-    assert.deepEqual([comparedBytes, skippedBytes, differed], [0, 4096, 0]);
+    assert.deepEqual([comparedBytes, skippedBytes, differed], [4096, 0, 1]);
+    const { differing } = written.at(-1)?.verification ?? {};
+    assert.deepEqual(differing, [{ volume: 1, offset: 4096, length: 4096, lsn: 5 }]);
+    fault.on = false;
+    site.deliver(stream.seal(write(1, 4096, 5), verify(1, 4096, 4096, 0)));
+    await until('mending', () => running.status().applied === 7 && running.status().waiting === undefined);
     await running.stop();
     assert.deepEqual(site.content(), stream.volumes);
   });

@@ -1,3 +1,4 @@
+import { COMPARE_WINDOW_MAX } from '../../src/journal/compare.ts';
 import assert from 'node:assert/strict';
 import { epoch, lsn, LSN_MAX, type VolumeIndex } from '../../src/journal/ids.ts';
 import { decodeStatus, encodeStatus } from '../../src/journal/status-codec.ts';
@@ -9,6 +10,7 @@ import { seededRandom } from '../support/random.ts';
 const WORST = '\u0001';
 const range = { first: lsn(LSN_MAX - 1), last: LSN_MAX };
 
+const ALL_PIECES = Buffer.alloc(COMPARE_WINDOW_MAX / 8, 0xff).toString('base64');
 const longest: DestinationStatus = {
   version: 1,
   groupId: 'f'.repeat(32),
@@ -44,6 +46,7 @@ const longest: DestinationStatus = {
     mended: LSN_MAX,
     fromMedium: false,
   },
+  comparison: { window: LSN_MAX, compared: ALL_PIECES, differing: ALL_PIECES },
 };
 
 describe('a status file', () => {

@@ -1,6 +1,7 @@
 /** Records and segments to begin with. */
 import { epoch, lsn, type VolumeIndex } from '../../../src/journal/ids.ts';
 import { encodeRecord, encodeRecordInPlace, RecordFlag, RecordKind } from '../../../src/journal/record.ts';
+import { encodeCompare } from '../../../src/journal/compare.ts';
 import { encodeVerify, verifyDigest } from '../../../src/journal/verify.ts';
 import type { SegmentHeader } from '../../../src/journal/segment/segment.ts';
 import { writeSegment } from '../../../src/journal/segment/writer.ts';
@@ -41,6 +42,8 @@ const MARKER = JSON.stringify({ id: '00112233445566778899aabbccddeeff', kind: 's
 
 const VERIFIED = verifyDigest(Buffer.alloc(512, 'blockferry '));
 
+const COMPARED = { length: 512, window: lsn(9), first: 0, pieceSize: 512, digests: [VERIFIED] };
+
 /** A journal from its first record on, one kind of record after the other. */
 export function journalRecords(): Buffer[] {
   return [
@@ -52,7 +55,8 @@ export function journalRecords(): Buffer[] {
     zero(6, 8192, 4096, RecordFlag.keepAllocated),
     plain(RecordKind.write, 7, 8192, seededRandom('write').bytes(64)),
     plain(RecordKind.verify, 8, 4096, encodeVerify({ length: 512, pass: 1, digest: VERIFIED })),
-    plain(RecordKind.marker, 9, TIME + 900, MARKER),
+    plain(RecordKind.compare, 9, 4096, encodeCompare(COMPARED)),
+    plain(RecordKind.marker, 10, TIME + 900, MARKER),
   ];
 }
 

@@ -1,6 +1,6 @@
 /** Sealed segments: `journal/segment/reader.ts`. */
 import assert from 'node:assert/strict';
-import { RECORD_PAYLOAD_MAX } from '../../../src/journal/record.ts';
+import { RECORD_PAYLOAD_MAX, RecordKind } from '../../../src/journal/record.ts';
 import {
   decodeHeader,
   encodeHeader,
@@ -90,7 +90,7 @@ function collect(reader: SegmentReader): string[] {
   for (const frame of reader.frames()) {
     for (const { kind, flags, volume, lsn, offset, length, payload } of frame) {
       assert.ok(lsn >= first && lsn <= last);
-      assert.ok(kind >= 1 && kind <= 8);
+      assert.ok(Object.values(RecordKind).includes(kind));
       assert.ok(payload.length <= RECORD_PAYLOAD_MAX);
       found.push([kind, flags, volume, lsn, offset, length, payload.length].join(' '));
     }

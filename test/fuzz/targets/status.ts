@@ -47,6 +47,7 @@ function seeds(): Buffer[] {
     full: false,
     consistent: true,
     waiting: { code: 'hole', message: 'records 11 to 20 are missing', since: TIME },
+    comparison: { window: lsn(5), compared: 'Dw==', differing: 'Ag==' },
     verification: {
       ...VERIFICATION_START,
       pass: 3,
