@@ -1,4 +1,4 @@
-import type { InitializeAnswer } from './contract/initialize.ts';
+import type { InitializeAnswer, InitializeRequest } from './contract/initialize.ts';
 import type { LinkTestReport } from './contract/link-test.ts';
 import type { PlacedMarker } from './contract/markers.ts';
 import type { MountEntry, MountRequest, Unmounted } from './contract/mounts.ts';
@@ -29,11 +29,11 @@ export interface DaemonControl {
    */
   placeMarker(group: string, marker: MarkerToPlace): Promise<PlacedMarker>;
   /**
-   * All that a source group's volumes hold is brought over to its destinations, again. Noted durably when this resolves; it
+   * All that a source group's volumes hold is brought over to its destinations, again; with `compare` what differs. Noted durably when this resolves; it
    * begins by itself, at once or when the buffer has room.
-   * @throws OperatorError `GROUP_UNKNOWN`, `NOT_A_SOURCE`, or why it cannot be noted
+   * @throws OperatorError `GROUP_UNKNOWN`, `NOT_A_SOURCE`, `SOURCE_DIFFERS`, `COMPARE_INTERVAL`, or why it cannot be noted
    */
-  initialize(group: string): Promise<InitializeAnswer>;
+  initialize(group: string, how: InitializeRequest): Promise<InitializeAnswer>;
   /**
    * Writes what a source group's volumes hold to drives: a new seed, or the one under way in another folder. It goes on by
    * itself; the status says how far it is.

@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify';
-import type { InitializeAnswer } from './contract/initialize.ts';
+import { initializeRequestSchema, type InitializeAnswer } from './contract/initialize.ts';
 import {
   MOUNT_NAME_PATTERN,
   mountRequestSchema,
@@ -68,9 +68,14 @@ export function addRoutes(app: FastifyInstance, control: DaemonControl): void {
     return placed;
   });
 
-  app.post<GroupRoute>('/groups/:name/initialize', (request): Promise<InitializeAnswer> =>
-    control.initialize(checkedGroup(request.params.name)),
-  );
+  app.post<GroupRoute>('/groups/:name/initialize', async (request): Promise<InitializeAnswer> => {
+    const group = checkedGroup(request.params.name);
+    const how = checkedBody(initializeRequestSchema, request.body, {
+      what: 'how to initialize',
+      fix: 'send {"compare":false}, or {"compare":true} where the destinations have old copies',
+    });
+    return control.initialize(group, how);
+  });
 
   app.post<VolumeRoute>('/groups/:name/volumes/:volume/size', async (request): Promise<ResizeAnswer> => {
     const [group, volume] = [checkedGroup(request.params.name), checkedName('volume', request.params.volume)];

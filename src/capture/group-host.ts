@@ -15,10 +15,11 @@ import { RecordFlag, RecordKind, type AttachPayload, type MarkerPayload } from '
 import { HostError, type HostVolume } from '../nbd/front-end.ts';
 import type { MarkedVolume } from './change-map.ts';
 import { Patrol, type MendRange, type PatrolOrder, type PatrolProgress } from './patrol.ts';
+import { ComparingCopy, type AskedWindow, type EqualRange, type WindowOutcome } from './comparing-copy.ts';
 import { JournalWriter } from './journal-writer.ts';
 import { PointCopier } from './point-copier.ts';
 import { recoverRaws } from './recover.ts';
-import { RegionCopy } from './region-copy.ts';
+import { RegionCopy, type RegionCopyOptions } from './region-copy.ts';
 import { reindex } from './reindex.ts';
 import { CapturedVolume, type VolumeOptions } from './captured-volume.ts';
 
@@ -83,7 +84,9 @@ export class GroupHost {
   readonly points: PointCopier;
   #refusal: HostError | undefined;
   #resync: string | undefined;
-  #copy: RegionCopy | undefined;
+  #copy: RegionCopy | ComparingCopy | undefined;
+  /** The comparing copy's next window, for who waits for it. */
+  #asked = Promise.withResolvers<AskedWindow | undefined>();
   /** Counts up with every copy that is begun or stopped: what an older one still waits for is called off. */
   #copies = 0;
   /** The copy stands still once so many bytes are in the journal, as `#appended` counts them. */
@@ -209,8 +212,35 @@ export class GroupHost {
   /** What is marked is brought over through the journal, in step with what hosts write. */
   copy(marked: readonly MarkedVolume[]): void {
     this.stopCopy();
+    this.#copy = new RegionCopy(this.#copyOptions(marked));
+    this.#copy.start();
+  }
+
+  /** The same, where it differs from what destinations hold. Resolves with the first window that it asks them about, as `nextWindow`. */
+  compare(marked: readonly MarkedVolume[]): Promise<AskedWindow | undefined> {
+    this.stopCopy();
+    this.#asked = Promise.withResolvers();
+    const onAsked = (window: AskedWindow): void => this.#asked.resolve(window);
+    this.#copy = new ComparingCopy({ ...this.#copyOptions(marked), onAsked });
+    this.#copy.start();
+    return this.#asked.promise;
+  }
+
+  /** What differs is sent from now on; returns what is the same everywhere. */
+  answerWindow(outcome: WindowOutcome): readonly EqualRange[] {
+    return this.#copy instanceof ComparingCopy ? this.#copy.answer(outcome) : [];
+  }
+
+  /** What a window's answer came to is noted. Resolves with the next one; undefined: there is none, or the copy was stopped. */
+  nextWindow(window: Lsn): Promise<AskedWindow | undefined> {
+    if (!(this.#copy instanceof ComparingCopy) || !this.#copy.goOn(window)) return Promise.resolve(undefined);
+    this.#asked = Promise.withResolvers();
+    return this.#asked.promise;
+  }
+
+  #copyOptions(marked: readonly MarkedVolume[]): RegionCopyOptions {
     const mine = this.#copies;
-    this.#copy = new RegionCopy({
+    return {
       clock: this.#platform.clock,
       volumes: this.#captured,
       marked,
@@ -219,8 +249,7 @@ export class GroupHost {
       onDone: () => void this.#endCopy(mine),
       onTrouble: (error) =>
         this.#events.onCopyTrouble(error === undefined ? undefined : describeError(error)),
-    });
-    this.#copy.start();
+    };
   }
 
   /** Nothing more is copied; what has been is in the journal. */
@@ -228,6 +257,7 @@ export class GroupHost {
     this.#copies += 1;
     this.#copy?.stop();
     this.#copy = undefined;
+    this.#asked.resolve(undefined);
     this.points.stop();
   }
 
@@ -361,6 +391,7 @@ export class GroupHost {
       if (this.#copies !== mine) return;
       const end = this.#control(RecordKind.initEnd, {}, 0);
       this.#copy = undefined;
+      this.#asked.resolve(undefined);
       await this.#writer.durable();
       if (this.#copies === mine) this.#events.onCopied(end);
     } catch {

@@ -182,13 +182,16 @@ function addInitialize(program: Command, finish: Finish): void {
     .description('bring all that a group’s volumes hold over to its destinations again, while hosts go on')
     .argument('<group>', 'a group that this daemon is the source of', name)
     .addOption(stateOption())
+    .option('--compare', 'the destinations have old copies: exchange digests, and send what differs', false)
     .option('--yes', 'do not ask', false)
     .option('--json', 'as one line of JSON', false)
-    .addHelpText('after', example('blockferry initialize oracle'))
-    .action(async (group: string, options: { state: string; yes: boolean; json: boolean }) => {
-      const { initialize } = await import('./initialize.ts');
-      finish(await initialize({ ...options, group }));
-    });
+    .addHelpText('after', example('blockferry initialize oracle --compare'))
+    .action(
+      async (group: string, options: { state: string; compare: boolean; yes: boolean; json: boolean }) => {
+        const { initialize } = await import('./initialize.ts');
+        finish(await initialize({ ...options, group }));
+      },
+    );
 }
 
 interface DeleteOptions {

@@ -127,20 +127,25 @@ function coalescedRow({ coalesced }: SourceStatus): string[][] {
 
 function modeText(group: SourceStatus, paint: Paint): string {
   const words: Record<SourceMode, string> = {
-    initializing: paint(
-      'yellow',
-      `bringing existing data over${copyText(group.copy)}; no recovery point yet`,
-    ),
+    initializing: paint('yellow', `${bringingText(group.copy, 'existing data')}; no recovery point yet`),
     journal: 'every write goes over in order',
     'change-map': paint(
       'red',
       `CHANGE MAP: the buffer was full; what hosts change is marked${markedText(group.copy)}`,
     ),
-    delta: paint('yellow', `bringing over what changed${copyText(group.copy)}; no recovery point meanwhile`),
+    delta: paint('yellow', `${bringingText(group.copy, 'what changed')}; no recovery point meanwhile`),
     'snapshot-assisted': `what hosts change is marked${markedText(group.copy)}, and goes over on an interval`,
     stopped: paint('red', 'STOPPED: an error needs an operator'),
   };
   return words[group.mode];
+}
+
+function bringingText(copy: CopyStatus | undefined, what: string): string {
+  const doing =
+    copy?.comparing === true
+      ? 'comparing with the destinations’ copies, and bringing over what differs'
+      : `bringing ${what} over`;
+  return `${doing}${copyText(copy)}`;
 }
 
 function copyText(copy: CopyStatus | undefined): string {

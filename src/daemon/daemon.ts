@@ -122,7 +122,7 @@ function controlOf(groups: readonly RunningGroup[], alarms: Alarms): Omit<Daemon
     acceptSourceChanges: async (group, request) => find(group).acceptSourceChanges(request),
     testLink: async (group, destination) => find(group).testLink(destination),
     placeMarker: async (group, marker) => find(group).placeMarker(marker),
-    initialize: async (group) => find(group).initialize(),
+    initialize: async (group, how) => find(group).initialize(how),
     exportSeed: async (group, request) => find(group).exportSeed(request),
     importSeed: async (group, request) => find(group).importSeed(request),
     cancelSeed: async (group) => find(group).cancelSeed(),

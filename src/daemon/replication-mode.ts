@@ -1,18 +1,14 @@
 /** How a source's writes get over: each of them in order (`SourceMode`), or what changed on an interval (`SourceInterval`). */
 import type { CopyStatus, IntervalStatus, SourceMode as ModeName } from '../api/contract/status.ts';
-import type { SeedState } from '../capture/seed-state.ts';
 import type { CopyPoint } from '../journal/copy-point.ts';
 import type { Lsn } from '../journal/ids.ts';
 import type { MarkerPayload } from '../journal/record.ts';
 import type { SealPosition } from '../journal/seal.ts';
+import type { ToBring } from './source-back-facts.ts';
 
 /** What was sealed and marked last. */
-export interface SealedState {
+export interface SealedState extends ToBring {
   readonly checkpoint: SealPosition;
-  /** Bytes. */
-  readonly marked: number;
-  /** The seed that the copy rests on: the copy goes on over the link once that is complete. */
-  readonly seed: SeedState | undefined;
 }
 
 export interface ReplicationMode {
@@ -38,10 +34,9 @@ export interface ReplicationMode {
   /** A point is cut that a copy is to be as of; the segment that ends with it is not closed yet. */
   pointCut(point: CopyPoint): void;
   /**
-   * More is to be brought over, which `mark` marks durably, and answers the bytes that are; begun as soon as there is room.
-   * `isSeedless`: no seed brings any of it. @throws what `mark` throws
+   * More is to be brought over, which `mark` marks durably; begun as soon as there is room. @throws what `mark` throws
    */
-  bringOver(mark: () => Promise<number>, isSeedless: boolean): Promise<void>;
+  bringOver(mark: () => Promise<ToBring>): Promise<void>;
   /** A replication file could not be written, which is tried again. */
   diskFull(sentence: string): Promise<void>;
   /** A replication file was written. */

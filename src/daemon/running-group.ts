@@ -1,5 +1,5 @@
 import type { MarkerToPlace } from '../api/control.ts';
-import type { InitializeAnswer } from '../api/contract/initialize.ts';
+import type { InitializeAnswer, InitializeRequest } from '../api/contract/initialize.ts';
 import type { LinkTestReport } from '../api/contract/link-test.ts';
 import type { PlacedMarker } from '../api/contract/markers.ts';
 import type { MountEntry, MountRequest, Unmounted } from '../api/contract/mounts.ts';
@@ -27,8 +27,8 @@ export interface RunningGroup {
   readonly name: string;
   status(): Promise<SourceStatus | DestinationGroupStatus>;
   placeMarker(marker: MarkerToPlace): Promise<PlacedMarker>;
-  /** @throws OperatorError `NOT_A_SOURCE`, `SOURCE_DIFFERS` */
-  initialize(): Promise<InitializeAnswer>;
+  /** @throws OperatorError `NOT_A_SOURCE`, `SOURCE_DIFFERS`, `COMPARE_INTERVAL` */
+  initialize(how: InitializeRequest): Promise<InitializeAnswer>;
   /** @throws OperatorError `NOT_A_SOURCE`, and as `Seeding.export` does */
   exportSeed(request: SeedExportRequest): Promise<SeedExportStatus>;
   /** @throws OperatorError `NOT_A_DESTINATION`, and as `DestinationGroup.importSeed` does */

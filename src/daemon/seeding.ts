@@ -14,7 +14,8 @@ import type { Remote } from '../platform/node/threads.ts';
 import type { Random } from '../platform/random.ts';
 import type { Waits } from '../platform/waits.ts';
 import { Rate } from '../transfer/rate.ts';
-import type { OpenedBack, SeedProgress, SourceBack } from './source-back.ts';
+import type { OpenedBack, SeedProgress } from './source-back-facts.ts';
+import type { SourceBack } from './source-back.ts';
 import type { SourceMode } from './source-mode.ts';
 
 /** What every FAT file system takes. */
@@ -106,7 +107,7 @@ export class Seeding {
       throw new OperatorError('SEED_NONE', 'there is no seed', { remedy: 'there is nothing to cancel' });
     }
     const { mode, back } = this.#options;
-    await mode.bringOver(() => back.markAll(), true);
+    await mode.bringOver(() => back.markAll(false));
     this.#forget();
   }
 
@@ -199,7 +200,7 @@ export async function openWithoutSeed(
 ): Promise<OpenedBack> {
   const opened = await back.open();
   if (opened.seed === undefined) return opened;
-  return { ...opened, marked: await back.markAll(), seed: undefined };
+  return { ...opened, ...(await back.markAll(false)) };
 }
 
 /** @throws OperatorError `SEED_INTERVAL` */

@@ -15,16 +15,17 @@ import { JOURNAL_FOLDER, sealedName } from '../journal/names.ts';
 import { endOf } from '../journal/coalesce.ts';
 import { unpackRegions } from '../journal/packed-regions.ts';
 import { loadRaw, RawMemory, type ClosedRaw, type LoadedRaw } from '../journal/raw-segment.ts';
-import { planSeal, SEAL_START } from '../journal/seal.ts';
+import { isShippedToEnd, planSeal, SEAL_START } from '../journal/seal.ts';
 import { readCheckpoint, writeCheckpoint, type SourceCheckpoint } from '../journal/source-files.ts';
 import type { PackedRegions } from '../journal/status.ts';
 import { VolumeSet } from '../volume/volume-set.ts';
 import { ChangeMap, type MarkedVolume, type VolumeToMap } from '../capture/change-map.ts';
 import { ChangeTracker } from '../capture/change-tracker.ts';
+import type { EqualRange } from '../capture/comparing-copy.ts';
+import { readComparing, writeComparing } from '../capture/comparing-state.ts';
 import type { MediumChange } from '../capture/medium-changes.ts';
 import { MediumWatch, type MediumRange, type MediumReport } from '../capture/medium-watch.ts';
-import { SeedExport, type SeedStep } from '../capture/seed-export.ts';
-import type { SeedPlace, SeedState } from '../capture/seed-state.ts';
+import { SeedExport } from '../capture/seed-export.ts';
 import { RAW_SIZE_MAX } from '../capture/recover.ts';
 import { withMapRoom } from './map-room.ts';
 import { markDiverged, type Diverged } from './diverged.ts';
@@ -33,6 +34,7 @@ import { PointSnapshot, type PointBatch, type PointSnapshotOptions } from './poi
 import { destageRotten } from './rotten-raws.ts';
 import { findSealed, type SealedFile } from './sealed-file.ts';
 import { writeSealed } from './sealed-writer.ts';
+import type { ApplyResult, OpenedBack, SealResult, SeedProgress, ToBring } from './source-back-facts.ts';
 
 export interface SourceBackOptions {
   readonly folder: string;
@@ -42,42 +44,6 @@ export interface SourceBackOptions {
   readonly compression: number;
   readonly dropOverwritten: boolean;
   readonly volumes: readonly (VolumeToMap & { readonly name: string; readonly path: string })[];
-}
-
-export interface OpenedBack {
-  readonly checkpoint: SourceCheckpoint;
-  readonly sealed: readonly SealedFile[];
-  /** Bytes of the volumes that the change map has marked. */
-  readonly marked: number;
-  /** Blocks of the change map that could not be read: all of their regions are marked. */
-  readonly unreadable: number;
-  readonly medium: MediumReport;
-  /** The seed that the copy rests on. */
-  readonly seed: SeedState | undefined;
-}
-
-export interface ApplyResult {
-  readonly checkpoint: SourceCheckpoint;
-  readonly medium: MediumReport;
-}
-
-export interface SealResult {
-  /** Undefined when nothing is shipped, or it was sealed before. */
-  readonly file: SealedFile | undefined;
-  readonly checkpoint: SourceCheckpoint;
-  /** Bytes of the volumes that the change map has marked. */
-  readonly marked: number;
-  readonly seed: SeedState | undefined;
-}
-
-/** What a step of the export came to, and where it is. */
-export interface SeedProgress {
-  readonly step: SeedStep;
-  readonly seed: SeedState | undefined;
-  /** In the file that is being written; undefined: there is none. */
-  readonly place: SeedPlace | undefined;
-  /** Bytes of the volumes that the change map has marked. */
-  readonly marked: number;
 }
 
 /** The stores of what the volumes held at a point, which only a source that replicates on an interval has. */
@@ -96,6 +62,7 @@ export class SourceBack {
   /** At the point that is to be cut. */
   #marked: readonly MarkedVolume[] = [];
   #map: ChangeMap | undefined;
+  #comparing: boolean;
   #tracker: ChangeTracker | undefined;
   #seed: SeedExport | undefined;
   readonly #written: WrittenState<SourceCheckpoint>;
@@ -108,6 +75,7 @@ export class SourceBack {
     this.#options = options;
     this.#journal = join(options.folder, JOURNAL_FOLDER);
     this.#volumes = new VolumeSet(files, options.volumes);
+    this.#comparing = readComparing(files, options.folder);
     this.#medium = new MediumWatch(files, options.folder, options.volumes);
     const { key, compression } = options;
     this.#merger = new Merger(files, options.folder, { key, compression, random });
@@ -138,9 +106,9 @@ export class SourceBack {
     const seeding = { ...this.#options, random: this.#random, content: this.#volumes, map: this.#map };
     this.#seed?.close();
     this.#seed = new SeedExport(this.#files, seeding);
-    const { marked, unreadable } = this.#map;
-    const [medium, seed] = [this.#medium.report, this.#seed.state];
-    return Promise.resolve({ checkpoint: this.#checkpoint, sealed, marked, unreadable, medium, seed });
+    const { unreadable } = this.#map;
+    const medium = this.#medium.report;
+    return Promise.resolve({ checkpoint: this.#checkpoint, sealed, unreadable, medium, ...this.#toBring });
   }
 
   /**
@@ -150,13 +118,7 @@ export class SourceBack {
    */
   seal(raw: ClosedRaw, ship: boolean): Promise<SealResult> {
     const file = this.#seal(raw, ship);
-    const { map, seed } = this.#opened;
-    return Promise.resolve({
-      file,
-      checkpoint: this.#checkpoint,
-      marked: map.marked,
-      seed: seed.state,
-    });
+    return Promise.resolve({ file, checkpoint: this.#checkpoint, ...this.#toBring });
   }
 
   /** What is marked now. */
@@ -165,22 +127,41 @@ export class SourceBack {
   }
 
   /**
-   * Everything is to be brought over, again, over the link, and no seed any more; durable on return. Bytes.
-   * @throws the file system's errors
+   * Everything is to be brought over, again, over the link, and no seed any more; `comparing`: what differs of it. Durable on
+   * return. @throws the file system's errors
    */
-  markAll(): Promise<number> {
+  markAll(comparing: boolean): Promise<ToBring> {
     const { map, seed } = this.#opened;
     map.markAll();
     map.sync();
     seed.drop();
+    this.#setComparing(comparing);
+    return Promise.resolve(this.#toBring);
+  }
+
+  /** Nothing is left to compare; durable on return. @throws the file system's errors */
+  endComparing(): Promise<void> {
+    this.#setComparing(false);
+    return Promise.resolve();
+  }
+
+  /**
+   * All destinations hold there what the source did at a record from `since` on: that is marked no more, durably on return.
+   * Undefined, and nothing is done: what hosts wrote was left out since. @throws the file system's errors
+   */
+  markEqual(ranges: readonly EqualRange[], since: Lsn): Promise<number | undefined> {
+    const { map } = this.#opened;
+    const { copyBegun } = this.#checkpoint;
+    if (!isShippedToEnd(this.#checkpoint) || copyBegun > since) return Promise.resolve(undefined);
+    for (const { volume, start, end } of ranges) map.clear(volume, start, end);
+    map.sync();
     return Promise.resolve(map.marked);
   }
 
   /**
-   * These are to be brought over, too; durable on return. Bytes that are marked. @throws RangeError they are no volume's; the
-   * file system's errors
+   * These are to be brought over, too; durable on return. @throws RangeError they are no volume's; the file system's errors
    */
-  markRegions(regions: readonly PackedRegions[]): Promise<number> {
+  markRegions(regions: readonly PackedRegions[]): Promise<ToBring> {
     const { map } = this.#opened;
     for (const packed of regions) {
       const size = this.#volumes.sizeOf(packed.index as VolumeIndex);
@@ -188,7 +169,7 @@ export class SourceBack {
         map.mark(packed.index as VolumeIndex, start, end);
     }
     map.sync();
-    return Promise.resolve(map.marked);
+    return Promise.resolve(this.#toBring);
   }
 
   /** The point of the next copy is sealed, and nothing behind it: what is marked from here on stays so. Bytes that are marked. */
@@ -224,12 +205,11 @@ export class SourceBack {
   }
 
   /** Everything is to be carried over by this seed; durable on return. @throws the file system's errors */
-  async beginSeed(id: string, fileSize: number): Promise<Pick<SealResult, 'marked' | 'seed'>> {
+  async beginSeed(id: string, fileSize: number): Promise<ToBring> {
     // Without the seed, as after a crash in between, it goes over the link.
-    const marked = await this.markAll();
-    const { seed } = this.#opened;
-    seed.begin(id, fileSize);
-    return { marked, seed: seed.state };
+    await this.markAll(false);
+    this.#opened.seed.begin(id, fileSize);
+    return this.#toBring;
   }
 
   /** Goes on with the export, into this folder. @throws as `SeedExport.step` */
@@ -375,6 +355,16 @@ export class SourceBack {
     seed.sealed(records, leftOut);
     this.#move({ ...this.#checkpoint, ...position });
     return sealed;
+  }
+
+  get #toBring(): ToBring {
+    const { map, seed } = this.#opened;
+    return { marked: map.marked, seed: seed.state, comparing: this.#comparing };
+  }
+
+  #setComparing(comparing: boolean): void {
+    writeComparing(this.#files, this.#options.folder, comparing);
+    this.#comparing = comparing;
   }
 
   get #opened(): { readonly map: ChangeMap; readonly tracker: ChangeTracker; readonly seed: SeedExport } {

@@ -9,6 +9,7 @@ import type { Log } from '../platform/log.ts';
 import type { Events, Remote } from '../platform/node/threads.ts';
 import type { Platform } from '../platform/platform.ts';
 import type { SourceBack } from './source-back.ts';
+import { initializeNeedsSource } from './source-facts.ts';
 import type { SourceGroup } from './source-group.ts';
 import type { SourceHost } from './source-host.ts';
 import type { PlacedVolume } from './source-volumes.ts';
@@ -65,6 +66,11 @@ export class SourceComparing {
     const { key, name } = this.#options.config;
     const { sourceChanges } = this.verifying;
     return progressOf(this.verifying.progress(pass), { ...identity, name }, { key, sourceChanges });
+  }
+
+  /** What is known to be wrong here is not sent over what may be right. @throws OperatorError `SOURCE_DIFFERS` */
+  checkSource(): void {
+    if (this.verifying.sourceChanges.length > 0) throw initializeNeedsSource(this.#options.config.name);
   }
 
   /** What the volumes hold though no host wrote it is right, as far as it was told. Durable when this resolves. */

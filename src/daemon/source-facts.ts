@@ -42,6 +42,17 @@ export function initializeNeedsSource(group: string): OperatorError {
   );
 }
 
+export function compareNeedsEveryWrite(group: string): OperatorError {
+  return new OperatorError(
+    'COMPARE_INTERVAL',
+    `group ${group} replicates on an interval: old copies are compared only where every write goes over`,
+    {
+      remedy:
+        'leave replication out of its configuration, restart it, initialize with --compare, and set the interval again once it is in mode journal',
+    },
+  );
+}
+
 export function destinationUnknown(group: string, destination: string, known: string): OperatorError {
   return new OperatorError('DESTINATION_UNKNOWN', `group ${group} has no destination ${destination}`, {
     remedy: `its destinations are: ${known}`,

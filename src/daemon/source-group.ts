@@ -2,6 +2,7 @@
  * A source group as a whole: takes each closed raw segment through sealing and destaging, keeps the buffer within its
  * quota, frees what nobody needs any more (I5), and says why anything waits.
  */
+import type { InitializeRequest } from '../api/contract/initialize.ts';
 import type { CopyStatus, IntervalStatus, SourceMode as ModeName } from '../api/contract/status.ts';
 import type { CopyPoint } from '../journal/copy-point.ts';
 import type { MarkerPayload } from '../journal/record.ts';
@@ -9,7 +10,7 @@ import type { MediumChange } from '../capture/medium-changes.ts';
 import type { MediumReport } from '../capture/medium-watch.ts';
 import { RAWS_MAX } from '../capture/raw-pool.ts';
 import type { GroupIdentity, Lsn } from '../journal/ids.ts';
-import { lsn, LSN_NONE } from '../journal/ids.ts';
+import { lsn } from '../journal/ids.ts';
 import type { ClosedRaw } from '../journal/raw-segment.ts';
 import { isShippedConsistent, isShippedToEnd } from '../journal/seal.ts';
 import type { SourceCheckpoint } from '../journal/source-files.ts';
@@ -29,7 +30,8 @@ import { Coalescing, type BufferedSegment, type CoalescingReport } from './coale
 import { ReplicationFiles } from './replication-files.ts';
 import type { SealedFile } from './sealed-file.ts';
 import { PlacedMarkers } from './placed-markers.ts';
-import type { OpenedBack, SourceBack } from './source-back.ts';
+import type { OpenedBack } from './source-back-facts.ts';
+import type { SourceBack } from './source-back.ts';
 import type { ReplicationMode } from './replication-mode.ts';
 import type { SourceHost } from './source-host.ts';
 import { SourceInterval } from './source-interval.ts';
@@ -214,17 +216,17 @@ export class SourceGroup {
   }
 
   /** All that the volumes hold is brought over, again. Durable on return. @throws the file system's errors */
-  initialize(): Promise<void> {
-    return this.#mode.bringOver(() => this.#back.markAll(), true);
+  initialize({ compare }: InitializeRequest): Promise<void> {
+    return this.#mode.bringOver(() => this.#back.markAll(compare));
   }
 
   /** What a destination asked for is brought over with the next copy. Durable on return. @throws the file system's errors */
   resync({ volumes }: Resync, note: () => Promise<void>): Promise<void> {
     return this.#mode.bringOver(async () => {
-      const marked = await this.#back.markRegions(volumes);
+      const toBring = await this.#back.markRegions(volumes);
       await note();
-      return marked;
-    }, false);
+      return toBring;
+    });
   }
 
   /** Hosts are let go, and nobody comes any more. */
@@ -390,14 +392,4 @@ export class SourceGroup {
         });
     });
   }
-}
-
-/** The lowest of what the destinations have received or applied, or undefined when there are none. */
-export function reachedByAll(received: readonly Lsn[]): Lsn | undefined {
-  return received.length === 0 ? undefined : lsn(Math.min(...received, Number.MAX_SAFE_INTEGER)) || LSN_NONE;
-}
-
-/** The highest of what the links have begun to send, or undefined when there are none. */
-export function begunByAny(begun: readonly Lsn[]): Lsn | undefined {
-  return begun.length === 0 ? undefined : lsn(Math.max(...begun));
 }

@@ -5,6 +5,7 @@ import {
   type GroupHostStatus,
   type PlacedMarker,
 } from '../capture/group-host.ts';
+import type { AskedWindow, EqualRange, WindowOutcome } from '../capture/comparing-copy.ts';
 import type { MarkedVolume } from '../capture/change-map.ts';
 import type { HostVolume } from '../nbd/front-end.ts';
 import type { NbdAddress } from '../nbd/server.ts';
@@ -96,6 +97,18 @@ export class SourceHost {
   copy(marked: readonly MarkedVolume[]): Promise<void> {
     this.#host.copy(marked);
     return Promise.resolve();
+  }
+
+  compare(marked: readonly MarkedVolume[]): Promise<AskedWindow | undefined> {
+    return this.#host.compare(marked);
+  }
+
+  answerWindow(outcome: WindowOutcome): Promise<readonly EqualRange[]> {
+    return Promise.resolve(this.#host.answerWindow(outcome));
+  }
+
+  nextWindow(window: Lsn): Promise<AskedWindow | undefined> {
+    return this.#host.nextWindow(window);
   }
 
   stopCopy(): Promise<void> {

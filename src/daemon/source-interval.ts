@@ -23,6 +23,7 @@ import { copyRoom } from './buffer-policy.ts';
 import { firstDue, intervalDecision } from './interval-decision.ts';
 import type { PointBatch } from './point-snapshot.ts';
 import type { ReplicationMode, SealedState } from './replication-mode.ts';
+import type { ToBring } from './source-back-facts.ts';
 import type { SourceBack } from './source-back.ts';
 import type { SourceHost } from './source-host.ts';
 
@@ -181,11 +182,10 @@ export class SourceInterval implements ReplicationMode {
     delta.point = point;
   }
 
-  bringOver(mark: () => Promise<number>): Promise<void> {
+  bringOver(mark: () => Promise<ToBring>): Promise<void> {
     return this.#serially(async () => {
-      const marked = await mark();
-      this.#sealed = { ...this.#sealed, marked };
-      this.#log.info('more is to be brought over', { bytes: marked });
+      this.#sealed = { ...this.#sealed, ...(await mark()) };
+      this.#log.info('more is to be brought over', { bytes: this.#sealed.marked });
       this.#since = this.#options.clock.monotonic() - this.#every;
     });
   }

@@ -19,8 +19,11 @@ import type { Waits } from '../platform/waits.ts';
 import { Rate } from '../transfer/rate.ts';
 import { bufferDecision, copyRoom, type BufferState } from './buffer-policy.ts';
 import type { ReplicationMode, SealedState } from './replication-mode.ts';
+import { CopyWindows } from './copy-windows.ts';
+import type { ToBring } from './source-back-facts.ts';
 import type { SourceBack } from './source-back.ts';
 import type { SourceHost } from './source-host.ts';
+import type { Answers } from './window-answers.ts';
 
 export interface SourceModeOptions {
   readonly clock: Pick<Clock, 'monotonic'>;
@@ -33,6 +36,8 @@ export interface SourceModeOptions {
   readonly used: () => number;
   /** Bytes that the buffer's file system has left. */
   readonly free: () => number;
+  /** What each destination last said. */
+  readonly answers: () => Answers;
 }
 
 type Copy =
@@ -51,7 +56,8 @@ export class SourceMode implements ReplicationMode {
   readonly #log: Log;
   readonly #waits: Waits;
   readonly #host: Remote<SourceHost>;
-  readonly #back: Pick<Remote<SourceBack>, 'marked' | 'beginSeed'>;
+  readonly #back: Pick<Remote<SourceBack>, 'marked' | 'endComparing' | 'beginSeed'>;
+  readonly #windows: CopyWindows;
   readonly #options: SourceModeOptions;
   #sealed: SealedState;
   /** Bytes of raw segments that were sealed since the start. */
@@ -81,6 +87,8 @@ export class SourceMode implements ReplicationMode {
     this.#back = threads.back;
     this.#sealed = opened;
     this.#options = options;
+    const { clock, answers } = options;
+    this.#windows = new CopyWindows({ clock, log, waits, ...threads, answers });
   }
 
   get mode(): ReplicationMode['mode'] {
@@ -91,11 +99,12 @@ export class SourceMode implements ReplicationMode {
 
   get copy(): CopyStatus | undefined {
     if (this.mode === 'journal') return undefined;
-    const left = this.#sealed.marked;
-    if (this.#copy.kind !== 'running') return { left };
+    const { marked: left, comparing } = this.#sealed;
+    const how = comparing ? { comparing } : {};
+    if (this.#copy.kind !== 'running') return { left, ...how };
     const rate = this.#rate.perSecond(this.#options.clock.monotonic());
     const timeLeft = rate === 0 ? {} : { timeLeftSeconds: left / rate };
-    return { left, total: Math.max(this.#total, left), rate, ...timeLeft };
+    return { left, ...how, total: Math.max(this.#total, left), rate, ...timeLeft };
   }
 
   lastToShip(last: Lsn): Lsn {
@@ -115,8 +124,7 @@ export class SourceMode implements ReplicationMode {
   }
 
   sealed(state: SealedState, { end }: { readonly end: number }): Promise<void> {
-    const copied = this.#sealed.marked - state.marked;
-    if (copied > 0) this.#rate.add(this.#options.clock.monotonic(), copied);
+    this.#noteMarked(state.marked);
     this.#sealed = state;
     this.#sealedBytes += end;
     return Promise.resolve();
@@ -137,11 +145,10 @@ export class SourceMode implements ReplicationMode {
     this.#governSoon();
   }
 
-  bringOver(mark: () => Promise<number>, isSeedless: boolean): Promise<void> {
+  bringOver(mark: () => Promise<ToBring>): Promise<void> {
     return this.#serially(async () => {
-      const marked = await mark();
-      this.#sealed = { ...this.#sealed, marked, ...(isSeedless ? { seed: undefined } : {}) };
-      this.#log.info('more is to be brought over', { bytes: marked });
+      this.#sealed = { ...this.#sealed, ...(await mark()) };
+      this.#log.info('more is to be brought over', { bytes: this.#sealed.marked });
       await this.#callOff();
       this.#governSoon();
     });
@@ -250,6 +257,7 @@ export class SourceMode implements ReplicationMode {
 
   async #callOff(): Promise<void> {
     this.#copy = { kind: 'none' };
+    this.#windows.end();
     this.#waits.clear('copy-failed');
     await this.#host.stopCopy();
   }
@@ -264,9 +272,12 @@ export class SourceMode implements ReplicationMode {
     const copy = this.#copy;
     if (copy.kind === 'ended' && digested >= copy.at) {
       this.#copy = { kind: 'none' };
+      this.#windows.end();
       if (this.#isInStep())
         this.#log.info('the destinations get every write in order: recovery points from here on');
     }
+    if (this.#sealed.comparing && this.#isInStep()) await this.#endComparing();
+    if (copy.kind === 'running' && this.#sealed.comparing) await this.#compareNext();
     if (this.#copy.kind === 'none' && !this.#isInStep()) this.#copy = { kind: 'due', after: this.#closed };
     if (this.#copy.kind === 'due' && digested >= this.#copy.after) this.#begin();
     const isSeeding = this.#sealed.seed?.complete === false;
@@ -275,8 +286,33 @@ export class SourceMode implements ReplicationMode {
       this.#log.info('copy begins', { bytes: this.#total });
       const marked = await this.#back.marked();
       this.#copy = { kind: 'running' };
-      await this.#host.copy(marked);
+      if (this.#sealed.comparing) this.#windows.begin(marked);
+      else await this.#host.copy(marked);
     }
+  }
+
+  async #compareNext(): Promise<void> {
+    const marked = await this.#windows.look();
+    if (marked === 'called-off') await this.#callOff();
+    else if (marked !== undefined) {
+      this.#noteMarked(marked);
+      this.#sealed = { ...this.#sealed, marked };
+    }
+  }
+
+  /** What is marked from now on is sent without a question. What cannot be noted is asked about once more than it must. */
+  async #endComparing(): Promise<void> {
+    this.#sealed = { ...this.#sealed, comparing: false };
+    await this.#back
+      .endComparing()
+      .catch((error: unknown) =>
+        this.#log.warn(`that nothing is compared any more cannot be noted: ${describeError(error)}`),
+      );
+  }
+
+  #noteMarked(marked: number): void {
+    const done = this.#sealed.marked - marked;
+    if (done > 0) this.#rate.add(this.#options.clock.monotonic(), done);
   }
 
   /**

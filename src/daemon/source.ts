@@ -1,6 +1,6 @@
 /** Builds a source group from its configuration and runs it: two threads, its links, its status. */
 import type { MarkerToPlace } from '../api/control.ts';
-import type { InitializeAnswer } from '../api/contract/initialize.ts';
+import type { InitializeAnswer, InitializeRequest } from '../api/contract/initialize.ts';
 import type { LinkTestReport } from '../api/contract/link-test.ts';
 import type { SeedExportRequest, SeedExportStatus } from '../api/contract/seed.ts';
 import type { SourceStatus } from '../api/contract/status.ts';
@@ -23,15 +23,15 @@ import type { Diverged } from './diverged.ts';
 import type { Links } from './links.ts';
 import { OtherSide, type SourcePart } from './other-side.ts';
 import type { RunningSource } from './running-source.ts';
-import { begunByAny, reachedByAll, SourceGroup } from './source-group.ts';
+import { SourceGroup } from './source-group.ts';
 import type { SourceHost } from './source-host.ts';
 import { openWithoutSeed, seedingOf, seedOf } from './seeding.ts';
 import { patrolEvents, SourceComparing } from './source-comparing.ts';
 import {
   backOptions,
+  compareNeedsEveryWrite,
   destinationUnknown,
   hostOptions,
-  initializeNeedsSource,
   resizeNeedsEveryWrite,
   resizeNeedsNoSeed,
   verifyNeedsEveryWrite,
@@ -40,7 +40,7 @@ import { SourceThreads } from './source-threads.ts';
 import { sourceStatus } from './source-status.ts';
 import { SourceIdentity } from './source-identity.ts';
 import { startFailure } from './start-failure.ts';
-import { Stream } from './stream.ts';
+import { answersOf, begunByAny, reachedByAll, Stream } from './stream.ts';
 import { markerTimetable, type Timetable } from './timetable.ts';
 import { WithoutSnapshots } from './without-snapshots.ts';
 import { VolumeResize } from './volume-resize.ts';
@@ -141,6 +141,7 @@ class Source extends WithoutSnapshots implements RunningSource {
       received: () => reachedByAll(this.#streams.map(({ received }) => received)),
       applied: () => reachedByAll(this.#streams.map(({ answer }) => answer?.applied ?? LSN_NONE)),
       onSealed: () => this.wake(),
+      answers: () => answersOf(this.#streams),
       volumes: this.#identity.volumes,
       begun: () => (coalesce ? begunByAny(this.#streams.map(({ begun }) => begun)) : undefined),
     }));
@@ -153,7 +154,7 @@ class Source extends WithoutSnapshots implements RunningSource {
       back,
       group,
       volumes: () => this.#identity.volumes,
-      answers: () => new Map(this.#streams.map((stream) => [stream.name, stream.answer])),
+      answers: () => answersOf(this.#streams),
     });
     const { files } = this.#world.platform;
     this.#resizing = new VolumeResize({ files, log: this.#log, back, host, identity: this.#identity });
@@ -179,9 +180,10 @@ class Source extends WithoutSnapshots implements RunningSource {
     return { id, name, ...placed };
   }
 
-  async initialize(): Promise<InitializeAnswer> {
-    if ((this.#comparing?.verifying.sourceChanges.length ?? 0) > 0) throw initializeNeedsSource(this.name);
-    await this.#running.initialize();
+  async initialize(how: InitializeRequest): Promise<InitializeAnswer> {
+    if (how.compare && this.#config.replicateEvery !== undefined) throw compareNeedsEveryWrite(this.name);
+    this.#compared.checkSource();
+    await this.#running.initialize(how);
     return { bytes: this.#identity.bytes };
   }
 

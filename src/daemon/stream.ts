@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { LinkTestReport } from '../api/contract/link-test.ts';
 import type { StreamStatus } from '../api/contract/status.ts';
 import type { LinkConfig } from '../config/config.ts';
-import type { EpochIdentity, Lsn } from '../journal/ids.ts';
+import { lsn, LSN_NONE, type EpochIdentity, type Lsn } from '../journal/ids.ts';
 import type { DestinationStatus } from '../journal/status.ts';
 import type { Clock } from '../platform/clock.ts';
 import { describeError, OperatorError } from '../platform/errors.ts';
@@ -194,4 +194,19 @@ function lagOf({ status }: LinkReport, last: number, clock: Clock): { lagSeconds
   return status.appliedTime === 0
     ? {}
     : { lagSeconds: Math.max(0, (clock.now() - status.appliedTime) / 1000) };
+}
+
+/** What each destination last said. */
+export function answersOf(streams: readonly Stream[]): ReadonlyMap<string, DestinationStatus | undefined> {
+  return new Map(streams.map((stream) => [stream.name, stream.answer]));
+}
+
+/** The lowest of what the destinations have received or applied, or undefined when there are none. */
+export function reachedByAll(received: readonly Lsn[]): Lsn | undefined {
+  return received.length === 0 ? undefined : lsn(Math.min(...received, Number.MAX_SAFE_INTEGER)) || LSN_NONE;
+}
+
+/** The highest of what the links have begun to send, or undefined when there are none. */
+export function begunByAny(begun: readonly Lsn[]): Lsn | undefined {
+  return begun.length === 0 ? undefined : lsn(Math.max(...begun));
 }

@@ -2,7 +2,7 @@
  * What a compare record says of pieces of its volume that follow each other from its offset: the payload, big endian.
  *
  *      0   8  bytes of all of them, whole sectors
- *      8   8  LSN of the first record of its window: of what the source asks before it waits for the answers
+ *      8   8  LSN at which its window begins: what the source asks before it waits for the answers
  *     16   4  number of the first piece in the window
  *     20   4  bytes of a piece; the last one may be shorter
  *     24 16n  the first 16 bytes of each piece's SHA-256

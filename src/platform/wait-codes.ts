@@ -73,6 +73,11 @@ const SOURCE = {
     'A volume cannot be read to bring over what it holds.',
     'Mend the volume; it is tried again every two seconds.',
   ),
+  comparing: facts(
+    'warning',
+    'A copy that sends what differs waits until every destination has said what it holds.',
+    'See why the destination that the message names does not get on, or say `blockferry initialize` without `--compare`.',
+  ),
   verifying: facts('info', 'The volumes are being compared with the destinations’ copies.', ITSELF),
   'verify-failed': facts(
     'error',

@@ -5,7 +5,7 @@ import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { endpointSchema, type Endpoint } from '../../src/api/contract/endpoint.ts';
-import type { InitializeAnswer } from '../../src/api/contract/initialize.ts';
+import type { InitializeAnswer, InitializeRequest } from '../../src/api/contract/initialize.ts';
 import type { LinkTestReport } from '../../src/api/contract/link-test.ts';
 import type { PlacedMarker } from '../../src/api/contract/markers.ts';
 import type { MountEntry, MountRequest, Unmounted } from '../../src/api/contract/mounts.ts';
@@ -156,10 +156,10 @@ export class PretendedDaemon extends PretendedRehearsals implements DaemonContro
     };
   }
 
-  initialize(group: string): Promise<InitializeAnswer> {
+  initialize(group: string, { compare }: InitializeRequest): Promise<InitializeAnswer> {
     const { volumes } = this.#find(group);
     if (this.failure !== undefined) return Promise.reject(this.failure);
-    this.initialized.push(group);
+    this.initialized.push(compare ? `${group}, compared` : group);
     return Promise.resolve({ bytes: volumes.reduce((sum, { size }) => sum + size, 0) });
   }
 

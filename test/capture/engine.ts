@@ -1,5 +1,6 @@
 /** A source's host path on a disk in memory, with a destager as simple as can be, and the volumes as they ought to be. */
 import assert from 'node:assert/strict';
+import type { AskedWindow } from '../../src/capture/comparing-copy.ts';
 import { GroupHost, type GroupHostOptions } from '../../src/capture/group-host.ts';
 import type { MendRange, PatrolProgress } from '../../src/capture/patrol.ts';
 import { RAW_SIZE_MAX } from '../../src/capture/recover.ts';
@@ -121,6 +122,13 @@ export class Engine {
     await this.host.beginCopy();
     const [regionSize, bits] = [64 * 1024, Uint8Array.of(regions)];
     this.host.copy(this.#volumes.map(({ index }) => ({ index, regionSize, bits })));
+  }
+
+  /** The same, where destinations have old copies. Resolves with the first window that they are asked about. */
+  async beginCompare(regions = 0xff): Promise<AskedWindow | undefined> {
+    await this.host.beginCopy();
+    const [regionSize, bits] = [64 * 1024, Uint8Array.of(regions)];
+    return this.host.compare(this.#volumes.map(({ index }) => ({ index, regionSize, bits })));
   }
 
   /** The records of a closed segment. */

@@ -115,6 +115,9 @@ describe('blockferry marker, initialize and snapshot', () => {
     const json = await run('initialize', 'oracle', '--yes', '--json');
     assert.deepEqual(JSON.parse(json.out), { group: 'oracle', bytes: 4.5 * 1024 ** 3 });
     assert.deepEqual(site.daemon.initialized, ['oracle', 'oracle']);
+    const compared = await run('initialize', 'oracle', '--compare', '--yes');
+    assert.match(compared.out, /is compared, and what differs is brought over/);
+    assert.equal(site.daemon.initialized.at(-1), 'oracle, compared');
     assert.equal((await run('initialize', 'nobody', '--yes')).exitCode, 4);
   });
 

@@ -100,6 +100,7 @@ export class InProcessSource {
       segmentBytesMax: segmentSize + RAW_MARGIN,
       received: () => this.received,
       applied: () => this.received,
+      answers: () => new Map(),
       every: undefined,
       volumes: settings.volumes,
       onSealed: () => undefined,

@@ -71,6 +71,7 @@ export function makeScenario(seed: string): Scenario {
     ...troubles(dice.fork('troubles'), mix, length),
     ...droppingSyncs(dice.fork('dropping syncs'), length),
     ...initializeSteps(dice.fork('initialize'), length),
+    ...compareSteps(dice.fork('compare'), length),
     ...verifySteps(dice.fork('compared'), length),
     ...resizeSteps(dice.fork('resize'), { volumes, connections, length }),
   ];
@@ -206,7 +207,17 @@ function resizeSteps(
 }
 
 function initializeSteps(dice: Dice, length: number): Step[] {
-  return dice.chance(0.15) ? [{ at: dice.fraction() * length, kind: 'initialize' }] : [];
+  return dice.chance(0.15) ? [{ at: dice.fraction() * length, kind: 'initialize', compare: false }] : [];
+}
+
+/** Also while all is brought over for the first time, and while it is compared. */
+function compareSteps(dice: Dice, length: number): Step[] {
+  if (!dice.chance(0.2)) return [];
+  return Array.from({ length: dice.between(1, 3) }, () => ({
+    at: dice.fraction() * length,
+    kind: 'initialize',
+    compare: true,
+  }));
 }
 
 /** In few scenarios: also where there is much else to do. */

@@ -259,7 +259,7 @@ class Simulation {
         this.#markers.place(this.#sites.source.group, step.type, step.name);
         return;
       case 'initialize':
-        this.#sites.source.group?.initialize().catch(() => undefined);
+        this.#sites.source.group?.initialize({ compare: step.compare }).catch(() => undefined);
         return;
       case 'verify':
         this.#sites.source.group?.verify({ full: true }).catch(() => undefined);

@@ -18,7 +18,7 @@ export type Step = { readonly at: number } & (
   | { readonly kind: 'host'; readonly connection: number; readonly action: HostAction }
   | { readonly kind: 'marker'; readonly type: 'snapshot' | 'custom'; readonly name: string }
   /** Everything is to be brought over again. */
-  | { readonly kind: 'initialize' }
+  | { readonly kind: 'initialize'; readonly compare: boolean }
   /** The operator has the volumes compared. */
   | { readonly kind: 'verify' }
   /** A volume of the source's is made larger, bytes. */

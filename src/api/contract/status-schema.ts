@@ -81,6 +81,7 @@ const sourceSchema = z.object({
   copy: z
     .object({
       left: amount,
+      comparing: z.literal(true).exactOptional(),
       total: amount.exactOptional(),
       rate: amount.exactOptional(),
       timeLeftSeconds: amount.exactOptional(),

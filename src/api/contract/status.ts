@@ -52,6 +52,8 @@ export interface IntervalStatus {
 export interface CopyStatus {
   /** Bytes of the regions that are still to be brought over. */
   readonly left: number;
+  /** It is compared with what the destinations hold, and what differs is sent; otherwise undefined. */
+  readonly comparing?: true;
   /** Bytes that were to be brought over when it began. Undefined while nothing is brought over. */
   readonly total?: number;
   /** Bytes a second over the last minute. */
