@@ -11,11 +11,13 @@ import type { HandoverPayload } from '../journal/handover.ts';
 import type { EpochIdentity, Lsn, VolumeIndex } from '../journal/ids.ts';
 import { JOURNAL_FOLDER } from '../journal/names.ts';
 import type { ClosedRaw } from '../journal/raw-segment.ts';
-import { RecordFlag, RecordKind, type AttachPayload, type MarkerPayload } from '../journal/record.ts';
+import { RecordKind, type AttachPayload, type MarkerPayload } from '../journal/record.ts';
 import { HostError, type HostVolume } from '../nbd/front-end.ts';
 import type { MarkedVolume } from './change-map.ts';
 import { Patrol, type MendRange, type PatrolOrder, type PatrolProgress } from './patrol.ts';
-import { ComparingCopy, type AskedWindow, type EqualRange, type WindowOutcome } from './comparing-copy.ts';
+import { appendZeros, roomIn } from './append-zeros.ts';
+import { ComparedWindows } from './compared-windows.ts';
+import type { AskedWindow, ComparingCopy } from './comparing-copy.ts';
 import { JournalWriter } from './journal-writer.ts';
 import { PointCopier } from './point-copier.ts';
 import { recoverRaws } from './recover.ts';
@@ -69,8 +71,6 @@ export interface PlacedMarker {
 
 /** Generations of an earlier run's raw segments lie below those of this run, which start at 1. */
 const RECOVERED_GENERATION = -1_000_000;
-/** Bytes that one zero record says are zeros, at most: whole sectors in 32 bits. */
-const ZERO_MAX = 0xffff_fe00;
 
 export class GroupHost {
   readonly volumes: readonly HostVolume[];
@@ -82,11 +82,11 @@ export class GroupHost {
   readonly #patrol: Patrol;
   /** Copies as of one point in time. */
   readonly points: PointCopier;
+  /** Of a copy that compares. */
+  readonly windows = new ComparedWindows();
   #refusal: HostError | undefined;
   #resync: string | undefined;
   #copy: RegionCopy | ComparingCopy | undefined;
-  /** The comparing copy's next window, for who waits for it. */
-  #asked = Promise.withResolvers<AskedWindow | undefined>();
   /** Counts up with every copy that is begun or stopped: what an older one still waits for is called off. */
   #copies = 0;
   /** The copy stands still once so many bytes are in the journal, as `#appended` counts them. */
@@ -167,10 +167,10 @@ export class GroupHost {
 
   /** All of the group's volumes, from the next record on. */
   async attach(): Promise<void> {
-    await this.#room();
+    await roomIn(this.#writer);
     this.#control(RecordKind.attach, this.#attached(), 0);
     for (const { index, grewFrom, size } of this.#options.volumes)
-      if (grewFrom !== undefined) await this.#appendZeros(index, grewFrom, size);
+      if (grewFrom !== undefined) await appendZeros(this.#writer, index, { start: grewFrom, end: size });
     await this.#writer.durable();
   }
 
@@ -179,11 +179,11 @@ export class GroupHost {
    * already. Durable on return; hosts see nothing of it until `offer`.
    */
   async grow(index: VolumeIndex, from: number, size: number): Promise<void> {
-    await this.#room();
+    await roomIn(this.#writer);
     const payload = Buffer.alloc(0);
     this.#writer.append({ kind: RecordKind.resize, volume: index, flags: 0, offset: size, payload });
     this.#sizes.set(index, size);
-    await this.#appendZeros(index, from, size);
+    await appendZeros(this.#writer, index, { start: from, end: size });
     await this.#writer.durable();
   }
 
@@ -216,26 +216,13 @@ export class GroupHost {
     this.#copy.start();
   }
 
-  /** The same, where it differs from what destinations hold. Resolves with the first window that it asks them about, as `nextWindow`. */
+  /** The same, where it differs from what destinations hold. Resolves with the first window that it asks them about. */
   compare(marked: readonly MarkedVolume[]): Promise<AskedWindow | undefined> {
     this.stopCopy();
-    this.#asked = Promise.withResolvers();
-    const onAsked = (window: AskedWindow): void => this.#asked.resolve(window);
-    this.#copy = new ComparingCopy({ ...this.#copyOptions(marked), onAsked });
-    this.#copy.start();
-    return this.#asked.promise;
-  }
-
-  /** What differs is sent from now on; returns what is the same everywhere. */
-  answerWindow(outcome: WindowOutcome): readonly EqualRange[] {
-    return this.#copy instanceof ComparingCopy ? this.#copy.answer(outcome) : [];
-  }
-
-  /** What a window's answer came to is noted. Resolves with the next one; undefined: there is none, or the copy was stopped. */
-  nextWindow(window: Lsn): Promise<AskedWindow | undefined> {
-    if (!(this.#copy instanceof ComparingCopy) || !this.#copy.goOn(window)) return Promise.resolve(undefined);
-    this.#asked = Promise.withResolvers();
-    return this.#asked.promise;
+    const { copy, asked } = this.windows.begin(this.#copyOptions(marked));
+    this.#copy = copy;
+    copy.start();
+    return asked;
   }
 
   #copyOptions(marked: readonly MarkedVolume[]): RegionCopyOptions {
@@ -257,7 +244,7 @@ export class GroupHost {
     this.#copies += 1;
     this.#copy?.stop();
     this.#copy = undefined;
-    this.#asked.resolve(undefined);
+    this.windows.end();
     this.points.stop();
   }
 
@@ -365,33 +352,14 @@ export class GroupHost {
     });
   }
 
-  async #room(): Promise<void> {
-    for (let room = this.#writer.room(); room !== undefined; room = this.#writer.room()) await room;
-  }
-
-  /** As what the volume's file holds, so that the source need not write them, nor find them in an index. */
-  async #appendZeros(index: VolumeIndex, start: number, end: number): Promise<void> {
-    for (let at = start; at < end; at += ZERO_MAX) {
-      await this.#room();
-      this.#writer.append({
-        kind: RecordKind.zero,
-        volume: index,
-        flags: RecordFlag.fromVolume,
-        offset: at,
-        payload: Buffer.alloc(0),
-        length: Math.min(ZERO_MAX, end - at),
-      });
-    }
-  }
-
   /** One that was stopped in the meantime is not at its end. */
   async #endCopy(mine: number): Promise<void> {
     try {
-      await this.#room();
+      await roomIn(this.#writer);
       if (this.#copies !== mine) return;
       const end = this.#control(RecordKind.initEnd, {}, 0);
       this.#copy = undefined;
-      this.#asked.resolve(undefined);
+      this.windows.end();
       await this.#writer.durable();
       if (this.#copies === mine) this.#events.onCopied(end);
     } catch {

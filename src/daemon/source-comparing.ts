@@ -1,4 +1,5 @@
 /** A source group's comparing with its destinations, as the API asks for it. */
+import type { InitializeRequest } from '../api/contract/initialize.ts';
 import type { Accepted, AcceptRequest, VerificationProgress } from '../api/contract/verification.ts';
 import type { MendRange, PatrolProgress } from '../capture/patrol.ts';
 import type { SourceGroupConfig } from '../config/config.ts';
@@ -9,7 +10,7 @@ import type { Log } from '../platform/log.ts';
 import type { Events, Remote } from '../platform/node/threads.ts';
 import type { Platform } from '../platform/platform.ts';
 import type { SourceBack } from './source-back.ts';
-import { initializeNeedsSource } from './source-facts.ts';
+import { compareNeedsEveryWrite, initializeNeedsSource } from './source-facts.ts';
 import type { SourceGroup } from './source-group.ts';
 import type { SourceHost } from './source-host.ts';
 import type { PlacedVolume } from './source-volumes.ts';
@@ -68,9 +69,11 @@ export class SourceComparing {
     return progressOf(this.verifying.progress(pass), { ...identity, name }, { key, sourceChanges });
   }
 
-  /** What is known to be wrong here is not sent over what may be right. @throws OperatorError `SOURCE_DIFFERS` */
-  checkSource(): void {
-    if (this.verifying.sourceChanges.length > 0) throw initializeNeedsSource(this.#options.config.name);
+  /** @throws OperatorError `COMPARE_INTERVAL`; `SOURCE_DIFFERS` what is known to be wrong here is not sent over what may be right */
+  checkInitialize({ compare }: InitializeRequest): void {
+    const { name, replicateEvery } = this.#options.config;
+    if (compare && replicateEvery !== undefined) throw compareNeedsEveryWrite(name);
+    if (this.verifying.sourceChanges.length > 0) throw initializeNeedsSource(name);
   }
 
   /** What the volumes hold though no host wrote it is right, as far as it was told. Durable when this resolves. */

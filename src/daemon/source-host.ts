@@ -104,11 +104,11 @@ export class SourceHost {
   }
 
   answerWindow(outcome: WindowOutcome): Promise<readonly EqualRange[]> {
-    return Promise.resolve(this.#host.answerWindow(outcome));
+    return Promise.resolve(this.#host.windows.answer(outcome));
   }
 
   nextWindow(window: Lsn): Promise<AskedWindow | undefined> {
-    return this.#host.nextWindow(window);
+    return this.#host.windows.next(window);
   }
 
   stopCopy(): Promise<void> {

@@ -11,9 +11,8 @@ import { RAW_MARGIN } from '../capture/journal-writer.ts';
 import type { Config, LinkConfig, SourceGroupConfig } from '../config/config.ts';
 import type { ForkPoint } from '../journal/fork.ts';
 import type { HandoverPayload } from '../journal/handover.ts';
-import type { Lsn } from '../journal/ids.ts';
 import type { CopyPoint } from '../journal/copy-point.ts';
-import { lsn, LSN_NONE } from '../journal/ids.ts';
+import { lsn, LSN_NONE, type Lsn } from '../journal/ids.ts';
 import { decodeStatus } from '../journal/status-codec.ts';
 import { assert, describeError, OperatorError } from '../platform/errors.ts';
 import type { Log } from '../platform/log.ts';
@@ -29,7 +28,6 @@ import { openWithoutSeed, seedingOf, seedOf } from './seeding.ts';
 import { patrolEvents, SourceComparing } from './source-comparing.ts';
 import {
   backOptions,
-  compareNeedsEveryWrite,
   destinationUnknown,
   hostOptions,
   resizeNeedsEveryWrite,
@@ -181,8 +179,7 @@ class Source extends WithoutSnapshots implements RunningSource {
   }
 
   async initialize(how: InitializeRequest): Promise<InitializeAnswer> {
-    if (how.compare && this.#config.replicateEvery !== undefined) throw compareNeedsEveryWrite(this.name);
-    this.#compared.checkSource();
+    this.#compared.checkInitialize(how);
     await this.#running.initialize(how);
     return { bytes: this.#identity.bytes };
   }

@@ -45,7 +45,7 @@ class Replica {
     const { compared, differing } = this.#bits;
     const equal = pieceBits('', 8 * REGIONS);
     for (let i = 0; i < pieces; i += 1) equal.set(i, compared.has(i) && !differing.has(i));
-    return engine.host.answerWindow({ window, equal: equal.bytes, differing: differing.bytes });
+    return engine.host.windows.answer({ window, equal: equal.bytes, differing: differing.bytes });
   }
 
   #play(record: JournalRecord): void {
@@ -131,7 +131,7 @@ async function run(
     const { window } = asked;
     equal.push(...replica.answer(engine, asked));
     asked = undefined;
-    ask(engine.host.nextWindow(window));
+    ask(engine.host.windows.next(window));
   }
   assert.equal(engine.copied, 1);
   await engine.host.drain();
@@ -200,7 +200,7 @@ describe('a copy that compares', () => {
       await replica.follow(engine);
     }
     assert.ok(asked !== undefined);
-    const next = engine.host.nextWindow(asked.window);
+    const next = engine.host.windows.next(asked.window);
     engine.host.stopCopy();
     assert.equal(await next, undefined);
     assert.deepEqual(replica.answer(engine, asked), []);
