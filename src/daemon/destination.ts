@@ -5,6 +5,8 @@ import type { SeedImportStatus } from '../api/contract/seed.ts';
 import type { DestinationGroupConfig } from '../config/config.ts';
 import type { DestinationFacts } from '../destage/destination-facts.ts';
 import { DestinationGroup } from '../destage/destination-group.ts';
+import type { DestinationGroupOptions } from '../destage/group-options.ts';
+import type { Settled } from '../destage/settle.ts';
 import { windowSnapshotId, type WindowFacts } from '../destage/retained-window.ts';
 import type { SeedJobReport } from '../destage/seed-job.ts';
 import type { SnapshotFacts } from '../destage/snapshots.ts';
@@ -29,11 +31,26 @@ import { toldSnapshot } from './told-snapshot.ts';
 import { toldWait } from './told-wait.ts';
 import type { World } from './world.ts';
 
+/** How a destination takes part. */
+export type DestinationPart = Pick<DestinationGroupOptions, 'resync' | 'onHandover'>;
+
+const ALONE: DestinationPart = { resync: undefined, onHandover: () => undefined };
+
+/** What becomes of a destination when it changes its part. */
+export interface RunningDestination extends RunningGroup {
+  facts(): DestinationFacts;
+  /** Bytes that may still come. */
+  room(): number;
+  /** It stops, with all in its volumes that arrived without a hole. @throws what keeps the volumes from it */
+  settle(): Promise<Settled>;
+}
+
 export async function startDestination(
   config: DestinationGroupConfig,
   log: Log,
   world: World,
-): Promise<RunningGroup> {
+  part: DestinationPart = ALONE,
+): Promise<RunningDestination> {
   const { platform } = world;
   const lock = lockOrSay(config, world);
   const paths = new Map(config.volumes.map(({ name, path }) => [name, path]));
@@ -53,6 +70,7 @@ export async function startDestination(
       quota: () => settings.quota,
       paths,
       markers,
+      ...part,
       encodeStatus: (status) => encodeStatus(status, key, name, platform.random),
       watch: (watched, onChange) => world.watch(watched, onChange),
     });
@@ -125,9 +143,12 @@ function keeperOf(
 function runningDestination(
   config: DestinationGroupConfig,
   { group, back, keeper, own, mounts, rehearsing, timetable, clock, lock, settings }: RunningParts,
-): RunningGroup {
+): RunningDestination {
   return {
     name: config.name,
+    facts: () => group.report().facts,
+    room: () => group.report().room,
+    settle: () => group.settle(),
     status: () =>
       Promise.resolve(statusOf({ ...config, ...settings }, group, { now: clock.now(), mounts, rehearsing })),
     snapshots: async () => (await back.call.snapshots()).map(toldSnapshot),

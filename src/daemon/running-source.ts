@@ -15,5 +15,5 @@ export interface RunningSource extends RunningGroup {
   /** Hosts are let go; the last record of the epoch is durable in the journal. */
   handOver(payload: HandoverPayload): Promise<Lsn>;
   /** Says why nobody is served. */
-  tell(code: WaitCode, message: string): void;
+  tell(code: WaitCode, message: string): unknown;
 }

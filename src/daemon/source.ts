@@ -254,9 +254,7 @@ class Source extends WithoutSnapshots implements RunningSource {
     });
   }
 
-  settle(): Promise<boolean> {
-    return this.#running.settle();
-  }
+  settle = (): Promise<boolean> => this.#running.settle();
 
   async markDiverged(fork: ForkPoint): Promise<Diverged & { readonly marked: readonly MarkedVolume[] }> {
     const { back } = this.#threads;
@@ -271,9 +269,7 @@ class Source extends WithoutSnapshots implements RunningSource {
     return host.handOver(payload);
   }
 
-  tell(code: WaitCode, message: string): void {
-    this.#running.waits.raise(code, message);
-  }
+  tell = (code: WaitCode, message: string): unknown => this.#running.waits.raise(code, message);
 
   async stop(): Promise<void> {
     this.#timetable.stop();

@@ -34,7 +34,10 @@ import type { InboxPlan } from './inbox-plan.ts';
 import { Intake, REFUSED_MAX } from './intake.ts';
 import { MarkerPrograms } from './marker-programs.ts';
 import { countSetAside } from './set-aside.ts';
+import { settle, type Settled } from './settle.ts';
+import { statusOf } from './status-of.ts';
 import { HEARTBEAT, StatusPublisher, type StatusFacts } from './status-publisher.ts';
+import { handoverOf } from './state-file.ts';
 import { Tidying } from './tidying.ts';
 
 /** Milliseconds. */
@@ -73,6 +76,7 @@ export class DestinationGroup {
   #changes = 0;
   #told = '';
   #awake = false;
+  #settling = false;
   #wakeUp: AbortController | undefined;
   #applyAfter = 0;
   /** What is under way, and since when. */
@@ -102,7 +106,7 @@ export class DestinationGroup {
       facts: () => this.#facts,
       onFacts: (facts) => this.#setFacts(facts),
       onStep: (doing) => this.#begin(doing),
-      isStopped: () => this.#stopped(),
+      isStopped: () => this.#stopped() && !this.#settling,
     });
     const onFacts = (facts: DestinationFacts): void => {
       this.#setFacts(facts);
@@ -168,6 +172,18 @@ export class DestinationGroup {
     this.wake();
   }
 
+  /**
+   * Stops, and then applies all that arrived without a hole. @throws as `settle` in settle.ts
+   */
+  async settle(): Promise<Settled> {
+    await this.stop();
+    this.#settling = true;
+    return settle(this.#back, this.#intake, {
+      facts: () => this.#facts,
+      onFacts: (facts) => this.#setFacts(facts),
+    });
+  }
+
   /** Ends after the step under way, which is durable. Marker programs that run are ended, and started again next time. */
   async stop(): Promise<void> {
     this.#unwatch?.();
@@ -181,14 +197,9 @@ export class DestinationGroup {
     return this.#inbox.bytes + this.#facts.journalBytes;
   }
 
-  /** A method, because it changes while it is awaited. */
-  #stopped(): boolean {
-    return this.#stop.signal.aborted;
-  }
-
-  #isAwake(): boolean {
-    return this.#awake;
-  }
+  /** Methods, because they change while they are awaited. */
+  #stopped = (): boolean => this.#stop.signal.aborted;
+  #isAwake = (): boolean => this.#awake;
 
   #setFacts(facts: DestinationFacts): void {
     // The window takes its own snapshots away by itself.
@@ -215,6 +226,8 @@ export class DestinationGroup {
         this.#begin('removing what deleted snapshots left');
         moved = (await this.#tidying.step()) || moved;
         await this.#publish();
+        const handover = handoverOf(this.#facts.state);
+        if (handover !== undefined && !this.#stopped()) this.#options.onHandover(handover);
         this.#waits.set('work', undefined);
       } catch (error) {
         this.#standStill('work', workReason(error), error);
@@ -287,6 +300,7 @@ export class DestinationGroup {
     this.#markers.attend(this.#facts.state);
     const { state, journalSegments } = this.#facts;
     if (state.pending !== undefined || state.seed?.state === 'awaited' || journalSegments === 0) return false;
+    if (state.handover !== undefined) return false;
     if (clock.monotonic() < this.#applyAfter) return false;
     try {
       this.#setFacts(await this.#back.applySome());
@@ -353,20 +367,11 @@ export class DestinationGroup {
   }
 
   #status(full: boolean): StatusFacts {
-    const { state, received } = this.#facts;
-    return {
-      groupId: state.groupId,
-      epoch: state.epoch,
-      received,
-      applied: state.applied,
-      appliedTime: state.appliedTime,
+    return statusOf(this.#facts, this.#options.resync, {
       missing: this.#intake.missing,
       refused: this.#refused(),
       full,
-      consistent: state.consistent,
       waiting: this.#waits.first(),
-      ...(state.verification.pass + state.verification.found > 0 ? { verification: state.verification } : {}),
-      ...(state.comparison === undefined ? {} : { comparison: state.comparison }),
-    };
+    });
   }
 }

@@ -62,6 +62,8 @@ export async function runGroup(site: Site, options: RunOptions = {}): Promise<Ru
     quota: options.quota ?? (() => 2 ** 30),
     paths: site.paths,
     markers: options.markers ?? [],
+    resync: undefined,
+    onHandover: () => undefined,
     encodeStatus(status) {
       options.written?.push(status);
       return Buffer.from(JSON.stringify(status));

@@ -1,0 +1,54 @@
+/** Which side serves hosts: failover, switchover, rejoin. */
+import { z } from 'zod';
+
+export const roleRequestSchema = z.strictObject({
+  /** Only say what would be done, and what is lost. */
+  dryRun: z.boolean().default(false),
+});
+export type RoleRequest = z.infer<typeof roleRequestSchema>;
+
+const amount = z.int().nonnegative();
+
+/** Of a failover: up to where this side has what hosts wrote. */
+export const failoverAnswerSchema = z.object({
+  /** The record that it takes over at, and the source's clock there (milliseconds since 1970; 0: not known). */
+  lsn: amount,
+  time: amount,
+  /** This side's clock less that, in seconds: what hosts wrote in this time is not here, as far as clocks agree. */
+  behindSeconds: z.number(),
+  /** Replication files that arrived and are of no use, because what comes before them did not; and their bytes. */
+  uselessSegments: amount,
+  uselessBytes: amount,
+  /** Markers whose program did not run to its end, which it will not any more. */
+  markers: z.array(z.string()),
+  /** Where hosts find the volumes. */
+  hosts: z.string(),
+  epoch: amount,
+});
+export type FailoverAnswer = z.infer<typeof failoverAnswerSchema>;
+
+export const switchoverAnswerSchema = z.object({
+  /** The other side's name. */
+  to: z.string(),
+  /** Connections of hosts that are closed. */
+  hosts: amount,
+  /** Bytes that are still to be sent. */
+  lagBytes: amount,
+  epoch: amount,
+});
+export type SwitchoverAnswer = z.infer<typeof switchoverAnswerSchema>;
+
+export const rejoinAnswerSchema = z.object({
+  /** When the other side took over, by its clock, and at which record of the epoch before. */
+  at: amount,
+  fork: z.object({ lsn: amount, time: amount }),
+  epoch: amount,
+  /** What this side's hosts wrote behind that: writes as far as they are counted, bytes that may differ, and from when to when. */
+  writes: amount,
+  bytes: amount,
+  from: amount.optional(),
+  to: amount.optional(),
+  /** The snapshot that it is kept in; undefined: nothing is lost. */
+  keptAs: z.string().optional(),
+});
+export type RejoinAnswer = z.infer<typeof rejoinAnswerSchema>;
