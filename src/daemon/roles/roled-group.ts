@@ -1,0 +1,344 @@
+/**
+ * A group on this side, whichever part it has: the source or a destination, and what turns one into the other.
+ *
+ * I11: a part is noted durably before it is played, and hosts are served in one epoch by the side alone that raised it: what
+ *      another raised since is heard of before hosts are let in, where it can be, and hosts are let go when it is heard of.
+ * I10: a side that gives way keeps aside what its hosts wrote that the other has not; it waits for somebody's word first.
+ */
+import type { FailoverAnswer, RejoinAnswer, SwitchoverAnswer } from '../../api/contract/roles.ts';
+import type { DestinationGroupStatus, SourceStatus } from '../../api/contract/status.ts';
+import type { DestinationGroupConfig, SourceGroupConfig } from '../../config/config.ts';
+import { followingConfig, servingConfig, type Here } from '../../config/reverse.ts';
+import { epoch as epochNumber, type EpochIdentity } from '../../journal/ids.ts';
+import { readRole, writeRole, type Role, type Takeover } from '../../journal/role-file.ts';
+import { sleep } from '../../platform/clock.ts';
+import { describeError, OperatorError } from '../../platform/errors.ts';
+import type { Log } from '../../platform/log.ts';
+import type { Fetcher } from '../../transfer/fetcher.ts';
+import { startDestination, type RunningDestination } from '../destination.ts';
+import type { Links } from '../links.ts';
+import type { RunningGroup } from '../running-group.ts';
+import type { RunningSource } from '../running-source.ts';
+import { startSource } from '../source.ts';
+import type { World } from '../world.ts';
+import { GivingWay } from './giving-way.ts';
+import { startFetching } from './fetching.ts';
+import { readResync } from './resync-file.ts';
+import { failoverFacts, forkAt, refuseFailover } from './takeover.ts';
+import { turnToDestination, turnToSource } from './turns.ts';
+import { writeServingWord } from './serving-word.ts';
+
+/** Milliseconds. */
+const RETRY = 2000;
+
+type GroupConfig = SourceGroupConfig | DestinationGroupConfig;
+
+export interface RoledGroupOptions {
+  readonly world: World;
+  readonly links: Links;
+  readonly log: Log;
+  readonly here: Here;
+}
+
+type Part =
+  | { readonly kind: 'source'; readonly group: RunningSource }
+  | {
+      readonly kind: 'destination';
+      readonly group: RunningDestination;
+      readonly fetcher: Fetcher | undefined;
+    };
+
+export class RoledGroup {
+  readonly name: string;
+  readonly #options: RoledGroupOptions;
+  #config: GroupConfig;
+  #role: Role;
+  #part: Part | undefined;
+  #giving: GivingWay | undefined;
+  readonly #stop = new AbortController();
+  /** One turn at a time. */
+  #turn: Promise<unknown> = Promise.resolve();
+
+  constructor(config: GroupConfig, options: RoledGroupOptions) {
+    this.name = config.name;
+    this.#config = config;
+    this.#options = options;
+    this.#role = readRole(options.world.platform.files, config.folder) ?? { kind: config.role };
+  }
+
+  /** What is asked of the group in the part that it has now. @throws OperatorError `GROUP_TURNING` */
+  get running(): RunningGroup {
+    if (this.#part !== undefined) return this.#part.group;
+    throw new OperatorError('GROUP_TURNING', `group ${this.name} is changing its part`, {
+      remedy: 'ask again in a moment; the log says if something stands in its way',
+      retryable: true,
+    });
+  }
+
+  /** @throws OperatorError as `startSource` and `startDestination` do */
+  async start(): Promise<void> {
+    const { files } = this.#options.world.platform;
+    const { folder } = this.#config;
+    if (this.#role.kind === 'taking-over') {
+      turnToSource(files, folder, this.#role.takeover, this.#hasDepot);
+      this.#role = { kind: 'source', takeover: this.#role.takeover };
+    }
+    if (this.#role.kind === 'following' && GivingWay.isDone(files, folder, this.#role.by)) {
+      turnToDestination(files, folder, this.#role.by, undefined);
+      this.#role = { kind: 'destination' };
+    }
+    if (this.#role.kind === 'destination') await this.#startDestination();
+    else await this.#startSource();
+  }
+
+  status(): Promise<SourceStatus | DestinationGroupStatus> {
+    return this.running.status();
+  }
+
+  wake(): void {
+    this.#part?.group.wake();
+  }
+
+  configure(config: GroupConfig): void {
+    this.#config = config;
+    this.#part?.group.configure(
+      this.#part.kind === 'source'
+        ? servingConfig(config)
+        : followingConfig(config, this.#options.here).group,
+    );
+  }
+
+  async stop(): Promise<void> {
+    this.#stop.abort();
+    await this.#turn.catch(() => undefined);
+    await this.#end();
+  }
+
+  /**
+   * This side serves hosts from now on, with all that arrived; the other side gives way once it hears of it.
+   * @throws OperatorError `ROLE_SOURCE`, `GROUP_NOT_CONSISTENT`, or what keeps the volumes from it
+   */
+  failover(dryRun: boolean): Promise<FailoverAnswer> {
+    return this.#inTurn(async () => {
+      const part = this.#part;
+      if (part?.kind !== 'destination') throw refuseFailover(this.name, 'it is the source');
+      const epoch = this.#nextEpoch(part.group.facts().state.epoch);
+      const told = { clock: this.#options.world.platform.clock, config: servingConfig(this.#config), epoch };
+      if (dryRun) return failoverFacts(await part.group.status(), part.group.facts(), told);
+      const before = await part.group.status();
+      await part.fetcher?.stop();
+      const { facts, markers } = await part.group.settle().catch(async (error: unknown) => {
+        await this.#again();
+        throw error;
+      });
+      if (!facts.state.consistent) {
+        await this.#again();
+        throw refuseFailover(this.name, 'its volumes are not consistent');
+      }
+      const answer = { ...failoverFacts(before, facts, told), markers: [...markers] };
+      await this.#takeOver(epoch);
+      return answer;
+    });
+  }
+
+  /**
+   * The other side serves hosts from now on, with all that was written here: nobody is served until it does. Resolves once the
+   * last record is on its way. @throws OperatorError `ROLE_DESTINATION`, `GROUP_NOT_CONSISTENT`, `SWITCHOVER_ONE`
+   */
+  switchover(dryRun: boolean): Promise<SwitchoverAnswer> {
+    return this.#inTurn(async () => {
+      const part = this.#part;
+      if (part?.kind !== 'source' || this.#role.kind !== 'source') throw notServing(this.name);
+      const status = await part.group.status();
+      const [stream] = status.role === 'source' ? status.streams : [];
+      if (status.role !== 'source' || stream === undefined || status.streams.length > 1)
+        throw oneDestination(this.name);
+      if (status.mode !== 'journal') throw notInStep(this.name, status.mode);
+      const epoch = this.#nextEpoch({ number: epochNumber(status.epoch ?? 1) });
+      const { destination: to, lagBytes } = stream;
+      const answer = { to, hosts: status.hosts, lagBytes, epoch: epoch.number };
+      if (dryRun) return answer;
+      this.#note({ kind: 'handing-over', epoch, takeover: this.#role.takeover });
+      await this.#handOver(part.group, epoch);
+      return answer;
+    });
+  }
+
+  /** This side follows the other, which took over; what its hosts wrote since is kept aside. @throws OperatorError `NOT_DEPOSED` */
+  rejoin(dryRun: boolean): Promise<RejoinAnswer> {
+    return this.#inTurn(async () => {
+      const giving = this.#giving;
+      const answer = giving?.answer;
+      if (giving === undefined || answer === undefined) throw notDeposed(this.name);
+      if (dryRun) return answer;
+      await this.#follow(giving);
+      return answer;
+    });
+  }
+
+  get #hasDepot(): boolean {
+    return this.#config.role === 'destination';
+  }
+
+  #nextEpoch(now: Pick<EpochIdentity, 'number'> | undefined): EpochIdentity {
+    const id = this.#options.world.platform.random.bytes(16).toString('hex');
+    return { number: epochNumber((now?.number ?? 1) + 1), id };
+  }
+
+  #note(role: Role): void {
+    writeRole(this.#options.world.platform.files, this.#config.folder, role);
+    this.#role = role;
+  }
+
+  async #startSource(): Promise<void> {
+    const { world, links, log } = this.#options;
+    const config = servingConfig(this.#config);
+    const role = this.#role;
+    const takeover = role.kind === 'source' || role.kind === 'handing-over' ? role.takeover : undefined;
+    const word = takeover && writeServingWord(world.platform, config, takeover);
+    const group = await startSource(config, log, world, links, {
+      serves: role.kind === 'source',
+      // The side with the depot is asked; the other one tells.
+      announcement: this.#hasDepot ? undefined : word,
+      onDeposed: (by) => void this.#inTurn(() => this.#deposed(by)),
+    });
+    this.#part = { kind: 'source', group };
+    if (role.kind === 'handing-over') await this.#handOver(group, role.epoch);
+    if (role.kind === 'deposed' || role.kind === 'following') void this.#inTurn(() => this.#giveWay(role.by));
+  }
+
+  async #startDestination(): Promise<void> {
+    const { world, links, log, here } = this.#options;
+    const { group: config, fetch } = followingConfig(this.#config, here);
+    const { name, folder, key } = config;
+    const group = await startDestination(config, log, world, {
+      resync: readResync(world.platform.files, folder),
+      onHandover: (epoch) => void this.#inTurn(() => this.#handedOver(epoch)),
+    });
+    const fetcher =
+      fetch && startFetching(fetch, { world, links, log, name, folder, key, destination: group });
+    this.#part = { kind: 'destination', group, fetcher };
+  }
+
+  async #handOver(group: RunningSource, epoch: EpochIdentity): Promise<void> {
+    await group.handOver({ epoch });
+    group.tell(
+      'handing-over',
+      `the other side is to serve hosts, in epoch ${epoch.number}, once it has everything`,
+    );
+  }
+
+  /** The destination has the last record of the epoch. */
+  async #handedOver(epoch: EpochIdentity): Promise<void> {
+    const part = this.#part;
+    if (part?.kind !== 'destination' || part.group.facts().state.handover?.id !== epoch.id) return;
+    await part.fetcher?.stop();
+    await part.group.settle();
+    await this.#takeOver(epoch);
+  }
+
+  /** The destination is settled. */
+  async #takeOver(epoch: EpochIdentity): Promise<void> {
+    const { files, clock } = this.#options.world.platform;
+    const { folder } = this.#config;
+    await this.#end();
+    const takeover: Takeover = { epoch, fork: forkAt(files, folder), at: Math.round(clock.now()) };
+    this.#note({ kind: 'taking-over', takeover });
+    await this.#again();
+    this.#options.log.warn(`group ${this.name}: this side serves hosts from now on`, {
+      epoch: epoch.number,
+      lsn: takeover.fork.lsn,
+    });
+  }
+
+  /** The other side took over; hosts were let go. */
+  async #deposed(by: Takeover): Promise<void> {
+    this.#note({ kind: 'deposed', by });
+    await this.#giveWay(by);
+  }
+
+  async #giveWay(by: Takeover): Promise<void> {
+    const part = this.#part;
+    if (part?.kind !== 'source') return;
+    const { log, world } = this.#options;
+    const giving = (this.#giving = new GivingWay(part.group, by, world.platform.random));
+    const isSettled = await giving.settle(this.#stop.signal, () =>
+      sleep(world.platform.clock, RETRY, this.#stop.signal),
+    );
+    if (!isSettled) return;
+    // The word was given before, or nothing is lost.
+    if (this.#role.kind === 'following' || giving.answer?.keptAs === undefined) await this.#follow(giving);
+    else log.error(giving.sentence);
+  }
+
+  async #follow(giving: GivingWay): Promise<void> {
+    const { files } = this.#options.world.platform;
+    const { folder } = this.#config;
+    this.#note({ kind: 'following', by: giving.by });
+    await this.#end();
+    this.#giving = undefined;
+    turnToDestination(files, folder, giving.by, giving.deposed);
+    this.#role = { kind: 'destination' };
+    await this.#again();
+    this.#options.log.warn(`group ${this.name}: this side follows the other from now on`);
+  }
+
+  async #end(): Promise<void> {
+    const part = this.#part;
+    this.#part = undefined;
+    if (part?.kind === 'destination') await part.fetcher?.stop();
+    await part?.group.stop();
+  }
+
+  /** In the part that is noted; again until it starts. */
+  async #again(): Promise<void> {
+    await this.#end().catch((error: unknown) => this.#options.log.warn(describeError(error)));
+    while (!this.#stop.signal.aborted) {
+      try {
+        await this.start();
+        return;
+      } catch (error) {
+        this.#options.log.error(`group ${this.name} cannot change its part: ${describeError(error)}`);
+        await sleep(this.#options.world.platform.clock, RETRY, this.#stop.signal);
+      }
+    }
+  }
+
+  #inTurn<T>(act: () => Promise<T>): Promise<T> {
+    const turn = this.#turn.then(act);
+    this.#turn = turn.catch((error: unknown) => this.#options.log.debug(describeError(error)));
+    return turn;
+  }
+}
+
+function notServing(group: string): OperatorError {
+  return new OperatorError('NOT_SERVING', `group ${group} serves no hosts here`, {
+    remedy:
+      'run `blockferry switchover` where they are served; where the source is lost, `blockferry failover` here',
+  });
+}
+
+function oneDestination(group: string): OperatorError {
+  return new OperatorError('SWITCHOVER_ONE', `group ${group} has not one destination but several, or none`, {
+    remedy:
+      'a switchover is between two sides: leave the destination in the configuration that is to take over',
+  });
+}
+
+function notInStep(group: string, mode: string): OperatorError {
+  return new OperatorError(
+    'GROUP_NOT_CONSISTENT',
+    `group ${group} is ${mode}: its destination cannot take over`,
+    {
+      remedy: 'wait until `blockferry status` shows mode journal, then switch over',
+      retryable: true,
+    },
+  );
+}
+
+function notDeposed(group: string): OperatorError {
+  return new OperatorError('NOT_DEPOSED', `group ${group} has nothing to give way to here`, {
+    remedy:
+      '`blockferry status` on both sides says which of them serves hosts; a rejoin is for the one that did before the other took over',
+  });
+}

@@ -1,0 +1,54 @@
+/** What a failover comes to, before and after. */
+import type { FailoverAnswer } from '../../api/contract/roles.ts';
+import type { DestinationGroupStatus, SourceStatus } from '../../api/contract/status.ts';
+import type { SourceGroupConfig } from '../../config/config.ts';
+import type { DestinationFacts } from '../../destage/destination-facts.ts';
+import { readDestinationState } from '../../destage/state-file.ts';
+import type { ForkPoint } from '../../journal/fork.ts';
+import type { EpochIdentity } from '../../journal/ids.ts';
+import type { Clock } from '../../platform/clock.ts';
+import { assert, OperatorError } from '../../platform/errors.ts';
+import type { Files } from '../../platform/files.ts';
+
+export interface ToldWith {
+  readonly clock: Clock;
+  readonly config: SourceGroupConfig;
+  readonly epoch: EpochIdentity;
+}
+
+/** @throws OperatorError `GROUP_NOT_CONSISTENT`, `FAILOVER_REFUSED` */
+export function failoverFacts(
+  status: SourceStatus | DestinationGroupStatus,
+  { state }: DestinationFacts,
+  { clock, config, epoch }: ToldWith,
+): FailoverAnswer {
+  assert(status.role === 'destination', 'a destination fails over');
+  if (state.epoch === undefined || !state.consistent)
+    throw refuseFailover(config.name, 'its volumes are not consistent');
+  const { appliedTime: time, applied: lsn } = state;
+  const { socket, tcp } = config.nbd;
+  return {
+    lsn,
+    time,
+    behindSeconds: time === 0 ? 0 : Math.max(0, (clock.now() - time) / 1000),
+    uselessSegments: status.missing.length === 0 ? 0 : status.inboxSegments,
+    uselessBytes: status.missing.length === 0 ? 0 : status.buffer.used,
+    markers: [state.pending, ...state.background].flatMap((marker) => marker?.name ?? []),
+    hosts: socket ?? `${tcp?.host ?? ''}:${tcp?.port ?? 0}`,
+    epoch: epoch.number,
+  };
+}
+
+/** Where a destination that is settled leaves its epoch. */
+export function forkAt(files: Files, folder: string): ForkPoint {
+  const { epoch, applied: lsn, digest, appliedTime: time } = readDestinationState(files, folder);
+  assert(epoch !== undefined, 'something was received');
+  return { epoch, lsn, digest, time };
+}
+
+export function refuseFailover(group: string, why: string): OperatorError {
+  return new OperatorError('FAILOVER_REFUSED', `group ${group} cannot take over here: ${why}`, {
+    remedy:
+      'a failover is for a destination whose source is lost, once it was in step; `blockferry status` and `blockferry recover points` say what it holds',
+  });
+}
