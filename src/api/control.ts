@@ -4,6 +4,7 @@ import type { PlacedMarker } from './contract/markers.ts';
 import type { MountEntry, MountRequest, Unmounted } from './contract/mounts.ts';
 import type { RehearsalProgress, RehearsalRequest } from './contract/rehearsals.ts';
 import type { RecoveryPoints } from './contract/points.ts';
+import type { FailoverAnswer, RejoinAnswer, SwitchoverAnswer } from './contract/roles.ts';
 import type { RetentionReport, SnapshotEntry } from './contract/snapshots.ts';
 import type {
   SeedExportRequest,
@@ -78,6 +79,18 @@ export interface DaemonControl {
    * @throws OperatorError `GROUP_UNKNOWN`, `NOT_A_SOURCE`, `VOLUME_NOT_FOUND`, `RESIZE_IMPOSSIBLE`, `RESIZE_UNDER_WAY`
    */
   resize(group: string, volume: string, request: ResizeRequest): Promise<ResizeAnswer>;
+  /**
+   * A destination takes over, or says what that would come to: it serves hosts when this resolves.
+   * @throws OperatorError `GROUP_UNKNOWN`, `FAILOVER_REFUSED`, or what keeps the volumes from it
+   */
+  failover(group: string, dryRun: boolean): Promise<FailoverAnswer>;
+  /**
+   * A source hands over to its destination: it serves nobody when this resolves.
+   * @throws OperatorError `GROUP_UNKNOWN`, `NOT_SERVING`, `SWITCHOVER_ONE`, `GROUP_NOT_CONSISTENT`
+   */
+  switchover(group: string, dryRun: boolean): Promise<SwitchoverAnswer>;
+  /** A source that was deposed follows the other side. @throws OperatorError `GROUP_UNKNOWN`, `NOT_DEPOSED` */
+  rejoin(group: string, dryRun: boolean): Promise<RejoinAnswer>;
   /** Oldest LSN first. @throws OperatorError `GROUP_UNKNOWN`, or why they cannot be listed */
   snapshots(group: string): Promise<readonly SnapshotEntry[]>;
   /** @throws OperatorError `GROUP_UNKNOWN`, or why they cannot be told */

@@ -17,6 +17,7 @@ import { listen } from './listen.ts';
 import { answerTo, RequestRefused } from './refusals.ts';
 import { addRehearsalRoutes } from './rehearsal-routes.ts';
 import { addRoutes } from './routes.ts';
+import { addRoleRoutes } from './role-routes.ts';
 import { addSeedRoutes } from './seed-routes.ts';
 import { addVerificationRoutes } from './verification-routes.ts';
 import { bearerMatches, TOKEN_SIZE } from './token.ts';
@@ -44,6 +45,7 @@ export async function startApi({ address, stateFolder, control, log }: ApiOption
   addRoutes(app, control);
   addVerificationRoutes(app, control);
   addSeedRoutes(app, control);
+  addRoleRoutes(app, control);
   addRehearsalRoutes(app, control);
   // Not app.listen(): the socket's rights must hold from the first moment.
   await app.ready();

@@ -25,6 +25,8 @@ export interface Question<T> {
   readonly path: string;
   readonly body?: unknown;
   readonly answer: z.ZodType<T>;
+  /** Milliseconds, where the answer may take longer than others. */
+  readonly patience?: number;
 }
 
 /**
@@ -81,7 +83,7 @@ interface Answer {
   readonly text: string;
 }
 
-function exchange<T>(endpoint: Endpoint, { method, path, body }: Question<T>): Promise<Answer> {
+function exchange<T>(endpoint: Endpoint, { method, path, body, patience }: Question<T>): Promise<Answer> {
   const content = body === undefined ? undefined : JSON.stringify(body);
   const { address } = endpoint;
   return new Promise((resolve, reject) => {
@@ -99,7 +101,7 @@ function exchange<T>(endpoint: Endpoint, { method, path, body }: Question<T>): P
             ? {}
             : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(content) }),
         },
-        signal: AbortSignal.timeout(ANSWER_TIME_MAX[method]),
+        signal: AbortSignal.timeout(patience ?? ANSWER_TIME_MAX[method]),
       },
       (incoming) => {
         collect(incoming).then((text) => resolve({ status: incoming.statusCode ?? 0, text }), reject);

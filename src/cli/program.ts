@@ -8,6 +8,7 @@ import { CommandError } from './command-error.ts';
 import { EXIT_CODES_HELP, ExitCode } from './exit-codes.ts';
 import { configOption, example, name, stateOption, type Finish } from './program-parts.ts';
 import { addRecovery } from './program-recovery.ts';
+import { addRoles } from './program-roles.ts';
 import { addSeed } from './program-seed.ts';
 import { addVerify } from './program-verify.ts';
 import { addVolume } from './program-volume.ts';
@@ -56,6 +57,7 @@ function createProgram(finish: Finish): Command {
   addVolume(program, finish);
   addSnapshot(program, finish);
   addRecovery(program, finish);
+  addRoles(program, finish);
   addInspect(program, finish);
   return program;
 }

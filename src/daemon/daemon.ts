@@ -10,12 +10,11 @@ import { nodePlatform } from '../platform/node/platform.ts';
 import { isNoRoom } from '../platform/reserve.ts';
 import { Receiver } from '../transfer/receiver/receiver.ts';
 import { Alarms } from './alarms.ts';
-import { startDestination } from './destination.ts';
 import { Links } from './links.ts';
 import { nodeWorld } from './node-world.ts';
 import { openApi } from './open-api.ts';
 import type { RunningGroup } from './running-group.ts';
-import { startSource } from './source.ts';
+import { RoledGroup } from './roles/roled-group.ts';
 
 export interface Daemon {
   readonly control: DaemonControl;
@@ -32,7 +31,7 @@ export async function startDaemon(
   child: (part: string) => Log,
   readAgain: () => Reload = fromNoFile,
 ): Promise<Daemon> {
-  const groups: RunningGroup[] = [];
+  const groups: RoledGroup[] = [];
   const closers: (() => Promise<void>)[] = [];
   const links = new Links(nodePlatform.clock, config);
   let running = config;
@@ -48,12 +47,15 @@ export async function startDaemon(
   };
   try {
     makeStateFolder(config.stateFolder);
-    for (const group of config.groups) {
-      groups.push(
-        group.role === 'source'
-          ? await startSource(group, child(group.name), nodeWorld, links)
-          : await startDestination(group, child(group.name), nodeWorld),
-      );
+    const here = {
+      stateFolder: config.stateFolder,
+      platform: process.platform === 'win32' ? 'win32' : 'posix',
+    } as const;
+    for (const settings of config.groups) {
+      const log = child(settings.name);
+      const group = new RoledGroup(settings, { world: nodeWorld, links, log, here });
+      await group.start();
+      groups.push(group);
     }
     const reload = (): readonly string[] => {
       const { config: wanted, changed } = readAgain();
@@ -103,15 +105,16 @@ function fromNoFile(): never {
   });
 }
 
-function controlOf(groups: readonly RunningGroup[], alarms: Alarms): Omit<DaemonControl, 'reload'> {
+function controlOf(groups: readonly RoledGroup[], alarms: Alarms): Omit<DaemonControl, 'reload'> {
   const startedAt = nodePlatform.clock.now();
-  const find = (name: string): RunningGroup => {
+  const roled = (name: string): RoledGroup => {
     const group = groups.find((candidate) => candidate.name === name);
     if (group !== undefined) return group;
     throw new OperatorError('GROUP_UNKNOWN', `there is no group ${name} here`, {
       remedy: `the groups are: ${groups.map((candidate) => candidate.name).join(', ')}`,
     });
   };
+  const find = (name: string): RunningGroup => roled(name).running;
   return {
     async status() {
       const statuses = await alarms.statuses();
@@ -135,6 +138,9 @@ function controlOf(groups: readonly RunningGroup[], alarms: Alarms): Omit<Daemon
     unmount: async (group, mount) => find(group).unmount(mount),
     rehearse: async (group, request) => find(group).rehearse(request),
     rehearsal: (group, number) => find(group).rehearsal(number),
+    failover: async (group, dryRun) => roled(group).failover(dryRun),
+    switchover: async (group, dryRun) => roled(group).switchover(dryRun),
+    rejoin: async (group, dryRun) => roled(group).rejoin(dryRun),
     deleteSnapshot: async (group, id) => find(group).deleteSnapshot(id),
   };
 }
@@ -142,7 +148,7 @@ function controlOf(groups: readonly RunningGroup[], alarms: Alarms): Omit<Daemon
 function receiverOf(
   config: () => Config,
   receiver: ReceiverConfig,
-  groups: readonly RunningGroup[],
+  groups: readonly RoledGroup[],
   log: Log,
 ): Receiver {
   const streams = config().groups.flatMap((group) => {

@@ -132,6 +132,7 @@ const SOURCE = {
 } as const;
 
 const ROLE = {
+  turning: facts('info', 'This side changes its part in the group.', ITSELF),
   'handing-over': facts(
     'info',
     'The source serves nobody any more and waits until its destination has everything and serves.',

@@ -10,6 +10,7 @@ import type { LinkTestReport } from '../../src/api/contract/link-test.ts';
 import type { PlacedMarker } from '../../src/api/contract/markers.ts';
 import type { MountEntry, MountRequest, Unmounted } from '../../src/api/contract/mounts.ts';
 import type { RecoveryPoints } from '../../src/api/contract/points.ts';
+import type { FailoverAnswer, RejoinAnswer, SwitchoverAnswer } from '../../src/api/contract/roles.ts';
 import type { RetentionReport, SnapshotEntry } from '../../src/api/contract/snapshots.ts';
 import type {
   SeedExportRequest,
@@ -222,6 +223,36 @@ export class PretendedDaemon extends PretendedRehearsals implements DaemonContro
     const found = (await this.snapshots(group)).find(({ name }) => name === mount);
     if (found === undefined) throw new OperatorError('MOUNT_NOT_FOUND', `there is no mount ${mount}`);
     return { name: mount, hungUp: 2 };
+  }
+
+  readonly turned: { readonly verb: string; readonly group: string; readonly dryRun: boolean }[] = [];
+
+  failover(group: string, dryRun: boolean): Promise<FailoverAnswer> {
+    this.#find(group);
+    this.turned.push({ verb: 'failover', group, dryRun });
+    return Promise.resolve({
+      lsn: 7,
+      time: 1000,
+      behindSeconds: 2.5,
+      uselessSegments: 0,
+      uselessBytes: 0,
+      markers: [],
+      hosts: '/run/x.sock',
+      epoch: 2,
+    });
+  }
+
+  switchover(group: string, dryRun: boolean): Promise<SwitchoverAnswer> {
+    this.#find(group);
+    this.turned.push({ verb: 'switchover', group, dryRun });
+    return Promise.resolve({ to: 'bern', hosts: 3, lagBytes: 4096, epoch: 2 });
+  }
+
+  rejoin(group: string, dryRun: boolean): Promise<RejoinAnswer> {
+    this.#find(group);
+    this.turned.push({ verb: 'rejoin', group, dryRun });
+    const fork = { lsn: 7, time: 1000 };
+    return Promise.resolve({ at: 2000, fork, epoch: 2, writes: 9, bytes: 65_536, keptAs: 'diverged-1-16' });
   }
 
   async deleteSnapshot(group: string, id: string): Promise<void> {

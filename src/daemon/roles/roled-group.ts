@@ -20,6 +20,7 @@ import type { Links } from '../links.ts';
 import type { RunningGroup } from '../running-group.ts';
 import type { RunningSource } from '../running-source.ts';
 import { startSource } from '../source.ts';
+import { toldWait } from '../told-wait.ts';
 import type { World } from '../world.ts';
 import { GivingWay } from './giving-way.ts';
 import { startFetching } from './fetching.ts';
@@ -55,6 +56,9 @@ export class RoledGroup {
   #role: Role;
   #part: Part | undefined;
   #giving: GivingWay | undefined;
+  /** As it was said last, for as long as it turns. */
+  #last: SourceStatus | DestinationGroupStatus | undefined;
+  #turningSince = 0;
   readonly #stop = new AbortController();
   /** One turn at a time. */
   #turn: Promise<unknown> = Promise.resolve();
@@ -76,7 +80,12 @@ export class RoledGroup {
   }
 
   /** @throws OperatorError as `startSource` and `startDestination` do */
-  async start(): Promise<void> {
+  start(): Promise<void> {
+    // What is heard meanwhile is acted on when it has started.
+    return this.#inTurn(() => this.#start());
+  }
+
+  async #start(): Promise<void> {
     const { files } = this.#options.world.platform;
     const { folder } = this.#config;
     if (this.#role.kind === 'taking-over') {
@@ -91,8 +100,14 @@ export class RoledGroup {
     else await this.#startSource();
   }
 
-  status(): Promise<SourceStatus | DestinationGroupStatus> {
-    return this.running.status();
+  async status(): Promise<SourceStatus | DestinationGroupStatus> {
+    const part = this.#part;
+    if (part === undefined && this.#last !== undefined) {
+      const message = 'this side changes its part in the group';
+      return { ...this.#last, waits: [toldWait({ code: 'turning', message, since: this.#turningSince })] };
+    }
+    this.#last = await this.running.status();
+    return this.#last;
   }
 
   wake(): void {
@@ -286,6 +301,7 @@ export class RoledGroup {
   async #end(): Promise<void> {
     const part = this.#part;
     this.#part = undefined;
+    this.#turningSince = this.#options.world.platform.clock.now();
     if (part?.kind === 'destination') await part.fetcher?.stop();
     await part?.group.stop();
   }
@@ -295,7 +311,7 @@ export class RoledGroup {
     await this.#end().catch((error: unknown) => this.#options.log.warn(describeError(error)));
     while (!this.#stop.signal.aborted) {
       try {
-        await this.start();
+        await this.#start();
         return;
       } catch (error) {
         this.#options.log.error(`group ${this.name} cannot change its part: ${describeError(error)}`);

@@ -1,4 +1,5 @@
 /** Requests to the daemon's API: addresses and bodies, with the right token. */
+import { OperatorError } from '../../../src/platform/errors.ts';
 import assert from 'node:assert/strict';
 import { apiErrorSchema } from '../../../src/api/contract/error.ts';
 import { REQUEST_BODY_SIZE_MAX } from '../../../src/api/contract/limits.ts';
@@ -200,6 +201,21 @@ function control(): DaemonControl {
     rehearsal(group) {
       assert.match(group, NAME_PATTERN);
       return { state: 'under-way' };
+    },
+    failover(group, dryRun) {
+      assert.match(group, NAME_PATTERN);
+      assert.equal(typeof dryRun, 'boolean');
+      return Promise.reject(new OperatorError('FAILOVER_REFUSED', 'it is the source'));
+    },
+    switchover(group, dryRun) {
+      assert.match(group, NAME_PATTERN);
+      assert.equal(typeof dryRun, 'boolean');
+      return Promise.resolve({ to: 'bern', hosts: 3, lagBytes: 4096, epoch: 2 });
+    },
+    rejoin(group, dryRun) {
+      assert.match(group, NAME_PATTERN);
+      assert.equal(typeof dryRun, 'boolean');
+      return Promise.reject(new OperatorError('NOT_DEPOSED', 'it serves'));
     },
     deleteSnapshot(group, id) {
       assert.match(group, NAME_PATTERN);

@@ -1,0 +1,42 @@
+/** The commands that say which side serves hosts. */
+import type { Command } from 'commander';
+import { example, name, stateOption, type Finish } from './program-parts.ts';
+import type { RoleOptions } from './roles.ts';
+
+type Flags = Omit<RoleOptions, 'group'>;
+
+const VERBS = [
+  [
+    'failover',
+    'the source is lost: this side, its destination, serves hosts with all that it received',
+    'a group that this daemon is a destination of',
+  ],
+  [
+    'switchover',
+    'hand over to the destination: nobody is served until it has everything, and nothing is lost',
+    'a group that this daemon is the source of',
+  ],
+  [
+    'rejoin',
+    'the other side took over: keep aside what hosts wrote here since, and follow it',
+    'a group that this daemon was the source of',
+  ],
+] as const;
+
+export function addRoles(program: Command, finish: Finish): void {
+  for (const [verb, description, group] of VERBS) {
+    program
+      .command(verb)
+      .description(description)
+      .argument('<group>', group, name)
+      .addOption(stateOption())
+      .option('--yes', 'do not ask', false)
+      .option('--dry-run', 'say what would be done and what is lost, and change nothing', false)
+      .option('--json', 'as one line of JSON', false)
+      .addHelpText('after', example(`blockferry ${verb} oracle`))
+      .action(async (of: string, options: Flags) => {
+        const roles = await import('./roles.ts');
+        finish(await roles[verb]({ ...options, group: of }));
+      });
+  }
+}

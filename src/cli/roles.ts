@@ -1,0 +1,158 @@
+/** `blockferry failover`, `switchover` and `rejoin`: which side serves hosts. */
+import type { z } from 'zod';
+import {
+  failoverAnswerSchema,
+  rejoinAnswerSchema,
+  switchoverAnswerSchema,
+  type FailoverAnswer,
+  type RejoinAnswer,
+  type SwitchoverAnswer,
+} from '../api/contract/roles.ts';
+import { ask } from './client.ts';
+import { confirm } from './confirm.ts';
+import { ExitCode } from './exit-codes.ts';
+import { print, printJson } from './output.ts';
+import { bytesText, printable } from './text.ts';
+
+export interface RoleOptions {
+  readonly state: string;
+  readonly group: string;
+  readonly yes: boolean;
+  readonly dryRun: boolean;
+  readonly json: boolean;
+}
+
+interface Verb<T> {
+  readonly path: 'failover' | 'switchover' | 'rejoin';
+  readonly answer: z.ZodType<T>;
+  /** What it comes to, what is lost first. */
+  readonly consequences: (answer: T, group: string) => string[];
+  readonly done: (answer: T, group: string) => string[];
+}
+
+/** Milliseconds: what has arrived is applied first. */
+const PATIENCE = 600_000;
+
+async function change<T extends object>(verb: Verb<T>, options: RoleOptions): Promise<ExitCode> {
+  const { state, group, yes, dryRun, json } = options;
+  const request = (trial: boolean): Promise<T> => {
+    const path = `/groups/${encodeURIComponent(group)}/${verb.path}`;
+    return ask(state, {
+      method: 'POST',
+      path,
+      body: { dryRun: trial },
+      answer: verb.answer,
+      patience: PATIENCE,
+    });
+  };
+  const isAsking = !dryRun && !yes;
+  if (isAsking) await confirm(verb.consequences(await request(true), group));
+  const answer = await request(dryRun);
+  if (json) printJson({ [verb.path]: !dryRun, group, ...answer });
+  else if (dryRun) print([...verb.consequences(answer, group), 'Nothing was changed.']);
+  else print(verb.done(answer, group));
+  return ExitCode.ok;
+}
+
+export function failover(options: RoleOptions): Promise<ExitCode> {
+  return change(
+    { path: 'failover', answer: failoverAnswerSchema, consequences: failoverLoss, done: failoverDone },
+    options,
+  );
+}
+
+function failoverLoss(answer: FailoverAnswer, group: string): string[] {
+  return [
+    `Group ${group} is served from here from record ${answer.lsn} on, of ${when(answer.time)}.`,
+    `What hosts wrote at the source after that is not here: ${seconds(answer.behindSeconds)} of writes, as far as the clocks agree.`,
+    ...useless(answer),
+    ...unfinished(answer),
+    'If the source is alive, `blockferry switchover` there loses nothing. If it comes back, it lets its hosts go once it hears of this.',
+  ];
+}
+
+function failoverDone(answer: FailoverAnswer, group: string): string[] {
+  return [
+    `Group ${group} is served here, at ${printable(answer.hosts)}, in epoch ${answer.epoch}.`,
+    `Its volumes are as of record ${answer.lsn}, ${when(answer.time)}: ${seconds(answer.behindSeconds)} before now; what the source took after that was not received.`,
+    ...useless(answer),
+    ...unfinished(answer),
+  ];
+}
+
+function useless({ uselessSegments, uselessBytes }: FailoverAnswer): string[] {
+  if (uselessSegments === 0) return [];
+  return [
+    `${uselessSegments} replication files (of ${bytesText(uselessBytes)} in the buffer) lie behind a gap and are of no use.`,
+  ];
+}
+
+function unfinished({ markers }: FailoverAnswer): string[] {
+  return markers.length === 0
+    ? []
+    : [`Programs that are not run to their end: ${markers.map(printable).join(', ')}.`];
+}
+
+export function switchover(options: RoleOptions): Promise<ExitCode> {
+  return change(
+    {
+      path: 'switchover',
+      answer: switchoverAnswerSchema,
+      consequences: switchoverLoss,
+      done: switchoverDone,
+    },
+    options,
+  );
+}
+
+function switchoverLoss({ hosts, to, lagBytes }: SwitchoverAnswer, group: string): string[] {
+  return [
+    `Group ${group} is not served here any more: ${hosts} connections of hosts are closed. Nothing that was written is lost.`,
+    `${printable(to)} serves once it has the last ${bytesText(lagBytes)}; until then nobody does.`,
+  ];
+}
+
+function switchoverDone({ to, epoch }: SwitchoverAnswer, group: string): string[] {
+  return [
+    `Group ${group} is served here no more; ${printable(to)} serves it in epoch ${epoch} once it has everything.`,
+    `"blockferry status ${group}" there says so, and here that this side follows.`,
+  ];
+}
+
+export function rejoin(options: RoleOptions): Promise<ExitCode> {
+  return change(
+    { path: 'rejoin', answer: rejoinAnswerSchema, consequences: rejoinLoss, done: rejoinDone },
+    options,
+  );
+}
+
+function rejoinLoss(answer: RejoinAnswer, group: string): string[] {
+  const { fork, at, writes, bytes, from, to, keptAs } = answer;
+  const span = from === undefined || to === undefined ? '' : `, from ${when(from)} to ${when(to)}`;
+  return [
+    `The other side took over at ${when(at)}, at record ${fork.lsn}, of ${when(fork.time)}.`,
+    ...(keptAs === undefined
+      ? []
+      : [
+          `Hosts wrote ${writes} times here since${span}: up to ${bytesText(bytes)} of the volumes. The other side does not have that.`,
+          `It is kept as snapshot ${keptAs}, which can be mounted; the volumes of group ${group} become what the other side has.`,
+        ]),
+  ];
+}
+
+function rejoinDone({ epoch, keptAs }: RejoinAnswer, group: string): string[] {
+  return [
+    `Group ${group} follows the other side here, in epoch ${epoch}.`,
+    ...(keptAs === undefined
+      ? []
+      : [`What only this side had is snapshot ${keptAs}: "blockferry mount ${group} ${keptAs}".`]),
+  ];
+}
+
+function when(time: number): string {
+  return time === 0 ? 'a time that is not known' : new Date(time).toISOString();
+}
+
+function seconds(count: number): string {
+  return `${count.toFixed(1)} s`;
+}

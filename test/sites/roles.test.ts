@@ -1,0 +1,183 @@
+import assert from 'node:assert/strict';
+import { mkdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import type { MountEntry } from '../../src/api/contract/mounts.ts';
+import type { FailoverAnswer, RejoinAnswer } from '../../src/api/contract/roles.ts';
+import { NbdClient } from '../../src/nbd/client.ts';
+import { connectDaemon } from '../support/daemon-client.ts';
+import { temporaryFolder } from '../support/folder.ts';
+import { SitePair, type Site } from '../support/site-pair.ts';
+import { StampedHost } from '../support/stamped-load.ts';
+
+const MIB = 1024 * 1024;
+const VOLUMES = { a: 8 * MIB, b: 8 * MIB } as const;
+const NAMES = Object.keys(VOLUMES) as (keyof typeof VOLUMES)[];
+const other = (site: Site): Site => (site === 'source' ? 'destination' : 'source');
+
+/** Two sites, called by what their files say; the line between them can be cut. */
+class Pair {
+  readonly folder = temporaryFolder();
+  readonly sites: SitePair;
+  readonly hosts = NAMES.map((volume, i) => ({
+    volume,
+    host: new StampedHost(i + 1, { start: 0, length: VOLUMES[volume] / 2 }, 16 * 1024),
+  }));
+
+  constructor() {
+    this.sites = new SitePair({
+      folder: this.folder,
+      volumes: VOLUMES,
+      transport: '        folder: ../line/g',
+      destinationExtra: '    views: { socket: views.sock }',
+    });
+    mkdirSync(join(this.folder, 'destination/buffer'), { recursive: true });
+    this.join();
+  }
+
+  cut(): void {
+    rmSync(join(this.folder, 'line'));
+  }
+
+  join(): void {
+    symlinkSync(join(this.folder, 'destination/buffer'), join(this.folder, 'line'));
+  }
+
+  socket(site: Site): string {
+    return site === 'source' ? this.sites.socket : this.sites.path(site, 'state', 'g.nbd.sock');
+  }
+
+  async write(site: Site, count = 150): Promise<void> {
+    for (const { volume, host } of this.hosts)
+      assert.ok(await host.run({ path: this.socket(site) }, volume, count), `${volume} is served`);
+  }
+
+  ask<T>(site: Site, verb: string, body: object = {}): Promise<T> {
+    return connectDaemon(this.sites.path(site, 'state'), 'POST', `/groups/g/${verb}`, body) as Promise<T>;
+  }
+
+  async isServed(site: Site): Promise<void> {
+    await this.sites.until(`the ${site} serving`, async () => {
+      const client = await NbdClient.open({ path: this.socket(site) }, 'a');
+      client.close();
+      return true;
+    });
+  }
+
+  /** Both at the same record, the other one consistent; then both volumes of each are the same. */
+  async identical(serving: Site): Promise<void> {
+    await this.sites.until(`the ${other(serving)} following`, async () => {
+      const [source] = (await this.sites.report(serving)).groups;
+      const [follower] = (await this.sites.report(other(serving))).groups;
+      return (
+        source?.role === 'source' &&
+        follower?.role === 'destination' &&
+        source.mode === 'journal' &&
+        follower.consistent &&
+        follower.epoch === source.epoch &&
+        follower.applied === source.lsn &&
+        source.checkpoint === source.lsn
+      );
+    });
+    for (const name of NAMES) {
+      const [here, there] = [this.sites.volume('source', name), this.sites.volume('destination', name)];
+      assert.ok(readFileSync(here).equals(readFileSync(there)), `volume ${name} is the same on both sides`);
+    }
+  }
+
+  check(site: Site): void {
+    for (const { volume, host } of this.hosts)
+      assert.deepEqual(host.check(readFileSync(this.sites.volume(site, volume))).slice(0, 3), []);
+  }
+}
+
+describe('two sites that change their parts', function () {
+  this.timeout(180_000);
+  let pair: Pair;
+  beforeEach(async () => {
+    pair = new Pair();
+    await pair.sites.start('destination');
+    await pair.sites.start('source');
+    await pair.sites.inStep();
+  });
+  afterEach(() => pair.sites.stopAll());
+
+  it('switch over and back with nothing lost, and follow each other by the one server that there is (I11)', async () => {
+    await pair.write('source');
+    await pair.ask('source', 'switchover');
+    await pair.isServed('destination');
+    await assert.rejects(
+      NbdClient.open({ path: pair.socket('source') }, 'a'),
+      'the side that handed over serves nobody',
+    );
+    pair.check('destination');
+    await pair.write('destination');
+    await pair.identical('destination');
+    await pair.ask('destination', 'switchover');
+    await pair.isServed('source');
+    pair.check('source');
+    await pair.write('source');
+    await pair.identical('source');
+    pair.check('destination');
+  });
+
+  it('fail over while the line is down; what only the old source has is kept when it rejoins (I10, I11)', async () => {
+    await pair.write('source');
+    await pair.sites.inStep();
+    pair.cut();
+    const before = pair.hosts.map(({ volume }) => readFileSync(pair.sites.volume('source', volume)));
+    const lost = new StampedHost(9, { start: 4 * MIB, length: 4 * MIB }, 16 * 1024);
+    assert.ok(await lost.run({ path: pair.socket('source') }, 'a', 60));
+    const trial = await pair.ask<FailoverAnswer>('destination', 'failover', { dryRun: true });
+    assert.equal((await pair.sites.destination()).role, 'destination', 'a trial changes nothing');
+    const answer = await pair.ask<FailoverAnswer>('destination', 'failover');
+    assert.equal(answer.lsn, trial.lsn);
+    await pair.isServed('destination');
+    for (const [i, { volume }] of pair.hosts.entries())
+      assert.ok(readFileSync(pair.sites.volume('destination', volume)).equals(before[i] ?? Buffer.alloc(0)));
+    await pair.write('destination', 80);
+    pair.join();
+    await pair.sites.until('giving way', async () =>
+      (await pair.sites.source()).waits.some(({ code }) => code === 'deposed'),
+    );
+    await assert.rejects(NbdClient.open({ path: pair.socket('source') }, 'a'));
+    const told = await pair.ask<RejoinAnswer>('source', 'rejoin', { dryRun: true });
+    assert.ok(told.writes >= 60 && told.keptAs !== undefined);
+    await pair.ask('source', 'rejoin');
+    await pair.identical('destination');
+    pair.check('source');
+    const mounted = await pair.ask<MountEntry>('source', 'mounts', {
+      point: { kind: 'snapshot', called: told.keptAs },
+      writable: false,
+    });
+    assert.deepEqual(lost.check(await contentOf(mounted, 'a')).slice(0, 3), [], 'all that was lost is kept');
+    await pair.ask('destination', 'switchover');
+    await pair.isServed('source');
+    await pair.write('source', 40);
+    await pair.identical('source');
+  });
+
+  it('a source that is killed and comes back hears of the takeover before it serves anybody (I11)', async () => {
+    await pair.write('source');
+    await pair.sites.inStep();
+    await pair.sites.stop('source', 'SIGKILL');
+    await pair.ask('destination', 'failover');
+    await pair.isServed('destination');
+    await pair.write('destination', 40);
+    const started = pair.sites.start('source').catch(() => undefined);
+    await pair.identical('destination');
+    await assert.rejects(NbdClient.open({ path: pair.socket('source') }, 'a'), 'it never served');
+    await pair.sites.stop('source', 'SIGKILL');
+    await started;
+  });
+});
+
+async function contentOf({ address, exports }: MountEntry, volume: string): Promise<Buffer> {
+  const offered = exports.find((entry) => entry.volume === volume);
+  assert.ok(offered !== undefined && address.kind === 'socket');
+  const client = await NbdClient.open({ path: address.path }, offered.name);
+  try {
+    return await client.read(0, offered.size);
+  } finally {
+    client.close();
+  }
+}
