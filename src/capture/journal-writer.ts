@@ -78,7 +78,8 @@ export class JournalWriter {
     this.#options = options;
     this.#next = options.next;
     const fileSize = RAW_HEADER_SIZE + options.segmentSize + RAW_MARGIN;
-    this.#pool = new RawPool(options.files, options.folder, fileSize, options.recovered.length);
+    const left = { count: options.recovered.length, successor: this.#pathOf(options.next) };
+    this.#pool = new RawPool(options.files, options.folder, fileSize, left);
     this.#waiting = new RoomWaiters(options.clock);
     this.#readable = new ReadableRaws(options.files);
     for (const { path, generation } of options.recovered) this.#readable.add(generation, path);
@@ -298,11 +299,15 @@ export class JournalWriter {
     this.#pool.lost();
   }
 
+  #pathOf(first: Lsn): string {
+    return join(this.#options.folder, openName({ epoch: this.#options.epoch.number, first }));
+  }
+
   /** @throws the file system's errors; then the spare is one still */
   #start(spare: SpareRaw): OpenRaw {
-    const { random, epoch, folder } = this.#options;
+    const { random, epoch } = this.#options;
     const header = { epoch, first: this.#next, seed: random.bytes(4).readUInt32BE(), clock: this.#clockAt };
-    const path = join(folder, openName({ epoch: epoch.number, first: this.#next }));
+    const path = this.#pathOf(this.#next);
     try {
       spare.file.write(encodeRawHeader(header), 0);
       this.#pool.rename(spare, path);

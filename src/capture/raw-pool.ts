@@ -2,7 +2,7 @@
  * The files of a journal's raw segments: allocated once, used again and again. Their number bounds what can be
  * undestaged, and so the memory of its index; and as their blocks are there already, a full disk stops none of them (I8).
  */
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { errorCode } from '../platform/errors.ts';
 import type { Files, OpenFile } from '../platform/files.ts';
 
@@ -17,6 +17,17 @@ export interface SpareRaw {
   readonly path: string;
 }
 
+/** What an earlier run left. */
+export interface LeftRaws {
+  /** Raw segments that still hold records. */
+  readonly count: number;
+  /**
+   * Where the file that goes on behind them lies, if there is one. It is the first spare and keeps its name, which alone
+   * says where the one before it ends: behind that may lie an append that failed.
+   */
+  readonly successor: string;
+}
+
 export class RawPool {
   readonly #files: Files;
   readonly #folder: string;
@@ -25,13 +36,14 @@ export class RawPool {
   #count: number;
   #made = 0;
 
-  /** `recovered`: how many raw segments of an earlier run still hold records. */
-  constructor(files: Files, folder: string, fileSize: number, recovered: number) {
+  constructor(files: Files, folder: string, fileSize: number, left: LeftRaws) {
     this.#files = files;
     this.#folder = folder;
     this.#fileSize = fileSize;
-    this.#count = recovered;
-    for (const name of files.list(folder)) if (SPARE.test(name)) files.remove(join(folder, name));
+    this.#count = left.count;
+    const names = files.list(folder);
+    for (const name of names) if (SPARE.test(name)) files.remove(join(folder, name));
+    if (names.includes(basename(left.successor))) this.#keep(left.successor);
     while (this.#spares.length < RAWS_MIN) {
       const spare = this.#make();
       if (spare === undefined) break;
@@ -76,13 +88,7 @@ export class RawPool {
     const spare = this.#nextPath();
     this.#files.rename(path, spare);
     this.#count -= 1;
-    const file = this.#count < RAWS_MAX ? this.#reopen(spare) : undefined;
-    if (file === undefined) {
-      this.#removeUnused(spare);
-      return;
-    }
-    this.#count += 1;
-    this.#spares.push({ file, path: spare });
+    if (this.#count >= RAWS_MAX || !this.#keep(spare)) this.#removeUnused(spare);
   }
 
   close(): void {
@@ -112,6 +118,15 @@ export class RawPool {
     } catch {
       // It takes room until then.
     }
+  }
+
+  /** Takes the file for a spare. False when it is of no use any more. */
+  #keep(path: string): boolean {
+    const file = this.#reopen(path);
+    if (file === undefined) return false;
+    this.#count += 1;
+    this.#spares.push({ file, path });
+    return true;
   }
 
   /** Undefined when it is of no use any more. */

@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import type { Files } from '../platform/files.ts';
 import { LSN_MAX, lsn, next, type EpochIdentity, type Lsn } from '../journal/ids.ts';
-import { parseOpenName } from '../journal/names.ts';
+import { openName, parseOpenName } from '../journal/names.ts';
 import {
   loadRaw,
   RAW_HEADER_SIZE,
@@ -21,7 +21,7 @@ export const RAW_SIZE_MAX = RAW_HEADER_SIZE + SEGMENT_SIZE_MAX + RAW_MARGIN;
 export interface RecoveredRaws {
   /** In order, joined to each other and to `done`; to be sealed and destaged again where the checkpoint says so. */
   readonly raws: readonly ClosedRaw[];
-  /** Files that hold nothing any more. */
+  /** Files that hold nothing any more, and whose names say nothing either. */
   readonly empty: readonly string[];
   /** The last record that there is. */
   readonly last: Lsn;
@@ -64,7 +64,9 @@ export function recoverRaws(
     visit(raw);
     last = end;
   }
-  return { raws, empty, last };
+  // Its name says where the one before it ends, until whoever appends has a file of that name.
+  const successor = join(folder, openName({ epoch: epoch.number, first: next(last) }));
+  return { raws, empty: empty.filter((path) => path !== successor), last };
 }
 
 function load(files: Files, path: string, limit: Lsn, memory: RawMemory): LoadedRaw | undefined {

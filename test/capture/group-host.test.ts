@@ -147,6 +147,35 @@ describe('a source group’s host path', function () {
     });
   }
 
+  it('takes what a failed append left behind the end for no record, though one start after another dies (I2, I6)', async () => {
+    const random = seededRandom('failed append');
+    const engine = new Engine(freshDisk(0x11));
+    const { remains } = engine;
+    engine.write('a', 0, Buffer.alloc(SECTOR, 1));
+    const { last } = engine.host.writer;
+    engine.files.fault = ({ kind }) =>
+      kind === 'write' ? { when: 'after', error: systemError('ENOSPC') } : undefined;
+    assert.throws(() => engine.write('a', 0, Buffer.alloc(SECTOR, 2)), { code: 'ENOSPC' });
+    engine.files.fault = () => undefined;
+    assert.equal(engine.volume('a').room(), undefined, 'it goes on in another file');
+    await engine.volume('a').flush();
+    engine.host.stop();
+    let n = 1;
+    for (let dead = true; dead; n += 1) {
+      try {
+        const again = new Engine(remains, {}, (files) => files.dieAt(n, 'after'));
+        dead = false;
+        assert.equal(again.host.writer.last, last);
+        assert.ok(again.read('a', 0, SECTOR).equals(Buffer.alloc(SECTOR, 1)));
+        again.host.stop();
+      } catch (error) {
+        assert.ok(error instanceof Crash, String(error));
+        remains.disk.cutPower(() => random.fraction() < 0.5);
+      }
+    }
+    assert.ok(n > 8, `${n} calls were tried`);
+  });
+
   it('hands on what an earlier run left only after a sync of its own (I2)', async () => {
     const engine = new Engine();
     engine.write('a', 0, Buffer.alloc(SECTOR, 1));

@@ -5,6 +5,7 @@ import { systemError, TamperedFiles } from '../support/tampered-files.ts';
 
 const FOLDER = '/journal';
 const SIZE = 4096;
+const SUCCESSOR = `${FOLDER}/next.open`;
 
 describe('the pool of raw segments', () => {
   let disk: MemoryDisk;
@@ -15,7 +16,8 @@ describe('the pool of raw segments', () => {
     files = new TamperedFiles(disk);
   });
 
-  const pool = (recovered = 0): RawPool => new RawPool(files, FOLDER, SIZE, recovered);
+  const pool = (recovered = 0): RawPool =>
+    new RawPool(files, FOLDER, SIZE, { count: recovered, successor: SUCCESSOR });
 
   /** The n-th is called `n.open` from then on. */
   function takeAll(from: RawPool, max = Infinity, first = 0): SpareRaw[] {
@@ -46,6 +48,15 @@ describe('the pool of raw segments', () => {
     const names = disk.list(FOLDER).length;
     over.give(`${FOLDER}/0.open`);
     assert.equal(disk.list(FOLDER).length, names - 1, 'one too many is not kept');
+  });
+
+  it('begins with the file that an earlier run was to go on in, which keeps its name all the while', () => {
+    disk.open(SUCCESSOR, 'create-new').truncate(SIZE);
+    const made = pool(RAWS_MAX - 3);
+    assert.deepEqual([disk.list(FOLDER).length, made.take()?.path], [3, SUCCESSOR]);
+    disk.open(SUCCESSOR, 'write').truncate(SIZE / 2);
+    assert.notEqual(pool().take()?.path, SUCCESSOR, 'one of another size is of no use');
+    assert.ok(disk.stat(SUCCESSOR), 'but still says where the journal ends');
   });
 
   it('uses a file again when it is given back, and removes one of another size', () => {

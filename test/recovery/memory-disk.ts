@@ -110,6 +110,7 @@ export class MemoryDisk implements Files {
   rename(from: string, to: string): void {
     const inode = this.#names.get(from);
     if (inode === undefined) throw error('ENOENT', from);
+    if (from === to) return;
     this.#change(dirname(to), (names) => {
       names.set(to, inode);
       if (names.get(from) === inode) names.delete(from);

@@ -86,6 +86,7 @@ export class Disk {
   rename(from: string, to: string): void {
     const inode = this.find(from);
     if (inode === undefined || !this.#directories.has(dirname(to))) throw systemError('ENOENT', from);
+    if (from === to) return;
     this.#namesOf(dirname(to)).set(basename(to), inode);
     this.#namesOf(dirname(from)).delete(basename(from));
     this.#renames += 1;
