@@ -3,13 +3,18 @@
  * marked; a region is marked no more when the whole of it was copied since the newest init-begin record. A copy as of a point
  * clears only what was not marked since: where that is not known any more, after a restart, it clears nothing.
  */
-import { RecordFlag, RecordKind, type JournalRecord } from '../journal/record.ts';
+import { RecordFlag, RecordKind, type AttachPayload, type JournalRecord } from '../journal/record.ts';
 import type { ChangeMap, MarkedVolume } from './change-map.ts';
 
 export class ChangeTracker {
   readonly #map: ChangeMap;
   /** The copy goes through a volume from its start to its end: what of each was copied last without a break and is not cleared. */
   readonly #runs = new Map<number, { start: number; end: number }>();
+  /**
+   * Bytes of each volume as the journal has it, as far as it was seen to say so. Behind that the map may have more, of a resize
+   * that failed half way: no copy brings what is marked there, nor need it.
+   */
+  readonly #sizes = new Map<number, number>();
   #hasPoint = false;
 
   constructor(map: ChangeMap) {
@@ -30,14 +35,19 @@ export class ChangeTracker {
 
   /** No replication file will ever hold these. */
   leftOut(records: readonly JournalRecord[]): void {
-    for (const { kind, volume, offset, length } of records)
+    for (const record of records) {
+      const { kind, volume, offset, length } = record;
+      this.#noteSizes(record);
       if (kind === RecordKind.write || kind === RecordKind.zero)
         this.#map.mark(volume, offset, offset + length);
+    }
   }
 
   /** These are durable in a replication file. */
   shipped(records: readonly JournalRecord[]): void {
-    for (const { kind, flags, volume, offset, length } of records) {
+    for (const record of records) {
+      const { kind, flags, volume, offset, length } = record;
+      this.#noteSizes(record);
       if (kind === RecordKind.initBegin) this.#runs.clear();
       if (kind !== RecordKind.write && kind !== RecordKind.zero) continue;
       if ((flags & RecordFlag.fromVolume) === 0) continue;
@@ -45,7 +55,15 @@ export class ChangeTracker {
       const run = this.#runs.get(volume);
       const start = run?.end === offset ? run.start : offset;
       const end = offset + length;
-      this.#runs.set(volume, { start: this.#map.clear(volume, start, end), end });
+      const isAtEnd = end >= (this.#sizes.get(volume) ?? Infinity);
+      this.#runs.set(volume, { start: this.#map.clear(volume, start, isAtEnd ? Infinity : end), end });
     }
+  }
+
+  #noteSizes({ kind, volume, offset, payload }: JournalRecord): void {
+    if (kind === RecordKind.resize) this.#sizes.set(volume, offset);
+    if (kind !== RecordKind.attach) return;
+    const { volumes } = JSON.parse(payload.toString('utf8')) as AttachPayload;
+    for (const { index, size } of volumes) this.#sizes.set(index, size);
   }
 }

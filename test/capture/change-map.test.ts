@@ -281,6 +281,22 @@ describe('what the change map learns of the journal', () => {
     assert.equal(left(), 1);
   });
 
+  it('is all that is behind the end that a volume has in the journal: a resize that failed is made good by nothing else', () => {
+    const { map, tracker, left } = start();
+    const payload = Buffer.from(
+      JSON.stringify({ volumes: [{ index: 0, name: 'a', size: 3 * REGION + 512 }] }),
+    );
+    tracker.shipped([{ ...record(RecordKind.attach), payload }, copied(0, 3 * REGION)]);
+    assert.equal(left(), 3);
+    tracker.shipped([copied(3 * REGION, 512)]);
+    assert.equal(left(), 5);
+    map.markAll();
+    tracker.shipped([record(RecordKind.resize, { offset: 4 * REGION }), copied(0, 3 * REGION + 512)]);
+    assert.equal(left(), 3, 'the end is where the journal says');
+    tracker.shipped([copied(3 * REGION + 512, REGION - 512)]);
+    assert.equal(left(), 5);
+  });
+
   it('is every region that a record touches which was left out, copies too', () => {
     const { map, tracker } = start();
     for (const { index, size } of VOLUMES) map.clear(index, 0, size);
