@@ -18,8 +18,9 @@ export function isOnlyDoneAgain(
   if (medium.length !== content.length && !(grows && medium.length < content.length)) return false;
   const durable = Buffer.alloc(content.length);
   medium.copy(durable);
+  // The volume may not be as large yet as what lies behind the checkpoint needs.
   for (const { kind, volume, offset, length } of data.later)
-    if (volume === data.index && (kind === Kind.write || kind === Kind.zero))
+    if (volume === data.index && (kind === Kind.write || kind === Kind.zero) && offset < content.length)
       durable.copy(content, offset, offset, offset + length);
   return data.records.every(
     ({ volume, offset, length }) =>

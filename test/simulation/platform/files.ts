@@ -61,14 +61,14 @@ export class SimulatedFiles implements Files {
   rename(from: string, to: string): void {
     this.call('rename', to, () => {
       this.#machine.disk.rename(from, to);
-      this.#machine.watcher.renamed?.(from, to);
+      this.#machine.tell((watcher) => watcher.renamed?.(from, to));
     });
   }
 
   remove(path: string): void {
     this.call('remove', path, () => {
       if (this.#machine.disk.find(path) === undefined) return;
-      this.#machine.watcher.removing?.(path);
+      this.#machine.tell((watcher) => watcher.removing?.(path));
       this.#machine.disk.remove(path);
     });
   }
@@ -178,7 +178,7 @@ class SimulatedFile implements OpenFile {
     };
     const putPart = (bytes: Uint8Array): void => {
       put(bytes);
-      this.#machine.watcher.failedToWrite?.(this.path, position, from);
+      this.#machine.tell((watcher) => watcher.failedToWrite?.(this.path, position, from));
     };
     this.#change(
       'write',
@@ -191,7 +191,7 @@ class SimulatedFile implements OpenFile {
           throw systemError('ENOSPC', this.path);
         }
         put(from);
-        this.#machine.watcher.wrote?.(this.path, position, from);
+        this.#machine.tell((watcher) => watcher.wrote?.(this.path, position, from));
       },
       ({ part }) => putPart(from.subarray(0, Math.floor(part * from.length))),
     );
@@ -220,7 +220,7 @@ class SimulatedFile implements OpenFile {
 
   #dropIf({ drops }: Failure): void {
     if (drops === true) this.#inode.dropDirty();
-    this.#machine.watcher.failedToSync?.(this.path);
+    this.#machine.tell((watcher) => watcher.failedToSync?.(this.path));
   }
 
   shareWithGroup(): void {

@@ -75,6 +75,15 @@ export class Machine {
     return Math.round(this.loop.now + this.wallOffset);
   }
 
+  /** An error of the watcher's own ends the run: the product would take it for one of its disk. */
+  tell(what: (watcher: Watcher) => void): void {
+    try {
+      what(this.watcher);
+    } catch (error) {
+      this.loop.fail(error);
+    }
+  }
+
   register(program: { die(): void }): void {
     this.#running.add(program);
   }
