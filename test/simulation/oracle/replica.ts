@@ -31,6 +31,8 @@ export class Replica {
   state: StateFile = { applied: 0, consistent: false };
   /** Its newest checkpoint was written and said to have failed: it may go on from the one before. */
   #isDoubted = false;
+  /** How often a volume could not be read: what cannot be compared counts as differing, and is sent again. */
+  #unread = 0;
   /** The highest of its checkpoints. */
   #reached = 0;
   /** The highest LSN that it ever said it has received. */
@@ -50,6 +52,9 @@ export class Replica {
       },
       failedToSync: (path) => {
         if (path.endsWith('/destination-state.json')) this.#isDoubted = true;
+      },
+      failedToRead: (path) => {
+        if (options.volumes.includes(path)) this.#unread += 1;
       },
       renamed: (_, to) => this.#renamed(to),
     };
@@ -178,7 +183,7 @@ export class Replica {
     this.#isDoubted = false;
     this.state = state;
     this.#reached = Math.max(this.#reached, state.applied);
-    if ((state.verification?.found ?? 0) > 0 && !this.#options.isRotten())
+    if ((state.verification?.found ?? 0) > this.#unread && !this.#options.isRotten())
       this.#options.fail(
         new Violation('I3-false-alarm', 'a replica is called different whose disk is sound'),
       );

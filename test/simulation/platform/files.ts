@@ -166,7 +166,8 @@ class SimulatedFile implements OpenFile {
   }
 
   read(into: Uint8Array, position: number): number {
-    return this.#call('read', () => this.#inode.read(into, position));
+    const failed = (): void => this.#machine.tell((watcher) => watcher.failedToRead?.(this.path));
+    return this.#call('read', () => this.#inode.read(into, position), failed);
   }
 
   /** A write that fails may have written its beginning. */
@@ -263,14 +264,13 @@ class SimulatedFile implements OpenFile {
     if (!this.#open) throw systemError('EBADF', this.path);
   }
 
-  #call<T>(kind: CallKind, effect: () => T): T {
+  #call<T>(kind: CallKind, effect: () => T, partly?: (failure: Failure) => void): T {
     this.#check();
-    return this.#files.call(kind, this.path, effect);
+    return this.#files.call(kind, this.path, effect, partly);
   }
 
   #change<T>(kind: CallKind, effect: () => T, partly?: (failure: Failure) => void): T {
-    this.#check();
     if (!this.#writable) throw systemError('EBADF', this.path);
-    return this.#files.call(kind, this.path, effect, partly);
+    return this.#call(kind, effect, partly);
   }
 }

@@ -43,6 +43,7 @@ export interface Watcher {
   /** A write failed, and may have left its beginning behind. */
   failedToWrite?(path: string, position: number, bytes: Uint8Array): void;
   failedToSync?(path: string): void;
+  failedToRead?(path: string): void;
   renamed?(from: string, to: string): void;
   /** Before it is. */
   removing?(path: string): void;
