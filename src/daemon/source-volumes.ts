@@ -1,9 +1,9 @@
-import { dirname } from 'node:path';
 import type { VolumeConfig } from '../config/config.ts';
 import type { VolumeIndex } from '../journal/ids.ts';
 import type { GroupFile } from '../journal/source-files.ts';
 import { OperatorError } from '../platform/errors.ts';
 import type { Files } from '../platform/files.ts';
+import { makeImage } from '../volume/image-file.ts';
 
 const SECTOR = 512;
 
@@ -51,9 +51,9 @@ function sizeOf(files: Files, { name, path, size: wanted }: VolumeConfig, held: 
       remedy: 'mount or restore it; an empty one in its place would be replicated as such',
     });
   }
-  // One of no length is what a crash left of making it.
-  const empty = stat === undefined || (stat.kind === 'file' && stat.size === 0);
-  const made = empty && held === undefined && wanted !== undefined;
+  // One of no length, or of the right one, may be what a crash left of making it.
+  const canBeMade = stat === undefined || (stat.kind === 'file' && [0, wanted].includes(stat.size));
+  const made = canBeMade && held === undefined && wanted !== undefined;
   if (made) makeImage(files, path, wanted);
   const size = made ? wanted : stat?.size;
   const least = Math.max(SECTOR, held ?? wanted ?? 0, wanted ?? 0);
@@ -66,16 +66,4 @@ function sizeOf(files: Files, { name, path, size: wanted }: VolumeConfig, held: 
     });
   }
   return size;
-}
-
-function makeImage(files: Files, path: string, size: number): void {
-  const file = files.open(path, 'create');
-  try {
-    file.truncate(size);
-    file.syncNow();
-  } finally {
-    file.close();
-  }
-  // Without its name, what is destaged into it is lost with it in a power cut (I6).
-  files.syncDirectory(dirname(path));
 }

@@ -1,11 +1,11 @@
 /** Takes attach and resize records: which volumes the stream has, how large they are, and whether this side has a place for each. */
-import { dirname } from 'node:path';
 import { z } from 'zod';
 import { VOLUMES_PER_GROUP_MAX, type AttachedVolume, type VolumeIndex } from '../journal/ids.ts';
 import type { JournalRecord } from '../journal/record.ts';
 import { errorCode, OperatorError } from '../platform/errors.ts';
 import type { Files } from '../platform/files.ts';
 import { shortList, whyInvalid } from '../platform/invalid.ts';
+import { makeImage } from '../volume/image-file.ts';
 
 const SECTOR = 512;
 const volume = z.object({
@@ -106,7 +106,7 @@ function prepare(files: Files, path: string, volume: AttachedVolume, known: numb
   }
   if (stat !== undefined && stat.size >= volume.size) {
     // Made by an attempt that failed half way, maybe.
-    if (known !== volume.size && stat.kind === 'file') makeDurable(files, path);
+    if (known !== volume.size && stat.kind === 'file') makeImage(files, path, stat.size);
     return;
   }
   // A file that we made, or one that holds nothing yet, may be given its size; nobody else's data is touched.
@@ -114,17 +114,13 @@ function prepare(files: Files, path: string, volume: AttachedVolume, known: numb
     stat === undefined ||
     (stat.kind === 'file' && (stat.size === 0 || (known !== undefined && stat.size >= known)));
   if (!ours) throw tooSmall(volume, path, stat.size);
-  const file = files.open(path, 'create');
   try {
-    file.truncate(volume.size);
+    makeImage(files, path, volume.size);
   } catch (error) {
     // The file system has no files as large as that.
     if (errorCode(error) !== 'EFBIG') throw error;
     throw tooSmall(volume, path, stat?.size ?? 0, error);
-  } finally {
-    file.close();
   }
-  makeDurable(files, path);
 }
 
 function tooSmall(volume: AttachedVolume, path: string, size: number, cause?: unknown): OperatorError {
@@ -135,15 +131,4 @@ function tooSmall(volume: AttachedVolume, path: string, size: number, cause?: un
     retryable: true,
     cause,
   });
-}
-
-/** Without its size and name a crash would take the volume away after it was checkpointed (I6). */
-function makeDurable(files: Files, path: string): void {
-  const file = files.open(path, 'write');
-  try {
-    file.syncNow();
-  } finally {
-    file.close();
-  }
-  files.syncDirectory(dirname(path));
 }

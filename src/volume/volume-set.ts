@@ -96,7 +96,9 @@ export class VolumeSet {
   extend(index: VolumeIndex, size: number): number {
     return this.#using(index, (file) => {
       const before = file.size();
-      if (before < size) file.truncate(size);
+      const isImage = this.#files.stat(file.path)?.kind === 'file';
+      // Also what it has: the sync of an attempt before may have failed, after which others succeed without it.
+      if (before < size || isImage) file.truncate(Math.max(before, size));
       file.syncNow();
       return before;
     });
@@ -105,11 +107,12 @@ export class VolumeSet {
   /** The beginning of the range reads as zeros, durably; returns where the rest begins. @throws OperatorError `VOLUME_OFFLINE`, `ENOSPC` */
   clear(index: VolumeIndex, start: number, end: number): number {
     return this.#using(index, (file) => {
-      const from = Math.min(end, file.nextData(start)?.start ?? end);
-      if (from === end || file.punchHole(from, end - from)) {
+      // Also where nothing is, for the same reason.
+      if (file.punchHole(start, end - start)) {
         file.syncNow();
         return end;
       }
+      const from = Math.min(end, file.nextData(start)?.start ?? end);
       const to = Math.min(end, from + CLEAR_MAX);
       writeZeros(file, from, to);
       file.syncNow();

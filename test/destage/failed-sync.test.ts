@@ -38,4 +38,22 @@ describe('a destination one of whose syncs failed', () => {
     assert.deepEqual(site.content(), stream.volumes);
     await back.close();
   });
+
+  it('gives a new volume its size again when it failed to sync that (I6)', async () => {
+    const root = temporaryFolder();
+    const [stream, site] = [new Stream(join(root, 'source')), new Site(root)];
+    const files = new TamperedFiles(nodeFiles);
+    const back = site.start(files);
+    await back.receive(site.deliver(stream.seal({ kind: 'attach', names: ['a', 'b'] })));
+    const sized = (): string[] =>
+      files.changes.filter(({ kind }) => kind === 'truncate').map(({ path }) => path.slice(-5));
+    files.fault = ({ kind, path }) =>
+      kind === 'sync' && path.endsWith('b.img') ? { when: 'before', error: systemError('EIO') } : undefined;
+    await assert.rejects(async () => back.applySome());
+    assert.deepEqual(sized(), ['a.img', 'b.img']);
+    files.fault = () => undefined;
+    await back.applySome();
+    assert.deepEqual(sized().slice(2), ['a.img', 'b.img']);
+    await back.close();
+  });
 });
