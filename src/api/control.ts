@@ -98,7 +98,7 @@ export interface DaemonControl {
   /** Newest first. @throws OperatorError `GROUP_UNKNOWN`, `NO_RETENTION`, or why they cannot be listed */
   retention(group: string): Promise<RetentionReport>;
   /**
-   * Makes a recovery point at what a destination has applied; durable when this resolves. Without a name it is called by its
+   * Makes a recovery point at what a destination has applied, or a source's hosts have written; durable when this resolves. Without a name it is called by its
    * UTC time. @throws OperatorError `GROUP_UNKNOWN`, `NO_SNAPSHOTS_HERE`, `GROUP_NOT_CONSISTENT`, `VOLUMES_AHEAD`
    */
   createSnapshot(group: string, name: string | undefined): Promise<SnapshotEntry>;

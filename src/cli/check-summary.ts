@@ -91,6 +91,7 @@ function describeSource(group: SourceGroupConfig, notes: VolumeNotes): Section {
     ...describeVolumes(group, notes),
     `buffer ${group.folder}, at most ${formatSize(group.quota)}; when that is full, ${whenFull}`,
     `a segment every ${formatSize(segment.size)} or ${formatDuration(segment.age)}, ${level}`,
+    ...(group.ownSnapshots === undefined ? [] : [`snapshots in ${group.ownSnapshots.snapshotFolder}`]),
     describeKey(group),
     `NBD on ${listeners.filter((listener) => listener !== undefined).join(' and ')}, ${nbd.connections} connections at once`,
     ...group.destinations.map((link) => describeLink(link)),

@@ -8,7 +8,7 @@ export function addRecovery(program: Command, finish: Finish): void {
   recover
     .command('points')
     .description('the recovery points that this side holds, oldest first, and where its volumes are now')
-    .argument('<group>', 'a group that this daemon is a destination of', name)
+    .argument('<group>', 'a group that this daemon keeps snapshots of', name)
     .addOption(stateOption())
     .option('--json', 'as one line of JSON', false)
     .addHelpText('after', example('blockferry recover points oracle'))
@@ -21,7 +21,7 @@ export function addRecovery(program: Command, finish: Finish): void {
     .description(
       'serve a recovery point over NBD, to look at it, to copy out of it or to try something on it',
     )
-    .argument('<group>', 'a group that this daemon is a destination of', name)
+    .argument('<group>', 'a group that this daemon keeps snapshots of', name)
     .argument('[point]', 'a snapshot’s name or id')
     .option(
       '--at <point>',
@@ -45,7 +45,7 @@ export function addRecovery(program: Command, finish: Finish): void {
   program
     .command('unmount')
     .description('serve it no longer; who uses it is hung up')
-    .argument('<group>', 'a group that this daemon is a destination of', name)
+    .argument('<group>', 'a group that this daemon keeps snapshots of', name)
     .argument('<mount>', 'its name, as mount and status tell it', mountName)
     .addOption(stateOption())
     .option('--json', 'as one line of JSON', false)

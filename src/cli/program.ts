@@ -219,7 +219,7 @@ function addSnapshot(program: Command, finish: Finish): void {
   snapshot
     .command('create')
     .description('a recovery point at what this side has applied, in between the markers of its source')
-    .argument('<group>', 'a group that this daemon is a destination of', name)
+    .argument('<group>', 'a group that this daemon keeps snapshots of', name)
     .argument('[name]', 'of the recovery point; its UTC time when left out', name)
     .addOption(stateOption())
     .option('--json', 'as one line of JSON', false)
@@ -233,7 +233,7 @@ function addSnapshot(program: Command, finish: Finish): void {
     .description(
       'delete what the group’s retention does not want, at once; the daemon does so by itself every minute',
     )
-    .argument('<group>', 'a group that this daemon is a destination of', name)
+    .argument('<group>', 'a group that this daemon keeps snapshots of', name)
     .addOption(stateOption())
     .option('--yes', 'do not ask', false)
     .option('--dry-run', 'say what would go and what would stay, and why; change nothing', false)
@@ -246,7 +246,7 @@ function addSnapshot(program: Command, finish: Finish): void {
   snapshot
     .command('delete')
     .description('one recovery point that this side holds; all others stay what they are')
-    .argument('<group>', 'a group that this daemon is a destination of', name)
+    .argument('<group>', 'a group that this daemon keeps snapshots of', name)
     .argument('<snapshot>', 'its id, or its name when no other has that name')
     .addOption(stateOption())
     .option('--yes', 'do not ask', false)

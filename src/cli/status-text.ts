@@ -55,6 +55,8 @@ function sourceLines(group: SourceStatus, now: number, paint: Paint): string[] {
         ...seedRow(group),
         ...coalescedRow(group),
         ...comparedRows(group.verification, now),
+        ...(group.snapshots === undefined ? [] : [['snapshots', `${group.snapshots} of its own`]]),
+        ...(group.mounts ?? []).map((mount) => ['mount', mountText(mount)]),
         ['volumes', `${volumesText(group.volumes)}; ${countText(group.hosts, 'host')} connected`],
       ]),
     ),

@@ -12,6 +12,7 @@ import type {
   RehearsalConfig,
   SftpTransportConfig,
   SharedLinkConfig,
+  SnapshotsConfig,
   SmbTransportConfig,
   SourceGroupConfig,
   TimedMarkerConfig,
@@ -55,7 +56,7 @@ export function buildConfig(file: ConfigFile, parts: Parts): Config {
     links: Object.entries(file.links).map(([name, link]) => buildSharedLink(name, link)),
     groups: Object.entries(file.groups).map(([name, group]) => {
       return group.role === 'source'
-        ? buildSource(name, group, parts)
+        ? buildSource(name, group, file.state, parts)
         : buildDestination(name, group, file.state, parts);
     }),
   };
@@ -102,8 +103,8 @@ function buildBase(name: string, group: GroupFile, { secrets, platform }: Parts)
   };
 }
 
-function buildSource(name: string, group: SourceFile, parts: Parts): SourceGroupConfig {
-  const { segment, nbd } = group;
+function buildSource(name: string, group: SourceFile, state: string, parts: Parts): SourceGroupConfig {
+  const { segment, nbd, snapshots } = group;
   return {
     ...buildBase(name, group, parts),
     role: 'source',
@@ -119,6 +120,7 @@ function buildSource(name: string, group: SourceFile, parts: Parts): SourceGroup
     timedMarkers: buildTimedMarkers(group['timed-markers']),
     replicateEvery: group.replication?.every,
     verifyEvery: group.verify?.every,
+    ownSnapshots: snapshots === undefined ? undefined : buildSnapshots(name, group, state, parts),
     nbd: buildNbd(nbd),
     destinations: Object.entries(group.destinations).map(([destination, link]) => {
       return buildLink(['groups', name, 'destinations', destination], destination, link, parts);
@@ -207,7 +209,7 @@ function buildDestination(
   state: string,
   parts: Parts,
 ): DestinationGroupConfig {
-  const { buffer, snapshots, login, 'timed-snapshots': timed } = group;
+  const { login } = group;
   return {
     ...buildBase(name, group, parts),
     role: 'destination',
@@ -216,11 +218,8 @@ function buildDestination(
       path,
       size: undefined,
     })),
-    snapshotFolder: snapshotFolder({ name, buffer, snapshots }, parts.platform),
-    retention: group.retention && buildRetention(group.retention),
-    timedSnapshots: timed && { times: timed.at, timeZone: timed['time-zone'] },
+    ...buildSnapshots(name, group, state, parts),
     retain: group.retain,
-    views: buildViews(name, group, state, parts),
     nbd: group.nbd === undefined ? defaultNbd(name, state, parts) : buildNbd(group.nbd),
     markers: Object.entries(group.markers).map(([marker, { run, 'time-limit': timeLimit, wait }]) => {
       return { name: marker, run, timeLimit, wait };
@@ -242,7 +241,17 @@ function buildRehearsal({
   return { run, timeLimit, timed: at === undefined ? undefined : { times: at, timeZone } };
 }
 
-function buildViews(name: string, group: DestinationFile, state: string, { platform }: Parts): ViewsConfig {
+function buildSnapshots(name: string, group: GroupFile, state: string, parts: Parts): SnapshotsConfig {
+  const { buffer, snapshots, retention, 'timed-snapshots': timed } = group;
+  return {
+    snapshotFolder: snapshotFolder({ name, buffer, snapshots }, parts.platform),
+    retention: retention && buildRetention(retention),
+    timedSnapshots: timed && { times: timed.at, timeZone: timed['time-zone'] },
+    views: buildViews(name, group, state, parts),
+  };
+}
+
+function buildViews(name: string, group: GroupFile, state: string, { platform }: Parts): ViewsConfig {
   const { socket, listen, connections, 'scratch-size': size } = group.views;
   const scratch = { folder: scratchFolder({ ...group, name }, platform), size };
   const path = socket ?? (listen === undefined ? defaultViewsSocket(state, name, platform) : undefined);
@@ -254,7 +263,7 @@ function buildRetention({
   'time-zone': timeZone,
   maximum,
   ...rules
-}: NonNullable<DestinationFile['retention']>): RetentionConfig {
+}: NonNullable<GroupFile['retention']>): RetentionConfig {
   const { last = 0, hourly = 0, daily = 0, weekly = 0, monthly = 0, yearly = 0 } = rules;
   return { last, hourly, daily, weekly, monthly, yearly, maximum, timeZone };
 }

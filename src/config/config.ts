@@ -95,6 +95,8 @@ export interface SourceGroupConfig extends GroupConfigBase {
   readonly coalesce: boolean;
   /** Milliseconds for a pass in which all volumes are compared with the destinations'; undefined: on demand alone. */
   readonly verifyEvery: number | undefined;
+  /** Snapshots that it keeps of its own volumes; undefined: none. */
+  readonly ownSnapshots: SnapshotsConfig | undefined;
   readonly nbd: NbdConfig;
   readonly timedMarkers: readonly TimedMarkerConfig[];
   readonly destinations: readonly LinkConfig[];
@@ -170,20 +172,24 @@ export interface SmbTransportConfig extends SmbTransportOptions {
   readonly kind: 'smb';
 }
 
-export interface DestinationGroupConfig extends GroupConfigBase {
-  readonly role: 'destination';
-  /** Where snapshots are kept when the volumes' file system cannot share blocks. */
+/** The snapshots of one side. */
+export interface SnapshotsConfig {
+  /** Where they are kept when the volumes' file system cannot share blocks. */
   readonly snapshotFolder: string;
-  /** Which snapshots are kept; undefined: all. */
+  /** Which of them stay; undefined: all. */
   readonly retention: RetentionConfig | undefined;
-  /** When it makes snapshots of its own; undefined: at its source's markers alone. */
+  /** When it makes some by itself; undefined: at markers alone. */
   readonly timedSnapshots: TimedSnapshotsConfig | undefined;
+  readonly views: ViewsConfig;
+}
+
+export interface DestinationGroupConfig extends GroupConfigBase, SnapshotsConfig {
+  readonly role: 'destination';
   /**
    * Replication files that are kept when they have been applied, to go back to any point in time: milliseconds and bytes,
    * both of which hold. Undefined: none.
    */
   readonly retain: { readonly time: number; readonly size: number } | undefined;
-  readonly views: ViewsConfig;
   /** Where hosts come once this side has taken over. */
   readonly nbd: NbdConfig;
   readonly markers: readonly MarkerProgramConfig[];

@@ -2,7 +2,7 @@
  * What a group is on this side when its part is the other one: everything follows from the part that the file gives it, so
  * that nothing has to be written on the day. Pure.
  */
-import type { DestinationGroupConfig, LinkConfig, SourceGroupConfig } from './config.ts';
+import type { DestinationGroupConfig, LinkConfig, SnapshotsConfig, SourceGroupConfig } from './config.ts';
 import { defaultViewsSocket, PATH_RULES } from './rules/context.ts';
 
 type GroupConfig = SourceGroupConfig | DestinationGroupConfig;
@@ -26,6 +26,7 @@ const CONNECTIONS = 64;
 export function servingConfig(config: GroupConfig): SourceGroupConfig {
   if (config.role === 'source') return config;
   const { name, folder, quota, objective, key, volumes, nbd } = config;
+  const { snapshotFolder, retention, timedSnapshots, views } = config;
   return {
     role: 'source',
     name,
@@ -35,6 +36,8 @@ export function servingConfig(config: GroupConfig): SourceGroupConfig {
     key,
     volumes,
     nbd,
+    // What is overwritten from then on is kept for those that there are (I7).
+    ownSnapshots: { snapshotFolder, retention, timedSnapshots, views },
     segment: { size: 8 * MIB, age: 2000, compression: 1, dropOverwritten: false },
     whenFull: 'change-map',
     replicateEvery: undefined,
@@ -56,13 +59,7 @@ export function servingConfig(config: GroupConfig): SourceGroupConfig {
 /** As a destination. */
 export function followingConfig(config: GroupConfig, here: Here): FollowingConfig {
   if (config.role === 'destination') return { group: config, fetch: undefined };
-  const { name, folder, quota, objective, key, volumes, nbd, destinations } = config;
-  const rules = PATH_RULES[here.platform];
-  const socket = defaultViewsSocket(here.stateFolder, name, here.platform);
-  const address =
-    socket === undefined
-      ? ({ kind: 'tcp', host: '127.0.0.1', port: 0 } as const)
-      : ({ kind: 'socket', path: socket } as const);
+  const { name, folder, quota, objective, key, volumes, nbd, destinations, ownSnapshots } = config;
   const group: DestinationGroupConfig = {
     role: 'destination',
     name,
@@ -72,18 +69,31 @@ export function followingConfig(config: GroupConfig, here: Here): FollowingConfi
     key,
     volumes,
     nbd,
+    ...(ownSnapshots ?? usualSnapshots(config, here)),
+    retain: undefined,
+    rehearsal: undefined,
+    markers: [],
+    login: undefined,
+  };
+  return { group, fetch: destinations[0] };
+}
+
+/** As a destination has them whose file says nothing of them. */
+function usualSnapshots({ name, folder }: SourceGroupConfig, here: Here): SnapshotsConfig {
+  const rules = PATH_RULES[here.platform];
+  const socket = defaultViewsSocket(here.stateFolder, name, here.platform);
+  const address =
+    socket === undefined
+      ? ({ kind: 'tcp', host: '127.0.0.1', port: 0 } as const)
+      : ({ kind: 'socket', path: socket } as const);
+  return {
     snapshotFolder: rules.join(folder, 'snapshots'),
     retention: undefined,
     timedSnapshots: undefined,
-    retain: undefined,
-    rehearsal: undefined,
     views: {
       address,
       connections: CONNECTIONS,
       scratch: { folder: rules.join(folder, 'scratch'), size: 10 * 1024 * MIB },
     },
-    markers: [],
-    login: undefined,
   };
-  return { group, fetch: destinations[0] };
 }

@@ -144,6 +144,7 @@ function sourceSchema(context: PathContext) {
     volumes: z.record(z.string(), shorthand(volume)),
     nbd: nbdSchema(context),
     'timed-markers': timedMarkersSchema().optional(),
+    ...snapshotSettings(context),
     destinations: z.record(z.string(), linkSchema(context)),
   });
 }
@@ -251,6 +252,18 @@ function viewsSchema(context: PathContext) {
     .prefault({});
 }
 
+/** Of either side; a source keeps none unless it is told where. */
+function snapshotSettings(context: PathContext) {
+  return {
+    snapshots: leaves.path('write the folder that holds the group’s folder of snapshots', context).optional(),
+    retention: retentionSchema().optional(),
+    'timed-snapshots': z
+      .strictObject({ 'time-zone': schedule.timeZone().default('UTC'), at: schedule.cron() })
+      .optional(),
+    views: viewsSchema(context),
+  };
+}
+
 function smbSchema(context: PathContext) {
   return z.strictObject({
     host: leaves.host('write the server’s name or IP address: files.bern.example'),
@@ -280,18 +293,13 @@ function destinationSchema(context: PathContext) {
   return z.strictObject({
     role: z.literal('destination'),
     ...commonSettings(context),
-    snapshots: leaves.path('write the folder that holds the group’s folder of snapshots', context).optional(),
-    retention: retentionSchema().optional(),
-    'timed-snapshots': z
-      .strictObject({ 'time-zone': schedule.timeZone().default('UTC'), at: schedule.cron() })
-      .optional(),
+    ...snapshotSettings(context),
     retain: z
       .strictObject({
         time: leaves.duration('2 d', limits.RETAIN_TIME),
         size: leaves.size('50 GiB', limits.RETAIN_SIZE),
       })
       .optional(),
-    views: viewsSchema(context),
     nbd: nbdSchema(context).optional(),
     volumes: z.record(z.string(), shorthand(z.strictObject({ path: leaves.path(VOLUME_FIX, context) }))),
     markers: z.record(z.string(), marker).prefault({}),

@@ -7,7 +7,13 @@ import * as fs from 'node:fs';
 import { dirname } from 'node:path';
 import { errorCode } from '../platform/errors.ts';
 import type { FileStat, Files } from '../platform/files.ts';
-import type { Config, DestinationGroupConfig, SourceGroupConfig, VolumeConfig } from './config.ts';
+import type {
+  Config,
+  DestinationGroupConfig,
+  SnapshotsConfig,
+  SourceGroupConfig,
+  VolumeConfig,
+} from './config.ts';
 import { SECTOR } from './limits.ts';
 import type { Finding, SettingPath } from './problems.ts';
 import { formatSize } from './units.ts';
@@ -62,17 +68,22 @@ type Add = (path: SettingPath, trouble: Trouble | undefined) => void;
 function addSource(path: SettingPath, group: SourceGroupConfig, add: Add): void {
   if (group.nbd.socket !== undefined)
     add([...path, 'nbd', 'socket'], folderTrouble(dirname(group.nbd.socket)));
+  if (group.ownSnapshots !== undefined) addSnapshots(path, group.ownSnapshots, add);
   for (const { name, transport } of group.destinations) {
     if (transport.kind === 'folder')
       add([...path, 'destinations', name, 'folder'], shareTrouble(transport.path));
   }
 }
 
-function addDestination(path: SettingPath, group: DestinationGroupConfig, add: Add): void {
-  add([...path, 'snapshots'], folderTrouble(group.snapshotFolder));
-  const { address, scratch } = group.views;
+function addSnapshots(path: SettingPath, { snapshotFolder, views }: SnapshotsConfig, add: Add): void {
+  add([...path, 'snapshots'], folderTrouble(snapshotFolder));
+  const { address, scratch } = views;
   add([...path, 'views', 'scratch'], folderTrouble(scratch.folder));
   if (address.kind === 'socket') add([...path, 'views', 'socket'], folderTrouble(dirname(address.path)));
+}
+
+function addDestination(path: SettingPath, group: DestinationGroupConfig, add: Add): void {
+  addSnapshots(path, group, add);
   for (const marker of group.markers)
     add([...path, 'markers', marker.name, 'run', 0], programTrouble(marker.run[0]));
   if (group.rehearsal !== undefined)

@@ -14,19 +14,17 @@ import { aheadTo, type DestinationState } from '../destage/state-file.ts';
 import type { WindowLimits } from '../destage/window-plan.ts';
 import { isNameOfTime } from '../journal/marker-names.ts';
 import { encodeStatus } from '../journal/status-codec.ts';
-import type { Clock } from '../platform/clock.ts';
 import { OperatorError } from '../platform/errors.ts';
 import type { Log } from '../platform/log.ts';
+import type { Platform } from '../platform/platform.ts';
 import type { RemoteThread } from '../platform/node/threads.ts';
 import type { DestinationWorker } from './destination-worker.ts';
 import { logFromThread, type RunningGroup } from './running-group.ts';
 import type { PastWindow } from '../recovery/windows.ts';
 import { Mounts } from './mounts.ts';
-import { OwnSnapshots } from './own-snapshots.ts';
 import { Rehearsing } from './rehearsing.ts';
-import { SnapshotKeeper } from './snapshot-keeper.ts';
+import { SideSnapshots } from './side-snapshots.ts';
 import { startFailure } from './start-failure.ts';
-import { snapshotTimetable, type Timetable } from './timetable.ts';
 import { toldSnapshot } from './told-snapshot.ts';
 import { toldWait } from './told-wait.ts';
 import type { World } from './world.ts';
@@ -74,20 +72,16 @@ export async function startDestination(
       encodeStatus: (status) => encodeStatus(status, key, name, platform.random),
       watch: (watched, onChange) => world.watch(watched, onChange),
     });
-    const { clock } = platform;
-    const keeper = keeperOf(config, { group, back, clock, log });
-    const snapshots = (): Promise<readonly SnapshotFacts[]> => back.call.snapshots();
-    const own = new OwnSnapshots({ platform, group, list: snapshots });
     const mounts = new Mounts(back.call);
+    const snapshots = snapshotsOf(config, { group, back, platform, log });
     const { rehearsal } = config;
+    const list = (): Promise<readonly SnapshotFacts[]> => back.call.snapshots();
     const rehearsing =
-      rehearsal && new Rehearsing({ platform, log, group: name, folder, rehearsal, mounts, snapshots });
-    const timetable = snapshotTimetable(config.timedSnapshots, clock, log, () => own.createIfNew());
+      rehearsal && new Rehearsing({ platform, log, group: name, folder, rehearsal, mounts, snapshots: list });
     group.start();
-    keeper?.start();
-    timetable.start();
+    snapshots.start();
     rehearsing?.start();
-    const parts = { group, back, keeper, own, mounts, rehearsing, timetable, clock, lock, settings };
+    const parts = { group, back, snapshots, mounts, rehearsing, platform, lock, settings };
     return runningDestination(config, parts);
   } catch (error) {
     await back.terminate();
@@ -108,41 +102,40 @@ function lockOrSay(config: DestinationGroupConfig, world: World): { release(): v
 interface Parts {
   readonly group: DestinationGroup;
   readonly back: RemoteThread<DestinationWorker>;
-  readonly clock: Clock;
+  readonly mounts: Mounts;
+  readonly platform: Pick<Platform, 'clock' | 'random'>;
 }
 
 interface RunningParts extends Parts {
-  readonly keeper: SnapshotKeeper | undefined;
-  readonly own: OwnSnapshots;
-  readonly mounts: Mounts;
+  readonly snapshots: SideSnapshots;
   readonly rehearsing: Rehearsing | undefined;
-  readonly timetable: Timetable;
   readonly lock: { release(): void };
   /** What changes as it runs. */
   readonly settings: { quota: number };
 }
 
-function keeperOf(
-  { retention, retain }: DestinationGroupConfig,
-  { group, back, clock, log }: Parts & { readonly log: Log },
-): SnapshotKeeper | undefined {
-  if (retention === undefined) return undefined;
-  const snapshots = {
-    async list() {
-      const all = await back.call.snapshots();
-      if (retain === undefined) return all;
-      // These come and go with the window.
-      const { state } = group.report().facts;
-      return all.filter(({ id, lsn }) => id !== windowSnapshotId(state, lsn));
-    },
-    delete: (id: string) => group.deleteSnapshot(id),
-  };
-  return new SnapshotKeeper(clock, log, snapshots, retention);
+function snapshotsOf(
+  config: DestinationGroupConfig,
+  { group, back, platform, log }: Omit<Parts, 'mounts'> & { readonly log: Log },
+): SideSnapshots {
+  const state = (): DestinationState => group.report().facts.state;
+  return new SideSnapshots({
+    group: config.name,
+    settings: config,
+    platform,
+    log,
+    list: () => back.call.snapshots(),
+    // These come and go with the window.
+    isJudged: ({ id, lsn }) => config.retain === undefined || id !== windowSnapshotId(state(), lsn),
+    create: (called) => group.createSnapshot(called),
+    reached: () => state().applied,
+    delete: (id) => group.deleteSnapshot(id),
+  });
 }
 
 function runningDestination(
   config: DestinationGroupConfig,
-  { group, back, keeper, own, mounts, rehearsing, timetable, clock, lock, settings }: RunningParts,
+  { group, back, snapshots, mounts, rehearsing, platform, lock, settings }: RunningParts,
 ): RunningDestination {
   return {
     name: config.name,
@@ -150,23 +143,14 @@ function runningDestination(
     room: () => group.report().room,
     settle: () => group.settle(),
     status: () =>
-      Promise.resolve(statusOf({ ...config, ...settings }, group, { now: clock.now(), mounts, rehearsing })),
-    snapshots: async () => (await back.call.snapshots()).map(toldSnapshot),
+      Promise.resolve(
+        statusOf({ ...config, ...settings }, group, { now: platform.clock.now(), mounts, rehearsing }),
+      ),
+    snapshots: () => snapshots.list(),
     async points() {
       const { state } = group.report().facts;
       return pointsOf(state, await back.call.snapshots(), await back.call.windows());
     },
-    async retention() {
-      if (keeper === undefined) throw noRetention(config.name);
-      const verdicts = await keeper.judge();
-      return {
-        verdicts: verdicts.map((verdict) => ({ ...verdict, snapshot: toldSnapshot(verdict.snapshot) })),
-      };
-    },
-    createSnapshot: async (name) => toldSnapshot(await own.create(name)),
-    deleteSnapshot: (id) => group.deleteSnapshot(id),
-    mount: (request) => mounts.mount(request),
-    unmount: (mount) => mounts.unmount(mount),
     async rehearse({ point }) {
       if (rehearsing === undefined) throw noRehearsal(config.name);
       return rehearsing.begin(point);
@@ -175,6 +159,11 @@ function runningDestination(
       if (rehearsing === undefined) throw noRehearsal(config.name);
       return rehearsing.progress(number);
     },
+    retention: () => snapshots.retention(),
+    createSnapshot: (name) => snapshots.create(name),
+    deleteSnapshot: (id) => snapshots.delete(id),
+    mount: (request) => mounts.mount(request),
+    unmount: (name) => mounts.unmount(name),
     ...doneAtItsSource(config.name),
     async importSeed({ folder }) {
       await group.importSeed(folder);
@@ -187,9 +176,8 @@ function runningDestination(
     },
     wake: () => group.wake(),
     async stop() {
-      timetable.stop();
       await rehearsing?.stop();
-      await keeper?.stop();
+      await snapshots.stop();
       await group.stop();
       await back.call.close();
       await back.terminate();
@@ -218,12 +206,6 @@ function pointsOf(
 function standOf(state: DestinationState): { consistent: boolean; aheadTo?: number } {
   const ahead = aheadTo(state);
   return ahead === undefined ? { consistent: state.consistent } : { consistent: false, aheadTo: ahead };
-}
-
-function noRetention(group: string): OperatorError {
-  return new OperatorError('NO_RETENTION', `group ${group} keeps all its snapshots: it has no retention`, {
-    remedy: 'give it one in the configuration, or delete snapshots one by one',
-  });
 }
 
 function noRehearsal(group: string): OperatorError {

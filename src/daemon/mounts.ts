@@ -1,15 +1,20 @@
 /** Recovery points that are served to look at. Known here too, so that a thread that does not answer keeps nobody from the status. */
 import type { MountEntry, MountRequest, Unmounted } from '../api/contract/mounts.ts';
 import type { MountStatus } from '../api/contract/status.ts';
-import type { Remote } from '../platform/node/threads.ts';
-import type { DestinationWorker } from './destination-worker.ts';
+import type { MountFacts } from './served-views.ts';
 import { toldSnapshot } from './told-snapshot.ts';
 
+/** A destination's thread, or a source's. */
+interface MountWorker {
+  mount(point: MountRequest['point'], writable: boolean): Promise<MountFacts>;
+  unmount(name: string): Promise<Unmounted>;
+}
+
 export class Mounts {
-  readonly #worker: Pick<Remote<DestinationWorker>, 'mount' | 'unmount'>;
+  readonly #worker: MountWorker;
   readonly #mounts = new Map<string, MountEntry>();
 
-  constructor(worker: Pick<Remote<DestinationWorker>, 'mount' | 'unmount'>) {
+  constructor(worker: MountWorker) {
     this.#worker = worker;
   }
 
@@ -26,6 +31,11 @@ export class Mounts {
     const unmounted = await this.#worker.unmount(mount);
     this.#mounts.delete(mount);
     return unmounted;
+  }
+
+  /** These ended without being asked to. */
+  forget(names: readonly string[]): void {
+    for (const name of names) this.#mounts.delete(name);
   }
 
   list(): MountStatus[] {

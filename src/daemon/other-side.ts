@@ -23,6 +23,9 @@ export interface SourcePart {
   readonly onDeposed: (by: Takeover) => void;
 }
 
+/** Nobody knows of another part. */
+export const ALONE: SourcePart = { serves: true, announcement: undefined, onDeposed: () => undefined };
+
 export interface OtherSideOptions extends SourcePart {
   readonly log: Log;
   readonly identity: SourceIdentity;

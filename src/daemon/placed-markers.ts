@@ -54,6 +54,17 @@ export class PlacedMarkers {
   }
 }
 
+export function nothingToMark(group: string, mode: string): OperatorError {
+  return new OperatorError(
+    'GROUP_NOT_CONSISTENT',
+    `group ${group} is ${mode}: there is no recovery point to mark`,
+    {
+      remedy: 'wait until `blockferry status` shows mode journal, then place the marker again',
+      retryable: true,
+    },
+  );
+}
+
 function lost(group: string): OperatorError {
   return new OperatorError(
     'GROUP_NOT_CONSISTENT',

@@ -10,7 +10,6 @@ import { JOURNAL_FOLDER } from '../journal/names.ts';
 import type { SourceCheckpoint } from '../journal/source-files.ts';
 import { OperatorError } from '../platform/errors.ts';
 import type { Files } from '../platform/files.ts';
-import type { VolumeSet } from '../volume/volume-set.ts';
 import { recoverRaws } from '../capture/recover.ts';
 import type { SealedFile } from './sealed-file.ts';
 import { join } from 'node:path';
@@ -21,7 +20,8 @@ export interface RottenRawsOptions {
   readonly key: Buffer | undefined;
   readonly checkpoint: SourceCheckpoint;
   readonly sealed: readonly SealedFile[];
-  readonly volumes: VolumeSet;
+  /** Puts a frame of a replication file into the volumes, durably. */
+  readonly apply: (records: readonly JournalRecord[]) => void;
 }
 
 /**
@@ -29,7 +29,7 @@ export interface RottenRawsOptions {
  * @throws OperatorError `JOURNAL_DAMAGED` where these have it not; `VOLUME_OFFLINE`, SegmentRefused, the file system's errors
  */
 export function destageRotten(files: Files, options: RottenRawsOptions): Lsn {
-  const { folder, epoch, key, checkpoint, sealed, volumes } = options;
+  const { folder, epoch, key, checkpoint, sealed, apply } = options;
   const { applied, digested } = checkpoint;
   if (applied === digested) return applied;
   const done = lsn(Math.min(applied, digested));
@@ -54,8 +54,7 @@ export function destageRotten(files: Files, options: RottenRawsOptions): Lsn {
     if (frame.some(({ kind }) => kind === RecordKind.initBegin)) throw damaged(folder, last, checkpoint);
   });
   // A copied record stands for all that was written there before it, which may be left out.
-  eachFrame((frame) => volumes.apply(frame, { fromVolume: 'apply' }));
-  volumes.sync();
+  eachFrame(apply);
   return digested;
 }
 

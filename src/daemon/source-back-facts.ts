@@ -1,9 +1,21 @@
 /** What the back half of a source group says of itself. */
+import type { VolumeToMap } from '../capture/change-map.ts';
 import type { MediumReport } from '../capture/medium-watch.ts';
 import type { SeedStep } from '../capture/seed-export.ts';
 import type { SeedPlace, SeedState } from '../capture/seed-state.ts';
+import type { EpochIdentity, GroupIdentity } from '../journal/ids.ts';
 import type { SourceCheckpoint } from '../journal/source-files.ts';
 import type { SealedFile } from './sealed-file.ts';
+
+export interface SourceBackOptions {
+  readonly folder: string;
+  readonly group: GroupIdentity;
+  readonly epoch: EpochIdentity;
+  readonly key: Buffer | undefined;
+  readonly compression: number;
+  readonly dropOverwritten: boolean;
+  readonly volumes: readonly (VolumeToMap & { readonly name: string; readonly path: string })[];
+}
 
 /** What is still to be brought over, and how. */
 export interface ToBring {
@@ -21,11 +33,14 @@ export interface OpenedBack extends ToBring {
   /** Blocks of the change map that could not be read: all of their regions are marked. */
   readonly unreadable: number;
   readonly medium: MediumReport;
+  /** Snapshots of its own. */
+  readonly snapshots: number;
 }
 
 export interface ApplyResult {
   readonly checkpoint: SourceCheckpoint;
   readonly medium: MediumReport;
+  readonly snapshots: number;
 }
 
 export interface SealResult extends ToBring {

@@ -7,7 +7,7 @@ import type { Files } from '../platform/files.ts';
 import type { Random } from '../platform/random.ts';
 import { assert } from '../platform/errors.ts';
 import { WrittenState } from '../platform/written-state.ts';
-import type { EpochIdentity, GroupIdentity, Lsn, VolumeIndex } from '../journal/ids.ts';
+import type { Lsn, VolumeIndex } from '../journal/ids.ts';
 import type { CopyPoint } from '../journal/copy-point.ts';
 import type { ForkPoint } from '../journal/fork.ts';
 import { lsn, LSN_NONE } from '../journal/ids.ts';
@@ -16,10 +16,11 @@ import { endOf } from '../journal/coalesce.ts';
 import { unpackRegions } from '../journal/packed-regions.ts';
 import { loadRaw, RawMemory, type ClosedRaw, type LoadedRaw } from '../journal/raw-segment.ts';
 import { isShippedToEnd, planSeal, SEAL_START } from '../journal/seal.ts';
+import type { JournalRecord } from '../journal/record.ts';
 import { readCheckpoint, writeCheckpoint, type SourceCheckpoint } from '../journal/source-files.ts';
 import type { PackedRegions } from '../journal/status.ts';
-import { VolumeSet } from '../volume/volume-set.ts';
-import { ChangeMap, type MarkedVolume, type VolumeToMap } from '../capture/change-map.ts';
+import { VolumeSet, type VolumeRange } from '../volume/volume-set.ts';
+import { ChangeMap, type MarkedVolume } from '../capture/change-map.ts';
 import { ChangeTracker } from '../capture/change-tracker.ts';
 import type { EqualRange } from '../capture/comparing-copy.ts';
 import { readComparing, writeComparing } from '../capture/comparing-state.ts';
@@ -34,17 +35,16 @@ import { PointSnapshot, type PointBatch, type PointSnapshotOptions } from './poi
 import { destageRotten } from './rotten-raws.ts';
 import { findSealed, type SealedFile } from './sealed-file.ts';
 import { writeSealed } from './sealed-writer.ts';
-import type { ApplyResult, OpenedBack, SealResult, SeedProgress, ToBring } from './source-back-facts.ts';
-
-export interface SourceBackOptions {
-  readonly folder: string;
-  readonly group: GroupIdentity;
-  readonly epoch: EpochIdentity;
-  readonly key: Buffer | undefined;
-  readonly compression: number;
-  readonly dropOverwritten: boolean;
-  readonly volumes: readonly (VolumeToMap & { readonly name: string; readonly path: string })[];
-}
+import { forgetKept } from './kept-store.ts';
+import type {
+  ApplyResult,
+  OpenedBack,
+  SealResult,
+  SeedProgress,
+  SourceBackOptions,
+  ToBring,
+} from './source-back-facts.ts';
+import type { SourceSnapshots } from './source-snapshots.ts';
 
 /** The stores of what the volumes held at a point, which only a source that replicates on an interval has. */
 export type PointStores = Pick<PointSnapshotOptions, 'log' | 'hasStore' | 'openStore'>;
@@ -59,6 +59,7 @@ export class SourceBack {
   readonly #merger: Merger;
   #medium: MediumWatch;
   readonly #point: PointSnapshot;
+  readonly #own: SourceSnapshots | undefined;
   /** At the point that is to be cut. */
   #marked: readonly MarkedVolume[] = [];
   #map: ChangeMap | undefined;
@@ -69,7 +70,14 @@ export class SourceBack {
   /** The raw segment last read: sealing and destaging it read it once. */
   #loaded: { readonly path: string; readonly first: Lsn; readonly raw: LoadedRaw } | undefined;
 
-  constructor(files: Files, random: Random, options: SourceBackOptions, stores: PointStores) {
+  /** `own`: its snapshots; undefined: it keeps none. */
+  constructor(
+    files: Files,
+    random: Random,
+    options: SourceBackOptions,
+    stores: PointStores,
+    own: SourceSnapshots | undefined,
+  ) {
     this.#files = files;
     this.#random = random;
     this.#options = options;
@@ -80,6 +88,7 @@ export class SourceBack {
     const { key, compression } = options;
     this.#merger = new Merger(files, options.folder, { key, compression, random });
     this.#point = new PointSnapshot({ random, volumes: options.volumes, ...stores });
+    this.#own = own;
     const checkpoint = readCheckpoint(files, options.folder) ?? { ...SEAL_START, applied: LSN_NONE };
     this.#written = new WrittenState(checkpoint, (moved) => writeCheckpoint(files, options.folder, moved));
   }
@@ -92,9 +101,12 @@ export class SourceBack {
    */
   open(): Promise<OpenedBack> {
     this.#files.makeDirectory(this.#journal);
+    if (this.#own === undefined) forgetKept(this.#files, this.#options.folder);
+    else this.#own.open();
     const sealed = findSealed(this.#files, this.#options.folder);
-    const [checkpoint, volumes] = [this.#checkpoint, this.#volumes];
-    const applied = destageRotten(this.#files, { ...this.#options, checkpoint, sealed, volumes });
+    const checkpoint = this.#checkpoint;
+    const apply = (records: readonly JournalRecord[]): void => this.#destage(records, 'apply');
+    const applied = destageRotten(this.#files, { ...this.#options, checkpoint, sealed, apply });
     if (applied > checkpoint.applied) this.#move({ ...checkpoint, applied });
     this.#map?.close();
     this.#map = withMapRoom(this.#options, () =>
@@ -107,8 +119,8 @@ export class SourceBack {
     this.#seed?.close();
     this.#seed = new SeedExport(this.#files, seeding);
     const { unreadable } = this.#map;
-    const medium = this.#medium.report;
-    return Promise.resolve({ checkpoint: this.#checkpoint, sealed, unreadable, medium, ...this.#toBring });
+    const facts = { sealed, unreadable, medium: this.#medium.report, snapshots: this.#own?.count ?? 0 };
+    return Promise.resolve({ checkpoint: this.#checkpoint, ...facts, ...this.#toBring });
   }
 
   /**
@@ -181,7 +193,7 @@ export class SourceBack {
 
   /** The point is destaged, and nothing behind it: what the volumes hold of what was marked is kept. @throws why it cannot be */
   cutPoint(point: CopyPoint): Promise<void> {
-    assert(this.#checkpoint.applied === point.lsn, `the volumes are not at ${point.lsn}`);
+    assert(this.applied === point.lsn, `the volumes are not at ${point.lsn}`);
     this.#point.cut(point, this.#marked);
     return Promise.resolve();
   }
@@ -236,17 +248,14 @@ export class SourceBack {
       // Applying again goes through older states of the volumes: a crash there must not find that more is applied (I2).
       this.#written.settle();
       const { records } = this.#load(raw);
-      this.#volumes.apply(records, {
-        fromVolume: 'skip',
-        preserve: (ranges) => this.#point.preserve(ranges),
-      });
-      this.#volumes.sync();
+      this.#destage(records, 'skip');
       // Before the checkpoint: what is known of a range must not outlast what overwrote it.
       this.#medium.apply(records);
       this.#move({ ...this.#checkpoint, applied: raw.last });
     }
     this.#loaded = undefined;
-    return Promise.resolve({ checkpoint: this.#checkpoint, medium: this.#medium.report });
+    const [checkpoint, snapshots] = [this.#checkpoint, this.#own?.count ?? 0];
+    return Promise.resolve({ checkpoint, medium: this.#medium.report, snapshots });
   }
 
   /** Since when a range is known to be what it is, and up to which record. @throws the file system's errors */
@@ -285,6 +294,7 @@ export class SourceBack {
       ...volume,
       size: this.#volumes.sizeOf(volume.index),
     }));
+    this.#own?.resized(sized);
     const medium = new MediumWatch(this.#files, this.#options.folder, sized);
     medium.open();
     this.#medium.close();
@@ -328,8 +338,27 @@ export class SourceBack {
     this.#seed?.close();
     this.#map?.close();
     this.#medium.close();
+    this.#own?.close();
     this.#volumes.close();
     return Promise.resolve();
+  }
+
+  /** What the volumes hold durably. */
+  protected get applied(): Lsn {
+    return this.#checkpoint.applied;
+  }
+
+  /** Into the volumes, durably; a marker is the last record of its segment, and its snapshot is cut there. */
+  #destage(records: readonly JournalRecord[], fromVolume: 'apply' | 'skip'): void {
+    const preserve = (ranges: readonly VolumeRange[]): void => {
+      this.#own?.preserve(ranges);
+      this.#point.preserve(ranges);
+    };
+    this.#volumes.apply(records, { fromVolume, preserve });
+    this.#volumes.sync();
+    const last = records.at(-1);
+    // Up to the checkpoint what follows may be in the volumes, too.
+    if (last !== undefined && last.lsn > this.applied) this.#own?.reach(last);
   }
 
   #seal(raw: ClosedRaw, wanted: boolean): SealedFile | undefined {

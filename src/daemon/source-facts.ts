@@ -1,16 +1,17 @@
 import type { SourceGroupConfig } from '../config/config.ts';
 import type { Lsn } from '../journal/ids.ts';
 import { OperatorError } from '../platform/errors.ts';
-import type { SourceBackOptions } from './source-back.ts';
+import type { SourceThreadOptions } from './build-threads.ts';
 import type { SourceHostOptions } from './source-host.ts';
 import type { SourceIdentity } from './source-identity.ts';
 
 /** What a group's back thread is made with. */
 export function backOptions(
-  { name, folder, key, segment: { compression, dropOverwritten } }: SourceGroupConfig,
+  { name, folder, key, segment: { compression, dropOverwritten }, ownSnapshots }: SourceGroupConfig,
   { id, epoch, volumes }: SourceIdentity,
-): SourceBackOptions {
-  return { folder, group: { name, id }, epoch, key, compression, dropOverwritten, volumes };
+): SourceThreadOptions {
+  const snapshots = ownSnapshots && { folder: ownSnapshots.snapshotFolder, views: ownSnapshots.views };
+  return { folder, group: { name, id }, epoch, key, compression, dropOverwritten, volumes, snapshots };
 }
 
 /** What its hosts' thread is made with. `done`: sealed and destaged up to here. */

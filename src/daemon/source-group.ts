@@ -15,7 +15,7 @@ import type { ClosedRaw } from '../journal/raw-segment.ts';
 import { isShippedConsistent, isShippedToEnd } from '../journal/seal.ts';
 import type { SourceCheckpoint } from '../journal/source-files.ts';
 import type { Resync } from '../journal/status.ts';
-import { describeError, errorCode, OperatorError } from '../platform/errors.ts';
+import { describeError, errorCode } from '../platform/errors.ts';
 import type { Log } from '../platform/log.ts';
 import type { VolumeStatus } from '../api/contract/status.ts';
 import type { Platform } from '../platform/platform.ts';
@@ -29,12 +29,13 @@ import { RawStages, type QueuedRaw, type RawStage } from './raw-stages.ts';
 import { Coalescing, type BufferedSegment, type CoalescingReport } from './coalescing.ts';
 import { ReplicationFiles } from './replication-files.ts';
 import type { SealedFile } from './sealed-file.ts';
-import { PlacedMarkers } from './placed-markers.ts';
+import { nothingToMark, PlacedMarkers } from './placed-markers.ts';
 import type { OpenedBack } from './source-back-facts.ts';
-import type { SourceBack } from './source-back.ts';
 import type { ReplicationMode } from './replication-mode.ts';
 import type { SourceHost } from './source-host.ts';
 import { SourceInterval } from './source-interval.ts';
+import { SourcePoints } from './source-points.ts';
+import type { SourceWorker } from './source-worker.ts';
 import { Seeding } from './seeding.ts';
 import { SourceMode, type SourceModeOptions } from './source-mode.ts';
 
@@ -61,6 +62,7 @@ export interface SourceGroupOptions extends Omit<SourceModeOptions, 'clock' | 'u
   readonly applied: () => Lsn | undefined;
   /** Milliseconds between the points that are brought over; undefined: every write goes over in order. */
   readonly every: number | undefined;
+  readonly keepsSnapshots: boolean;
   readonly volumes: readonly Pick<VolumeStatus, 'size'>[];
   readonly onSealed: () => void;
   /** The last record that any link has begun to send. Undefined: the backlog is not to be coalesced. */
@@ -70,10 +72,12 @@ export interface SourceGroupOptions extends Omit<SourceModeOptions, 'clock' | 'u
 export class SourceGroup {
   /** What is carried to the destinations on drives; undefined where what changed goes over on an interval. */
   readonly seeding: Seeding | undefined;
+  /** Snapshots of its own; undefined: it keeps none. */
+  readonly points: SourcePoints | undefined;
   readonly #platform: Pick<Platform, 'clock' | 'files'>;
   readonly #log: Log;
   readonly #host: Remote<SourceHost>;
-  readonly #back: Remote<SourceBack>;
+  readonly #back: Remote<SourceWorker>;
   readonly #options: SourceGroupOptions;
   readonly waits: Waits;
   readonly #files: ReplicationFiles;
@@ -93,7 +97,7 @@ export class SourceGroup {
   constructor(
     platform: Pick<Platform, 'clock' | 'files' | 'random'>,
     log: Log,
-    threads: { readonly host: Remote<SourceHost>; readonly back: Remote<SourceBack> },
+    threads: { readonly host: Remote<SourceHost>; readonly back: Remote<SourceWorker> },
     opened: OpenedBack,
     options: SourceGroupOptions,
   ) {
@@ -119,6 +123,9 @@ export class SourceGroup {
     if (this.#mode instanceof SourceMode)
       this.seeding = new Seeding({ ...platform, ...options, log, waits: this.waits, back, mode: this.#mode });
     const { clock, files } = platform;
+    const [count, undestaged] = [opened.snapshots, (): number => this.#stages.left().destage];
+    if (options.keepsSnapshots)
+      this.points = new SourcePoints({ clock, log, waits: this.waits, ...threads, count, undestaged });
     const { quota, begun, segmentBytesMax } = options;
     this.#coalescing = new Coalescing({
       clock,
@@ -213,6 +220,7 @@ export class SourceGroup {
   /** What comes next is copied as of this point. */
   pointCut(point: CopyPoint): void {
     this.#mode.pointCut(point);
+    this.points?.pointCut(point);
   }
 
   /** All that the volumes hold is brought over, again. Durable on return. @throws the file system's errors */
@@ -273,14 +281,7 @@ export class SourceGroup {
     return this.#markers.follow(() => {
       const placed = this.#failed === undefined ? this.#mode.placeMarker(marker) : undefined;
       if (placed !== undefined) return placed;
-      throw new OperatorError(
-        'GROUP_NOT_CONSISTENT',
-        `group ${this.#options.group.name} is ${this.mode}: there is no recovery point to mark`,
-        {
-          remedy: 'wait until `blockferry status` shows mode journal, then place the marker again',
-          retryable: true,
-        },
-      );
+      throw nothingToMark(this.#options.group.name, this.mode);
     });
   }
 
@@ -303,6 +304,7 @@ export class SourceGroup {
       this.#stopping = true;
       this.#stages.stop();
       this.#markers.stop();
+      this.points?.stop();
       this.#mode.stop();
       await this.#coalescing.stop();
       this.#timer?.cancel();
@@ -337,9 +339,10 @@ export class SourceGroup {
   }
 
   async #destage({ raw, generation }: QueuedRaw): Promise<void> {
-    const { checkpoint, medium } = await this.#back.apply(raw);
+    const { checkpoint, medium } = await (this.points?.apply(raw) ?? this.#back.apply(raw));
     [this.#checkpoint, this.#medium] = [checkpoint, medium];
     await this.#mode.destaged(raw.last);
+    await this.points?.destaged(raw.last);
     await this.#host.destaged(generation);
     await this.#host.release(raw.path);
     for (const wait of ['destage-failed' as const, ...Object.values(VOLUME_WAITS)]) this.waits.clear(wait);
@@ -383,6 +386,7 @@ export class SourceGroup {
   /** Also moves what no event moves: a disk that has room again, a quota that is free again. */
   #housekeep(): void {
     this.#timer = this.#platform.clock.after(HOUSEKEEPING, () => {
+      this.points?.tidy();
       void this.#free()
         .then(() => this.#mode.govern())
         .then(() => this.#coalescing.look())

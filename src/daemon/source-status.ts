@@ -19,6 +19,8 @@ export interface SourceParts {
   readonly identity: SourceIdentity;
   readonly streams: readonly Stream[];
   readonly verifying: Verifying | undefined;
+  /** Of snapshots that it keeps. */
+  readonly held: Pick<SourceStatus, 'snapshots' | 'mounts'>;
 }
 
 export function sourceStatus(config: SourceGroupConfig, parts: SourceParts): SourceStatus {
@@ -45,6 +47,7 @@ export function sourceStatus(config: SourceGroupConfig, parts: SourceParts): Sou
     ...seedOf(group.seeding),
     ...(group.coalesced.segments === 0 ? {} : { coalesced: group.coalesced }),
     ...verificationOf(parts.verifying?.report()),
+    ...parts.held,
     hosts: host?.connections ?? 0,
     waits: group.waits.list().map(toldWait),
     streams: streams.map((stream) => stream.status(group.lastToShip(last))),

@@ -3,8 +3,9 @@ import { describeError } from '../platform/errors.ts';
 import type { Log } from '../platform/log.ts';
 import type { Events, Remote, RemoteThread } from '../platform/node/threads.ts';
 import { logFromThread } from './running-group.ts';
-import type { SourceBack, SourceBackOptions } from './source-back.ts';
+import type { SourceThreadOptions } from './build-threads.ts';
 import type { SourceHost, SourceHostOptions } from './source-host.ts';
+import type { SourceWorker } from './source-worker.ts';
 import type { World } from './world.ts';
 
 type HostStatus = Awaited<ReturnType<SourceHost['status']>>;
@@ -18,7 +19,7 @@ export class SourceThreads {
   /** A thread ended without being asked to. */
   readonly #onEnded: (error: Error) => void;
   #asked: Promise<HostStatus | undefined> | undefined;
-  #back: RemoteThread<SourceBack> | undefined;
+  #back: RemoteThread<SourceWorker> | undefined;
   #host: RemoteThread<SourceHost> | undefined;
 
   constructor(world: World, log: Log, onEnded: (error: Error) => void) {
@@ -27,7 +28,7 @@ export class SourceThreads {
     this.#onEnded = onEnded;
   }
 
-  get back(): Remote<SourceBack> | undefined {
+  get back(): Remote<SourceWorker> | undefined {
     return this.#back?.call;
   }
 
@@ -35,7 +36,7 @@ export class SourceThreads {
     return this.#host?.call;
   }
 
-  startBack(options: SourceBackOptions): Remote<SourceBack> {
+  startBack(options: SourceThreadOptions): Remote<SourceWorker> {
     this.#back = this.#world.threads.sourceBack(options, { log: logFromThread(this.#log) }, this.#onEnded);
     return this.#back.call;
   }

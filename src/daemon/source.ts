@@ -2,6 +2,7 @@
 import type { MarkerToPlace } from '../api/control.ts';
 import type { InitializeAnswer, InitializeRequest } from '../api/contract/initialize.ts';
 import type { LinkTestReport } from '../api/contract/link-test.ts';
+import type { PlacedMarker } from '../api/contract/markers.ts';
 import type { SeedExportRequest, SeedExportStatus } from '../api/contract/seed.ts';
 import type { SourceStatus } from '../api/contract/status.ts';
 import type { Accepted, AcceptRequest, VerificationProgress } from '../api/contract/verification.ts';
@@ -20,7 +21,7 @@ import type { Events, Remote } from '../platform/node/threads.ts';
 import type { WaitCode } from '../platform/wait-codes.ts';
 import type { Diverged } from './diverged.ts';
 import type { Links } from './links.ts';
-import { OtherSide, type SourcePart } from './other-side.ts';
+import { ALONE, OtherSide, type SourcePart } from './other-side.ts';
 import type { RunningSource } from './running-source.ts';
 import { SourceGroup } from './source-group.ts';
 import type { SourceHost } from './source-host.ts';
@@ -37,10 +38,10 @@ import {
 import { SourceThreads } from './source-threads.ts';
 import { sourceStatus } from './source-status.ts';
 import { SourceIdentity } from './source-identity.ts';
+import { SourceSide } from './source-side.ts';
 import { startFailure } from './start-failure.ts';
 import { answersOf, begunByAny, reachedByAll, Stream } from './stream.ts';
 import { markerTimetable, type Timetable } from './timetable.ts';
-import { WithoutSnapshots } from './without-snapshots.ts';
 import { VolumeResize } from './volume-resize.ts';
 import type { World } from './world.ts';
 
@@ -65,8 +66,6 @@ export async function startSource(
   }
 }
 
-const ALONE: SourcePart = { serves: true, announcement: undefined, onDeposed: () => undefined };
-
 interface Surroundings {
   readonly part: SourcePart;
   readonly world: World;
@@ -74,8 +73,7 @@ interface Surroundings {
   readonly lock: { release(): void };
 }
 
-class Source extends WithoutSnapshots implements RunningSource {
-  readonly name: string;
+class Source extends SourceSide implements RunningSource {
   #config: SourceGroupConfig;
   readonly #log: Log;
   readonly #world: World;
@@ -92,8 +90,7 @@ class Source extends WithoutSnapshots implements RunningSource {
   #resizing: VolumeResize | undefined;
 
   constructor(config: SourceGroupConfig, log: Log, { world, links, lock, part }: Surroundings) {
-    super();
-    this.name = config.name;
+    super(config.name);
     this.#config = config;
     this.#log = log;
     this.#world = world;
@@ -136,6 +133,7 @@ class Source extends WithoutSnapshots implements RunningSource {
       whenFull,
       segmentBytesMax: segment.size + RAW_MARGIN,
       every: this.#config.replicateEvery,
+      keepsSnapshots: this.#config.ownSnapshots !== undefined,
       received: () => reachedByAll(this.#streams.map(({ received }) => received)),
       applied: () => reachedByAll(this.#streams.map(({ answer }) => answer?.applied ?? LSN_NONE)),
       onSealed: () => this.wake(),
@@ -154,24 +152,22 @@ class Source extends WithoutSnapshots implements RunningSource {
       volumes: () => this.#identity.volumes,
       answers: () => answersOf(this.#streams),
     });
-    const { files } = this.#world.platform;
-    this.#resizing = new VolumeResize({ files, log: this.#log, back, host, identity: this.#identity });
+    const { platform } = this.#world;
+    this.#resizing = new VolumeResize({ ...platform, log: this.#log, back, host, identity: this.#identity });
     for (const args of early) group.closed(...args);
     if (this.#identity.mustAttach) await this.#attach(host, this.#resizing);
     for (const stream of this.#streams) stream.start();
-    await this.#other.hear(this.#streams, this.#world.platform.clock);
+    await this.#other.hear(this.#streams, platform.clock);
     if (this.#other.mayServe) await host.listen();
     // It may have said so while hosts were let in.
     if (!this.#other.mayServe) await host.stopServing();
     group.start();
+    this.keepSnapshots(this.#config.ownSnapshots, { platform, log: this.#log, host, back, group });
     this.#comparing.verifying.start();
     this.#timetable.start();
   }
 
-  async placeMarker({
-    kind,
-    name,
-  }: MarkerToPlace): Promise<{ id: string; lsn: number; time: number; name: string }> {
+  async placeMarker({ kind, name }: MarkerToPlace): Promise<PlacedMarker> {
     const id = this.#world.platform.random.bytes(16).toString('hex');
     const placed = await this.#running.placeMarker({ id, kind, name });
     this.#log.info(`${kind} marker ${name} placed`, { lsn: placed.lsn });
@@ -251,6 +247,7 @@ class Source extends WithoutSnapshots implements RunningSource {
       identity: this.#identity,
       streams: this.#streams,
       verifying: this.#comparing?.verifying,
+      held: this.heldStatus(group),
     });
   }
 
@@ -273,6 +270,7 @@ class Source extends WithoutSnapshots implements RunningSource {
 
   async stop(): Promise<void> {
     this.#timetable.stop();
+    await this.leaveSnapshots();
     try {
       this.#comparing?.verifying.stop();
       await this.#group?.stop();

@@ -16,9 +16,10 @@ export function startFailure(
 ): unknown {
   // What is ours already says what to do.
   if (!isNoRoom(error) || (error instanceof OperatorError && error.remedy !== '')) return error;
+  const snapshots = config.role === 'destination' ? config : config.ownSnapshots;
   const folders = [
     config.folder,
-    ...(config.role === 'destination' ? [config.snapshotFolder] : []),
+    ...(snapshots === undefined ? [] : [snapshots.snapshotFolder]),
     ...config.volumes.map(({ path }) => dirname(path)),
   ];
   const full = [...new Set(folders)].flatMap((folder) => {

@@ -6,10 +6,10 @@ import type { LinkConfig } from '../config/config.ts';
 import type { Platform } from '../platform/platform.ts';
 import type { Events, RemoteThread } from '../platform/node/threads.ts';
 import type { Transport } from '../transfer/transport.ts';
-import type { DestinationWorkerOptions } from './build-threads.ts';
+import type { DestinationWorkerOptions, SourceThreadOptions } from './build-threads.ts';
 import type { DestinationWorker } from './destination-worker.ts';
-import type { SourceBack, SourceBackOptions } from './source-back.ts';
 import type { SourceHost, SourceHostOptions } from './source-host.ts';
+import type { SourceWorker } from './source-worker.ts';
 
 export interface World {
   readonly platform: Platform;
@@ -24,10 +24,10 @@ export interface World {
 /** `onExit`: the thread ended without being asked to. */
 export interface Threads {
   sourceBack(
-    options: SourceBackOptions,
+    options: SourceThreadOptions,
     events: Events,
     onExit: (error: Error) => void,
-  ): RemoteThread<SourceBack>;
+  ): RemoteThread<SourceWorker>;
   sourceHost(
     options: SourceHostOptions,
     events: Events,

@@ -9,19 +9,19 @@ import { parseCompare } from '../journal/compare.ts';
 import { parseHandover } from '../journal/handover.ts';
 import { parseInitBegin } from '../journal/init-begin.ts';
 import { LSN_NONE, type AttachedVolume, type Lsn } from '../journal/ids.ts';
+import { parseMarker } from '../journal/marker-record.ts';
 import { RecordKind, type JournalRecord } from '../journal/record.ts';
 import type { SegmentReader } from '../journal/segment/segment.ts';
 import type { Verification } from '../journal/verification.ts';
 import { parseVerify } from '../journal/verify.ts';
-import { describeError, errorCode, OperatorError } from '../platform/errors.ts';
+import { errorCode, OperatorError } from '../platform/errors.ts';
 import type { Files } from '../platform/files.ts';
 import type { Log } from '../platform/log.ts';
-import { isNoRoom } from '../platform/reserve.ts';
+import { keeping } from '../volume/keeping.ts';
 import { VolumeSet, type SetVolume } from '../volume/volume-set.ts';
 import { attach, resize, volumeUnknown } from './attach.ts';
 import { compare, comparePieces } from './comparing.ts';
 import { afterCopy, duringCopy } from './copy-state.ts';
-import { parseMarker } from './marker-record.ts';
 import { snapshotId, type OpenSnapshots, type SnapshotFacts, type Snapshots } from './snapshots.ts';
 import type { DestinationState, Divergence } from './state-file.ts';
 import { UnreadableRanges } from './unreadable.ts';
@@ -309,17 +309,7 @@ export class Applier {
   /** Opened with the first use: a volume that is offline when the daemon starts is no reason not to receive. */
   #store(): Snapshots {
     this.#checkPlaces();
-    try {
-      this.#snapshots ??= this.#options.openSnapshots(this.#placed);
-      return this.#snapshots;
-    } catch (error) {
-      if (errorCode(error) !== 'ENOENT') throw error;
-      throw new OperatorError('VOLUME_OFFLINE', describeError(error), {
-        remedy: 'make the volume available again; work on it resumes by itself',
-        retryable: true,
-        cause: error,
-      });
-    }
+    return (this.#snapshots ??= keeping(() => this.#options.openSnapshots(this.#placed)));
   }
 
   #reachMarker(record: JournalRecord, state: DestinationState): DestinationState {
@@ -354,19 +344,5 @@ export class Applier {
     this.sync();
     keeping(() => this.#store().create(info));
     this.#log.info(`snapshot ${info.name} taken`, { lsn: info.lsn });
-  }
-}
-
-/** A snapshot that finds no room says where it is wanted: the volumes are often on another file system. */
-function keeping(act: () => void): void {
-  try {
-    act();
-  } catch (error) {
-    if (!isNoRoom(error)) throw error;
-    throw new OperatorError('ENOSPC', `the group's snapshots: ${describeError(error)}`, {
-      remedy: 'make room where they are kept; work on it resumes by itself',
-      retryable: true,
-      cause: error,
-    });
   }
 }

@@ -1,19 +1,22 @@
 import type { Clock } from '../platform/clock.ts';
-import type { BackCalls } from './group-options.ts';
 
 /** Milliseconds. */
 const RETRY = 2000;
 
+interface Back {
+  tidySnapshots(): Promise<boolean>;
+}
+
 /** What deleting snapshots left to do, a step at a time between other work; also what an earlier run left. */
 export class Tidying {
   readonly #clock: Clock;
-  readonly #back: BackCalls;
+  readonly #back: Back;
   readonly #onOutcome: (error: unknown) => void;
   #left = true;
   #due = 0;
 
   /** `onOutcome`: what stands in the way, undefined when nothing does. */
-  constructor(clock: Clock, back: BackCalls, onOutcome: (error: unknown) => void) {
+  constructor(clock: Clock, back: Back, onOutcome: (error: unknown) => void) {
     this.#clock = clock;
     this.#back = back;
     this.#onOutcome = onOutcome;

@@ -89,6 +89,11 @@ const SOURCE = {
     'A volume of the source holds what no host wrote: its disk, or something else on the machine, changed it.',
     'Write the good data back, out of a mount of a recovery point say, or leave it; then `blockferry verify GROUP --accept`. Check the disk.',
   ),
+  'snapshots-given-up': facts(
+    'error',
+    'The source gave up snapshots of its own, the oldest first, because there was no room to keep what hosts overwrite; it is over with the next that is made.',
+    'Make room where the message says, or give the group a `retention` that keeps less.',
+  ),
   'hosts-waiting': facts(
     'info',
     'What hosts write waits, because every journal segment is in use until the source’s own volumes have caught up.',

@@ -27,8 +27,8 @@ export interface Remains {
   done: Lsn;
 }
 
-export function freshDisk(fill = 0): Remains {
-  const disk = new MemoryDisk({ clones: false });
+export function freshDisk(fill = 0, options = { clones: false }): Remains {
+  const disk = new MemoryDisk(options);
   disk.makeDirectory('/volumes');
   for (const name of NAMES) {
     const file = disk.open(`/volumes/${name}`, 'create-new');

@@ -43,6 +43,7 @@ describe('Loading a configuration:', () => {
             coalesce: true,
             replicateEvery: undefined,
             verifyEvery: undefined,
+            ownSnapshots: undefined,
             timedMarkers: [],
             whenFull: 'refuse-writes',
             segment: { size: 8_388_608, age: 2000, compression: 1, dropOverwritten: false },

@@ -2,14 +2,15 @@
 import assert from 'node:assert/strict';
 import { RAW_MARGIN } from '../../src/capture/journal-writer.ts';
 import type { HostVolume } from '../../src/nbd/front-end.ts';
-import { buildSourceBack } from '../../src/daemon/build-threads.ts';
-import type { SourceBack, SourceBackOptions } from '../../src/daemon/source-back.ts';
+import { buildSourceBack, type SourceThreadOptions } from '../../src/daemon/build-threads.ts';
 import { SourceGroup, type SourceGroupOptions } from '../../src/daemon/source-group.ts';
 import { SourceHost } from '../../src/daemon/source-host.ts';
+import type { SourceWorker } from '../../src/daemon/source-worker.ts';
 import type { CopyPoint } from '../../src/journal/copy-point.ts';
 import { lsn, LSN_NONE, type Lsn } from '../../src/journal/ids.ts';
 import type { Files } from '../../src/platform/files.ts';
 import type { Log, LogFields } from '../../src/platform/log.ts';
+import { noMounts } from '../support/no-mounts.ts';
 import { seededRandom } from '../support/random.ts';
 import { silentLog } from '../support/silent-log.ts';
 import { SimulatedClock } from '../transfer/simulated-clock.ts';
@@ -18,7 +19,7 @@ const HEADROOM = 28;
 
 export interface SourceSetup {
   readonly files: Files;
-  readonly back: SourceBackOptions;
+  readonly back: SourceThreadOptions;
   /** Bytes. */
   readonly segmentSize: number;
   /** What everything is done up to, of an earlier one. */
@@ -30,7 +31,7 @@ export class InProcessSource {
   /** What every destination has received. */
   received: Lsn = LSN_NONE;
   readonly lines: { readonly level: keyof Log; readonly message: string; readonly fields?: LogFields }[] = [];
-  readonly back: SourceBack;
+  readonly back: SourceWorker;
   readonly host: SourceHost;
   readonly #setup: SourceSetup;
   #group: SourceGroup | undefined;
@@ -42,7 +43,7 @@ export class InProcessSource {
     this.#setup = setup;
     const { files, back, segmentSize, done } = setup;
     const platform = { clock: this.clock, files, random: seededRandom('site') };
-    this.back = buildSourceBack(platform, silentLog, back);
+    this.back = buildSourceBack(platform, silentLog, back, noMounts);
     const events: Record<string, (...args: never[]) => void> = {
       closed: (...args: Parameters<SourceGroup['closed']>) =>
         this.#group === undefined ? void this.#early.push(args) : this.#group.closed(...args),
@@ -102,6 +103,7 @@ export class InProcessSource {
       applied: () => this.received,
       answers: () => new Map(),
       every: undefined,
+      keepsSnapshots: settings.snapshots !== undefined,
       volumes: settings.volumes,
       onSealed: () => undefined,
       begun: () => undefined,

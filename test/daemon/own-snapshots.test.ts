@@ -1,22 +1,23 @@
 import assert from 'node:assert/strict';
 import { OwnSnapshots } from '../../src/daemon/own-snapshots.ts';
-import type { SnapshotFacts } from '../../src/destage/snapshots.ts';
 import { lsn } from '../../src/journal/ids.ts';
 import { isNameOfTime } from '../../src/journal/marker-names.ts';
 import { nodePlatform } from '../../src/platform/node/platform.ts';
+import type { SnapshotInfo } from '../../src/recovery/snapshot-store.ts';
 
-describe('a destination’s own snapshots', () => {
-  it('are made at their time only when something was applied since the last', async () => {
-    const made: SnapshotFacts[] = [];
+describe('a side’s own snapshots', () => {
+  it('are made at their time only when something was added since the last', async () => {
+    const made: SnapshotInfo[] = [];
     let applied = lsn(7);
-    const group = {
-      report: () => ({ facts: { state: { applied } } }),
-      createSnapshot: ({ id, name }: { id: string; name: string }) => {
+    const own = new OwnSnapshots({
+      platform: nodePlatform,
+      list: () => Promise.resolve(made),
+      create: ({ id, name }) => {
         made.push({ id, name, lsn: applied, time: 0, kind: 'reflink' });
         return Promise.resolve();
       },
-    } as unknown as ConstructorParameters<typeof OwnSnapshots>[0]['group'];
-    const own = new OwnSnapshots({ platform: nodePlatform, group, list: () => Promise.resolve(made) });
+      reached: () => applied,
+    });
     await own.createIfNew();
     await own.createIfNew();
     assert.deepEqual(

@@ -1,26 +1,29 @@
 import assert from 'node:assert/strict';
-import { buildSourceBack } from '../../src/daemon/build-threads.ts';
+import { buildSourceBack, type SourceThreadOptions } from '../../src/daemon/build-threads.ts';
 import type { SealedFile } from '../../src/daemon/sealed-file.ts';
-import type { SourceBack, SourceBackOptions } from '../../src/daemon/source-back.ts';
+import type { SourceBack } from '../../src/daemon/source-back.ts';
 import { RAW_HEADER_SIZE, type ClosedRaw } from '../../src/journal/raw-segment.ts';
 import { RecordKind } from '../../src/journal/record.ts';
 import { openSegment } from '../../src/journal/segment/reader.ts';
 import type { VolumeIndex } from '../../src/journal/ids.ts';
 import type { Files } from '../../src/platform/files.ts';
+import { nodeClock } from '../../src/platform/node/clock.ts';
 import { Engine, freshDisk, History, VOLUME_SIZE } from '../capture/engine.ts';
 import { EPOCH, settle } from '../capture/journal.ts';
 import type { MemoryDisk } from '../recovery/memory-disk.ts';
+import { noMounts } from '../support/no-mounts.ts';
 import { seededRandom } from '../support/random.ts';
 import { silentLog } from '../support/silent-log.ts';
 import { Crash, systemError, TamperedFiles } from '../support/tampered-files.ts';
 
-const OPTIONS: SourceBackOptions = {
+const OPTIONS: SourceThreadOptions = {
   folder: '/group',
   group: { name: 'g', id: '12'.repeat(16) },
   epoch: EPOCH,
   key: Buffer.alloc(32, 7),
   compression: 1,
   dropOverwritten: false,
+  snapshots: undefined,
   volumes: ['a', 'b'].map((name, i) => ({
     index: i as VolumeIndex,
     name,
@@ -50,7 +53,7 @@ async function written(count: number): Promise<{ disk: MemoryDisk; raws: ClosedR
 }
 
 const back = (files: Files): SourceBack =>
-  buildSourceBack({ files, random: seededRandom('seal') }, silentLog, OPTIONS);
+  buildSourceBack({ clock: nodeClock, files, random: seededRandom('seal') }, silentLog, OPTIONS, noMounts);
 
 /** Seals and destages what is not yet, as a restart does; the sealed files by name. */
 async function finish(files: Files, raws: readonly ClosedRaw[]): Promise<Map<string, SealedFile>> {

@@ -83,7 +83,7 @@ async function pass(
 }
 
 const leftovers = (site: SourceSite): number =>
-  site.disk.list('/group/snapshots').filter((name) => !name.startsWith('catalogue')).length;
+  site.disk.list('/group/points').filter((name) => !name.startsWith('catalogue')).length;
 
 describe('a source group that replicates on an interval', function () {
   this.timeout(20_000);

@@ -1,6 +1,6 @@
 /** A whole source group in one process, on a disk in memory: host path, sealing and destaging, and what decides. */
 import { RAW_MARGIN } from '../../src/capture/journal-writer.ts';
-import type { SourceBackOptions } from '../../src/daemon/source-back.ts';
+import type { SourceThreadOptions } from '../../src/daemon/build-threads.ts';
 import type { SourceGroupOptions } from '../../src/daemon/source-group.ts';
 import type { CopyPoint } from '../../src/journal/copy-point.ts';
 import type { Lsn, VolumeIndex } from '../../src/journal/ids.ts';
@@ -21,15 +21,24 @@ const VOLUMES = ['a', 'b'].map((name, i) => ({
   size: VOLUME_SIZE,
 }));
 
-const BACK: SourceBackOptions = {
+const BACK: SourceThreadOptions = {
   folder: FOLDER,
   group: { name: 'g', id: '34'.repeat(16) },
   epoch: EPOCH,
   key: undefined,
   compression: 0,
   dropOverwritten: false,
+  snapshots: undefined,
   volumes: VOLUMES,
 };
+
+/** The disk, and the LSN that everything is done up to, of an earlier one. */
+interface Left {
+  readonly disk: MemoryDisk;
+  readonly done: Lsn;
+  /** Where it keeps its own. */
+  readonly snapshots?: SourceThreadOptions['snapshots'];
+}
 
 export class SourceSite extends InProcessSource {
   readonly disk: MemoryDisk;
@@ -39,27 +48,23 @@ export class SourceSite extends InProcessSource {
   #fill = 0;
 
   /** In journal mode, what it brought over confirmed. Of the group's options the quota and what happens when it is full count. */
-  static async start(
-    options: Partial<SourceGroupOptions> = {},
-    left?: { readonly disk: MemoryDisk; readonly done: Lsn },
-  ): Promise<SourceSite> {
+  static async start(options: Partial<SourceGroupOptions> = {}, left?: Left): Promise<SourceSite> {
     const site = await SourceSite.startFresh(options, left);
     await site.comeInStep();
     return site;
   }
 
-  /** `left`: the disk, and the LSN that everything is done up to, of an earlier one. */
   static async startFresh(
     options: Partial<SourceGroupOptions> = {},
-    left: { readonly disk: MemoryDisk; readonly done: Lsn } = freshDisk(),
+    left: Left = freshDisk(),
   ): Promise<SourceSite> {
-    const site = new SourceSite(left.disk, left.done, new TamperedFiles(left.disk));
+    const site = new SourceSite(left, new TamperedFiles(left.disk));
     await site.begin(options);
     return site;
   }
 
-  private constructor(disk: MemoryDisk, done: Lsn, files: TamperedFiles) {
-    super({ files, back: BACK, segmentSize: SEGMENT_SIZE, done });
+  private constructor({ disk, done, snapshots }: Left, files: TamperedFiles) {
+    super({ files, back: { ...BACK, snapshots }, segmentSize: SEGMENT_SIZE, done });
     this.disk = disk;
     this.files = files;
   }

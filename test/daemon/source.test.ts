@@ -82,6 +82,7 @@ describe('a source on real threads and files', function () {
       replicateEvery: undefined,
       verifyEvery: undefined,
       timedMarkers: [],
+      ownSnapshots: undefined,
       whenFull: 'refuse-writes',
       nbd: { socket: join(folder, 'nbd.sock'), tcp: undefined, connections: 4 },
       destinations: [],

@@ -41,6 +41,7 @@ describe('a group that cannot start', function () {
     replicateEvery: undefined,
     verifyEvery: undefined,
     timedMarkers: [],
+    ownSnapshots: undefined,
     whenFull: 'refuse-writes',
     nbd: { socket: join(folder, 'nbd.sock'), tcp: undefined, connections: 4 },
     destinations: [],

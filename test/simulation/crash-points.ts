@@ -28,6 +28,7 @@ const SHORT: Scenario = {
   every: undefined,
   keyed: true,
   clones: false,
+  own: { clones: false },
   retain: { time: 600, size: 64 * KIB },
   parallel: 2,
   compression: 1,

@@ -4,7 +4,8 @@ import { Violation } from './oracle/violation.ts';
 import { DEATH } from './platform/program.ts';
 import { lettingGoOfSignals } from './platform/signals.ts';
 import type { Scenario } from './scenario.ts';
-import { runScenario, type RunResult } from './simulation.ts';
+import type { RunResult } from './result.ts';
+import { runScenario } from './simulation.ts';
 
 let rejections: unknown[] | undefined;
 

@@ -23,6 +23,8 @@ export interface Scenario {
   readonly keyed: boolean;
   /** Whether the destination's file system shares blocks. */
   readonly clones: boolean;
+  /** Whether the source keeps snapshots too, and its file system shares blocks; undefined: it keeps none. */
+  readonly own: { readonly clones: boolean } | undefined;
   /** What the destination keeps of applied segments. */
   readonly retain: { readonly time: number; readonly size: number } | undefined;
   readonly parallel: number;
@@ -74,6 +76,7 @@ export function makeScenario(seed: string): Scenario {
     ...compareSteps(dice.fork('compare'), length),
     ...verifySteps(dice.fork('compared'), length),
     ...resizeSteps(dice.fork('resize'), { volumes, connections, length }),
+    ...ownSteps(dice.fork('own steps'), length),
   ];
   const every = seed.startsWith(INTERVAL_SEED) ? dice.fork('interval').between(500, 3000) : undefined;
   const setBack = every === undefined ? restoration(dice.fork('set back'), length) : [];
@@ -96,6 +99,7 @@ export function makeScenario(seed: string): Scenario {
     every,
     keyed,
     clones: dice.chance(0.3),
+    own: every === undefined ? ownSnapshots(dice.fork('own')) : undefined,
     retain: retained(dice.fork('retain')),
     parallel: dice.between(1, 4),
     compression: dice.below(2),
@@ -106,6 +110,10 @@ export function makeScenario(seed: string): Scenario {
     length,
     steps: steps.filter(({ at }) => at < length).sort((a, b) => a.at - b.at),
   };
+}
+
+function ownSnapshots(dice: Dice): Scenario['own'] {
+  return dice.chance(0.5) ? { clones: dice.chance(0.3) } : undefined;
 }
 
 function retained(dice: Dice): Scenario['retain'] {
@@ -217,6 +225,15 @@ function compareSteps(dice: Dice, length: number): Step[] {
     at: dice.fraction() * length,
     kind: 'initialize',
     compare: true,
+  }));
+}
+
+/** Without an effect on a source that keeps none. */
+function ownSteps(dice: Dice, length: number): Step[] {
+  return Array.from({ length: dice.below(6) }, () => ({
+    at: dice.fraction() * length,
+    kind: 'own',
+    action: dice.chance(0.6) ? 'create' : 'delete',
   }));
 }
 

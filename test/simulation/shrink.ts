@@ -46,6 +46,7 @@ function plainerSettings(scenario: Scenario): Partial<Scenario>[] {
     { dropOverwritten: false },
     { parallel: 1 },
     { clones: false },
+    { own: undefined },
     { programTrouble: 0 },
     { connections: scenario.volumes.length },
   ];

@@ -10,10 +10,10 @@ import type { World } from '../../src/daemon/world.ts';
 import { decodeDestinationStatus } from '../support/destination-status.ts';
 import { errorCode } from '../../src/platform/errors.ts';
 import type { Log } from '../../src/platform/log.ts';
-import { openSnapshotStore } from '../../src/recovery/open-store.ts';
 import { LineWatch } from './oracle/line.ts';
 import { Markers } from './oracle/markers.ts';
 import { Oracle } from './oracle/oracle.ts';
+import { OwnSnapshots } from './oracle/own-snapshots.ts';
 import { Reasons, reasonsOf } from './oracle/reasons.ts';
 import { Violation } from './oracle/violation.ts';
 import { Attacker } from './pair/attacker.ts';
@@ -23,8 +23,6 @@ import {
   GROUP,
   keyOf,
   linksConfig,
-  placedVolumes,
-  SNAPSHOTS,
   sourceConfig,
   volumePath,
 } from './pair/configs.ts';
@@ -35,13 +33,15 @@ import { Operator } from './pair/operator.ts';
 import { Rot } from './pair/rot.ts';
 import { FAIR, FileServer } from './pair/server.ts';
 import { Site } from './pair/site.ts';
+import { lookAtStore } from './pair/stored.ts';
 import { Dice } from './platform/dice.ts';
 import { Loop } from './platform/loop.ts';
 import { Machine } from './platform/machine.ts';
-import { readerOn, type Program } from './platform/program.ts';
+import type { Program } from './platform/program.ts';
 import { Troubles } from './pair/troubles.ts';
 import { makeVolumes } from './pair/volumes.ts';
 import { makeWorld } from './pair/world.ts';
+import type { RunResult } from './result.ts';
 import type { Scenario } from './scenario.ts';
 import type { SiteName, Step } from './steps.ts';
 
@@ -52,20 +52,6 @@ export const SETTLE_LIMIT = 300_000;
 const CLOSED_MAX = 2 * 3_600_000;
 /** Milliseconds in which a pair that stands still says why. */
 const REASON_LIMIT = 10_000;
-
-export interface RunResult {
-  readonly violation: Violation | undefined;
-  /** Milliseconds of simulated time. */
-  readonly time: number;
-  readonly steps: number;
-  /** Platform calls made at each site. */
-  readonly calls: Readonly<Record<SiteName, number>>;
-  readonly log: readonly string[];
-  /** What was done and seen, counted: a run that does nothing proves nothing. */
-  readonly records: number;
-  readonly snapshots: number;
-  readonly markerRuns: number;
-}
 
 export async function runScenario(scenario: Scenario): Promise<RunResult> {
   const simulation = new Simulation(scenario);
@@ -80,6 +66,7 @@ class Simulation {
   readonly #sites: Readonly<Record<SiteName, Site>>;
   readonly #oracle: Oracle;
   readonly #markers: Markers;
+  readonly #own: OwnSnapshots;
   readonly #programs: MarkerPrograms;
   readonly #server: FileServer;
   readonly #attacker: Attacker;
@@ -119,6 +106,7 @@ class Simulation {
       onStatus: (bytes) => this.#server.published(bytes),
     });
     this.#markers = new Markers(this.#oracle);
+    this.#own = new OwnSnapshots(this.#oracle, this.#dice.fork('own snapshots'));
     const { source, destination } = this.#machines;
     this.#programs = new MarkerPrograms(
       destination,
@@ -194,7 +182,7 @@ class Simulation {
   #site(name: SiteName): Site {
     return new Site({
       machine: this.#machines[name],
-      clones: name === 'destination' && this.#scenario.clones,
+      clones: name === 'destination' ? this.#scenario.clones : this.#scenario.own?.clones === true,
       processes: this.#programs,
       log: this.#logOf(name),
       start: (world, log) => {
@@ -257,6 +245,9 @@ class Simulation {
         return;
       case 'marker':
         this.#markers.place(this.#sites.source.group, step.type, step.name);
+        return;
+      case 'own':
+        this.#own.do(this.#sites.source.group, step.action);
         return;
       case 'initialize':
         this.#sites.source.group?.initialize({ compare: step.compare }).catch(() => undefined);
@@ -338,20 +329,20 @@ class Simulation {
     const { model } = this.#oracle;
     this.#oracle.replica.is('final', model.last);
     this.#oracle.sourceVolumesAre(model.last);
-    const { files } = readerOn(this.#machines.destination, this.#dice.fork('reader')).platform;
-    this.#machines.destination.watcher = {};
-    const volumes = placedVolumes(this.#scenario);
-    const store = openSnapshotStore(files, this.#logOf('destination'), { folder: SNAPSHOTS, volumes });
-    this.#markers.check(store, volumes);
-    store.close();
+    const { source, destination } = this.#machines;
+    lookAtStore(destination, this.#dice, this.#scenario, (...store) => this.#markers.check(...store));
+    if (this.#scenario.own !== undefined)
+      lookAtStore(source, this.#dice, this.#scenario, (...store) => this.#own.check(...store));
     if (this.#loop.failed) throw this.#oracle.violation ?? new Violation('crash', 'failed without a reason');
   }
 
   #logOf(name: SiteName): Log {
     const line =
       (level: string) =>
-      (message: string): void =>
+      (message: string): void => {
         this.#note(`${name} ${level}: ${message}`);
+        if (name === 'source') this.#own.said(message);
+      };
     return { debug: line('debug'), info: line('info'), warn: line('warn'), error: line('error') };
   }
 

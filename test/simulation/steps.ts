@@ -17,6 +17,8 @@ export type Attack =
 export type Step = { readonly at: number } & (
   | { readonly kind: 'host'; readonly connection: number; readonly action: HostAction }
   | { readonly kind: 'marker'; readonly type: 'snapshot' | 'custom'; readonly name: string }
+  /** The operator has a snapshot of the source made, or one of them deleted. */
+  | { readonly kind: 'own'; readonly action: 'create' | 'delete' }
   /** Everything is to be brought over again. */
   | { readonly kind: 'initialize'; readonly compare: boolean }
   /** The operator has the volumes compared. */

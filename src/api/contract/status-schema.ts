@@ -68,6 +68,10 @@ const replicaSchema = z.object({
   differing: z.array(z.object({ volume: z.string(), offset: amount, length: amount, lsn: amount })),
 });
 
+const mountsSchema = z.array(
+  z.object({ name: z.string(), lsn: amount, time, writable: z.boolean(), mountedAt: time }),
+);
+
 const sourceSchema = z.object({
   role: z.literal('source'),
   name: z.string(),
@@ -97,6 +101,8 @@ const sourceSchema = z.object({
     .exactOptional(),
   seed: seedExportStatusSchema.exactOptional(),
   verification: verificationSchema.exactOptional(),
+  snapshots: amount.exactOptional(),
+  mounts: mountsSchema.exactOptional(),
   hosts: amount,
   waits: z.array(waitSchema),
   streams: z.array(streamSchema),
@@ -117,7 +123,7 @@ const destinationSchema = z.object({
   missing: z.array(z.object({ first: amount, last: amount })),
   setAside: amount,
   snapshots: amount,
-  mounts: z.array(z.object({ name: z.string(), lsn: amount, time, writable: z.boolean(), mountedAt: time })),
+  mounts: mountsSchema,
   rehearsal: rehearsalsStatusSchema.exactOptional(),
   window: z
     .object({

@@ -84,6 +84,9 @@ export interface SourceStatus {
   readonly coalesced?: CoalescedStatus;
   /** Undefined where volumes are never compared with the destinations'. */
   readonly verification?: VerificationStatus;
+  /** Of its own, and those that are served to look at; undefined where it keeps none. */
+  readonly snapshots?: number;
+  readonly mounts?: readonly MountStatus[];
   readonly hosts: number;
   readonly waits: readonly Wait[];
   readonly streams: readonly StreamStatus[];

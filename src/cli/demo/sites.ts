@@ -96,6 +96,7 @@ export async function sourceConfig(
     replicateEvery: undefined,
     verifyEvery: undefined,
     timedMarkers: [],
+    ownSnapshots: undefined,
     whenFull: 'refuse-writes',
     nbd: { socket: undefined, tcp: { host: '127.0.0.1', port: nbdPort }, connections: 8 },
     destinations: [

@@ -48,7 +48,7 @@ export function checkAlternatives(file: LenientFile, context: RuleContext): Find
   for (const [name, group] of Object.entries(file.groups ?? {})) {
     const path = ['groups', name];
     if (group?.nbd !== undefined) findings.push(...check([...path, 'nbd'], NBD));
-    if (group?.role === 'destination') findings.push(...check([...path, 'views'], VIEWS));
+    if (group !== undefined) findings.push(...check([...path, 'views'], VIEWS));
     if (group?.role === 'destination' && group.login !== undefined) {
       findings.push(...check([...path, 'login'], PASSWORD));
     }

@@ -13,10 +13,9 @@ interface Listener {
 export function checkNetwork(file: LenientFile, context: RuleContext): Finding[] {
   const servers = Object.entries(file.groups ?? {}).flatMap(([name, group]): NbdServerEntry[] => {
     const path = ['groups', name];
-    const views = group?.role === 'destination' ? group.views : undefined;
     return [
       ...(group?.nbd === undefined ? [] : [{ path: [...path, 'nbd'], server: group.nbd }]),
-      ...(views === undefined ? [] : [{ path: [...path, 'views'], server: views }]),
+      ...(group?.views === undefined ? [] : [{ path: [...path, 'views'], server: group.views }]),
     ];
   });
   return [
@@ -28,7 +27,7 @@ export function checkNetwork(file: LenientFile, context: RuleContext): Finding[]
   ];
 }
 
-/** Of a group, `nbd`, or a destination's `views`. */
+/** Of a group, `nbd` or `views`. */
 interface NbdServerEntry {
   readonly path: SettingPath;
   readonly server: Lenient<DestinationFile['views']>;

@@ -54,7 +54,6 @@ function folderPlaces({ name, group, path }: GroupEntry, context: RuleContext): 
   const places = [
     { path: [...path, 'buffer'], place: pathForm(groupFolder(buffer, name, platform), context) },
   ];
-  if (group.role !== 'destination') return places;
   if (group.snapshots !== undefined) {
     const folder = snapshotFolder({ name, buffer, snapshots: group.snapshots }, platform);
     places.push({ path: [...path, 'snapshots'], place: pathForm(folder, context) });

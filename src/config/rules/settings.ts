@@ -44,6 +44,7 @@ function checkSource(path: SettingPath, group: LenientSource, context: RuleConte
     });
   }
   if (nbd !== undefined) findings.push(...checkSocket([...path, 'nbd', 'socket'], nbd.socket, context));
+  findings.push(...checkOwnSnapshots(path, group, context));
   for (const [name, volume] of Object.entries(group.volumes ?? {})) {
     if (volume?.size === undefined || volume.size % SECTOR === 0) continue;
     const at = [...path, 'volumes', name, 'size'];
@@ -51,6 +52,27 @@ function checkSource(path: SettingPath, group: LenientSource, context: RuleConte
   }
   for (const [name, link] of Object.entries(group.destinations ?? {})) {
     if (link?.ftp !== undefined) findings.push(...checkFtp([...path, 'destinations', name, 'ftp'], link.ftp));
+  }
+  return findings;
+}
+
+/** What only a source that keeps snapshots has a use for. */
+const OF_SNAPSHOTS = ['retention', 'timed-snapshots', 'views'] as const;
+
+function checkOwnSnapshots(path: SettingPath, group: LenientSource, context: RuleContext): Finding[] {
+  const findings = checkSocket([...path, 'views', 'socket'], group.views?.socket, context);
+  if (!context.written([...path, 'snapshots'])) {
+    const fix = 'add snapshots: with a folder for them, or leave it out';
+    for (const name of OF_SNAPSHOTS) {
+      if (!context.written([...path, name])) continue;
+      const message = 'is for snapshots, of which this source keeps none';
+      findings.push({ path: [...path, name], at: 'key', message, fix });
+    }
+  } else if (context.written([...path, 'replication'])) {
+    // A marker fires there behind a delta, and the source's volumes have gone on by then.
+    const message = 'cannot be kept at a source that replicates on an interval';
+    const fix = 'leave it out: the destination keeps them; or leave replication out';
+    findings.push({ path: [...path, 'snapshots'], at: 'key', message, fix });
   }
   return findings;
 }

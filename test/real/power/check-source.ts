@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { GroupHost } from '../../../src/capture/group-host.ts';
 import { buildSourceBack } from '../../../src/daemon/build-threads.ts';
 import type { SealedFile } from '../../../src/daemon/sealed-file.ts';
-import type { SourceBack, SourceBackOptions } from '../../../src/daemon/source-back.ts';
+import type { SourceBack } from '../../../src/daemon/source-back.ts';
+import type { SourceBackOptions } from '../../../src/daemon/source-back-facts.ts';
 import type { VolumeIndex } from '../../../src/journal/ids.ts';
 import { lsn } from '../../../src/journal/ids.ts';
 import type { ClosedRaw } from '../../../src/journal/raw-segment.ts';
@@ -12,6 +13,7 @@ import { openSegment } from '../../../src/journal/segment/reader.ts';
 import { readGroupFile, type GroupFile, type SourceCheckpoint } from '../../../src/journal/source-files.ts';
 import { nodeFiles } from '../../../src/platform/node/files.ts';
 import { nodePlatform } from '../../../src/platform/node/platform.ts';
+import { noMounts } from '../../support/no-mounts.ts';
 import { silentLog } from '../../support/silent-log.ts';
 import { WriteHistory } from '../write-history.ts';
 import { highest, type Note } from './device-log.ts';
@@ -91,11 +93,12 @@ class RecoveredSource {
     const volumes = Object.entries(VOLUMES).map(([name, size], index) => {
       return { index: index as VolumeIndex, name, size, path: join(buffer, 'volumes', `${name}.raw`) };
     });
-    const { files, random } = nodePlatform;
-    const back = buildSourceBack({ files, random }, silentLog, {
-      ...{ folder, group: { name: 'g', id: identity.id }, epoch: identity.epoch, key: KEY, volumes },
-      ...{ compression: 1, dropOverwritten: false },
-    });
+    const group = { name: 'g', id: identity.id };
+    const options = {
+      ...{ folder, group, epoch: identity.epoch, key: KEY, volumes },
+      ...{ compression: 1, dropOverwritten: false, snapshots: undefined },
+    };
+    const back = buildSourceBack(nodePlatform, silentLog, options, noMounts);
     const { checkpoint } = await back.open();
     return new RecoveredSource(folder, identity, volumes, back, checkpoint);
   }

@@ -3,6 +3,7 @@ import type { RunningGroup } from '../../../src/daemon/running-group.ts';
 import type { SnapshotStore, SnapshotVolume } from '../../../src/recovery/snapshot-store.ts';
 import type { MarkerRun, ProgramWatcher } from '../pair/marker-programs.ts';
 import { PROGRAM_NAMES } from '../scenario.ts';
+import { contentOf } from './content-of.ts';
 import { firstDifference, Kind } from './model.ts';
 import type { Oracle } from './oracle.ts';
 import { Violation } from './violation.ts';
@@ -166,14 +167,4 @@ export class Markers implements ProgramWatcher {
   #fail(code: string, text: string): void {
     this.#oracle.fail(new Violation(code, text));
   }
-}
-
-function contentOf(store: SnapshotStore, id: string, volumes: readonly SnapshotVolume[]): Buffer[] {
-  return volumes.map(({ name }) => {
-    const reader = store.open(id, name);
-    const content = Buffer.alloc(reader.size);
-    reader.read(0, content);
-    reader.close();
-    return content;
-  });
 }

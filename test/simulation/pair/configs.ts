@@ -1,5 +1,10 @@
 /** A scenario as the two daemons' configurations. */
-import type { DestinationGroupConfig, SourceGroupConfig, VolumeConfig } from '../../../src/config/config.ts';
+import type {
+  DestinationGroupConfig,
+  SnapshotsConfig,
+  SourceGroupConfig,
+  VolumeConfig,
+} from '../../../src/config/config.ts';
 import type { LinksConfig } from '../../../src/daemon/links.ts';
 import { PROGRAM_NAMES, type Scenario } from '../scenario.ts';
 
@@ -9,6 +14,17 @@ export const FOLDER = '/buffer/g';
 const LINE = 'line';
 export const SNAPSHOTS = '/snapshots/g';
 const KEY = Buffer.alloc(32, 7);
+
+const SNAPSHOT_SETTINGS: SnapshotsConfig = {
+  snapshotFolder: SNAPSHOTS,
+  retention: undefined,
+  timedSnapshots: undefined,
+  views: {
+    address: { kind: 'tcp', host: '127.0.0.1', port: 0 },
+    connections: 4,
+    scratch: { folder: '/scratch', size: 2 ** 30 },
+  },
+};
 
 export const volumePath = (index: number): string => `/volumes/v${index}.img`;
 
@@ -35,6 +51,7 @@ export function sourceConfig(scenario: Scenario): SourceGroupConfig {
     segment: { size: segmentSize, age: segmentAge, compression, dropOverwritten },
     coalesce: true,
     timedMarkers: [],
+    ownSnapshots: scenario.own && SNAPSHOT_SETTINGS,
     whenFull,
     nbd: { socket: '/simulated', tcp: undefined, connections: 16 },
     destinations: [
@@ -64,18 +81,11 @@ export function destinationConfig(scenario: Scenario): DestinationGroupConfig {
     objective: undefined,
     key: keyOf(scenario),
     volumes: placedVolumes(scenario),
-    snapshotFolder: SNAPSHOTS,
     markers: PROGRAM_NAMES.map((name) => ({ name, run: [name], timeLimit: 1500, wait: name === 'backup' })),
-    retention: undefined,
-    timedSnapshots: undefined,
-    rehearsal: undefined,
+    ...SNAPSHOT_SETTINGS,
     retain: scenario.retain,
+    rehearsal: undefined,
     nbd: { socket: '/simulated', tcp: undefined, connections: 16 },
-    views: {
-      address: { kind: 'tcp', host: '127.0.0.1', port: 0 },
-      connections: 4,
-      scratch: { folder: '/scratch', size: 2 ** 30 },
-    },
     login: undefined,
   };
 }

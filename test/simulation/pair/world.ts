@@ -4,6 +4,7 @@ import { SourceHost } from '../../../src/daemon/source-host.ts';
 import type { World } from '../../../src/daemon/world.ts';
 import type { Log } from '../../../src/platform/log.ts';
 import type { Events, RemoteThread } from '../../../src/platform/node/threads.ts';
+import { noMounts } from '../../support/no-mounts.ts';
 import type { Oracle } from '../oracle/oracle.ts';
 import type { Dice } from '../platform/dice.ts';
 import type { Program } from '../platform/program.ts';
@@ -40,7 +41,7 @@ export function makeWorld(options: WorldOptions): World {
     platform: program.platform,
     threads: {
       sourceBack: (back, events, onExit) =>
-        thread(events, onExit, ({ platform }) => buildSourceBack(platform, log, back)),
+        thread(events, onExit, ({ platform }) => buildSourceBack(platform, log, back, noMounts)),
       sourceHost: (host, events, onExit) =>
         thread(events, onExit, (own, emit) => {
           return new SourceHost(own.platform, host, emit, (volumes) => {
@@ -55,11 +56,7 @@ export function makeWorld(options: WorldOptions): World {
           });
         }),
       destinationWorker: (worker, events, onExit) =>
-        thread(events, onExit, ({ platform }) =>
-          buildDestinationWorker(platform, log, worker, () => {
-            throw new Error('nobody mounts anything here');
-          }),
-        ),
+        thread(events, onExit, ({ platform }) => buildDestinationWorker(platform, log, worker, noMounts)),
     },
     lockGroup: (_, folder) => {
       program.platform.files.makeDirectory(folder);

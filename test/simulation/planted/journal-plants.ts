@@ -12,11 +12,17 @@ export const JOURNAL_PLANTS: readonly Plant[] = [
       'this.#set(volume, region, false);',
     ),
   ),
+  plant(
+    'I7',
+    'a source overwrites what its own snapshots need',
+    100,
+    edit('daemon/source-back.ts', 'this.#own?.preserve(ranges);'),
+  ),
   intervalPlant(
     'I3',
     'a delta is read from the volumes as they are, and not as they were at its point',
     100,
-    edit('daemon/source-back.ts', 'preserve: (ranges) => this.#point.preserve(ranges),'),
+    edit('daemon/source-back.ts', 'this.#point.preserve(ranges);'),
   ),
   plant(
     'I1',

@@ -1,6 +1,6 @@
 /** What a marker record says, checked: its id becomes part of file names and of the state file (I12). Pure. */
 import { z } from 'zod';
-import type { JournalRecord, MarkerPayload } from '../journal/record.ts';
+import type { JournalRecord, MarkerPayload } from './record.ts';
 
 /** Milliseconds since 1970: the last that a date can be (ECMA-262, time values and time range). */
 const TIME_MAX = 8_640_000_000_000_000;

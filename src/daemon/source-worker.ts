@@ -1,0 +1,79 @@
+/** What runs on a source's back thread: sealing and destaging, and, where it keeps snapshots of its own, what is done with these. */
+import { assert } from '../platform/errors.ts';
+import type { Files } from '../platform/files.ts';
+import type { Random } from '../platform/random.ts';
+import { choosePoint, type WantedPoint } from '../recovery/choose-point.ts';
+import type { SnapshotInfo } from '../recovery/snapshot-store.ts';
+import type { MountFacts, ServedViews } from './served-views.ts';
+import { SourceBack, type PointStores } from './source-back.ts';
+import type { SourceBackOptions } from './source-back-facts.ts';
+import type { GivenUp, SnapshotToMake, SourceSnapshots } from './source-snapshots.ts';
+
+export interface SourceWorkerOptions extends SourceBackOptions {
+  readonly stores: PointStores;
+  readonly own: { readonly snapshots: SourceSnapshots; readonly mounts: ServedViews } | undefined;
+}
+
+export class SourceWorker extends SourceBack {
+  readonly #own: SourceWorkerOptions['own'];
+
+  constructor(files: Files, random: Random, { stores, own, ...options }: SourceWorkerOptions) {
+    super(files, random, options, stores, own?.snapshots);
+    this.#own = own;
+  }
+
+  snapshots(): Promise<readonly SnapshotInfo[]> {
+    return Promise.resolve(this.#kept.snapshots.list());
+  }
+
+  /** What is destaged is at its record, and nothing behind it. Durable on return. @throws OperatorError `ENOSPC`, `SNAPSHOT_LIMIT` */
+  createSnapshot(wanted: SnapshotToMake): Promise<number> {
+    assert(this.applied === wanted.lsn, `the volumes are not at ${wanted.lsn}`);
+    this.#kept.snapshots.create(wanted);
+    return Promise.resolve(this.#kept.snapshots.count);
+  }
+
+  /** Durable on return. @throws OperatorError `SNAPSHOT_NOT_FOUND`, `SNAPSHOT_IN_USE`, `ENOSPC` */
+  deleteSnapshot(id: string): Promise<number> {
+    this.#kept.snapshots.delete(id);
+    return Promise.resolve(this.#kept.snapshots.count);
+  }
+
+  /** One step of what deleting snapshots left to do; true when there is more. */
+  tidySnapshots(): Promise<boolean> {
+    return Promise.resolve(this.#kept.snapshots.tidy());
+  }
+
+  /** So that hosts need not wait for room, the oldest snapshot goes, whoever looks at it; undefined: there is nothing that could. */
+  async giveUpSnapshot(): Promise<(GivenUp & { readonly unmounted: readonly string[] }) | undefined> {
+    const { snapshots, mounts } = this.#kept;
+    const next = snapshots.next;
+    if (next === undefined) return undefined;
+    const unmounted = await mounts.endThoseOf(next.id);
+    snapshots.giveUp(next);
+    return { ...next, unmounted };
+  }
+
+  /** Offers a recovery point's volumes. @throws OperatorError as `choosePoint` and `Views.open` do, `NBD_ADDRESS` */
+  mount(wanted: WantedPoint, writable: boolean): Promise<MountFacts> {
+    return this.#kept.mounts.open(() => {
+      const point = choosePoint(this.#kept.snapshots.list(), wanted);
+      return Promise.resolve({ point, options: { writable } });
+    });
+  }
+
+  /** Who uses it is hung up. @throws OperatorError `MOUNT_NOT_FOUND` */
+  unmount(name: string): Promise<{ readonly name: string; readonly hungUp: number }> {
+    return this.#kept.mounts.end(name);
+  }
+
+  override async close(): Promise<void> {
+    await this.#own?.mounts.close();
+    await super.close();
+  }
+
+  get #kept(): NonNullable<SourceWorkerOptions['own']> {
+    assert(this.#own !== undefined, 'this source keeps snapshots');
+    return this.#own;
+  }
+}
