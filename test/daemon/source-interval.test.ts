@@ -143,7 +143,7 @@ describe('a source group that replicates on an interval', function () {
     await pass(site, undefined, 4000);
     const { length } = replica.points;
     site.files.fault = ({ kind, path }) =>
-      kind === 'write' && path.includes('/snapshots/')
+      kind === 'write' && path.includes('/points/')
         ? { when: 'before', error: systemError('ENOSPC') }
         : undefined;
     await pass(site, replica, 25_000);
