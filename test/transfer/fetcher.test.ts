@@ -13,8 +13,11 @@ const codesOf = (bench: FetchBench): string[] => bench.site.fetcher.report().wai
 describe('a fetcher', () => {
   it('brings what the outbox holds, in order, says what is received, and clears it away', async () => {
     const bench = new FetchBench('all');
+    const older = sealedName({ epoch: epoch(2), first: lsn(1), last: lsn(5) });
+    bench.a.disk.create(`${FOLDER_A}/inbox/${older}.part`);
     for (let count = 0; count < 12; count++) bench.seal(100_000 + count);
     await settles(bench, MINUTE);
+    // Nor is the part there any more of what was merged into something else before it was whole.
     assert.deepEqual(bench.inbox(), []);
     const { state, backlogSegments, backlogBytes, confirmed, ...report } = bench.site.fetcher.report();
     assert.deepEqual(
@@ -40,12 +43,13 @@ describe('a fetcher', () => {
 
   it('leaves in the outbox what no status at the server says is received (I5)', async () => {
     const bench = new FetchBench('no status');
-    await bench.pass(5 * SECOND);
     // Nothing can be written there any more, but all can be read.
     bench.server.weather = { ...FAIR, full: 1 };
-    const names = [bench.seal(10_000), bench.seal(10_000)];
     await bench.pass(MINUTE);
+    const names = [bench.seal(10_000), bench.seal(10_000)];
+    await bench.pass(10 * SECOND);
     assert.equal(bench.site.received, bench.sealed);
+    await bench.pass(MINUTE);
     assert.deepEqual(bench.outbox(), names);
     assert.ok(codesOf(bench).includes('destination-full'));
     bench.server.weather = FAIR;
@@ -108,7 +112,8 @@ describe('a fetcher', () => {
     assert.deepEqual(codesOf(bench), ['schedule-closed']);
     const from = bench.site.fetcher.report().bytesFetched;
     bench.door.set(true);
-    await settles(bench, MINUTE);
+    // That it was cut is no failure to rest from.
+    await settles(bench, 20 * SECOND);
     assert.equal(bench.site.fetcher.report().bytesFetched - from, 3 * MIB);
   });
 
