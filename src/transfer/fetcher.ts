@@ -213,8 +213,8 @@ export class Fetcher {
     const bytes = this.#readStatus();
     if (bytes === undefined || this.#answer?.equals(bytes) === true) return;
     const status = decode(bytes);
-    // I5: an earlier life of this side wrote it, of a journal that it does not follow any more.
-    if (status.role === 'source' || status.received > received()) return;
+    // I5: an earlier life of this side wrote it, as a source or of a journal that it does not follow any more.
+    if (status.role !== 'destination' || status.received > received()) return;
     try {
       const name = `${OUTBOX_STATUS_FOLDER}/${STATUS_FILE}`;
       await transport.put({ path: this.#statusPath, size: bytes.length }, name, { signal });

@@ -1,4 +1,3 @@
-import { decodeDestinationStatus } from '../support/destination-status.ts';
 /**
  * Two simulated sites after a failover: a link at B fills the depot in its own folder, and a fetcher at A empties it over a
  * line that goes wrong as told, into an inbox from which a destination takes what is whole and next.
@@ -6,15 +5,17 @@ import { decodeDestinationStatus } from '../support/destination-status.ts';
 import assert from 'node:assert/strict';
 import { epoch, lsn, LSN_NONE, type Lsn } from '../../src/journal/ids.ts';
 import { parseSealedName, sealedName } from '../../src/journal/names.ts';
-import { encodeStatus } from '../../src/journal/status-codec.ts';
-import type { DestinationStatus, RefusedSegment } from '../../src/journal/status.ts';
+import { decodeStatus, encodeStatus } from '../../src/journal/status-codec.ts';
+import type { RefusedSegment, SiteStatus } from '../../src/journal/status.ts';
 import { replaceFile } from '../../src/platform/atomic-file.ts';
+import type { Clock } from '../../src/platform/clock.ts';
 import type { Platform } from '../../src/platform/platform.ts';
 import { DepotTransport } from '../../src/transfer/depot-transport.ts';
 import { Fetcher, type FetcherOptions } from '../../src/transfer/fetcher.ts';
 import { Link } from '../../src/transfer/link.ts';
 import type { LinkHours } from '../../src/transfer/link-session.ts';
 import type { LinkSegment } from '../../src/transfer/planner.ts';
+import type { Transport } from '../../src/transfer/transport.ts';
 import { FileServer, SimulatedTransport } from '../simulation/pair/server.ts';
 import { Dice } from '../simulation/platform/dice.ts';
 import { Loop } from '../simulation/platform/loop.ts';
@@ -24,7 +25,8 @@ import { Program } from '../simulation/platform/program.ts';
 const GROUP = 'oracle';
 export const GROUP_ID = 'b'.repeat(32);
 const KEY = Buffer.alloc(32, 7);
-export const decode = (bytes: Buffer): DestinationStatus => decodeDestinationStatus(bytes, KEY, GROUP);
+export const decode = (bytes: Buffer): SiteStatus => decodeStatus(bytes, KEY, GROUP);
+export const encode = (status: SiteStatus): Buffer => encodeStatus(status, KEY, GROUP, new Dice('nonce'));
 const WALL = 1_700_000_000_000;
 export const FOLDER_A = '/a/oracle';
 export const FOLDER_B = '/b/oracle';
@@ -32,7 +34,7 @@ export const SECOND = 1000;
 export const MINUTE = 60 * SECOND;
 
 const nothing = (): void => undefined;
-const silent = { debug: nothing, info: nothing, warn: nothing, error: nothing };
+export const silent = { debug: nothing, info: nothing, warn: nothing, error: nothing };
 
 /** A schedule that a test opens and closes. */
 class Door implements LinkHours {
@@ -54,6 +56,8 @@ class Door implements LinkHours {
   }
 }
 
+type Decorate = (line: Transport, clock: Clock) => Transport;
+
 export class FetchBench {
   readonly loop = new Loop();
   readonly door = new Door();
@@ -69,12 +73,15 @@ export class FetchBench {
   site: SiteA;
   programA: Program;
   readonly #dice: Dice;
+  readonly #decorate: Decorate;
   readonly #link: Link;
   #sealed: Lsn = LSN_NONE;
   #lives = 0;
 
-  constructor(seed: string) {
+  /** `decorate`: what A's line goes through. */
+  constructor(seed: string, decorate: Decorate = (line) => line) {
     this.#dice = new Dice(seed);
+    this.#decorate = decorate;
     this.a = new Machine('a', this.loop, this.#dice.fork('a'), WALL);
     this.b = new Machine('b', this.loop, this.#dice.fork('b'), WALL);
     this.server = new FileServer(this.b, FOLDER_B, this.#dice.fork('line'));
@@ -94,7 +101,7 @@ export class FetchBench {
       epoch: { number: epoch(1), id: 'e'.repeat(32) },
       announcement: undefined,
       decode,
-      onServing: () => undefined,
+      onServing: nothing,
       initial: undefined,
       onStatus: ({ received }) => this.#free(received),
     });
@@ -112,7 +119,10 @@ export class FetchBench {
     this.programA = this.program(this.a);
     return (this.site = new SiteA(this.programA.platform, {
       folder: FOLDER_A,
-      transport: new SimulatedTransport(this.server, this.programA),
+      transport: this.#decorate(
+        new SimulatedTransport(this.server, this.programA),
+        this.programA.platform.clock,
+      ),
       hours: this.door,
       room: () => this.room,
       truth: this.truth,

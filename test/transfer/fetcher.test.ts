@@ -1,12 +1,42 @@
 import assert from 'node:assert/strict';
 import { epoch, lsn } from '../../src/journal/ids.ts';
 import { sealedName } from '../../src/journal/names.ts';
+import type { ServingStatus } from '../../src/journal/status.ts';
+import { SharedLink } from '../../src/transfer/shared-link.ts';
+import { ThrottledTransport } from '../../src/transfer/throttled-transport.ts';
+import { Turns } from '../../src/transfer/turns.ts';
 import { FAIR } from '../simulation/pair/server.ts';
 import { NOTHING_KEPT } from '../simulation/platform/machine.ts';
-import { decode, FetchBench, FOLDER_A, FOLDER_B, MINUTE, SECOND, settles } from './fetch-bench.ts';
+import {
+  decode,
+  encode,
+  FetchBench,
+  FOLDER_A,
+  FOLDER_B,
+  GROUP_ID,
+  MINUTE,
+  SECOND,
+  settles,
+} from './fetch-bench.ts';
 
 const MIB = 1024 * 1024;
 const ANSWER = `${FOLDER_B}/outbox-status/destination.json`;
+
+const STATUS = `${FOLDER_A}/status/destination.json`;
+
+/** What a side says that took over. */
+function asSource(bench: FetchBench): ServingStatus {
+  const at = bench.a.wall();
+  const identity = { number: epoch(1), id: 'c'.repeat(32) };
+  const fork = { epoch: identity, lsn: lsn(5), digest: 'd'.repeat(64), time: at };
+  const common = { version: 1, groupId: GROUP_ID, sequence: 1, writtenAt: at } as const;
+  return { ...common, role: 'source', epoch: { ...identity, number: epoch(2) }, fork, at };
+}
+
+function wordOf(answer: Buffer): string {
+  const status = decode(answer);
+  return status.role === 'destination' ? `received ${status.received}` : status.role;
+}
 
 const codesOf = (bench: FetchBench): string[] => bench.site.fetcher.report().waits.map(({ code }) => code);
 
@@ -65,19 +95,23 @@ describe('a fetcher', () => {
     bench.a.disk.remove(
       `${FOLDER_A}/journal/${sealedName({ epoch: epoch(2), first: lsn(1), last: lsn(1000) })}`,
     );
-    bench.b.disk.remove(ANSWER);
-    bench.server.weather = { ...FAIR, latency: 0 };
-    const site = bench.startSite();
-    site.isHeld = true;
-    assert.equal(site.received, 0);
-    let said = 0;
-    await bench.loop.run(() => {
-      const bytes = bench.b.disk.find(ANSWER)?.content();
-      if (bytes !== undefined) said = Math.max(said, decode(bytes).received);
-      return false;
-    }, 20 * SECOND);
-    assert.equal(said, 0);
-    assert.ok(bench.b.disk.find(ANSWER) !== undefined, 'no status was put at all');
+    const asDestination = bench.a.disk.find(STATUS)!.content();
+    for (const earlier of [asDestination, encode(asSource(bench))]) {
+      bench.b.disk.remove(ANSWER);
+      bench.a.disk.remove(STATUS);
+      bench.a.disk.create(STATUS).write(earlier, 0);
+      const site = bench.startSite();
+      site.isHeld = true;
+      assert.equal(site.received, 0);
+      const said = new Set<string>();
+      await bench.loop.run(() => {
+        const bytes = bench.b.disk.find(ANSWER)?.content();
+        if (bytes !== undefined) said.add(wordOf(bytes));
+        return false;
+      }, 10 * SECOND);
+      assert.deepEqual([...said], ['received 0']);
+      await site.stop();
+    }
   });
 
   it('begins no more than there is room for, says so, and goes on when there is', async () => {
@@ -107,7 +141,7 @@ describe('a fetcher', () => {
     const held = bench.a.disk.find(part)?.size ?? 0;
     assert.ok(held > MIB, `${held} bytes are here`);
     bench.door.set(false);
-    await bench.pass(MINUTE);
+    await bench.pass(10 * SECOND);
     assert.ok((bench.a.disk.find(part)?.size ?? 0) <= held + 8192);
     assert.deepEqual(codesOf(bench), ['schedule-closed']);
     const from = bench.site.fetcher.report().bytesFetched;
@@ -115,6 +149,26 @@ describe('a fetcher', () => {
     // That it was cut is no failure to rest from.
     await settles(bench, 20 * SECOND);
     assert.equal(bench.site.fetcher.report().bytesFetched - from, 3 * MIB);
+  });
+
+  it('keeps to the rate of its link, and says meanwhile what is received', async () => {
+    const party = { stream: 'oracle ← b', weight: 1, copying: false };
+    const bench = new FetchBench('rate', (line, clock) => {
+      const limit = { kind: 'rate', bytesPerSecond: 50_000 } as const;
+      const week = { timeZone: 'UTC', windows: [], outside: limit };
+      const settings = { week, files: 1, copyShare: 0.5, burstMax: 50_000 };
+      return new ThrottledTransport(line, new SharedLink(clock, new Turns(4, 0.5), settings), () => party);
+    });
+    await bench.pass(5 * SECOND);
+    bench.seal(1_000_000);
+    const said = (): number => decode(bench.b.disk.find(ANSWER)?.content() ?? Buffer.alloc(0)).sequence;
+    for (let time = 0; time < 16; time += 4) {
+      const before = said();
+      await bench.pass(4 * SECOND);
+      assert.ok(said() > before, `nothing was said for 4 s, ${time} s from the start`);
+    }
+    assert.equal(bench.site.received, 0);
+    await settles(bench, 20 * SECOND);
   });
 
   it('fetches again what did not arrive as it was, and what keeps coming so more and more seldom', async () => {
