@@ -5,7 +5,7 @@ import type { LocalFile, RemoteFile, TransferOptions, Transport } from './transp
 
 /**
  * A transport whose files wait for their turn and go at the link's pace. What is read, listed and removed is small and goes
- * at once, and so is the status that is put where this side fetches: it may neither wait behind files nor hold one up.
+ * at once, and so is this side's own word, which is put there: it may neither wait behind files nor hold one up.
  */
 export class ThrottledTransport implements Transport {
   readonly description: string;

@@ -3,16 +3,10 @@ import type { Inbox } from './inbox.ts';
 import { facts, timeValue, type ListedEntry } from './listing.ts';
 import { Refusal, reply } from './reply.ts';
 import type { Handler, SessionState } from './state.ts';
-import { folderPath, isInDepot, resolvePlace, type Place } from './tree.ts';
-
-/** Of the depot nothing is shown where there is none. */
-export function placeOf(session: SessionState, path: string): Place {
-  const place = resolvePlace(session.folder, path);
-  return isInDepot(place) && !session.loggedIn.inbox.hasDepot ? { kind: 'nowhere' } : place;
-}
+import { folderPath, resolvePlace, type Place } from './tree.ts';
 
 const changeFolder: Handler = (session, argument) => {
-  const place = placeOf(session, argument);
+  const place = resolvePlace(session.folder, argument);
   if (place.kind !== 'folder') return reply(550, 'No such folder');
   session.folder = place.folder;
   return reply(250, `Now in ${folderPath(place.folder)}`);
@@ -26,7 +20,7 @@ const upwards: Handler = (session) => {
 const whereAmI: Handler = (session) => reply(257, `"${folderPath(session.folder)}" is the current folder`);
 
 const makeFolder: Handler = (session, argument) => {
-  const place = placeOf(session, argument);
+  const place = resolvePlace(session.folder, argument);
   if (place.kind !== 'folder' || place.folder === 'root') return reply(550, 'No folder can be made here');
   return reply(257, `"${folderPath(place.folder)}" is there`);
 };
@@ -45,17 +39,17 @@ async function fileEntry(session: SessionState, place: Place): Promise<ListedEnt
 }
 
 const size: Handler = async (session, argument) => {
-  const place = placeOf(session, argument);
+  const place = resolvePlace(session.folder, argument);
   // Asked before a resume: a lost connection that still writes would make the answer wrong.
   if (place.kind === 'part') await session.loggedIn.inbox.endWriter(place.name);
   return reply(213, String((await fileEntry(session, place)).size));
 };
 
 const modified: Handler = async (session, argument) =>
-  reply(213, timeValue((await fileEntry(session, placeOf(session, argument))).modifiedAt));
+  reply(213, timeValue((await fileEntry(session, resolvePlace(session.folder, argument))).modifiedAt));
 
 const describe: Handler = async (session, argument) => {
-  const place = placeOf(session, argument);
+  const place = resolvePlace(session.folder, argument);
   if (place.kind === 'folder') {
     return { code: 250, text: 'Listed', lines: [`type=dir; ${folderPath(place.folder)}`] };
   }
@@ -64,7 +58,7 @@ const describe: Handler = async (session, argument) => {
 };
 
 const renameFrom: Handler = async (session, argument) => {
-  const place = placeOf(session, argument);
+  const place = resolvePlace(session.folder, argument);
   if (place.kind !== 'part') return reply(553, 'Only what is called .part can be renamed');
   await fileEntry(session, place);
   session.renameFrom = place.name;
@@ -75,7 +69,7 @@ const renameTo: Handler = async (session, argument) => {
   const name = session.renameFrom;
   session.renameFrom = undefined;
   if (name === undefined) return reply(503, 'Say RNFR just before');
-  const place = placeOf(session, argument);
+  const place = resolvePlace(session.folder, argument);
   const isWhole = place.kind === 'segment' || place.kind === 'test' || place.kind === 'answer';
   if (!isWhole || place.name !== name) return reply(553, 'NAME.part can become NAME alone');
   await session.loggedIn.inbox.publish(name);
@@ -92,7 +86,7 @@ export function announce(session: SessionState, name: string): void {
 }
 
 const remove: Handler = async (session, argument) => {
-  const place = placeOf(session, argument);
+  const place = resolvePlace(session.folder, argument);
   const { inbox } = session.loggedIn;
   if (place.kind === 'test') await inbox.removeTest(place.name);
   else if (place.kind === 'part') await inbox.removePart(place.name);

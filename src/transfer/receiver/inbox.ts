@@ -58,12 +58,6 @@ export class Inbox {
     this.#files.makeDirectory(this.#inbox);
   }
 
-  /** Whether this side keeps a depot: its folders are made, and taken away, by whoever fills it. */
-  get hasDepot(): boolean {
-    const folder = join(this.#folder, OUTBOX_STATUS_FOLDER);
-    return this.#files.stat(folder)?.kind === 'directory';
-  }
-
   /**
    * Takes a segment's part for writing. An earlier writer is ended first and waited for: after a cut the sender comes
    * back before the lost connection is noticed here. Returns what gives it back.
@@ -86,6 +80,7 @@ export class Inbox {
   /** The part, to be written from `from` on; call with the claim held. @throws Refusal 554 past its end */
   async openPart(name: string, from: number | 'end'): Promise<Part> {
     const path = this.#partPath(name);
+    if (isAnswer(name)) this.#files.makeDirectory(this.#folderOf(name));
     const handle = await open(path, constants.O_RDWR | constants.O_CREAT | NO_FOLLOW, 0o600);
     try {
       const { size } = await handle.stat();

@@ -15,7 +15,7 @@ import { SessionState, type Services } from './state.ts';
 
 /**
  * A small FTP server (RFC 959, 2228, 2389, 2428, 3659, 4217) that takes segments into the inboxes of its streams and
- * hands out their status files, and does nothing else.
+ * hands out their status files, hands out the segments of their outboxes and takes the other side's word, and does nothing else.
  */
 export class Receiver {
   readonly #options: ReceiverOptions;

@@ -3,7 +3,7 @@ import { isIPv4, isIPv6 } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { STATUS_FILE } from '../../journal/names.ts';
 import { STATUS_SIZE_MAX } from '../../journal/status.ts';
-import { announce, fileAt, placeOf } from './folder-commands.ts';
+import { announce, fileAt } from './folder-commands.ts';
 import { LISTING_BATCH, SEGMENT_SIZE_MAX } from './limits.ts';
 import { listingLine, type ListedEntry, type ListingKind } from './listing.ts';
 import type { Inbox } from './inbox.ts';
@@ -11,7 +11,7 @@ import type { PassiveListener } from './passive.ts';
 import { Refusal, reply, type Reply } from './reply.ts';
 import type { Handler, SessionState } from './state.ts';
 import { Transfer, sendAll } from './transfer.ts';
-import { isAnswer, type Folder, type Place } from './tree.ts';
+import { FOLDERS, isAnswer, resolvePlace, type Folder, type Place } from './tree.ts';
 import { upload, type UploadTarget } from './upload.ts';
 
 /** Opens a passive port in place of the one before. @throws Refusal 425 when none is free */
@@ -78,7 +78,7 @@ interface Upload {
 
 const store: Handler = (session, argument) => {
   const from = takeRestart(session);
-  const place = placeOf(session, argument);
+  const place = resolvePlace(session.folder, argument);
   if (place.kind === 'part') return receive(session, { name: place.name, from, publish: false });
   if (place.kind !== 'segment')
     return reply(553, 'Only segments go here: inbox/NAME.seg.part or inbox/NAME.seg');
@@ -88,7 +88,7 @@ const store: Handler = (session, argument) => {
 
 const append: Handler = async (session, argument) => {
   takeRestart(session);
-  const place = placeOf(session, argument);
+  const place = resolvePlace(session.folder, argument);
   if (place.kind === 'part') return receive(session, { name: place.name, from: 'end', publish: false });
   if (place.kind !== 'segment')
     return reply(553, 'Only segments go here: inbox/NAME.seg.part or inbox/NAME.seg');
@@ -137,7 +137,7 @@ function limitsOf(inbox: Inbox, name: string): Pick<UploadTarget, 'allowance' | 
 
 const retrieve: Handler = async (session, argument) => {
   const from = takeRestart(session);
-  const place = placeOf(session, argument);
+  const place = resolvePlace(session.folder, argument);
   if (place.kind === 'part' || place.kind === 'segment')
     return reply(550, 'What is put here is not given back');
   if (place.kind === 'kept') return sendKept(session, place.name, from);
@@ -169,7 +169,7 @@ const list =
   (session, argument) => {
     // Options of `ls`, as many clients send them, mean nothing here.
     const path = kind === 'MLSD' ? argument : argument.replace(/^(?:-\S* *)+/, '');
-    const place = placeOf(session, path);
+    const place = resolvePlace(session.folder, path);
     if (place.kind === 'nowhere') return reply(550, 'No such folder');
     if (kind === 'MLSD' && place.kind !== 'folder') return reply(501, 'MLSD lists folders');
     const { clock } = session.services;
@@ -179,8 +179,7 @@ const list =
 
 async function* listedAt(inbox: Inbox, place: Place, now: number): AsyncGenerator<ListedEntry> {
   if (place.kind === 'folder' && place.folder === 'root') {
-    const folders = ['inbox', 'status', ...(inbox.hasDepot ? ['outbox', 'outbox-status'] : [])];
-    for (const name of folders) yield { name, kind: 'folder', size: 0, modifiedAt: now };
+    for (const name of FOLDERS) yield { name, kind: 'folder', size: 0, modifiedAt: now };
   } else if (place.kind === 'folder' && (place.folder === 'inbox' || place.folder === 'outbox')) {
     yield* inbox.entries(place.folder);
   } else {

@@ -4,11 +4,8 @@
  *     /inbox/NAME.seg.part   arriving        /inbox/NAME.seg   complete, write-only
  *     /inbox/link-test-ID.tmp[.part]         what `blockferry link test` writes, reads back and deletes
  *     /status/destination.json               read-only
- *
- * and where this side keeps a depot, out of which the other side fetches:
- *
- *     /outbox/NAME.seg                       read and deleted
- *     /outbox-status/destination.json[.part] written, renamed and read
+ *     /outbox/NAME.seg                       read and deleted: what the other side fetches
+ *     /outbox-status/destination.json[.part] written, renamed and read: what the other side says
  *
  * Pure. A name that comes out of here was put together anew from the numbers in it: no byte of a client's path ever
  * becomes part of a path on disk.
@@ -25,7 +22,9 @@ import {
   sealedName,
 } from '../../journal/names.ts';
 
-export type Folder = 'root' | 'inbox' | 'status' | 'outbox' | 'outbox-status';
+/** Below the root. */
+export const FOLDERS = [INBOX_FOLDER, STATUS_FOLDER, OUTBOX_FOLDER, OUTBOX_STATUS_FOLDER] as const;
+export type Folder = 'root' | (typeof FOLDERS)[number];
 
 export type Place =
   | { readonly kind: 'folder'; readonly folder: Folder }
@@ -57,7 +56,7 @@ export function resolvePlace(current: Folder, path: string): Place {
 }
 
 function isFolder(name: string): name is Exclude<Folder, 'root'> {
-  return [INBOX_FOLDER, STATUS_FOLDER, OUTBOX_FOLDER, OUTBOX_STATUS_FOLDER].includes(name);
+  return (FOLDERS as readonly string[]).includes(name);
 }
 
 function placeIn(folder: Exclude<Folder, 'root'>, name: string): Place | undefined {
@@ -72,13 +71,6 @@ function placeIn(folder: Exclude<Folder, 'root'>, name: string): Place | undefin
       if (name === STATUS_FILE) return { kind: 'answer', name: STATUS_FILE };
       return name === STATUS_FILE + PART_SUFFIX ? { kind: 'part', name: STATUS_FILE } : undefined;
   }
-}
-
-/** Whether it is of the depot alone. */
-export function isInDepot(place: Place): boolean {
-  if (place.kind === 'folder') return place.folder === 'outbox' || place.folder === 'outbox-status';
-  if (place.kind === 'part') return isAnswer(place.name);
-  return place.kind === 'kept' || place.kind === 'answer';
 }
 
 /** Of the name of what is written: no segment has this one. */

@@ -121,6 +121,8 @@ for (const secure of [false, true]) {
       await client.cdup();
       assert.deepEqual((await client.list()).map((entry) => [entry.name, entry.isDirectory]).sort(), [
         ['inbox', true],
+        ['outbox', true],
+        ['outbox-status', true],
         ['status', true],
       ]);
       const chunks: Buffer[] = [];

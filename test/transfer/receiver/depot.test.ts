@@ -1,14 +1,6 @@
 /** What the receiver lets the other side do where this side keeps a depot, out of which that one fetches. */
 import assert from 'node:assert/strict';
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  readdirSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { STATUS_SIZE_MAX } from '../../../src/journal/status.ts';
@@ -72,19 +64,16 @@ describe('the depot behind the receiver', () => {
     assert.deepEqual(site.stored, [], 'an answer was taken for a segment');
   });
 
-  it('is shown to nobody where there is none', async () => {
-    const part = 'outbox-status/destination.json.part';
-    await expect({
-      'CWD outbox': /^550/,
-      'MKD outbox-status': /^550/,
-      [`SIZE outbox/${name}`]: /^550/,
-      [`DELE outbox/${name}`]: /^550/,
-      PASV: /^227/,
-      [`STOR ${part}`]: /^553/,
-      [`RNFR ${part}`]: /^553/,
-    });
+  it('is empty where there is none, and makes room for what the other side says', async () => {
     assert.deepEqual(await transport.list('outbox', never), []);
-    assert.equal(existsSync(path('outbox-status')), false);
+    assert.deepEqual(await transport.list('outbox-status', never), []);
+    await expect({ PASV: /^227/, [`RETR outbox/${name}`]: /^550/, [`DELE outbox/${name}`]: /^550/ });
+    assert.deepEqual(readdirSync(site.folder), ['inbox']);
+    writeFileSync(path('answer'), '{}');
+    await transport.put({ path: path('answer'), size: 2 }, 'outbox-status/destination.json', {
+      signal: never,
+    });
+    assert.equal(readFileSync(path('outbox-status/destination.json'), 'latin1'), '{}');
   });
 
   it('gives out nothing else, follows no link, and is written to by nobody but its owner (I12)', async () => {
