@@ -45,6 +45,14 @@ const COMMANDS = [
     `SIZE inbox/${SEGMENT}.part`,
   ],
   ...[
+    `RETR outbox/${SEGMENT}`,
+    `DELE outbox/${SEGMENT}`,
+    'NLST outbox',
+    'STOR outbox-status/destination.json.part',
+    'RNFR outbox-status/destination.json.part',
+    'RNTO outbox-status/destination.json',
+  ],
+  ...[
     `MDTM inbox/${SEGMENT}`,
     `MLST inbox/${SEGMENT}`,
     `RNFR inbox/${SEGMENT}.part`,
@@ -174,15 +182,20 @@ async function converse(folder: string, input: Buffer): Promise<void> {
   for (const name of readdirSync(join(folder, 'inbox'))) {
     assert.ok(parseSealedName(name.replace(/\.part$/, '')) !== undefined, name);
   }
-  assert.deepEqual(readdirSync(folder).sort(), ['inbox', 'status']);
+  const words = readdirSync(join(folder, 'outbox-status'));
+  assert.ok(words.every((name) => name.replace(/\.part$/, '') === 'destination.json'));
+  assert.deepEqual(readdirSync(folder).sort(), ['inbox', 'outbox', 'outbox-status', 'status']);
 }
 
 const login = (mode: number): Buffer =>
   Buffer.from((mode & Mode.loggedIn) === 0 ? '' : `USER ${USER}\r\nPASS ${PASSWORD}\r\n`);
 
 function reset(folder: string): void {
-  rmSync(join(folder, 'inbox'), { recursive: true, force: true });
-  mkdirSync(join(folder, 'inbox'));
+  for (const name of ['inbox', 'outbox', 'outbox-status']) {
+    rmSync(join(folder, name), { recursive: true, force: true });
+    mkdirSync(join(folder, name));
+  }
+  writeFileSync(join(folder, 'outbox', SEGMENT), DATA);
   mkdirSync(join(folder, 'status'), { recursive: true });
   writeFileSync(join(folder, 'status', 'destination.json'), '{}');
 }
