@@ -5,6 +5,9 @@
 import { INBOX_FOLDER, OUTBOX_FOLDER, OUTBOX_STATUS_FOLDER, STATUS_FOLDER } from '../journal/names.ts';
 import type { LocalFile, RemoteFile, TransferOptions, Transport } from './transport.ts';
 
+/** Bytes that a link into a depot keeps there: enough for a fetcher that looks twice a second. See `LinkOptions.ahead`. */
+export const DEPOT_AHEAD = 256 * 1024 * 1024;
+
 export class DepotTransport implements Transport {
   readonly description: string;
   readonly #inner: Transport;

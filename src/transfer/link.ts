@@ -37,6 +37,11 @@ export interface LinkOptions {
   readonly hours: LinkHours;
   /** Files under way at once. */
   readonly parallel: number;
+  /**
+   * Bytes that are sent and not received yet, at most, where what is sent lies on this side's own disk until it is fetched
+   * (a depot): a backlog is not to lie there twice, nor what can still be merged be sent. Undefined: all there is.
+   */
+  readonly ahead?: number;
   /** Sealed segments in order, as long as they are not freed. */
   readonly segments: () => readonly LinkSegment[];
   readonly groupId: string;
@@ -260,7 +265,8 @@ export class Link {
     }
     if (!isReady || this.#deliveries.inDoubt) return;
     const slots = this.#options.parallel - this.#sending.size;
-    const facts = { segments, sending: this.#sending, status: this.#status, slots };
+    const { ahead = Number.MAX_SAFE_INTEGER } = this.#options;
+    const facts = { segments, sending: this.#sending, status: this.#status, slots, ahead };
     for (const segment of this.#deliveries.due(facts)) {
       const ended = this.#send(segment).finally(() => {
         this.#sending.delete(segment.name);

@@ -49,6 +49,8 @@ export interface SendFacts {
   readonly status: DestinationStatus | undefined;
   /** How many may be begun. */
   readonly slots: number;
+  /** Bytes that may be begun or delivered and not be received yet. One segment may always be. */
+  readonly ahead: number;
 }
 
 /** The segments to begin to send now, the earliest first. None while the destination is full. */
@@ -56,9 +58,13 @@ export function segmentsToSend(facts: SendFacts): LinkSegment[] {
   const { status, deliveries, sending } = facts;
   const chosen: LinkSegment[] = [];
   if (status?.full === true) return chosen;
+  let ahead = 0;
   for (const segment of facts.segments) {
     if (chosen.length >= facts.slots) break;
-    if (isReceived(segment, status) || sending.has(segment.name)) continue;
+    if (isReceived(segment, status)) continue;
+    if (ahead > 0 && ahead + segment.bytes > facts.ahead) break;
+    ahead += segment.bytes;
+    if (sending.has(segment.name)) continue;
     const delivery = deliveries.get(segment.name);
     if (delivery === undefined || isDueAgain(segment, delivery, facts)) chosen.push(segment);
   }

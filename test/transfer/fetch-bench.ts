@@ -27,6 +27,8 @@ export const GROUP_ID = 'b'.repeat(32);
 const KEY = Buffer.alloc(32, 7);
 export const decode = (bytes: Buffer): SiteStatus => decodeStatus(bytes, KEY, GROUP);
 export const encode = (status: SiteStatus): Buffer => encodeStatus(status, KEY, GROUP, new Dice('nonce'));
+/** Bytes. */
+export const AHEAD = 2_000_000;
 const WALL = 1_700_000_000_000;
 export const FOLDER_A = '/a/oracle';
 export const FOLDER_B = '/b/oracle';
@@ -96,6 +98,7 @@ export class FetchBench {
       transport: new DepotTransport(new SimulatedTransport(own, program)),
       hours: new Door(),
       parallel: 2,
+      ahead: AHEAD,
       segments: () => this.segments,
       groupId: GROUP_ID,
       epoch: { number: epoch(1), id: 'e'.repeat(32) },

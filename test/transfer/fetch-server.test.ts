@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { epoch, lsn } from '../../src/journal/ids.ts';
 import { sealedName } from '../../src/journal/names.ts';
 import { nodePlatform } from '../../src/platform/node/platform.ts';
-import { DepotTransport } from '../../src/transfer/depot-transport.ts';
+import { DEPOT_AHEAD, DepotTransport } from '../../src/transfer/depot-transport.ts';
 import { Link } from '../../src/transfer/link.ts';
 import type { LinkSegment } from '../../src/transfer/planner.ts';
 import { FolderTransport } from '../../src/transfer/transports/folder.ts';
@@ -53,6 +53,7 @@ describe('the way back through the receiver', () => {
       transport: new DepotTransport(new FolderTransport({ path: server.folder })),
       hours: ALWAYS,
       parallel: 2,
+      ahead: DEPOT_AHEAD,
       segments: () => segments,
       groupId: GROUP_ID,
       epoch: { number: epoch(2), id: 'e'.repeat(32) },

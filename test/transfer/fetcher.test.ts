@@ -8,6 +8,7 @@ import { Turns } from '../../src/transfer/turns.ts';
 import { FAIR } from '../simulation/pair/server.ts';
 import { NOTHING_KEPT } from '../simulation/platform/machine.ts';
 import {
+  AHEAD,
   decode,
   encode,
   FetchBench,
@@ -58,6 +59,16 @@ describe('a fetcher', () => {
     assert.equal(report.segmentsFetched, 12);
     assert.equal(report.bytesFetched, 12 * 100_000 + 66);
     assert.deepEqual(report.waits, []);
+  });
+
+  it('finds of a backlog no more in the outbox than the link may have ahead', async () => {
+    const bench = new FetchBench('backlog');
+    bench.site.isHeld = true;
+    for (let count = 0; count < 50; count++) bench.seal(100_000);
+    await bench.pass(MINUTE);
+    assert.equal(bench.outbox().length, AHEAD / 100_000);
+    bench.site.isHeld = false;
+    await settles(bench, 2 * MINUTE);
   });
 
   it('puts the status whenever it changes, and each of its heartbeats', async () => {

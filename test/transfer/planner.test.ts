@@ -42,7 +42,8 @@ const refusedAt = (number: number, at: number): DestinationStatus['refused'][num
 
 function toSend(facts: Partial<SendFacts>): number[] {
   const none = new Map<string, Delivery>();
-  const all = { now: NOW, segments: segments(5), deliveries: none, sending: none, status: said(), slots: 9 };
+  const given = { segments: segments(5), deliveries: none, sending: none, status: said() };
+  const all = { now: NOW, ...given, slots: 9, ahead: Infinity };
   return numbers(segmentsToSend({ ...all, ...facts }));
 }
 
@@ -72,6 +73,16 @@ describe('planner', () => {
         toSend({ sending: new Set([segment(1).name]), deliveries: deliveredAs({ 2: {} }) }),
         [3, 4, 5],
       );
+    });
+
+    it('is no more than may be ahead of what is received, but one segment at the least', () => {
+      const [{ bytes } = { bytes: 0 }] = segments(1);
+      assert.deepEqual(toSend({ ahead: 3 * bytes }), [1, 2, 3]);
+      assert.deepEqual(toSend({ ahead: 3 * bytes, status: said({ received: lsn(10) }) }), [2, 3, 4]);
+      assert.deepEqual(toSend({ ahead: 2 * bytes, deliveries: deliveredAs({ 1: {}, 2: {} }) }), []);
+      // What is ahead does not keep what comes before it from being sent again.
+      assert.deepEqual(toSend({ ahead: 2 * bytes, deliveries: deliveredAs({ 2: {} }) }), [1]);
+      assert.deepEqual(toSend({ ahead: 1 }), [1]);
     });
 
     it('is never what is received', () => {
@@ -248,6 +259,7 @@ describe('planner', () => {
       sending: fc.array(number.map((value) => segment(value).name)).map((names) => new Set(names)),
       status,
       slots: fc.integer({ min: 0, max: COUNT }),
+      ahead: fc.constant(Infinity),
     });
 
     it('nothing that is confirmed or under way is sent, nor more than there are slots', () => {
