@@ -120,6 +120,9 @@ describe('transport: folder, in trouble', () => {
     await rejectsWith('Exists', transport.put(source, 'status/d.json', { signal: never }));
     await rejectsWith('Exists', transport.readSmall('status/b.json', 100, never));
     await rejectsWith('Exists', transport.readSmall('status/c.json', 100, never));
+    const target = { path: local.unused(), size: 'precious'.length };
+    for (const name of ['status/b.json', 'status/c.json'])
+      await rejectsWith('Exists', transport.get(name, target, { signal: never }));
     assert.equal(readFileSync(victim, 'latin1'), 'precious');
     assert.deepEqual(await transport.list('status', never), []);
   });

@@ -61,17 +61,16 @@ describe('a transport that tries again', () => {
     }
   });
 
-  it('leaves it to the link when a file is sent again', async () => {
-    const { transport, left } = refusing('ConnectionLost', 'Protocol');
-    const putting = new RetryingTransport(transport, clock).put(
-      { path: '/nowhere', size: 1 },
-      'inbox/a.seg',
-      {
-        signal: never,
-      },
-    );
-    await assert.rejects(putting, isCode('ConnectionLost'));
-    assert.equal(left(), 1);
+  it('leaves it to the link when a file is sent or fetched again', async () => {
+    const file = { path: '/nowhere', size: 1 };
+    for (const work of [
+      (to: RetryingTransport) => to.put(file, 'inbox/a.seg', { signal: never }),
+      (to: RetryingTransport) => to.get('outbox/a.seg', file, { signal: never }),
+    ]) {
+      const { transport, left } = refusing('ConnectionLost', 'Protocol');
+      await assert.rejects(work(new RetryingTransport(transport, clock)), isCode('ConnectionLost'));
+      assert.equal(left(), 1);
+    }
   });
 
   it('stops waiting when it is cancelled', async () => {
