@@ -9,6 +9,7 @@ import type { Clock } from '../platform/clock.ts';
 import { describeError, OperatorError } from '../platform/errors.ts';
 import type { Log } from '../platform/log.ts';
 import type { Platform } from '../platform/platform.ts';
+import { DEPOT_AHEAD } from '../transfer/depot-transport.ts';
 import { Link, type LinkOptions, type LinkReport } from '../transfer/link.ts';
 import { testLink } from '../transfer/link-test.ts';
 import { LoggedTransport } from '../transfer/logged-transport.ts';
@@ -73,6 +74,7 @@ export class Stream {
       transport: this.#transport,
       hours: link,
       parallel: config.parallel,
+      ...(config.transport.kind === 'depot' ? { ahead: DEPOT_AHEAD } : {}),
       segments,
       groupId: group.id,
       epoch: group.epoch,
