@@ -1,5 +1,7 @@
 /** The FTP transport against real servers, plain and encrypted, in order and in trouble. */
-import { mkdtempSync, rmSync } from 'node:fs';
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { FtpTransport } from '../../src/transfer/transports/ftp.ts';
@@ -110,6 +112,21 @@ for (const [kind, tls] of VARIANTS) {
       const pairs = fingerprint.toUpperCase().match(/../g) ?? [];
       await list({ fingerprint: pairs.join(':') });
       await rejectsWith('Integrity', list({ fingerprint: other.fingerprint }));
+    });
+
+    it('fetches a file of many pieces where the fingerprint is pinned', async () => {
+      const content = randomBytes(4 * MIB);
+      folderView(server.groupFolder, SERVER_OWNER).plant('outbox/pinned.seg', content);
+      const { fingerprint } = server.certificate;
+      const pinned = new FtpTransport({
+        ...optionsFor(server, tls),
+        certificateAuthority: undefined,
+        fingerprint,
+      });
+      const target = { path: join(folder, 'pinned'), size: content.length };
+      await pinned.get('outbox/pinned.seg', target, { signal: never });
+      assert.ok(readFileSync(target.path).equals(content));
+      await pinned.close();
     });
   });
 }

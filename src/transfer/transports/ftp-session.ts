@@ -170,9 +170,11 @@ export class FtpSession implements PooledSession {
 
   /** Writes what lies behind the part's position. @throws TransportError `TooLarge` when more comes than it takes */
   async download(path: string, part: LocalPart, pace: Pace | undefined): Promise<void> {
+    let isChecked = false;
     const receiver = new DataReceiver(async (bytes) => {
-      const socket = this.#client.ftp.dataSocket;
-      if (socket instanceof TLSSocket) checkCertificate(socket, this.#options);
+      // With the first bytes, while the connection is there for certain.
+      if (!isChecked) checkCertificate(this.#client.ftp.dataSocket, this.#options);
+      isChecked = true;
       for await (const piece of paced(bytes, pace)) {
         if (this.closed) return;
         await part.write(piece);
