@@ -47,7 +47,7 @@ export function describeServerTransport(
     describePace(subject);
     const isThorough = cuts === CUTS;
     const cut = (): Promise<void> | void => subject.bench.server.killSessions();
-    describeFetching(subject, { cuts: isThorough ? 3 : 1, cut }, { isThorough });
+    describeFetching(subject, { cuts: isThorough ? 2 : 1, cut }, { isThorough });
     describeCuts(subject, { cuts, cut });
     describeStorage(subject);
     describeTroubles(subject);

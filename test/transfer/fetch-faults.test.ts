@@ -100,7 +100,7 @@ describe('a fetcher, whatever goes wrong', () => {
         bench.seal(1000);
         await settles(bench, 10 * MINUTE);
       }),
-      { numRuns: 25 },
+      { numRuns: 20 },
     );
   });
 });
