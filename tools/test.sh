@@ -5,8 +5,8 @@ set -u
 cd "$(dirname "$0")/.."
 root=$PWD
 
-packages="curl dash shellcheck systemd e2fsprogs xfsprogs btrfs-progs fio fuse3 lftp libnbd-bin nbdkit openssh-client openssl postgresql python3-libnbd qemu-utils sqlite3 util-linux"
-programs="curl dash shellcheck systemd-analyze mkfs.ext4 mkfs.xfs mkfs.btrfs fio fusermount3 lftp nbdinfo nbdcopy nbdfuse nbdkit openssl ssh-keygen setpriv qemu-img qemu-io losetup blkid sqlite3 pg_createcluster"
+packages="curl dash shellcheck systemd e2fsprogs xfsprogs btrfs-progs fdisk fio fuse3 gdisk lftp libnbd-bin nbdkit ntfs-3g openssh-client openssl postgresql python3-libnbd qemu-utils sqlite3 util-linux"
+programs="curl dash shellcheck systemd-analyze mkfs.ext4 mkfs.xfs mkfs.btrfs fio fusermount3 lftp nbdinfo nbdcopy nbdfuse nbdkit openssl ssh-keygen setpriv qemu-img qemu-io losetup blkid sfdisk sgdisk mkfs.ntfs sqlite3 pg_createcluster"
 PATH=$PATH:/usr/sbin:/sbin
 
 missing=

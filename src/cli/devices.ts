@@ -2,7 +2,7 @@
  * Mounts as block devices, on Linux: nbdfuse makes a file of each export, a loop device a disk of each file. What is made
  * can be found again in `<state>/devices/GROUP/MOUNT/VOLUME`, which is all that `unmount` needs to undo it.
  */
-import { execFile, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import {
   closeSync,
   existsSync,
@@ -20,16 +20,11 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { errorCode } from '../platform/errors.ts';
 import { CommandError } from './command-error.ts';
 import { ExitCode } from './exit-codes.ts';
+import { deviceFailed, programFailed, runProgram } from './programs.ts';
 
 /** Milliseconds that nbdfuse has to show an export's size, and a device to be let go. */
 const PATIENCE = 10_000;
 const INTERVAL = 50;
-
-const PACKAGES: Readonly<Record<string, string>> = {
-  nbdfuse: 'nbdfuse (in libnbd-bin on older systems)',
-  fusermount3: 'fuse3',
-  losetup: 'util-linux (mount)',
-};
 
 export interface ExportToAttach {
   readonly volume: string;
@@ -83,10 +78,12 @@ export async function detachDevices(folder: string): Promise<boolean> {
   for (const file of files) loops.set(file, await loopsOf(file));
   for (const device of [...loops.values()].flat()) refuseMounted(device);
   for (const [file, devices] of loops) {
-    for (const device of devices) await run('losetup', ['-d', device]);
+    for (const device of devices) await runProgram('losetup', ['-d', device]);
     await until(`the loop device of ${file} was not let go`, async () => (await loopsOf(file)).length === 0);
     if (isFuse(file)) {
-      await until(`${file} is still in use`, () => run('fusermount3', ['-u', file]).then(() => true, isOurs));
+      await until(`${file} is still in use`, () =>
+        runProgram('fusermount3', ['-u', file]).then(() => true, isOurs),
+      );
     }
     rmSync(file, { force: true });
   }
@@ -103,7 +100,7 @@ async function attach(
   writeFileSync(file, '');
   await showAsFile(file, uri, { size, writable });
   const readOnly = writable ? [] : ['-r'];
-  const device = (await run('losetup', ['-f', '--show', ...readOnly, file])).trim();
+  const device = (await runProgram('losetup', ['-f', '-P', '--show', ...readOnly, file])).trim();
   return { volume, device, file };
 }
 
@@ -125,7 +122,7 @@ async function showAsFile(
     child.on('error', (error) => (missing = error));
     child.on('exit', () => (ended = readFileSync(said, 'utf8').trim()));
     const isShown = (): Promise<boolean> => {
-      if (missing !== undefined) throw failed('nbdfuse', missing);
+      if (missing !== undefined) throw programFailed('nbdfuse', missing);
       if (ended !== undefined) throw deviceFailed(`nbdfuse ended: ${ended}`);
       return Promise.resolve(statSync(file).size === size);
     };
@@ -138,7 +135,7 @@ async function showAsFile(
 }
 
 async function loopsOf(file: string): Promise<string[]> {
-  const output = await run('losetup', ['-n', '-O', 'NAME', '-j', file]);
+  const output = await runProgram('losetup', ['-n', '-O', 'NAME', '-j', file]);
   return output.split('\n').flatMap((line) => (line.trim() === '' ? [] : [line.trim()]));
 }
 
@@ -173,38 +170,8 @@ async function until(otherwise: string, isDone: () => Promise<boolean>): Promise
   }
 }
 
-function run(program: string, args: readonly string[]): Promise<string> {
-  return new Promise((resolve, reject) => {
-    execFile(program, args, { timeout: PATIENCE }, (error, out, said) => {
-      if (error === null) resolve(out);
-      else reject(failed(program, error, said.trim()));
-    });
-  });
-}
-
 /** Tried again unless it can never be. */
 function isOurs(error: unknown): boolean {
   if (errorCode(error) === 'PROGRAM_MISSING') throw error;
   return false;
-}
-
-function failed(program: string, error: Error, said = ''): CommandError {
-  if (errorCode(error) === 'ENOENT') {
-    return new CommandError(
-      ExitCode.failure,
-      'PROGRAM_MISSING',
-      `${program} is not there, which --device needs`,
-      `install the package ${PACKAGES[program] ?? program}, or mount it without --device`,
-    );
-  }
-  return deviceFailed(`${program} failed: ${said === '' ? error.message : said}`);
-}
-
-function deviceFailed(message: string): CommandError {
-  return new CommandError(
-    ExitCode.failure,
-    'DEVICE_FAILED',
-    message,
-    'see whether you are root and /dev/fuse is there; without --device the NBD address serves',
-  );
 }

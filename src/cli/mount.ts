@@ -9,7 +9,8 @@ import { ask } from './client.ts';
 import { CommandError } from './command-error.ts';
 import { ExitCode } from './exit-codes.ts';
 import { print, printJson } from './output.ts';
-import { attachDevices, devicesFolder, type AttachedDevice } from './devices.ts';
+import { attachDevices, detachDevices, devicesFolder, type AttachedDevice } from './devices.ts';
+import { newIdLines, substituteIds, type NewId } from './new-ids.ts';
 import { bytesText, columns, printable, timeText } from './text.ts';
 
 export interface MountOptions {
@@ -22,10 +23,17 @@ export interface MountOptions {
   readonly writable: boolean;
   /** As block devices, on Linux. */
   readonly device: boolean;
+  /** What is on the devices gets other UUIDs than its original has. */
+  readonly newUuid: boolean;
   readonly json: boolean;
 }
 
+/** @throws CommandError `NEW_UUID_WHERE`, `POINT_INVALID`, and as attaching devices does: it is unmounted again */
 export async function mount(options: MountOptions): Promise<ExitCode> {
+  if (options.newUuid && !(options.device && options.writable)) {
+    const message = '--new-uuid needs --device and --writable: a recovery point itself never changes';
+    throw new CommandError(ExitCode.usage, 'NEW_UUID_WHERE', message, 'say all three');
+  }
   const { state, group, point, at, writable, json } = options;
   const mounted = await ask(state, {
     method: 'POST',
@@ -41,16 +49,33 @@ export async function mount(options: MountOptions): Promise<ExitCode> {
   return ExitCode.ok;
 }
 
+interface MountedDevice extends AttachedDevice {
+  /** Undefined: nothing was to be substituted. */
+  readonly ids?: readonly NewId[];
+}
+
+async function withNewIds(devices: readonly AttachedDevice[]): Promise<MountedDevice[]> {
+  const renewed: MountedDevice[] = [];
+  for (const one of devices) renewed.push({ ...one, ids: await substituteIds(one.device) });
+  return renewed;
+}
+
 /** Without its devices it is unmounted again. */
-async function attach({ state, group }: MountOptions, mounted: MountEntry): Promise<AttachedDevice[]> {
+async function attach(
+  { state, group, newUuid }: MountOptions,
+  mounted: MountEntry,
+): Promise<MountedDevice[]> {
+  const folder = devicesFolder(state, group, mounted.name);
   const exports = mounted.exports.map(({ volume, name, size }) => ({
     volume,
     size,
     uri: uriOf(mounted, name),
   }));
   try {
-    return await attachDevices(devicesFolder(state, group, mounted.name), exports, mounted.writable);
+    const devices = await attachDevices(folder, exports, mounted.writable);
+    return newUuid ? await withNewIds(devices) : devices;
   } catch (error) {
+    await detachDevices(folder).catch(() => false);
     await ask(state, {
       method: 'DELETE',
       path: `/groups/${encodeURIComponent(group)}/mounts/${encodeURIComponent(mounted.name)}`,
@@ -63,7 +88,7 @@ async function attach({ state, group }: MountOptions, mounted: MountEntry): Prom
 function mountedText(
   group: string,
   mounted: MountEntry,
-  devices: readonly AttachedDevice[] | undefined,
+  devices: readonly MountedDevice[] | undefined,
 ): string[] {
   const { name, snapshot, lsn, time, exports, writable } = mounted;
   const how = writable ? 'writable' : 'read-only';
@@ -75,6 +100,7 @@ function mountedText(
   return [
     `Mounted ${printable(name)}, ${how}: ${lsn === snapshot.lsn ? '' : 'a point in time behind '}snapshot ${printable(snapshot.name)}, LSN ${lsn}, ${timeText(time)}.`,
     ...columns(rows).map((line) => `  ${line}`),
+    ...(devices ?? []).flatMap(({ volume, ids }) => (ids === undefined ? [] : newIdLines(volume, ids))),
     `It is there until "blockferry unmount ${group} ${printable(name)}", or until the daemon ends${writable ? '; what is written to it then is thrown away' : ''}.`,
   ];
 }

@@ -3,6 +3,15 @@ import { InvalidArgumentError, type Command } from 'commander';
 import { MOUNT_NAME_PATTERN } from '../api/contract/mounts.ts';
 import { example, name, stateOption, type Finish } from './program-parts.ts';
 
+interface MountFlags {
+  readonly state: string;
+  readonly at?: string;
+  readonly writable: boolean;
+  readonly device: boolean;
+  readonly newUuid: boolean;
+  readonly json: boolean;
+}
+
 export function addRecovery(program: Command, finish: Finish): void {
   const recover = program.command('recover').description('what a group can be brought back to');
   recover
@@ -29,19 +38,18 @@ export function addRecovery(program: Command, finish: Finish): void {
     )
     .option('--writable', 'what is written to it is thrown away when it is unmounted', false)
     .option('--device', 'as block devices, by nbdfuse and losetup (Linux, root)', false)
+    .option(
+      '--new-uuid',
+      'with --device and --writable: file systems (ext4, XFS, NTFS) and partition tables get other UUIDs or serial numbers, so that they can be beside their originals',
+      false,
+    )
     .addOption(stateOption())
     .option('--json', 'as one line of JSON', false)
     .addHelpText('after', example('blockferry mount oracle --at 2026-11-20T14:03:07Z'))
-    .action(
-      async (
-        group: string,
-        point: string | undefined,
-        options: { state: string; at?: string; writable: boolean; device: boolean; json: boolean },
-      ) => {
-        const { mount } = await import('./mount.ts');
-        finish(await mount({ ...options, group, point, at: options.at }));
-      },
-    );
+    .action(async (group: string, point: string | undefined, options: MountFlags) => {
+      const { mount } = await import('./mount.ts');
+      finish(await mount({ ...options, group, point, at: options.at }));
+    });
   program
     .command('unmount')
     .description('serve it no longer; who uses it is hung up')

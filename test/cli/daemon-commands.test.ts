@@ -208,6 +208,9 @@ describe('blockferry marker, initialize and snapshot', () => {
       { kind: 'lsn', lsn: 9000 },
     ]);
     assert.equal((await run('mount', 'mail')).exitCode, 2);
+    const readOnly = await run('mount', 'mail', 'before-upgrade', '--device', '--new-uuid');
+    assert.equal(readOnly.exitCode, 2);
+    assert.match(readOnly.error, /--new-uuid needs --device and --writable/);
     assert.equal(
       (await run('unmount', 'mail', 'before-upgrade')).out,
       'Unmounted before-upgrade; 2 connections hung up.\n',

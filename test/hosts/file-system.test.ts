@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
-import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { detachDevices, devicesFolder } from '../../src/cli/devices.ts';
+import type { NewId } from '../../src/cli/new-ids.ts';
 import { cli, type CliResult } from '../api/fixture.ts';
 import { temporaryFolder } from '../support/folder.ts';
 import { seededRandom } from '../support/random.ts';
@@ -115,10 +116,16 @@ describe('an ext4 file system on an exported volume', function () {
 
     // As block devices: one that is written, where the file system's own journal is replayed, as after a power failure.
     const look = await onDestination('mount', 'g', 'files', '--device', '--json');
-    const writable = await onDestination('mount', 'g', 'files', '--device', '--writable', '--json');
+    const asDisk = ['--device', '--writable', '--new-uuid'];
+    const writable = await onDestination('mount', 'g', 'files', ...asDisk, '--json');
     assert.deepEqual([look.error, writable.error], ['', '']);
-    const [{ device } = assert.fail()] = devicesOf(writable);
-    assert.ok((spawnSync('e2fsck', ['-p', '-E', 'journal_only', device]).status ?? 9) <= 1);
+    const [{ device, ids } = assert.fail()] = devicesOf(writable);
+    const uuidOf = (disk = ''): string => run('blkid', '-p', '-o', 'value', '-s', 'UUID', disk).trim();
+    // Beside its original.
+    assert.deepEqual(ids, [
+      { kind: 'ext4', before: uuidOf(devicesOf(look)[0]?.device), after: uuidOf(device) },
+    ]);
+    assert.notEqual(ids[0]?.before, ids[0]?.after);
     run('e2fsck', '-fn', device);
     mkdirSync(copyMount);
     run('mount', device, copyMount);
@@ -155,6 +162,11 @@ describe('an ext4 file system on an exported volume', function () {
   }
 });
 
-function devicesOf({ out }: CliResult): { readonly device: string }[] {
-  return (JSON.parse(out) as { devices: { device: string }[] }).devices;
+interface Device {
+  readonly device: string;
+  readonly ids?: readonly NewId[];
+}
+
+function devicesOf({ out }: CliResult): Device[] {
+  return (JSON.parse(out) as { devices: Device[] }).devices;
 }
