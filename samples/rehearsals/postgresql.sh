@@ -53,8 +53,8 @@ install -d -m 711 "$run"
 : >"$run/postgresql.conf"
 echo 'local all all trust' >"$run/pg_hba.conf"
 chown -R "$owner" "$run"
-stop() { as_owner "$programs/pg_ctl" --silent -D "$data" -m immediate stop || true; }
-trap 'stop; release' EXIT
+stop() { as_owner "$programs/pg_ctl" --silent -D "$data" -m immediate stop >/dev/null 2>&1 || true; }
+trap 'stop; release "$work"' EXIT
 
 options="-c config_file=$run/postgresql.conf -c hba_file=$run/pg_hba.conf -c data_directory=$data -c listen_addresses="
 options="$options -c unix_socket_directories=$run -c port=5432 -c fsync=off -c logging_collector=off"

@@ -22,15 +22,17 @@ set -eu
 export LC_ALL=C
 umask 077
 
-work=/run/blockferry-rehearsal/$BLOCKFERRY_GROUP
+group=/run/blockferry-rehearsal/$BLOCKFERRY_GROUP
+# Its own: one that was cut off may be at its end still.
+work=$group/$$
 
+# release FOLDER: nothing is left of the check that worked in it.
 release() {
-  [ -d "$work" ] || return 0
-  # What is mounted last goes first, and what somebody still uses as soon as he does not.
-  for mounted in "$work"/*.mount; do
+  # What somebody still uses goes as soon as he does not.
+  for mounted in "$1"/*.mount; do
     if mountpoint -q "$mounted"; then umount "$mounted" || umount --lazy "$mounted"; fi
   done
-  for disk in "$work"/*.disk; do
+  for disk in "$1"/*.disk; do
     losetup --list --noheadings --output NAME,BACK-FILE | while read -r loop file; do
       if [ "$file" = "$disk" ]; then losetup --detach "$loop"; fi
     done
@@ -42,12 +44,14 @@ release() {
     done
     if grep -q " $disk fuse" /proc/mounts; then umount --lazy "$disk"; fi
   done
-  rm -rf --one-file-system "$work"
+  rm -rf --one-file-system "$1"
 }
 
-release
-install -d -m 711 "${work%/*}" "$work"
-trap release EXIT
+for left in "$group"/*; do
+  if [ -d "$left" ]; then release "$left"; fi
+done
+install -d -m 711 "${group%/*}" "$group" "$work"
+trap 'release "$work"' EXIT
 trap 'exit 143' TERM
 trap 'exit 130' INT
 trap 'exit 129' HUP

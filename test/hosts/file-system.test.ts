@@ -76,6 +76,7 @@ describe('an ext4 file system on an exported volume', function () {
     folder,
     volumes: { disk: SIZE },
     transport: '        folder: ../destination/buffer/g',
+    destinationExtra: `    rehearsal: { run: [${join(import.meta.dirname, '../../samples/rehearsals/ext4.sh')}] }`,
   });
   const host = new MountedExport(folder);
   const copyMount = join(folder, 'copy');
@@ -143,6 +144,17 @@ describe('an ext4 file system on an exported volume', function () {
     assert.deepEqual(readdirSync(pair.path('destination', 'state', 'devices', 'g')), []);
     assert.ok(!run('losetup', '-a').includes(folder));
     assert.deepEqual((await pair.destination()).mounts, []);
+  });
+
+  it('is proven by a rehearsal with the sample check, and left alone', async () => {
+    const { exitCode, out } = await onDestination('rehearse', 'g', '--at', 'files');
+    assert.equal(exitCode, 0, out);
+    assert.match(
+      out,
+      /^Proven: LSN \d+ .*\n(?:.*\n)* {2}disk: an ext4 file system without a fault, 60 files read\n$/,
+    );
+    assert.deepEqual((await pair.destination()).mounts, []);
+    assert.ok(!run('losetup', '-a').includes('blockferry-rehearsal'));
   });
 
   it('cannot be a device where a program for it is missing: it is unmounted again, and what is missing is said', async () => {

@@ -24,7 +24,7 @@ describe('the sample checks for rehearsals', function () {
   before(() => fs.mkdirSync(at));
   afterEach(() => {
     for (const server of servers.splice(0)) server.kill();
-    assert.ok(!fs.existsSync(WORK), 'nothing is left of a check');
+    assert.deepEqual(fs.existsSync(WORK) ? fs.readdirSync(WORK) : [], [], 'nothing is left of a check');
     assert.ok(!run('losetup', '-a').includes(WORK));
     assert.ok(!fs.readFileSync('/proc/mounts', 'utf8').includes(WORK));
   });
@@ -163,10 +163,11 @@ describe('the sample checks for rehearsals', function () {
       const child = await start(slow, [], { data });
       assert.ok(child.stdout !== null && child.pid !== undefined);
       await once(child.stdout, 'data');
-      assert.ok(fs.existsSync(join(WORK, 'data.mount', 'file 1')));
+      assert.deepEqual(fs.readdirSync(WORK), [String(child.pid)]);
+      assert.ok(fs.existsSync(join(WORK, String(child.pid), 'data.mount', 'file 1')));
       process.kill(-child.pid, signal);
       await once(child, 'exit');
-      assert.equal(fs.existsSync(WORK), signal === 'SIGKILL');
+      assert.equal(fs.readdirSync(WORK).length, signal === 'SIGKILL' ? 1 : 0);
     }
   });
 
