@@ -162,7 +162,15 @@ function describeDestination(group: DestinationGroupConfig, notes: VolumeNotes):
       const how = wait ? 'the volumes stand still meanwhile' : 'the volumes go on meanwhile';
       return `marker ${name}: ${run.join(' ')} (at most ${formatDuration(timeLimit)}; ${how})`;
     }),
+    ...describeRehearsal(group),
   ];
+}
+
+function describeRehearsal({ rehearsal }: DestinationGroupConfig): string[] {
+  if (rehearsal === undefined) return [];
+  const { run, timeLimit, timed } = rehearsal;
+  const when = timed === undefined ? 'on demand' : `also at ${timed.times}, ${timed.timeZone}`;
+  return [`rehearsal: ${run.join(' ')} (at most ${formatDuration(timeLimit)}; ${when})`];
 }
 
 function describeReceiver(receiver: ReceiverConfig, config: Config): Section {

@@ -48,6 +48,7 @@ describe('blockferry check', () => {
     const destination = `${DESTINATION}key-file: good.key
 login: { user: erp, password-file: password }
 markers: { nightly: { run: [${fixture.folder}/program, --full], time-limit: 10 min } }
+rehearsal: { run: [${fixture.folder}/program], at: 0 5 * * sun }
 `;
     const text =
       withGroup(GOOD_SOURCE, 'receiver: { listen: 127.0.0.1:2121 }\n') +
@@ -81,6 +82,7 @@ group erp: destination
   encrypted and authenticated with its key
   filled by the receiver’s user erp
   marker nightly: program --full (at most 10 min; the volumes stand still meanwhile)
+  rehearsal: program (at most 1 h; also at 0 5 * * sun, UTC)
 
 receiver
   FTP on 127.0.0.1:2121, without TLS
@@ -240,7 +242,7 @@ receiver
     );
   });
 
-  it('tells a marker’s program that is missing, a folder, or not executable', () => {
+  it('tells a marker’s program, and a rehearsal’s, that is missing, a folder, or not executable', () => {
     const marker = (program: string): string =>
       refused(withGroup(`${DESTINATION}markers: { m: { run: ['${program}'] } }`));
     const inside = (name: string): string => join(fixture.folder, name);
@@ -249,6 +251,10 @@ receiver
     assert.equal(
       marker(inside('password')),
       'groups.oracle.markers.m.run[0]: password is not executable by this user',
+    );
+    assert.equal(
+      refused(withGroup(`${DESTINATION}rehearsal: { run: ['${inside('none')}'] }`)),
+      'groups.oracle.rehearsal.run[0]: none does not exist',
     );
   });
 
