@@ -8,7 +8,7 @@ import { randomBytes } from 'node:crypto';
 import { closeSync, fsyncSync, mkdtempSync, openSync, readSync, rmdirSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { deviceFailed, runProgram } from './programs.ts';
+import { idFailed, runProgram } from './programs.ts';
 import { printable } from './text.ts';
 
 /** Milliseconds that a file system's own journal may take to be replayed, or its structure to be checked. */
@@ -30,7 +30,7 @@ export interface NewId {
 
 /**
  * What was found on a device that may be written, and what its names are now; nothing where nothing was recognised.
- * @throws CommandError `PROGRAM_MISSING`, `DEVICE_FAILED`
+ * @throws CommandError `PROGRAM_MISSING`, `NEW_UUID_FAILED`, `DEVICE_FAILED`
  */
 export async function substituteIds(device: string): Promise<NewId[]> {
   const { id, kind, isTable } = await probe(device);
@@ -41,7 +41,7 @@ export async function substituteIds(device: string): Promise<NewId[]> {
   const partitions = isTable ? await substituteInPartitions(device) : [];
   await runProgram('blockdev', ['--flushbufs', device]);
   const { id: after } = await probe(device);
-  if (after === id) throw deviceFailed(`the ${kind} on ${device} still has the identifier ${id}`);
+  if (after === id) throw idFailed(`the ${kind} on ${device} still has the identifier ${id}`);
   return [{ kind, before: id, after }, ...partitions];
 }
 
@@ -117,7 +117,7 @@ function renewNtfs(device: string): Promise<void> {
     for (const at of [copyAt, 0]) {
       readSync(file, boot, 0, boot.length, at);
       const system = boot.toString('latin1', NTFS.system, NTFS.system + 8);
-      if (system !== 'NTFS    ') throw deviceFailed(`${device} has no NTFS boot sector at byte ${at}`);
+      if (system !== 'NTFS    ') throw idFailed(`${device} has no NTFS boot sector at byte ${at}`);
       writeSync(file, serial, 0, serial.length, at + NTFS.serial);
     }
     fsyncSync(file);
@@ -159,8 +159,7 @@ const EXTENDED: readonly string[] = ['0x5', '0xf', '0x85'];
 async function partitionsOf(device: string): Promise<Partition[]> {
   const columns = ['--noheadings', '--raw', '--output', 'NR,START,SECTORS,TYPE'];
   const rows = (await runProgram('partx', [...columns, device])).split('\n');
-  if (rows.length > PARTITIONS_MAX)
-    throw deviceFailed(`${device} has more than ${PARTITIONS_MAX} partitions`);
+  if (rows.length > PARTITIONS_MAX) throw idFailed(`${device} has more than ${PARTITIONS_MAX} partitions`);
   return rows.flatMap((row) => {
     const [number, start, sectors, type = ''] = row.split(' ');
     if (number === undefined || number === '' || EXTENDED.includes(type)) return [];

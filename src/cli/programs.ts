@@ -7,10 +7,17 @@ import { ExitCode } from './exit-codes.ts';
 /** Milliseconds. */
 const TIME_LIMIT = 10_000;
 
+/** Of those that --device needs. */
 const PACKAGES: Readonly<Record<string, string>> = {
   nbdfuse: 'nbdfuse (in libnbd-bin on older systems)',
   fusermount3: 'fuse3',
   losetup: 'util-linux (mount)',
+};
+
+/** Of those that --new-uuid alone needs. */
+const NEW_UUID_PACKAGES: Readonly<Record<string, string>> = {
+  mount: 'mount',
+  umount: 'mount',
   blkid: 'util-linux',
   blockdev: 'util-linux',
   partx: 'util-linux',
@@ -29,7 +36,7 @@ export interface RunOptions {
   readonly good?: readonly number[];
 }
 
-/** What it printed. @throws CommandError `PROGRAM_MISSING`, `DEVICE_FAILED` */
+/** What it printed. @throws CommandError `PROGRAM_MISSING`, `DEVICE_FAILED`, `NEW_UUID_FAILED` */
 export function runProgram(
   program: string,
   args: readonly string[],
@@ -38,21 +45,25 @@ export function runProgram(
   return new Promise((resolve, reject) => {
     execFile(program, args, { timeout: timeLimit }, (error, out, said) => {
       if (error === null || (typeof error.code === 'number' && good.includes(error.code))) resolve(out);
-      else reject(programFailed(program, error, said.trim()));
+      // Some say on their standard output why they failed.
+      else reject(programFailed(program, error, said.trim() === '' ? out.trim() : said.trim()));
     });
   });
 }
 
 export function programFailed(program: string, error: Error, said = ''): CommandError {
+  const substitutes = NEW_UUID_PACKAGES[program];
+  const option = substitutes === undefined ? '--device' : '--new-uuid';
   if (errorCode(error) === 'ENOENT') {
     return new CommandError(
       ExitCode.failure,
       'PROGRAM_MISSING',
-      `${program} is not there, which --device needs`,
-      `install the package ${PACKAGES[program] ?? program}, or mount it without --device`,
+      `${program} is not there, which ${option} needs`,
+      `install the package ${substitutes ?? PACKAGES[program] ?? program}, or mount it without ${option}`,
     );
   }
-  return deviceFailed(`${program} failed: ${said === '' ? error.message : said}`);
+  const message = `${program} failed: ${said === '' ? error.message : said}`;
+  return substitutes === undefined ? deviceFailed(message) : idFailed(message);
 }
 
 export function deviceFailed(message: string): CommandError {
@@ -61,5 +72,15 @@ export function deviceFailed(message: string): CommandError {
     'DEVICE_FAILED',
     message,
     'see whether you are root and /dev/fuse is there; without --device the NBD address serves',
+  );
+}
+
+/** What is on a device could not be given other identifiers. */
+export function idFailed(message: string): CommandError {
+  return new CommandError(
+    ExitCode.failure,
+    'NEW_UUID_FAILED',
+    message,
+    'mount it without --new-uuid, and see what is on it',
   );
 }

@@ -154,6 +154,21 @@ describe('what is on a device that is mounted beside its original', function () 
     });
   }
 
+  it('is left to somebody who looks at it where a program cannot do it, or is not there', async () => {
+    const path = image('broken', 8 * MIB);
+    run('mkfs.ext4', '-q', path);
+    // The block groups' descriptors, behind the superblock.
+    run('dd', 'if=/dev/urandom', `of=${path}`, 'bs=1024', 'seek=2', 'count=1', 'conv=notrunc', 'status=none');
+    await assert.rejects(substituteIds(loop(path)), { code: 'NEW_UUID_FAILED' });
+    const paths = process.env['PATH'];
+    process.env['PATH'] = '/nowhere';
+    try {
+      await assert.rejects(substituteIds(path), /blkid is not there, which --new-uuid needs/);
+    } finally {
+      process.env['PATH'] = paths;
+    }
+  });
+
   it('is told in words', () => {
     const ids = [
       { kind: 'gpt', before: 'a', after: 'b' },
