@@ -22,7 +22,8 @@ set -eu
 export LC_ALL=C
 umask 077
 
-group=/run/blockferry-rehearsal/$BLOCKFERRY_GROUP
+# systemd names the folder that the unit's RuntimeDirectory= is.
+group=${RUNTIME_DIRECTORY:-/run/blockferry}/rehearsals/$BLOCKFERRY_GROUP
 # Its own: one that was cut off may be at its end still.
 work=$group/$$
 
@@ -45,12 +46,15 @@ release() {
     if grep -q " $disk fuse" /proc/mounts; then umount --lazy "$disk"; fi
   done
   rm -rf --one-file-system "$1"
+  rmdir "$group" 2>/dev/null || true
 }
 
 for left in "$group"/*; do
   if [ -d "$left" ]; then release "$left"; fi
 done
-install -d -m 711 "${group%/*}" "$group" "$work"
+# PostgreSQL, for one, must get through as its own user.
+(umask 022 && mkdir -p "$group")
+install -d -m 711 "$work"
 trap 'release "$work"' EXIT
 trap 'exit 143' TERM
 trap 'exit 130' INT

@@ -76,7 +76,7 @@ describe('an ext4 file system on an exported volume', function () {
     folder,
     volumes: { disk: SIZE },
     transport: '        folder: ../destination/buffer/g',
-    destinationExtra: `    rehearsal: { run: [${join(import.meta.dirname, '../../samples/rehearsals/ext4.sh')}] }`,
+    destinationExtra: `    rehearsal: { run: [/usr/bin/env, 'RUNTIME_DIRECTORY=${folder}', ${join(import.meta.dirname, '../../samples/rehearsals/ext4.sh')}] }`,
   });
   const host = new MountedExport(folder);
   const copyMount = join(folder, 'copy');
@@ -154,7 +154,7 @@ describe('an ext4 file system on an exported volume', function () {
       /^Proven: LSN \d+ .*\n(?:.*\n)* {2}disk: an ext4 file system without a fault, 60 files read\n$/,
     );
     assert.deepEqual((await pair.destination()).mounts, []);
-    assert.ok(!run('losetup', '-a').includes('blockferry-rehearsal'));
+    assert.ok(!run('losetup', '-a').includes('rehearsals'));
   });
 
   it('cannot be a device where a program for it is missing: it is unmounted again, and what is missing is said', async () => {

@@ -8,8 +8,7 @@ import { pause } from '../support/site-pair.ts';
 
 const SAMPLES = join(import.meta.dirname, '..', '..', 'samples', 'rehearsals');
 const MIB = 1024 * 1024;
-const GROUP = `test-${process.pid}`;
-const WORK = `/run/blockferry-rehearsal/${GROUP}`;
+const GROUP = 'oracle';
 const PATH = `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin`;
 
 const run = (program: string, ...args: readonly string[]): string =>
@@ -19,17 +18,19 @@ const run = (program: string, ...args: readonly string[]): string =>
 describe('the sample checks for rehearsals', function () {
   this.timeout(120_000);
   const folder = fs.realpathSync(temporaryFolder());
+  const work = join(folder, 'rehearsals', GROUP);
   const servers: ChildProcess[] = [];
   const at = join(folder, 'mounted');
-  before(() => fs.mkdirSync(at));
+  before(() => {
+    fs.mkdirSync(at);
+    // PostgreSQL gets through as its own user.
+    fs.chmodSync(folder, 0o755);
+  });
   afterEach(() => {
     for (const server of servers.splice(0)) server.kill();
-    assert.deepEqual(fs.existsSync(WORK) ? fs.readdirSync(WORK) : [], [], 'nothing is left of a check');
-    assert.ok(!run('losetup', '-a').includes(WORK));
-    assert.ok(!fs.readFileSync('/proc/mounts', 'utf8').includes(WORK));
-  });
-  after(() => {
-    fs.rmSync('/run/blockferry-rehearsal', { recursive: true, force: true });
+    assert.ok(!fs.existsSync(work), 'nothing is left of a check');
+    assert.ok(!run('losetup', '-a').includes(work));
+    assert.ok(!fs.readFileSync('/proc/mounts', 'utf8').includes(work));
   });
 
   /** A file system that `fill` has put something on, as it is on the disk when the power fails: in use. */
@@ -82,6 +83,7 @@ describe('the sample checks for rehearsals', function () {
       env: {
         ...{ ...process.env, PATH, ...uris },
         BLOCKFERRY_GROUP: GROUP,
+        RUNTIME_DIRECTORY: folder,
         BLOCKFERRY_VOLUMES: Object.keys(volumes).join(' '),
       },
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -163,11 +165,11 @@ describe('the sample checks for rehearsals', function () {
       const child = await start(slow, [], { data });
       assert.ok(child.stdout !== null && child.pid !== undefined);
       await once(child.stdout, 'data');
-      assert.deepEqual(fs.readdirSync(WORK), [String(child.pid)]);
-      assert.ok(fs.existsSync(join(WORK, String(child.pid), 'data.mount', 'file 1')));
+      assert.deepEqual(fs.readdirSync(work), [String(child.pid)]);
+      assert.ok(fs.existsSync(join(work, String(child.pid), 'data.mount', 'file 1')));
       process.kill(-child.pid, signal);
       await once(child, 'exit');
-      assert.equal(fs.readdirSync(WORK).length, signal === 'SIGKILL' ? 1 : 0);
+      assert.equal(fs.existsSync(work), signal === 'SIGKILL');
     }
   });
 
@@ -180,7 +182,6 @@ describe('the sample checks for rehearsals', function () {
     const [dataAt, walAt] = ['data', 'wal'].map((name) => join(folder, `pg-${name}`)) as [string, string];
     const postgres = (...args: string[]): string =>
       run('setpriv', '--reuid=postgres', '--regid=postgres', '--clear-groups', ...args);
-    fs.chmodSync(folder, 0o755);
     let table: string;
     try {
       for (const [disk, place] of [
