@@ -169,7 +169,7 @@ describe('a copy that compares', () => {
         assert.equal(all.length, 2 * REGIONS);
         assert.equal(keysOf(equal).length + data.length + holes.length, 2 * REGIONS, 'nothing twice');
       }),
-      { numRuns: 12 },
+      { numRuns: 8 },
     );
   });
 
