@@ -27,11 +27,9 @@ describe('a destination that has an old copy', function () {
     });
     const [here, there] = [pair.volume('source', 'disk'), pair.volume('destination', 'disk')];
     try {
-      await pair.start('destination');
-      await pair.start('source');
+      await Promise.all([pair.start('destination'), pair.start('source')]);
       await pair.inStep();
-      await pair.stop('source');
-      await pair.stop('destination');
+      await Promise.all([pair.stop('source'), pair.stop('destination')]);
       fill(here);
       copyFileSync(here, there);
       const differing = alter(there);
@@ -63,8 +61,7 @@ describe('a destination that has an old copy', function () {
       assert.ok(whole < 2 * needed, `${whole} bytes went over the link, ${needed} were needed`);
       const list = await cli(['snapshot', 'list', 'g', '--state', pair.path('destination', 'state')]);
       assert.match(list.out, /before-copy-\d+/, 'what was there is kept');
-      await pair.stop('source');
-      await pair.stop('destination');
+      await Promise.all([pair.stop('source'), pair.stop('destination')]);
       execFileSync('cmp', [here, there]);
     } finally {
       await pair.stopAll();
