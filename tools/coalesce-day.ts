@@ -48,7 +48,13 @@ async function day(): Promise<boolean> {
     files: nodeFiles,
     back: {
       ...{ folder: join(folder, 'group'), group: { name: 'g', id: '34'.repeat(16) }, epoch: EPOCH, key },
-      ...{ compression: 1, dropOverwritten: true, volumes: [volume], snapshots: undefined },
+      ...{
+        compression: 1,
+        dropOverwritten: true,
+        initialCopy: 'send',
+        volumes: [volume],
+        snapshots: undefined,
+      },
     },
     segmentSize: SEGMENT,
     done: LSN_NONE,

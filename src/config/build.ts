@@ -117,6 +117,7 @@ function buildSource(name: string, group: SourceFile, state: string, parts: Part
       dropOverwritten: segment['drop-overwritten'],
     },
     coalesce: group.coalesce,
+    initialCopy: group['initial-copy'],
     timedMarkers: buildTimedMarkers(group['timed-markers']),
     replicateEvery: group.replication?.every,
     verifyEvery: group.verify?.every,

@@ -93,6 +93,8 @@ export interface SourceGroupConfig extends GroupConfigBase {
   readonly replicateEvery: number | undefined;
   /** Whether segments that wait to be sent are merged, each sector once, which leaves no point in time inside them. */
   readonly coalesce: boolean;
+  /** What the volumes hold when the group is new: sent, or compared with what the destinations hold, and sent where it differs. */
+  readonly initialCopy: 'send' | 'compare';
   /** Milliseconds for a pass in which all volumes are compared with the destinations'; undefined: on demand alone. */
   readonly verifyEvery: number | undefined;
   /** Snapshots that it keeps of its own volumes; undefined: none. */

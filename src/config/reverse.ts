@@ -40,6 +40,7 @@ export function servingConfig(config: GroupConfig): SourceGroupConfig {
     ownSnapshots: { snapshotFolder, retention, timedSnapshots, views },
     segment: { size: 8 * MIB, age: 2000, compression: 1, dropOverwritten: false },
     whenFull: 'change-map',
+    initialCopy: 'send',
     replicateEvery: undefined,
     coalesce: true,
     verifyEvery: undefined,

@@ -16,6 +16,8 @@ const WHEN_FULL = ['refuse-writes', 'change-map'] as const;
 
 const WHEN_FULL_FIX =
   'write refuse-writes (hosts get an error until there is room) or change-map (hosts go on, and what they change is brought over when there is room)';
+const INITIAL_COPY = ['send', 'compare'] as const;
+const INITIAL_COPY_FIX = 'write send, or compare where the destinations have old copies';
 const VOLUME_FIX = 'write the path of a raw image file or a block device: /dev/sdb';
 
 /** The receiver compares it with what a client sends as one word. */
@@ -139,6 +141,7 @@ function sourceSchema(context: PathContext) {
       })
       .prefault({}),
     coalesce: leaves.flag().default(true),
+    'initial-copy': leaves.choice(INITIAL_COPY, INITIAL_COPY_FIX).default('send'),
     replication: z.strictObject({ every: leaves.duration('1 h', limits.REPLICATE_EVERY) }).optional(),
     verify: z.strictObject({ every: leaves.duration('7 d', limits.VERIFY_EVERY) }).optional(),
     volumes: z.record(z.string(), shorthand(volume)),

@@ -14,6 +14,8 @@ export interface SourceBackOptions {
   readonly key: Buffer | undefined;
   readonly compression: number;
   readonly dropOverwritten: boolean;
+  /** Of a group that is new. */
+  readonly initialCopy: 'send' | 'compare';
   readonly volumes: readonly (VolumeToMap & { readonly name: string; readonly path: string })[];
 }
 

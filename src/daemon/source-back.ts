@@ -64,6 +64,7 @@ export class SourceBack {
   #marked: readonly MarkedVolume[] = [];
   #map: ChangeMap | undefined;
   #comparing: boolean;
+  readonly #isNew: boolean;
   #tracker: ChangeTracker | undefined;
   #seed: SeedExport | undefined;
   readonly #written: WrittenState<SourceCheckpoint>;
@@ -89,7 +90,9 @@ export class SourceBack {
     this.#merger = new Merger(files, options.folder, { key, compression, random });
     this.#point = new PointSnapshot({ random, volumes: options.volumes, ...stores });
     this.#own = own;
-    const checkpoint = readCheckpoint(files, options.folder) ?? { ...SEAL_START, applied: LSN_NONE };
+    const known = readCheckpoint(files, options.folder);
+    this.#isNew = known === undefined;
+    const checkpoint = known ?? { ...SEAL_START, applied: LSN_NONE };
     this.#written = new WrittenState(checkpoint, (moved) => writeCheckpoint(files, options.folder, moved));
   }
 
@@ -118,6 +121,7 @@ export class SourceBack {
     const seeding = { ...this.#options, random: this.#random, content: this.#volumes, map: this.#map };
     this.#seed?.close();
     this.#seed = new SeedExport(this.#files, seeding);
+    if (this.#isNew && this.#options.initialCopy === 'compare') this.#setComparing(true);
     const { unreadable } = this.#map;
     const facts = { sealed, unreadable, medium: this.#medium.report, snapshots: this.#own?.count ?? 0 };
     return Promise.resolve({ checkpoint: this.#checkpoint, ...facts, ...this.#toBring });

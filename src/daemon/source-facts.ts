@@ -7,11 +7,19 @@ import type { SourceIdentity } from './source-identity.ts';
 
 /** What a group's back thread is made with. */
 export function backOptions(
-  { name, folder, key, segment: { compression, dropOverwritten }, ownSnapshots }: SourceGroupConfig,
+  {
+    name,
+    folder,
+    key,
+    segment: { compression, dropOverwritten },
+    initialCopy,
+    ownSnapshots,
+  }: SourceGroupConfig,
   { id, epoch, volumes }: SourceIdentity,
 ): SourceThreadOptions {
   const snapshots = ownSnapshots && { folder: ownSnapshots.snapshotFolder, views: ownSnapshots.views };
-  return { folder, group: { name, id }, epoch, key, compression, dropOverwritten, volumes, snapshots };
+  const group = { name, id };
+  return { folder, group, epoch, key, compression, dropOverwritten, initialCopy, volumes, snapshots };
 }
 
 /** What its hosts' thread is made with. `done`: sealed and destaged up to here. */

@@ -41,6 +41,7 @@ describe('Loading a configuration:', () => {
             key: KEY,
             volumes: [{ name: 'data', path: join(folder, 'images', 'new.raw'), size: 1_048_576 }],
             coalesce: true,
+            initialCopy: 'send',
             replicateEvery: undefined,
             verifyEvery: undefined,
             ownSnapshots: undefined,

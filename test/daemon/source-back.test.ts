@@ -24,6 +24,7 @@ const OPTIONS: SourceThreadOptions = {
   compression: 1,
   dropOverwritten: false,
   snapshots: undefined,
+  initialCopy: 'send',
   volumes: ['a', 'b'].map((name, i) => ({
     index: i as VolumeIndex,
     name,

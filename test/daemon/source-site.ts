@@ -29,6 +29,7 @@ const BACK: SourceThreadOptions = {
   compression: 0,
   dropOverwritten: false,
   snapshots: undefined,
+  initialCopy: 'send',
   volumes: VOLUMES,
 };
 

@@ -79,6 +79,7 @@ describe('a source on real threads and files', function () {
       volumes: [{ name: 'disk', path: join(folder, 'disk.raw'), size: 4 * MIB }],
       segment: { size: MIB, age: 200, compression: 1, dropOverwritten: false },
       coalesce: false,
+      initialCopy: 'send',
       replicateEvery: undefined,
       verifyEvery: undefined,
       timedMarkers: [],

@@ -38,6 +38,7 @@ describe('a group that cannot start', function () {
     role: 'source',
     segment: { size: MIB, age: 200, compression: 1, dropOverwritten: false },
     coalesce: false,
+    initialCopy: 'send',
     replicateEvery: undefined,
     verifyEvery: undefined,
     timedMarkers: [],

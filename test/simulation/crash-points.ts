@@ -19,6 +19,7 @@ const SHORT: Scenario = {
   seed: 'crash points',
   volumes: [64 * KIB, 64 * KIB],
   filled: false,
+  initialCopy: 'send',
   connections: 2,
   segmentSize: 8 * KIB,
   segmentAge: 60,

@@ -12,6 +12,8 @@ export interface Scenario {
   readonly volumes: readonly number[];
   /** Whether the source's volumes are there before, with something in them; otherwise they are made. */
   readonly filled: boolean;
+  /** `compare`: the destination has old copies of what is there before. */
+  readonly initialCopy: 'send' | 'compare';
   readonly connections: number;
   readonly segmentSize: number;
   readonly segmentAge: number;
@@ -86,6 +88,7 @@ export function makeScenario(seed: string): Scenario {
     seed,
     volumes,
     filled: dice.chance(0.7),
+    initialCopy: every === undefined && dice.fork('initial copy').chance(0.25) ? 'compare' : 'send',
     connections,
     segmentSize,
     segmentAge: dice.pick([100, 300, 1000]),

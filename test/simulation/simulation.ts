@@ -92,8 +92,7 @@ class Simulation {
         (violation) => this.#oracle.fail(violation),
       );
     this.#attacker = new Attacker(this.#server, this.#dice.fork('attacker'));
-    this.#machines.destination.disk.makeDirectory('/volumes');
-    const initial = makeVolumes(scenario, this.#machines.source, this.#dice.fork('volumes'));
+    const initial = makeVolumes(scenario, this.#machines, this.#dice.fork('volumes'));
     const paths = scenario.volumes.map((_, index) => volumePath(index));
     this.#oracle = new Oracle({
       ...this.#machines,

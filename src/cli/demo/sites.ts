@@ -93,6 +93,7 @@ export async function sourceConfig(
     volumes: VOLUMES.map((name) => ({ name, path: volumePath(places, 'source', name), size: VOLUME_SIZE })),
     segment: { size: 4 * 1024 * 1024, age: 500, compression: 1, dropOverwritten: false },
     coalesce: false,
+    initialCopy: 'send',
     replicateEvery: undefined,
     verifyEvery: undefined,
     timedMarkers: [],

@@ -43,6 +43,13 @@ function checkSource(path: SettingPath, group: LenientSource, context: RuleConte
       fix: 'leave it out, or leave replication out',
     });
   }
+  if (group['initial-copy'] === 'compare' && context.written([...path, 'replication'])) {
+    findings.push({
+      path: [...path, 'initial-copy'],
+      message: 'stands beside replication: old copies are compared only where every write goes over',
+      fix: 'leave replication out until the group is in mode journal, or leave initial-copy out',
+    });
+  }
   if (nbd !== undefined) findings.push(...checkSocket([...path, 'nbd', 'socket'], nbd.socket, context));
   findings.push(...checkOwnSnapshots(path, group, context));
   for (const [name, volume] of Object.entries(group.volumes ?? {})) {

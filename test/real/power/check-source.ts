@@ -96,7 +96,7 @@ class RecoveredSource {
     const group = { name: 'g', id: identity.id };
     const options = {
       ...{ folder, group, epoch: identity.epoch, key: KEY, volumes },
-      ...{ compression: 1, dropOverwritten: false, snapshots: undefined },
+      ...{ compression: 1, dropOverwritten: false, snapshots: undefined, initialCopy: 'send' as const },
     };
     const back = buildSourceBack(nodePlatform, silentLog, options, noMounts);
     const { checkpoint } = await back.open();

@@ -50,6 +50,7 @@ export function sourceConfig(scenario: Scenario): SourceGroupConfig {
     volumes: placedVolumes(scenario),
     segment: { size: segmentSize, age: segmentAge, compression, dropOverwritten },
     coalesce: true,
+    initialCopy: scenario.initialCopy,
     timedMarkers: [],
     ownSnapshots: scenario.own && SNAPSHOT_SETTINGS,
     whenFull,

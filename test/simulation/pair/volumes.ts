@@ -7,25 +7,47 @@ import { volumePath } from './configs.ts';
 
 const PAGE = 4096;
 
-/** Puts the source's volumes there, if they are there before; returns what each holds. */
-export function makeVolumes(scenario: Scenario, machine: Machine, dice: Dice): Buffer[] {
-  const { disk } = machine;
-  disk.makeDirectory('/volumes');
-  return scenario.volumes.map((size, index) => {
+interface Machines {
+  readonly source: Machine;
+  readonly destination: Machine;
+}
+
+/** Puts the volumes there, if they are there before; returns what each of the source's holds. */
+export function makeVolumes(scenario: Scenario, { source, destination }: Machines, dice: Dice): Buffer[] {
+  for (const { disk } of [source, destination]) disk.makeDirectory('/volumes');
+  const contents = scenario.volumes.map((size, index) => {
     const content = Buffer.alloc(size);
     if (!scenario.filled) return content;
     for (let i = 0; i < 4; i += 1) {
       const [start, length] = [dice.below(size), dice.below(20_000)];
       content.fill(0xa0 + i, start, Math.min(size, start + length));
     }
-    const inode = disk.create(volumePath(index));
-    inode.resize(size);
-    for (let at = 0; at < size; at += PAGE) {
-      const page = content.subarray(at, at + PAGE);
-      if (!isZero(page)) inode.write(page, at);
-    }
-    inode.sync();
-    disk.syncDirectory('/volumes');
+    put(source, index, content);
     return content;
   });
+  if (scenario.initialCopy === 'compare' && scenario.filled) makeOldCopies(contents, destination, dice);
+  return contents;
+}
+
+/** Of each an old one, which differs here and there. */
+function makeOldCopies(contents: readonly Buffer[], machine: Machine, dice: Dice): void {
+  for (const [index, content] of contents.entries()) {
+    const old = Buffer.from(content);
+    for (let i = dice.below(3); i > 0; i -= 1) {
+      const start = dice.below(old.length);
+      old.fill(0xb0 + i, start, Math.min(old.length, start + dice.below(4 * PAGE)));
+    }
+    put(machine, index, old);
+  }
+}
+
+function put({ disk }: Machine, index: number, content: Buffer): void {
+  const inode = disk.create(volumePath(index));
+  inode.resize(content.length);
+  for (let at = 0; at < content.length; at += PAGE) {
+    const page = content.subarray(at, at + PAGE);
+    if (!isZero(page)) inode.write(page, at);
+  }
+  inode.sync();
+  disk.syncDirectory('/volumes');
 }
