@@ -183,4 +183,15 @@ export const DELIVERY_PLANTS: readonly Plant[] = [
       'return this.#pacer.pace(party, wanted, signal).then(() => wanted, () => wanted);',
     ),
   ),
+  plant(
+    'I3',
+    'what differs in a destination’s old copy is not sent',
+    100,
+    edit(
+      'capture/comparing-copy.ts',
+      'if ((other?.next(at, true, end) ?? end) < end) this.#send(piece);\n      else if',
+      'if',
+    ),
+    edit('capture/comparing-copy.ts', 'same?.next(at, false, end) === end', 'other !== same'),
+  ),
 ];
