@@ -11,13 +11,14 @@ import { parseArgs } from 'node:util';
 import { lineOf, verdictOf, type Figure, type Measured } from './bench/figure.ts';
 import { changes } from './bench/figures/changes.ts';
 import { destage } from './bench/figures/destage.ts';
+import { growth } from './bench/figures/growth.ts';
 import { hostPath } from './bench/figures/host-path.ts';
 import { initialCopy } from './bench/figures/initial-copy.ts';
 import { lag } from './bench/figures/lag.ts';
 import { memory } from './bench/figures/memory.ts';
 import { installMissing } from './bench/programs.ts';
 
-const FIGURES: readonly Figure[] = [hostPath, initialCopy, changes, destage, lag, memory];
+const FIGURES: readonly Figure[] = [hostPath, initialCopy, changes, destage, lag, memory, growth];
 
 const { values } = parseArgs({
   options: {

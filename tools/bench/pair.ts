@@ -1,5 +1,13 @@
 /** Our two sites, as they run for a user: a source, vsftpd, and a destination; compressed, encrypted, from one disk. */
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { FtpServer } from '../../test/servers/ftp-server.ts';
 import { SitePair, type Site } from '../../test/support/site-pair.ts';
@@ -15,8 +23,6 @@ export interface PairSetting {
   /** Of the one volume, bytes. */
   readonly size: number;
   readonly quota: string;
-  /** Lines behind the destination, indented as a whole configuration. */
-  readonly extra?: string;
 }
 
 export class BenchPair {
@@ -24,7 +30,7 @@ export class BenchPair {
   readonly server: FtpServer;
   readonly #folder: string;
 
-  private constructor(folder: string, server: FtpServer, { size, quota, extra }: PairSetting) {
+  private constructor(folder: string, server: FtpServer, { size, quota }: PairSetting) {
     this.#folder = folder;
     this.server = server;
     mkdirSync(join(folder, 'destination/buffer'), { recursive: true });
@@ -36,7 +42,10 @@ export class BenchPair {
       quota,
       segment: '{ size: 8 MiB, age: 2 s, compression: 1 }',
       transport: `        ftp: { host: 127.0.0.1, port: ${server.port}, user: ${server.user}, password-env: ${PASSWORD}, path: '${server.groupPath}', tls: none }
-${extra ?? ''}`,
+        link: wan
+links:
+  wan:
+    schedule: { time-zone: UTC, outside: unlimited, windows: [] }`,
     });
   }
 
@@ -67,6 +76,17 @@ ${extra ?? ''}`,
   async start(): Promise<void> {
     await this.sites.start('destination');
     await this.sites.start('source');
+  }
+
+  /** As an operator does: edits the schedule, and has it read. */
+  async link(limit: 'closed' | 'unlimited'): Promise<void> {
+    const file = this.sites.path('source', 'config.yaml');
+    writeFileSync(file, readFileSync(file, 'utf8').replace(/outside: \w+/, `outside: ${limit}`));
+    process.kill(this.sites.pid('source'), 'SIGHUP');
+    await this.sites.until(`having the link ${limit}`, async () => {
+      const now = (await this.sites.source()).streams[0]?.limit;
+      return (now?.kind === 'closed') === (limit === 'closed');
+    });
   }
 
   /** Bytes that went over the wire towards the destination since the source was started. */

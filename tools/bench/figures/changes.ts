@@ -1,5 +1,5 @@
 /** A part of a large volume was changed while nothing could be sent: until the destination has it, and how much goes there for it. */
-import { copyFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, rmSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import { join } from 'node:path';
 import { ratioOf, type Figure, type Setting } from '../figure.ts';
@@ -16,8 +16,6 @@ const NAMES = {
   time: '1 % of a volume changed, brought over',
   wire: 'bytes on the wire for each byte changed',
 };
-const CLOSED = 'outside: closed';
-const OPEN = 'outside: unlimited';
 
 export const changes: Figure = {
   names: Object.values(NAMES),
@@ -29,7 +27,6 @@ export const changes: Figure = {
       folder: setting.folder,
       size,
       quota: '16 GiB',
-      extra: `        link: wan\nlinks:\n  wan:\n    schedule: { time-zone: UTC, ${OPEN}, windows: [] }`,
     });
     const wire = { ours: [] as number[], rsync: [] as number[] };
     try {
@@ -39,7 +36,7 @@ export const changes: Figure = {
       const values = await inTurns(
         {
           ours: async () => {
-            await setLink(pair, CLOSED);
+            await pair.link('closed');
             const before = await pair.sent();
             await fio({
               uri: pair.uri,
@@ -52,7 +49,7 @@ export const changes: Figure = {
             // Until the last of it is sealed, as by the time at which a window opens.
             await pause(5000);
             const taken = await seconds(async () => {
-              await setLink(pair, OPEN);
+              await pair.link('unlimited');
               await pair.settle();
             });
             wire.ours.push(((await pair.sent()) - before) / changed);
@@ -91,17 +88,6 @@ export const changes: Figure = {
     }
   },
 };
-
-/** As an operator does: edits the schedule, and has it read. */
-async function setLink(pair: BenchPair, to: typeof OPEN | typeof CLOSED): Promise<void> {
-  const file = pair.sites.path('source', 'config.yaml');
-  writeFileSync(file, readFileSync(file, 'utf8').replace(to === OPEN ? CLOSED : OPEN, to));
-  process.kill(pair.sites.pid('source'), 'SIGHUP');
-  await pair.sites.until(`having the link ${to}`, async () => {
-    const limit = (await pair.sites.source()).streams[0]?.limit;
-    return (limit?.kind === 'closed') === (to === CLOSED);
-  });
-}
 
 class Rsync {
   readonly image: string;
