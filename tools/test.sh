@@ -59,14 +59,16 @@ count() {
   failed=$((failed + failures))
 }
 
-# Simulated time does not mind being slow: the simulation runs beside all else, and yields to it. Tests of whole sites
-# wait for most of their time, beside the checks and the other tests.
+# Simulated time does not mind being slow: the simulation runs beside all else, and yields to it. Tests of whole sites and
+# of the transports against real servers wait for most of their time, beside the checks and the other tests.
 run simulation 15 'test/simulation/**/*.test.ts' >"$work/simulation.log" 2>&1 &
 simulation=$!
 run sites 0 'test/sites/**/*.test.ts' 'test/real/**/*.test.ts' >"$work/sites.log" 2>&1 &
 sites=$!
+run servers 0 'test/conformance/transport-*.test.ts' >"$work/servers.log" 2>&1 &
+servers=$!
 others=
-trap 'kill $simulation $sites $others 2>/dev/null; rm -rf "$work"; exit 130' INT TERM
+trap 'kill $simulation $sites $servers $others 2>/dev/null; rm -rf "$work"; exit 130' INT TERM
 
 for check in format lint layers types; do
   if npm run --silent "check:$check"; then
@@ -78,18 +80,22 @@ for check in format lint layers types; do
   fi
 done
 
-run others 0 --ignore 'test/simulation/**' --ignore 'test/sites/**' --ignore 'test/real/**' 'test/**/*.test.ts' &
+run others 0 --ignore 'test/simulation/**' --ignore 'test/sites/**' --ignore 'test/real/**' \
+  --ignore 'test/conformance/transport-*' 'test/**/*.test.ts' &
 others=$!
 wait "$others"
 count others "$?"
-wait "$sites"
-ended=$?
-cat "$work/sites.log"
-count sites "$ended"
-wait "$simulation"
-ended=$?
-cat "$work/simulation.log"
-count simulation "$ended"
+
+# Shows what the tests called $1 said, once the process $2 has ended.
+conclude() {
+  wait "$2"
+  ended=$?
+  cat "$work/$1.log"
+  count "$1" "$ended"
+}
+conclude servers "$servers"
+conclude sites "$sites"
+conclude simulation "$simulation"
 rm -rf "$work"
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]
