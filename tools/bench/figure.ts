@@ -1,5 +1,5 @@
 /** What a figure is, and how what was measured for it is told. */
-import { median } from './measure.ts';
+import { median } from './turns.ts';
 
 export interface Setting {
   /** Smaller volumes, shorter and fewer runs. */
@@ -38,11 +38,6 @@ export type Verdict = 'aim reached' | 'reached' | 'BELOW';
 export function verdictOf({ ratio, must, aim }: Measured): Verdict {
   const reaches = (bound: number): boolean => (aim < must ? ratio <= bound : ratio >= bound);
   return reaches(aim) ? 'aim reached' : reaches(must) ? 'reached' : 'BELOW';
-}
-
-/** `medianA / medianB` would let one bad round decide: the median of the rounds' own ratios does not. */
-export function ratioOf(above: readonly number[], below: readonly number[]): number {
-  return median(above.map((value, round) => value / (below[round] ?? Number.NaN)));
 }
 
 /** A line for people. */

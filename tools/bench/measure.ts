@@ -1,4 +1,5 @@
-/** Two ways to do the same, measured in turns, so that what else the machine does meets both. */
+/** How fast ours and a peer do the same, measured in turns. */
+import { inTurns, median, ratioOf } from './turns.ts';
 
 /** One of the two. Returns when it is done. */
 export type Way = () => Promise<void>;
@@ -18,8 +19,6 @@ export async function compare(
   ways: { readonly ours: Way; readonly peer: Way; readonly between: () => void },
   { rounds, bytes }: { readonly rounds: number; readonly bytes: number },
 ): Promise<Comparison> {
-  const ours: number[] = [];
-  const peer: number[] = [];
   const cpu: number[] = [];
   const speed = async (way: Way): Promise<number> => {
     const used = process.cpuUsage();
@@ -31,22 +30,10 @@ export async function compare(
     ways.between();
     return bytes / seconds;
   };
-  // Not measured: connections, caches and compiled code are the same for both afterwards.
-  await speed(ways.ours);
-  await speed(ways.peer);
-  cpu.length = 0;
-  for (let round = 0; round < rounds; round++) {
-    // Who begins changes from round to round.
-    const order = round % 2 === 0 ? [ours, peer] : [peer, ours];
-    for (const speeds of order) speeds.push(await speed(speeds === ours ? ways.ours : ways.peer));
-  }
-  const ratios = ours.map((value, round) => value / (peer[round] ?? value));
-  return { ours: median(ours), peer: median(peer), ratio: median(ratios), cpu: median(cpu) };
-}
-
-export function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  const upper = sorted[middle] ?? Number.NaN;
-  return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? Number.NaN) + upper) / 2;
+  const { ours, peer } = await inTurns(
+    { ours: () => speed(ways.ours), peer: () => speed(ways.peer) },
+    // Not measured: connections, caches and compiled code are the same for both afterwards.
+    { rounds, warm: true },
+  );
+  return { ours: median(ours), peer: median(peer), ratio: ratioOf(ours, peer), cpu: median(cpu.slice(1)) };
 }

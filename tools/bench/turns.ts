@@ -29,3 +29,15 @@ export async function seconds(act: () => Promise<unknown>): Promise<number> {
   await act();
   return (performance.now() - begun) / 1000;
 }
+
+/** `medianA / medianB` would let one bad round decide: the median of the rounds' own ratios does not. */
+export function ratioOf(above: readonly number[], below: readonly number[]): number {
+  return median(above.map((value, round) => value / (below[round] ?? Number.NaN)));
+}
+
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  const upper = sorted[middle] ?? Number.NaN;
+  return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? Number.NaN) + upper) / 2;
+}

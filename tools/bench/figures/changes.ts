@@ -2,11 +2,11 @@
 import { copyFileSync, rmSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import { join } from 'node:path';
-import { ratioOf, type Figure, type Setting } from '../figure.ts';
+import type { Figure, Setting } from '../figure.ts';
 import { makeImage } from '../image.ts';
 import { BenchPair } from '../pair.ts';
 import { fio, run } from '../programs.ts';
-import { inTurns, seconds } from '../turns.ts';
+import { inTurns, ratioOf, seconds } from '../turns.ts';
 
 const MIB = 1024 * 1024;
 const CHANGED = 0.01;

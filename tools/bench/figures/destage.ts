@@ -14,10 +14,10 @@ import { nodeFiles } from '../../../src/platform/node/files.ts';
 import { nodeRandom } from '../../../src/platform/node/random.ts';
 import { openSnapshotStore } from '../../../src/recovery/open-store.ts';
 import { silentLog } from '../../../test/support/silent-log.ts';
-import { ratioOf, type Figure, type Measured, type Setting } from '../figure.ts';
+import type { Figure, Measured, Setting } from '../figure.ts';
 import { makeImage } from '../image.ts';
 import { run } from '../programs.ts';
-import { inTurns, seconds } from '../turns.ts';
+import { inTurns, ratioOf, seconds } from '../turns.ts';
 
 const MIB = 1024 * 1024;
 const SEGMENT = 8 * MIB;

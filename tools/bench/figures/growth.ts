@@ -1,10 +1,10 @@
 /** What a write, a read and a restart cost with more that waits to be sent, and with larger volumes: compared with itself. */
 import { ftruncateSync, openSync, closeSync, rmSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
-import { ratioOf, type Figure, type Measured, type Setting } from '../figure.ts';
+import type { Figure, Measured, Setting } from '../figure.ts';
 import { BenchPair } from '../pair.ts';
 import { fio, type FioJob } from '../programs.ts';
-import { seconds } from '../turns.ts';
+import { ratioOf, seconds } from '../turns.ts';
 
 const MIB = 1024 * 1024;
 const GIB = 1024 * MIB;

@@ -3,11 +3,11 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { ratioOf, type Bounds, type Figure, type Measured, type Setting } from '../figure.ts';
+import type { Bounds, Figure, Measured, Setting } from '../figure.ts';
 import { makeImage } from '../image.ts';
 import { BenchPair } from '../pair.ts';
 import { fio, type FioJob } from '../programs.ts';
-import { inTurns } from '../turns.ts';
+import { inTurns, ratioOf } from '../turns.ts';
 
 const MIB = 1024 * 1024;
 

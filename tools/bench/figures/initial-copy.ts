@@ -2,11 +2,11 @@
 import { mkdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { FtpServer } from '../../../test/servers/ftp-server.ts';
-import { ratioOf, type Figure } from '../figure.ts';
+import type { Figure } from '../figure.ts';
 import { makeImage } from '../image.ts';
 import { BenchPair } from '../pair.ts';
 import { cpuOf, run } from '../programs.ts';
-import { inTurns, seconds } from '../turns.ts';
+import { inTurns, ratioOf, seconds } from '../turns.ts';
 
 const MIB = 1024 * 1024;
 const GIB = 1024 * MIB;
