@@ -41,9 +41,15 @@ try {
   for (const { names, measure } of FIGURES) {
     const wanted = names.filter((name) => name.includes(values.only));
     if (wanted.length === 0) continue;
-    for (const one of await measure(setting, wanted)) {
-      measured.push(one);
-      say(lineOf(one));
+    try {
+      for (const one of await measure(setting, wanted)) {
+        measured.push(one);
+        say(lineOf(one));
+      }
+    } catch (error) {
+      // The others are measured all the same.
+      say(`${wanted.join('; ')}: FAILED: ${String(error)}\n`);
+      process.exitCode = 1;
     }
   }
 } finally {

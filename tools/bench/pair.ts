@@ -101,7 +101,7 @@ links:
 
   /** Bytes of memory that a daemon has had at most. */
   memory(site: Site): number {
-    return peakMemory(this.sites.pid(site));
+    return memoryOf(this.sites.pid(site), 'VmHWM');
   }
 
   async end(): Promise<void> {
@@ -118,11 +118,12 @@ links:
   }
 }
 
-/** Of a process and its children (proc(5), status: VmHWM). */
-export function peakMemory(pid: number): number {
-  const own = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1];
+/** Bytes of a process and its children: now, or at most so far (proc(5), status: VmRSS, VmHWM). */
+export function memoryOf(pid: number, which: 'VmRSS' | 'VmHWM'): number {
+  const status = readFileSync(`/proc/${pid}/status`, 'latin1');
+  const own = new RegExp(`^${which}:\\s+(\\d+) kB$`, 'm').exec(status)?.[1];
   const children = readdirSync(`/proc/${pid}/task`).flatMap((task) =>
     readFileSync(`/proc/${pid}/task/${task}/children`, 'latin1').split(' ').filter(Boolean).map(Number),
   );
-  return children.reduce((sum, child) => sum + peakMemory(child), Number(own) * 1024);
+  return children.reduce((sum, child) => sum + memoryOf(child, which), Number(own) * 1024);
 }

@@ -1,11 +1,10 @@
-/** What daemons have in memory at most: MiB, which are told in place of a ratio. */
+/** What daemons have in memory: MiB, which are told in place of a ratio. */
 import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { connectDaemon } from '../../../test/support/daemon-client.ts';
 import type { Figure, Measured } from '../figure.ts';
-import { BenchPair, peakMemory } from '../pair.ts';
+import { BenchPair, memoryOf } from '../pair.ts';
 import { fio } from '../programs.ts';
 
 const MIB = 1024 * 1024;
@@ -63,22 +62,22 @@ async function idle(parent: string, quick: boolean): Promise<number> {
       second: { folder: share/g${i} }
 `,
   );
-  writeFileSync(join(folder, 'config.yaml'), `state: state\ngroups:\n${groups.join('')}`);
+  writeFileSync(
+    join(folder, 'config.yaml'),
+    `state: state\nlog: { level: error }\ngroups:\n${groups.join('')}`,
+  );
   const child = spawn(process.execPath, [LAUNCHER, 'serve', '--config', join(folder, 'config.yaml')], {
     stdio: ['ignore', 'ignore', 'inherit'],
   });
   try {
-    const served = (): boolean =>
-      Array.from({ length: GROUPS }, (_, i) => join(folder, `g${i}.sock`)).every((socket) =>
-        existsSync(socket),
-      );
-    for (const limit = Date.now() + PATIENCE; !served();) {
+    // Once all groups run.
+    const isRunning = (): boolean => existsSync(join(folder, 'state/api.json'));
+    for (const limit = Date.now() + PATIENCE; !isRunning();) {
       if (Date.now() > limit || child.exitCode !== null) throw new Error(`${GROUPS} groups did not start`);
       await pause(100);
     }
-    await connectDaemon(join(folder, 'state'), 'GET', '/status');
     await pause(quick ? 2000 : 30_000);
-    return peakMemory(child.pid ?? 0);
+    return memoryOf(child.pid ?? 0, 'VmRSS');
   } finally {
     const ended = new Promise((resolve) => child.once('exit', resolve));
     child.kill('SIGKILL');
