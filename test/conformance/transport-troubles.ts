@@ -52,15 +52,18 @@ export function describeTroubles(subject: Subject<ServerBench>): void {
       subject.bench.plant('outbox/frozen.seg', content);
       const target = { path: subject.local.unused(), size: content.length };
       const { promise: begun, resolve: begins } = Promise.withResolvers<undefined>();
-      // Slow enough not to be over before.
+      // Seconds each: on a busy machine the one takes long to begin, and the other is not to be over before.
       const pace = async (wanted: number): Promise<number> => {
         await sleep(10);
-        return Math.min(wanted, MIB / 8);
+        return Math.min(wanted, MIB / 32);
       };
       const onProgress = (bytes: number): void => (bytes > 0 ? begins(undefined) : undefined);
       const getting = transport.get('outbox/frozen.seg', target, { signal: never, onProgress, pace });
       const refused = [
-        rejectsWith('Timeout', put(transport, 'inbox/frozen.seg')),
+        rejectsWith(
+          'Timeout',
+          transport.put(subject.local.make(content), 'inbox/frozen.seg', { signal: never, pace }),
+        ),
         rejectsWith('Timeout', getting),
       ];
       await Promise.all([arrived(subject.bench, 'inbox/frozen.seg', MIB / 4), begun]);
