@@ -22,9 +22,15 @@ export interface Here {
 const MIB = 1024 * 1024;
 const CONNECTIONS = 64;
 
-/** As the source, whether the file calls it that or not. */
-export function servingConfig(config: GroupConfig): SourceGroupConfig {
-  if (config.role === 'source') return config;
+/**
+ * As the source, whether the file calls it that or not. `hasFollowed`: it was a destination, whose snapshots are to stay what
+ * they are (I7).
+ */
+export function servingConfig(config: GroupConfig, here: Here, hasFollowed: boolean): SourceGroupConfig {
+  if (config.role === 'source') {
+    if (config.ownSnapshots !== undefined || !hasFollowed) return config;
+    return { ...config, ownSnapshots: snapshotsOf(config, here) };
+  }
   const { name, folder, quota, objective, key, volumes, nbd } = config;
   const { snapshotFolder, retention, timedSnapshots, views } = config;
   return {
@@ -36,7 +42,6 @@ export function servingConfig(config: GroupConfig): SourceGroupConfig {
     key,
     volumes,
     nbd,
-    // What is overwritten from then on is kept for those that there are (I7).
     ownSnapshots: { snapshotFolder, retention, timedSnapshots, views },
     segment: { size: 8 * MIB, age: 2000, compression: 1, dropOverwritten: false },
     whenFull: 'change-map',
@@ -70,7 +75,7 @@ export function followingConfig(config: GroupConfig, here: Here): FollowingConfi
     key,
     volumes,
     nbd,
-    ...(ownSnapshots ?? usualSnapshots(config, here)),
+    ...(ownSnapshots ?? snapshotsOf(config, here)),
     retain: undefined,
     rehearsal: undefined,
     markers: [],
@@ -79,22 +84,19 @@ export function followingConfig(config: GroupConfig, here: Here): FollowingConfi
   return { group, fetch: destinations[0] };
 }
 
-/** As a destination has them whose file says nothing of them. */
-function usualSnapshots({ name, folder }: SourceGroupConfig, here: Here): SnapshotsConfig {
+/** Where a source that says nothing of snapshots keeps those that it makes as a destination. */
+function snapshotsOf({ name, folder }: SourceGroupConfig, here: Here): SnapshotsConfig {
   const rules = PATH_RULES[here.platform];
-  const socket = defaultViewsSocket(here.stateFolder, name, here.platform);
+  const path = defaultViewsSocket(here.stateFolder, name, here.platform);
   const address =
-    socket === undefined
+    path === undefined
       ? ({ kind: 'tcp', host: '127.0.0.1', port: 0 } as const)
-      : ({ kind: 'socket', path: socket } as const);
+      : ({ kind: 'socket', path } as const);
+  const scratch = { folder: rules.join(folder, 'scratch'), size: 10 * 1024 * MIB };
   return {
     snapshotFolder: rules.join(folder, 'snapshots'),
     retention: undefined,
     timedSnapshots: undefined,
-    views: {
-      address,
-      connections: CONNECTIONS,
-      scratch: { folder: rules.join(folder, 'scratch'), size: 10 * 1024 * MIB },
-    },
+    views: { address, connections: CONNECTIONS, scratch },
   };
 }

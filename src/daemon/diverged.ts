@@ -1,10 +1,13 @@
 /** What a source's hosts wrote behind a fork point, which the side that took over there does not have. */
 import type { ChangeMap } from '../capture/change-map.ts';
 import type { ForkPoint } from '../journal/fork.ts';
+import type { VolumeIndex } from '../journal/ids.ts';
+import { unpackRegions } from '../journal/packed-regions.ts';
 import { RecordFlag, RecordKind, type JournalRecord } from '../journal/record.ts';
 import { openSegment } from '../journal/segment/reader.ts';
 import type { SegmentReader } from '../journal/segment/segment.ts';
 import type { SourceCheckpoint } from '../journal/source-files.ts';
+import type { PackedRegions } from '../journal/status.ts';
 import { OperatorError } from '../platform/errors.ts';
 import type { Files } from '../platform/files.ts';
 import { findSealed } from './sealed-file.ts';
@@ -54,6 +57,19 @@ export function markDiverged(
   }
   map.sync();
   return { writes, bytes: map.marked, from, to };
+}
+
+/** Marks what another side asks for, durably. @throws RangeError they are no volume's; the file system's errors */
+export function markPacked(
+  map: ChangeMap,
+  regions: readonly PackedRegions[],
+  sizeOf: (index: VolumeIndex) => number,
+): void {
+  for (const packed of regions) {
+    const index = packed.index as VolumeIndex;
+    for (const { start, end } of unpackRegions(packed, sizeOf(index))) map.mark(index, start, end);
+  }
+  map.sync();
 }
 
 /** How many of them hosts wrote. */

@@ -13,7 +13,6 @@ import type { ForkPoint } from '../journal/fork.ts';
 import { lsn, LSN_NONE } from '../journal/ids.ts';
 import { JOURNAL_FOLDER, sealedName } from '../journal/names.ts';
 import { endOf } from '../journal/coalesce.ts';
-import { unpackRegions } from '../journal/packed-regions.ts';
 import { loadRaw, RawMemory, type ClosedRaw, type LoadedRaw } from '../journal/raw-segment.ts';
 import { isShippedToEnd, planSeal, SEAL_START } from '../journal/seal.ts';
 import type { JournalRecord } from '../journal/record.ts';
@@ -29,7 +28,7 @@ import { MediumWatch, type MediumRange, type MediumReport } from '../capture/med
 import { SeedExport } from '../capture/seed-export.ts';
 import { RAW_SIZE_MAX } from '../capture/recover.ts';
 import { withMapRoom } from './map-room.ts';
-import { markDiverged, type Diverged } from './diverged.ts';
+import { markDiverged, markPacked, type Diverged } from './diverged.ts';
 import { Merger, type MergeStep } from './merger.ts';
 import { PointSnapshot, type PointBatch, type PointSnapshotOptions } from './point-snapshot.ts';
 import { destageRotten } from './rotten-raws.ts';
@@ -178,13 +177,7 @@ export class SourceBack {
    * These are to be brought over, too; durable on return. @throws RangeError they are no volume's; the file system's errors
    */
   markRegions(regions: readonly PackedRegions[]): Promise<ToBring> {
-    const { map } = this.#opened;
-    for (const packed of regions) {
-      const size = this.#volumes.sizeOf(packed.index as VolumeIndex);
-      for (const { start, end } of unpackRegions(packed, size))
-        map.mark(packed.index as VolumeIndex, start, end);
-    }
-    map.sync();
+    markPacked(this.#opened.map, regions, (index) => this.#volumes.sizeOf(index));
     return Promise.resolve(this.#toBring);
   }
 

@@ -10,7 +10,6 @@ import type { LinkTestReport } from '../../src/api/contract/link-test.ts';
 import type { PlacedMarker } from '../../src/api/contract/markers.ts';
 import type { MountEntry, MountRequest, Unmounted } from '../../src/api/contract/mounts.ts';
 import type { RecoveryPoints } from '../../src/api/contract/points.ts';
-import type { FailoverAnswer, RejoinAnswer, SwitchoverAnswer } from '../../src/api/contract/roles.ts';
 import type { RetentionReport, SnapshotEntry } from '../../src/api/contract/snapshots.ts';
 import type {
   SeedExportRequest,
@@ -31,8 +30,8 @@ import { startApi, type Api } from '../../src/api/server.ts';
 import type { ApiConfig } from '../../src/config/config.ts';
 import { OperatorError } from '../../src/platform/errors.ts';
 import type { Log } from '../../src/platform/log.ts';
-import { PretendedRehearsals } from './pretended-rehearsals.ts';
 import { REPORTS } from './reports.ts';
+import { PretendedRoles } from './pretended-roles.ts';
 
 export const MARKER_ID = '00112233445566778899aabbccddeeff';
 export const MARKER_TIME = Date.UTC(2026, 10, 21, 1, 46, 0);
@@ -69,7 +68,7 @@ const VERIFICATION: VerificationReport = {
 };
 
 /** Has the groups of its report; takes markers for sources, lists two snapshots for destinations. */
-export class PretendedDaemon extends PretendedRehearsals implements DaemonControl {
+export class PretendedDaemon extends PretendedRoles implements DaemonControl {
   report: StatusReport = REPORTS.healthy;
   linkTest: LinkTestReport = { server: 'ftp://ferry@10.1.0.9:21/oracle', steps: [] };
   /** What the next reload changes. */
@@ -223,36 +222,6 @@ export class PretendedDaemon extends PretendedRehearsals implements DaemonContro
     const found = (await this.snapshots(group)).find(({ name }) => name === mount);
     if (found === undefined) throw new OperatorError('MOUNT_NOT_FOUND', `there is no mount ${mount}`);
     return { name: mount, hungUp: 2 };
-  }
-
-  readonly turned: { readonly verb: string; readonly group: string; readonly dryRun: boolean }[] = [];
-
-  failover(group: string, dryRun: boolean): Promise<FailoverAnswer> {
-    this.#find(group);
-    this.turned.push({ verb: 'failover', group, dryRun });
-    return Promise.resolve({
-      lsn: 7,
-      time: 1000,
-      behindSeconds: 2.5,
-      uselessSegments: 0,
-      uselessBytes: 0,
-      markers: [],
-      hosts: '/run/x.sock',
-      epoch: 2,
-    });
-  }
-
-  switchover(group: string, dryRun: boolean): Promise<SwitchoverAnswer> {
-    this.#find(group);
-    this.turned.push({ verb: 'switchover', group, dryRun });
-    return Promise.resolve({ to: 'bern', hosts: 3, lagBytes: 4096, epoch: 2 });
-  }
-
-  rejoin(group: string, dryRun: boolean): Promise<RejoinAnswer> {
-    this.#find(group);
-    this.turned.push({ verb: 'rejoin', group, dryRun });
-    const fork = { lsn: 7, time: 1000 };
-    return Promise.resolve({ at: 2000, fork, epoch: 2, writes: 9, bytes: 65_536, keptAs: 'diverged-1-16' });
   }
 
   async deleteSnapshot(group: string, id: string): Promise<void> {

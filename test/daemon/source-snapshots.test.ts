@@ -40,6 +40,7 @@ const OPTIONS: SourceThreadOptions = {
   key: undefined,
   compression: 0,
   dropOverwritten: false,
+  initialCopy: 'send',
   snapshots: KEPT,
   volumes: VOLUMES,
 };

@@ -117,9 +117,7 @@ export class RoledGroup {
   configure(config: GroupConfig): void {
     this.#config = config;
     this.#part?.group.configure(
-      this.#part.kind === 'source'
-        ? servingConfig(config)
-        : followingConfig(config, this.#options.here).group,
+      this.#part.kind === 'source' ? this.#serving : followingConfig(config, this.#options.here).group,
     );
   }
 
@@ -138,7 +136,7 @@ export class RoledGroup {
       const part = this.#part;
       if (part?.kind !== 'destination') throw refuseFailover(this.name, 'it is the source');
       const epoch = this.#nextEpoch(part.group.facts().state.epoch);
-      const told = { clock: this.#options.world.platform.clock, config: servingConfig(this.#config), epoch };
+      const told = { clock: this.#options.world.platform.clock, config: this.#serving, epoch };
       if (dryRun) return failoverFacts(await part.group.status(), part.group.facts(), told);
       const before = await part.group.status();
       await part.fetcher?.stop();
@@ -191,6 +189,12 @@ export class RoledGroup {
     });
   }
 
+  get #serving(): SourceGroupConfig {
+    const { kind } = this.#role;
+    const isFirst = kind === 'source' || kind === 'handing-over' ? this.#role.takeover === undefined : false;
+    return servingConfig(this.#config, this.#options.here, !isFirst);
+  }
+
   get #hasDepot(): boolean {
     return this.#config.role === 'destination';
   }
@@ -207,7 +211,7 @@ export class RoledGroup {
 
   async #startSource(): Promise<void> {
     const { world, links, log } = this.#options;
-    const config = servingConfig(this.#config);
+    const config = this.#serving;
     const role = this.#role;
     const takeover = role.kind === 'source' || role.kind === 'handing-over' ? role.takeover : undefined;
     const word = takeover && writeServingWord(world.platform, config, takeover);

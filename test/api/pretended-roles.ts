@@ -1,0 +1,32 @@
+import { PretendedRehearsals } from './pretended-rehearsals.ts';
+import type { FailoverAnswer, RejoinAnswer, SwitchoverAnswer } from '../../src/api/contract/roles.ts';
+
+/** Notes what it is told to become. */
+export class PretendedRoles extends PretendedRehearsals {
+  readonly turned: { readonly verb: string; readonly group: string; readonly dryRun: boolean }[] = [];
+
+  failover(group: string, dryRun: boolean): Promise<FailoverAnswer> {
+    this.turned.push({ verb: 'failover', group, dryRun });
+    return Promise.resolve({
+      lsn: 7,
+      time: 1000,
+      behindSeconds: 2.5,
+      uselessSegments: 0,
+      uselessBytes: 0,
+      markers: [],
+      hosts: '/run/x.sock',
+      epoch: 2,
+    });
+  }
+
+  switchover(group: string, dryRun: boolean): Promise<SwitchoverAnswer> {
+    this.turned.push({ verb: 'switchover', group, dryRun });
+    return Promise.resolve({ to: 'bern', hosts: 3, lagBytes: 4096, epoch: 2 });
+  }
+
+  rejoin(group: string, dryRun: boolean): Promise<RejoinAnswer> {
+    this.turned.push({ verb: 'rejoin', group, dryRun });
+    const fork = { lsn: 7, time: 1000 };
+    return Promise.resolve({ at: 2000, fork, epoch: 2, writes: 9, bytes: 65_536, keptAs: 'diverged-1-16' });
+  }
+}
