@@ -3,7 +3,7 @@
  * the volumes. Runs on a thread of its own; nothing here waits for a medium but `flush`.
  */
 import { join } from 'node:path';
-import { describeError, type OperatorError } from '../platform/errors.ts';
+import { describeError, OperatorError } from '../platform/errors.ts';
 import type { Platform } from '../platform/platform.ts';
 import { rewrite } from '../platform/rewrite.ts';
 import type { CopyPoint } from '../journal/copy-point.ts';
@@ -324,7 +324,22 @@ export class GroupHost {
     };
   }
 
-  /** Closes the open segment, so that all there is can be sealed, and makes it durable. Hosts must be gone. */
+  /**
+   * As `drain`, and nothing is appended after it: another takes over. What hosts read, they read still.
+   * @throws OperatorError `JOURNAL_FAILED`
+   */
+  async retire(): Promise<void> {
+    if (this.#writer.failure !== undefined) throw this.#writer.failure;
+    await this.drain();
+    this.#writer.retire(
+      new OperatorError('GROUP_MOVING', `group ${this.#options.name} is on its way to another folder`, {
+        remedy: 'say it again in a few seconds',
+        retryable: true,
+      }),
+    );
+  }
+
+  /** Closes the open segment, so that all there is can be sealed, and makes it durable. Hosts must be gone, or held. */
   async drain(): Promise<void> {
     this.stopCopy();
     this.#patrol.stop();

@@ -219,6 +219,13 @@ export class JournalWriter {
     this.#waiting.wake();
   }
 
+  /** Nothing is appended after this, and whoever would is told why. What was appended, which is durable, can still be read. */
+  retire(why: OperatorError): void {
+    this.#failure ??= why;
+    this.#ageTimer?.cancel();
+    this.wakeWaiting();
+  }
+
   /** Nothing is appended or synced after this. */
   stop(): void {
     this.#ageTimer?.cancel();

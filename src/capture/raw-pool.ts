@@ -12,6 +12,11 @@ export const RAWS_MAX = 8;
 const RAWS_MIN = 3;
 const SPARE = /^spare-\d+\.raw$/;
 
+/** Whether this is the name of a file that waits to become a raw segment: what it holds counts for nothing. */
+export function isSpareRaw(name: string): boolean {
+  return SPARE.test(name);
+}
+
 export interface SpareRaw {
   readonly file: OpenFile;
   readonly path: string;
@@ -42,7 +47,7 @@ export class RawPool {
     this.#fileSize = fileSize;
     this.#count = left.count;
     const names = files.list(folder);
-    for (const name of names) if (SPARE.test(name)) files.remove(join(folder, name));
+    for (const name of names) if (isSpareRaw(name)) files.remove(join(folder, name));
     if (names.includes(basename(left.successor))) this.#keep(left.successor);
     while (this.#spares.length < RAWS_MIN) {
       const spare = this.#make();

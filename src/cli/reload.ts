@@ -8,5 +8,7 @@ export async function reload({ state }: { readonly state: string }): Promise<Exi
   const { changed } = await ask(state, { method: 'POST', path: '/reload', answer: reloadAnswerSchema });
   if (changed.length === 0) print(['Nothing has changed.']);
   else print(['In force now:', ...changed.map((setting) => `  ${printable(setting)}`)]);
+  if (changed.some((setting) => setting.endsWith('.buffer')))
+    print(['A buffer is being moved; `blockferry status` says how far that is.']);
   return ExitCode.ok;
 }

@@ -27,7 +27,7 @@ export async function serve(options: { readonly config: string }): Promise<numbe
   try {
     const reloadable = new ReloadableConfig(loaded, () => loadConfig(options.config));
     const child = (part: string): Log => daemonLog.child(part);
-    const daemon = await startDaemon(loaded.config, log, child, () => reloadable.reload());
+    const daemon = await startDaemon(loaded.config, log, child, (prepare) => reloadable.reload(prepare));
     hangUp = () => {
       try {
         daemon.control.reload();

@@ -23,11 +23,11 @@ export class ReloadableConfig {
   }
 
   /**
-   * What it returns is taken for running from now on.
+   * What it returns is taken for running from now on, once `prepare` took it.
    * @throws OperatorError `CONFIG_INVALID` when there is a mistake in it, `RESTART_NEEDED` with the changes that need one;
-   * what runs stays as it is
+   * what `prepare` throws; what runs stays as it is
    */
-  reload(): Reload {
+  reload(prepare: (config: Config) => void): Reload {
     const read = this.#read();
     if ('problems' in read) {
       const [first, ...more] = read.problems;
@@ -39,7 +39,7 @@ export class ReloadableConfig {
     }
     const changes = differences([], this.#running.file, read.file);
     const blocking = [
-      ...changes.filter((path) => !isReloadable(path)).map(formatPath),
+      ...changes.filter((path) => !isReloadable(path, this.#running.config)).map(formatPath),
       ...secretChanges(this.#running.secrets, read.secrets),
     ];
     if (blocking.length > 0) {
@@ -51,6 +51,7 @@ export class ReloadableConfig {
         },
       );
     }
+    prepare(read.config);
     this.#running = read;
     return { config: read.config, changed: changes.map(formatPath) };
   }
@@ -59,12 +60,16 @@ export class ReloadableConfig {
 /** Settings of a group that change as it runs. */
 const RELOADABLE: ReadonlySet<unknown> = new Set(['quota', 'objective', 'timed-markers']);
 
-/** Schedules, rates, shares, weights, intervals, quotas, objectives and the times of markers; and links that no stream uses may come and go. */
-function isReloadable(path: SettingPath): boolean {
+/**
+ * Schedules, rates, shares, weights, intervals, quotas, objectives, the times of markers and a source's buffer; and links that
+ * no stream uses may come and go.
+ */
+function isReloadable(path: SettingPath, { groups }: Config): boolean {
   if (path[0] === 'transfers' || path[0] === 'links') return true;
   if (path[0] !== 'groups') return false;
   // Whether there is one is another matter: what is shipped then is.
   if (path[2] === 'replication') return path[3] === 'every';
+  if (path[2] === 'buffer') return groups.some(({ name, role }) => name === path[1] && role === 'source');
   // Of a volume that is there it says nothing: it may have grown.
   if (path[2] === 'volumes' && path[4] === 'size') return true;
   return RELOADABLE.has(path[2]) || (path[2] === 'destinations' && path[4] === 'weight');

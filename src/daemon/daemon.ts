@@ -10,6 +10,7 @@ import { nodePlatform } from '../platform/node/platform.ts';
 import { isNoRoom } from '../platform/reserve.ts';
 import { Receiver } from '../transfer/receiver/receiver.ts';
 import { Alarms } from './alarms.ts';
+import { expectMove, rememberBuffer } from './known-buffers.ts';
 import { Links } from './links.ts';
 import { nodeWorld } from './node-world.ts';
 import { openApi } from './open-api.ts';
@@ -29,7 +30,7 @@ export async function startDaemon(
   config: Config,
   log: Log,
   child: (part: string) => Log,
-  readAgain: () => Reload = fromNoFile,
+  readAgain: (prepare: (config: Config) => void) => Reload = fromNoFile,
 ): Promise<Daemon> {
   const groups: RoledGroup[] = [];
   const closers: (() => Promise<void>)[] = [];
@@ -53,16 +54,27 @@ export async function startDaemon(
     } as const;
     for (const settings of config.groups) {
       const log = child(settings.name);
+      if (settings.role === 'source' && settings.ownSnapshots === undefined)
+        expectMove(nodeFiles, config.stateFolder, settings.name, settings.folder);
       const group = new RoledGroup(settings, { world: nodeWorld, links, log, here });
       await group.start();
       groups.push(group);
     }
+    const remember = (): void => {
+      for (const { role, name, folder } of running.groups)
+        if (role === 'source') rememberBuffer(nodeFiles, config.stateFolder, name, folder);
+    };
+    remember();
     const reload = (): readonly string[] => {
-      const { config: wanted, changed } = readAgain();
+      const prepare = ({ groups: all }: Config): void => {
+        for (const group of all) groups.find(({ name }) => name === group.name)?.prepare(group);
+      };
+      const { config: wanted, changed } = readAgain(prepare);
       running = wanted;
       links.configure(wanted);
       alarms.configure(wanted);
       for (const group of wanted.groups) groups.find(({ name }) => name === group.name)?.configure(group);
+      remember();
       log.info('configuration read again', { changed: changed.join(', ') });
       return changed;
     };

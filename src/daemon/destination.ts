@@ -170,6 +170,8 @@ function runningDestination(
       return seedStatusOf(group.report().facts);
     },
     cancelSeed: () => group.giveUpSeed(),
+    // What changes while it runs is always taken.
+    prepare: () => undefined,
     configure({ quota }) {
       settings.quota = quota;
       group.wake();

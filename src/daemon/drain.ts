@@ -1,4 +1,3 @@
-import type { Clock } from '../platform/clock.ts';
 import type { Log } from '../platform/log.ts';
 import type { Waits } from '../platform/waits.ts';
 import type { RawStages } from './raw-stages.ts';
@@ -12,15 +11,12 @@ const DRAIN_LIMIT = 30_000;
  */
 export async function drain(
   stages: RawStages,
-  { clock, log, waits }: { readonly clock: Clock; readonly log: Log; readonly waits: Waits },
+  { log, waits }: { readonly log: Log; readonly waits: Waits },
 ): Promise<boolean> {
   const { seal, destage } = stages.left();
   if (destage === 0) return true;
   log.info('waiting for journal segments to be sealed and destaged', { seal, destage });
-  const late = Promise.withResolvers<undefined>();
-  const timer = clock.after(DRAIN_LIMIT, () => late.resolve(undefined));
-  await Promise.race([stages.settled(), late.promise]);
-  timer.cancel();
+  await stages.settledWithin(DRAIN_LIMIT);
   const left = stages.left();
   if (left.destage === 0) return true;
   const why = waits.list().map((wait) => wait.message);

@@ -28,7 +28,8 @@ export const ALONE: SourcePart = { serves: true, announcement: undefined, onDepo
 
 export interface OtherSideOptions extends SourcePart {
   readonly log: Log;
-  readonly identity: SourceIdentity;
+  /** Of its present run. */
+  readonly identity: () => SourceIdentity;
   readonly group: () => SourceGroup | undefined;
   readonly host: () => Remote<SourceHost> | undefined;
 }
@@ -58,7 +59,7 @@ export class OtherSide {
 
   serving({ epoch, fork, at }: ServingStatus): void {
     const { identity, group, log, onDeposed } = this.#options;
-    if (this.#deposed || !isNewer(epoch, identity.epoch)) return;
+    if (this.#deposed || !isNewer(epoch, identity().epoch)) return;
     this.#deposed = true;
     log.warn(`the other side took over at record ${fork.lsn}: hosts are not served here any more`);
     group()
@@ -68,7 +69,7 @@ export class OtherSide {
   }
 
   said({ resync }: DestinationStatus): void {
-    if (resync === undefined || resync.id === this.#options.identity.resync || resync.id === this.#taking)
+    if (resync === undefined || resync.id === this.#options.identity().resync || resync.id === this.#taking)
       return;
     this.#taking = resync.id;
     this.#take(resync).catch((error: unknown) => {
@@ -80,7 +81,7 @@ export class OtherSide {
   async #take(resync: Resync): Promise<void> {
     const { identity, group, host, log } = this.#options;
     await group()?.resync(resync, async () => {
-      identity.noteResync(resync.id);
+      identity().noteResync(resync.id);
       await host()?.setResync(resync.id);
     });
     log.info('what the other side’s hosts changed in the epoch before is brought over');

@@ -63,6 +63,14 @@ export class RawStages {
     return new Promise((resolve) => this.#settledWaiters.push(resolve));
   }
 
+  /** The same, or after so many milliseconds. */
+  async settledWithin(limit: number): Promise<void> {
+    const late = Promise.withResolvers<undefined>();
+    const timer = this.#clock.after(limit, () => late.resolve(undefined));
+    await Promise.race([this.settled(), late.promise]);
+    timer.cancel();
+  }
+
   /** Nothing more is begun. */
   stop(): void {
     this.#stopped = true;

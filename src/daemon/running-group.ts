@@ -54,6 +54,8 @@ export interface RunningGroup {
   rehearsal(number: number): RehearsalProgress;
   /** @throws OperatorError `DESTINATION_UNKNOWN`, `NOT_A_SOURCE`, `LINK_CLOSED` */
   testLink(destination: string): Promise<LinkTestReport>;
+  /** What is to be made sure of before any of it is taken over. @throws OperatorError why it cannot be; nothing has changed then */
+  prepare(config: Config['groups'][number]): void;
   /** Takes over what can be changed while it runs. */
   configure(config: Config['groups'][number]): void;
   /** Begins to compare the volumes with the destinations'; answers the pass's number. @throws OperatorError `NOT_A_SOURCE`, `GROUP_NOT_CONSISTENT` */

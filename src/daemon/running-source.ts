@@ -14,6 +14,8 @@ export interface RunningSource extends RunningGroup {
   markDiverged(fork: ForkPoint): Promise<Diverged & { readonly marked: readonly MarkedVolume[] }>;
   /** Hosts are let go; the last record of the epoch is durable in the journal. */
   handOver(payload: HandoverPayload): Promise<Lsn>;
+  /** It moves to no other folder any more. Its own. */
+  stay(): Promise<string>;
   /** Says why nobody is served. */
   tell(code: WaitCode, message: string): unknown;
 }

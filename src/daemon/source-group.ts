@@ -9,8 +9,7 @@ import type { MarkerPayload } from '../journal/record.ts';
 import type { MediumChange } from '../capture/medium-changes.ts';
 import type { MediumReport } from '../capture/medium-watch.ts';
 import { RAWS_MAX } from '../capture/raw-pool.ts';
-import type { GroupIdentity, Lsn } from '../journal/ids.ts';
-import { lsn } from '../journal/ids.ts';
+import { lsn, type GroupIdentity, type Lsn } from '../journal/ids.ts';
 import type { ClosedRaw } from '../journal/raw-segment.ts';
 import { isShippedConsistent, isShippedToEnd } from '../journal/seal.ts';
 import type { SourceCheckpoint } from '../journal/source-files.ts';
@@ -40,6 +39,8 @@ import { Seeding } from './seeding.ts';
 import { SourceMode, type SourceModeOptions } from './source-mode.ts';
 
 const HOUSEKEEPING = 500;
+/** Milliseconds that sealing and destaging are waited for when another takes over. */
+const GIVE_WAY_LIMIT = 2000;
 /** Milliseconds after which a step that has not ended is called stalled. */
 const STALLED = 30_000;
 
@@ -111,26 +112,23 @@ export class SourceGroup {
     this.#medium = opened.medium;
     this.waits = new Waits(platform.clock);
     this.#markers = new PlacedMarkers(options.group.name);
-    const { every } = options;
-    const used = (): number => this.bufferUsed;
+    const { every, quota, begun, segmentBytesMax } = options;
     const free = (): number => platform.files.freeSpace(options.folder);
-    const of = { ...options, clock: platform.clock, used };
+    const of = { ...options, clock: platform.clock, used: (): number => this.bufferUsed };
     this.#mode =
       every === undefined
         ? new SourceMode(log, this.waits, threads, opened, { ...of, free })
         : new SourceInterval(log, this.waits, threads, opened, { ...of, every });
-    const { back } = threads;
+    const [{ clock, files }, { back }] = [platform, threads];
     if (this.#mode instanceof SourceMode)
       this.seeding = new Seeding({ ...platform, ...options, log, waits: this.waits, back, mode: this.#mode });
-    const { clock, files } = platform;
     const [count, undestaged] = [opened.snapshots, (): number => this.#stages.left().destage];
     if (options.keepsSnapshots)
       this.points = new SourcePoints({ clock, log, waits: this.waits, ...threads, count, undestaged });
-    const { quota, begun, segmentBytesMax } = options;
     this.#coalescing = new Coalescing({
       clock,
       log,
-      back: threads.back,
+      back,
       quota,
       begun,
       room: () => files.freeSpace(options.folder) - SEALING_RESERVE * segmentBytesMax,
@@ -301,14 +299,29 @@ export class SourceGroup {
       await this.#host.drain();
       await this.#drain();
     } finally {
-      this.#stopping = true;
-      this.#stages.stop();
-      this.#markers.stop();
-      this.points?.stop();
-      this.#mode.stop();
-      await this.#coalescing.stop();
-      this.#timer?.cancel();
+      await this.#end();
     }
+  }
+
+  /**
+   * Another takes over; hosts, who are held, are kept. What is not sealed or destaged within a moment is in the journal, for
+   * the other. Nothing is under way any more when this resolves.
+   */
+  async giveWay(): Promise<void> {
+    await this.seeding?.stop();
+    await this.#stages.settledWithin(GIVE_WAY_LIMIT);
+    await this.#end();
+    await this.#stages.settled();
+  }
+
+  async #end(): Promise<void> {
+    this.#stopping = true;
+    this.#stages.stop();
+    this.#markers.stop();
+    this.points?.stop();
+    this.#mode.stop();
+    await this.#coalescing.stop();
+    this.#timer?.cancel();
   }
 
   /**
@@ -321,8 +334,7 @@ export class SourceGroup {
   }
 
   #drain(): Promise<boolean> {
-    const { clock } = this.#platform;
-    return drain(this.#stages, { clock, log: this.#log, waits: this.waits });
+    return drain(this.#stages, { log: this.#log, waits: this.waits });
   }
 
   async #seal({ raw }: QueuedRaw): Promise<void> {

@@ -17,6 +17,8 @@ import type { MendRange, PatrolOrder } from '../capture/patrol.ts';
 import type { MarkerPayload } from '../journal/record.ts';
 import type { Platform } from '../platform/platform.ts';
 import type { NbdConfig } from '../config/config.ts';
+import { assert } from '../platform/errors.ts';
+import { HandedVolume } from './handed-volume.ts';
 
 export interface SourceHostOptions {
   readonly group: GroupHostOptions;
@@ -33,7 +35,10 @@ export interface HostServer {
 }
 
 export class SourceHost {
-  readonly #host: GroupHost;
+  readonly #platform: Platform;
+  readonly #emit: Emit;
+  #host: GroupHost;
+  readonly #volumes: readonly HandedVolume[];
   readonly #server: HostServer;
   readonly #nbd: NbdConfig;
 
@@ -43,18 +48,12 @@ export class SourceHost {
     emit: Emit,
     serve: (volumes: readonly HostVolume[]) => HostServer,
   ) {
+    this.#platform = platform;
+    this.#emit = emit;
     this.#nbd = options.nbd;
-    this.#host = new GroupHost(platform, options.group, {
-      onClosed: (raw, generation) => emit('closed', raw, generation),
-      onCopied: (end) => emit('copied', end),
-      onCopyTrouble: (message) => emit('copyTrouble', message),
-      onPoint: (point) => emit('pointCut', point),
-      onPatrol: (progress) => emit('patrolled', progress),
-      onMended: (range, lsn) => emit('mended', range, lsn),
-      onPatrolTrouble: (message) => emit('patrolTrouble', message),
-      onFailed: (message, remedy) => emit('failed', message, remedy),
-    });
-    this.#server = serve(this.#host.volumes);
+    this.#host = this.#build(options.group);
+    this.#volumes = this.#host.volumes.map((volume) => new HandedVolume(volume));
+    this.#server = serve(this.#volumes);
   }
 
   /** Hosts may come. */
@@ -74,6 +73,34 @@ export class SourceHost {
 
   setResync(id: string): Promise<void> {
     this.#host.setResync(id);
+    return Promise.resolve();
+  }
+
+  /**
+   * What hosts write waits from now on, and what they wrote is durable when this resolves; they stay connected, and read.
+   * @throws OperatorError `JOURNAL_FAILED`
+   */
+  async hold(): Promise<void> {
+    for (const volume of this.#volumes) volume.hold();
+    await this.#host.retire();
+  }
+
+  /** Another engine takes over, as after a restart; hosts are held until `letGo`. @throws what building it throws */
+  resume(group: GroupHostOptions): Promise<void> {
+    const before = this.#host;
+    this.#host = this.#build(group);
+    for (const volume of this.#volumes) {
+      const inner = this.#host.volumes.find(({ name }) => name === volume.name);
+      assert(inner !== undefined, `volume ${volume.name} is one of the group's`);
+      volume.handTo(inner);
+    }
+    before.stop();
+    return Promise.resolve();
+  }
+
+  /** What hosts write is taken, or refused, again. */
+  letGo(): Promise<void> {
+    for (const volume of this.#volumes) volume.letGo();
     return Promise.resolve();
   }
 
@@ -180,5 +207,19 @@ export class SourceHost {
   stop(): Promise<void> {
     this.#host.stop();
     return Promise.resolve();
+  }
+
+  #build(group: GroupHostOptions): GroupHost {
+    const emit = this.#emit;
+    return new GroupHost(this.#platform, group, {
+      onClosed: (raw, generation) => emit('closed', raw, generation),
+      onCopied: (end) => emit('copied', end),
+      onCopyTrouble: (message) => emit('copyTrouble', message),
+      onPoint: (point) => emit('pointCut', point),
+      onPatrol: (progress) => emit('patrolled', progress),
+      onMended: (range, lsn) => emit('mended', range, lsn),
+      onPatrolTrouble: (message) => emit('patrolTrouble', message),
+      onFailed: (message, remedy) => emit('failed', message, remedy),
+    });
   }
 }

@@ -2,6 +2,7 @@
 import type { CopyStatus, SourceStatus } from '../api/contract/status.ts';
 import type { SourceGroupConfig } from '../config/config.ts';
 import type { Files } from '../platform/files.ts';
+import type { Waits } from '../platform/waits.ts';
 import { seedOf } from './seeding.ts';
 import type { SourceGroup } from './source-group.ts';
 import type { SourceIdentity } from './source-identity.ts';
@@ -18,9 +19,11 @@ export interface SourceParts {
   readonly files: Files;
   readonly identity: SourceIdentity;
   readonly streams: readonly Stream[];
-  readonly verifying: Verifying | undefined;
+  readonly verifying: Verifying;
   /** Of snapshots that it keeps. */
   readonly held: Pick<SourceStatus, 'snapshots' | 'mounts'>;
+  /** Of the buffer that moves to another folder. */
+  readonly move: Waits;
 }
 
 export function sourceStatus(config: SourceGroupConfig, parts: SourceParts): SourceStatus {
@@ -46,10 +49,10 @@ export function sourceStatus(config: SourceGroupConfig, parts: SourceParts): Sou
     ...(group.interval === undefined ? {} : { interval: group.interval }),
     ...seedOf(group.seeding),
     ...(group.coalesced.segments === 0 ? {} : { coalesced: group.coalesced }),
-    ...verificationOf(parts.verifying?.report()),
+    ...verificationOf(parts.verifying.report()),
     ...parts.held,
     hosts: host?.connections ?? 0,
-    waits: group.waits.list().map(toldWait),
+    waits: [...group.waits.list(), ...parts.move.list()].map(toldWait),
     streams: streams.map((stream) => stream.status(group.lastToShip(last))),
   };
 }

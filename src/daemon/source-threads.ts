@@ -1,5 +1,5 @@
 /** The two threads of a source group: its hosts', and the one that seals and destages behind it. */
-import { describeError } from '../platform/errors.ts';
+import { describeError, OperatorError } from '../platform/errors.ts';
 import type { Log } from '../platform/log.ts';
 import type { Events, Remote, RemoteThread } from '../platform/node/threads.ts';
 import { logFromThread } from './running-group.ts';
@@ -28,23 +28,37 @@ export class SourceThreads {
     this.#onEnded = onEnded;
   }
 
-  get back(): Remote<SourceWorker> | undefined {
-    return this.#back?.call;
-  }
-
-  get host(): Remote<SourceHost> | undefined {
-    return this.#host?.call;
-  }
-
   startBack(options: SourceThreadOptions): Remote<SourceWorker> {
     this.#back = this.#world.threads.sourceBack(options, { log: logFromThread(this.#log) }, this.#onEnded);
     return this.#back.call;
   }
 
-  startHost(options: SourceHostOptions, events: Events): Remote<SourceHost> {
+  get back(): Remote<SourceWorker> {
+    if (this.#back === undefined) throw isStarting();
+    return this.#back.call;
+  }
+
+  startHost(options: SourceHostOptions, events: Events): void {
     const all = { ...events, log: logFromThread(this.#log) };
     this.#host = this.#world.threads.sourceHost(options, all, this.#onEnded);
+  }
+
+  get host(): Remote<SourceHost> {
+    if (this.#host === undefined) throw isStarting();
     return this.#host.call;
+  }
+
+  /** The hosts' thread for one who may be succeeded by another: nothing that is said after `cutOff` reaches it. */
+  lendHost(): { readonly host: Remote<SourceHost>; readonly cutOff: () => void } {
+    const { host } = this;
+    let isCut = false;
+    const lent = new Proxy(host, {
+      get(target, name, receiver): unknown {
+        if (!isCut) return Reflect.get(target, name, receiver);
+        return () => Promise.reject(new OperatorError('THREAD_ENDED', 'another has taken over'));
+      },
+    });
+    return { host: lent, cutOff: () => (isCut = true) };
   }
 
   /**
@@ -72,11 +86,24 @@ export class SourceThreads {
 
   /** Whatever state they are in. */
   async end(): Promise<void> {
-    for (const close of [() => this.#host?.call.stop(), () => this.#back?.call.close()]) {
-      // A thread that has ended by itself has been reported.
-      await close()?.catch((error: unknown) => this.#log.debug(describeError(error)));
-    }
+    await this.#end(() => this.#host?.call.stop());
+    await this.#end(() => this.#back?.call.close());
     await this.#host?.terminate();
     await this.#back?.terminate();
   }
+
+  /** The one that seals and destages, whatever state it is in. */
+  async endBack(): Promise<void> {
+    await this.#end(() => this.#back?.call.close());
+    await this.#back?.terminate();
+  }
+
+  /** A thread that has ended by itself has been reported. */
+  async #end(close: () => Promise<void> | undefined): Promise<void> {
+    await close()?.catch((error: unknown) => this.#log.debug(describeError(error)));
+  }
+}
+
+function isStarting(): OperatorError {
+  return new OperatorError('GROUP_STARTING', 'the group is starting');
 }

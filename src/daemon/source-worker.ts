@@ -4,6 +4,7 @@ import type { Files } from '../platform/files.ts';
 import type { Random } from '../platform/random.ts';
 import { choosePoint, type WantedPoint } from '../recovery/choose-point.ts';
 import type { SnapshotInfo } from '../recovery/snapshot-store.ts';
+import { clearFolder, FolderCopy, type CopyProgress } from './folder-copy.ts';
 import type { MountFacts, ServedViews } from './served-views.ts';
 import { SourceBack, type PointStores } from './source-back.ts';
 import type { SourceBackOptions } from './source-back-facts.ts';
@@ -16,10 +17,39 @@ export interface SourceWorkerOptions extends SourceBackOptions {
 
 export class SourceWorker extends SourceBack {
   readonly #own: SourceWorkerOptions['own'];
+  readonly #moved: { readonly files: Files; readonly folder: string };
+  #copy: FolderCopy | undefined;
 
   constructor(files: Files, random: Random, { stores, own, ...options }: SourceWorkerOptions) {
     super(files, random, options, stores, own?.snapshots);
     this.#own = own;
+    this.#moved = { files, folder: options.folder };
+  }
+
+  /** The replication files are copied to another folder, a piece with each step, from the first on. @throws as `FolderCopy` does */
+  beginMove(to: string): Promise<void> {
+    this.#copy?.close();
+    this.#copy = new FolderCopy(this.#moved.files, this.#moved.folder, to);
+    return Promise.resolve();
+  }
+
+  /** @throws the file system's errors */
+  stepMove(): Promise<CopyProgress> {
+    assert(this.#copy !== undefined, 'no move was begun');
+    return Promise.resolve(this.#copy.step());
+  }
+
+  /** All that the folder holds is in the other one, durably; nothing else is done after this but `close`. @throws the file system's errors */
+  async finishMove(): Promise<void> {
+    assert(this.#copy !== undefined, 'no move was begun');
+    await this.dropMerge();
+    await this.dropPoint();
+    this.#copy.finish();
+  }
+
+  /** A part of what a move left in a folder, of which the caller knows that it is not the group's, is removed. Whether there is more. */
+  clearFolder(folder: string): Promise<boolean> {
+    return Promise.resolve(clearFolder(this.#moved.files, folder));
   }
 
   snapshots(): Promise<readonly SnapshotInfo[]> {
@@ -68,6 +98,7 @@ export class SourceWorker extends SourceBack {
   }
 
   override async close(): Promise<void> {
+    this.#copy?.close();
     await this.#own?.mounts.close();
     await super.close();
   }

@@ -8,41 +8,34 @@ import type { SourceStatus } from '../api/contract/status.ts';
 import type { Accepted, AcceptRequest, VerificationProgress } from '../api/contract/verification.ts';
 import type { ResizeAnswer, ResizeRequest } from '../api/contract/volumes.ts';
 import type { MarkedVolume } from '../capture/change-map.ts';
-import { RAW_MARGIN } from '../capture/journal-writer.ts';
 import type { Config, LinkConfig, SourceGroupConfig } from '../config/config.ts';
 import type { ForkPoint } from '../journal/fork.ts';
 import type { HandoverPayload } from '../journal/handover.ts';
-import type { CopyPoint } from '../journal/copy-point.ts';
-import { lsn, LSN_NONE, type Lsn } from '../journal/ids.ts';
-import { decodeStatus } from '../journal/status-codec.ts';
-import { assert, describeError, OperatorError } from '../platform/errors.ts';
+import type { Lsn } from '../journal/ids.ts';
+import { assert, describeError, errorCode, OperatorError } from '../platform/errors.ts';
 import type { Log } from '../platform/log.ts';
-import type { Events, Remote } from '../platform/node/threads.ts';
 import type { WaitCode } from '../platform/wait-codes.ts';
 import type { Diverged } from './diverged.ts';
 import type { Links } from './links.ts';
 import { ALONE, OtherSide, type SourcePart } from './other-side.ts';
 import type { RunningSource } from './running-source.ts';
-import { SourceGroup } from './source-group.ts';
-import type { SourceHost } from './source-host.ts';
-import { openWithoutSeed, seedingOf, seedOf } from './seeding.ts';
-import { patrolEvents, SourceComparing } from './source-comparing.ts';
+import { seedingOf, seedOf } from './seeding.ts';
 import {
-  backOptions,
   destinationUnknown,
-  hostOptions,
   resizeNeedsEveryWrite,
   resizeNeedsNoSeed,
   verifyNeedsEveryWrite,
 } from './source-facts.ts';
 import { SourceThreads } from './source-threads.ts';
 import { sourceStatus } from './source-status.ts';
-import { SourceIdentity } from './source-identity.ts';
 import { SourceSide } from './source-side.ts';
 import { startFailure } from './start-failure.ts';
-import { answersOf, begunByAny, reachedByAll, Stream } from './stream.ts';
 import { markerTimetable, type Timetable } from './timetable.ts';
-import { VolumeResize } from './volume-resize.ts';
+import { commitMove, findGroup } from './buffer-place.ts';
+import { FolderLocks } from './folder-locks.ts';
+import { SourceMove, type MovingSource, type Stays } from './source-move.ts';
+import { SourceRun, type SourceRunOptions } from './source-run.ts';
+import type { SharedLink } from '../transfer/shared-link.ts';
 import type { World } from './world.ts';
 
 export async function startSource(
@@ -52,17 +45,20 @@ export async function startSource(
   links: Links,
   part: SourcePart = ALONE,
 ): Promise<RunningSource> {
-  let lock: { release(): void } | undefined;
+  const { files } = world.platform;
+  const locks = new FolderLocks(config.name, world);
   let source: Source | undefined;
   try {
-    lock = world.lockGroup(config.name, config.folder);
-    source = new Source(config, log, { world, links, lock, part });
+    locks.take(config.folder);
+    const { live } = findGroup(files, config.name, config.folder);
+    locks.take(live);
+    source = new Source(config, log, { world, links, locks, live, part });
     await source.start();
     return source;
   } catch (error) {
     await source?.abandon();
-    lock?.release();
-    throw startFailure(error, world.platform.files, config);
+    locks.releaseAll();
+    throw startFailure(error, files, config);
   }
 }
 
@@ -70,233 +66,218 @@ interface Surroundings {
   readonly part: SourcePart;
   readonly world: World;
   readonly links: Links;
-  readonly lock: { release(): void };
+  readonly locks: FolderLocks;
+  /** The group's folder, from which it is to move to the one that is configured. */
+  readonly live: string;
 }
 
 class Source extends SourceSide implements RunningSource {
   #config: SourceGroupConfig;
   readonly #log: Log;
   readonly #world: World;
-  readonly #lock: { release(): void };
-  readonly #links: Links;
-  #streams: readonly Stream[] = [];
-  readonly #identity: SourceIdentity;
+  readonly #locks: FolderLocks;
   readonly #other: OtherSide;
-  readonly #announcement: SourcePart['announcement'];
   readonly #threads: SourceThreads;
+  readonly #runOptions: Omit<SourceRunOptions, 'folder'>;
+  #run: SourceRun;
+  /** The group's; what runs may still be on its way there. */
+  #folder: string;
+  /** About to take over. */
+  #next: SourceRun | undefined;
   #timetable: Timetable;
-  #group: SourceGroup | undefined;
-  #comparing: SourceComparing | undefined;
-  #resizing: VolumeResize | undefined;
+  readonly #move: SourceMove;
+  /** Resolves when the group can be asked for anything: one that is about to go on in another folder cannot. */
+  #steady: Promise<unknown> = Promise.resolve();
 
-  constructor(config: SourceGroupConfig, log: Log, { world, links, lock, part }: Surroundings) {
+  constructor(config: SourceGroupConfig, log: Log, { world, links, locks, live, part }: Surroundings) {
     super(config.name);
     this.#config = config;
     this.#log = log;
     this.#world = world;
-    this.#links = links;
-    this.#lock = lock;
-    this.#identity = new SourceIdentity(world.platform, config);
+    this.#locks = locks;
     this.#timetable = this.#timetableOf(config);
-    this.#threads = new SourceThreads(world, log, (error) => this.#threadEnded(error));
-    this.#announcement = part.announcement;
-    this.#other = new OtherSide({
+    const threads = (this.#threads = new SourceThreads(world, log, (error) => this.#threadEnded(error)));
+    const other = (this.#other = new OtherSide({
       ...part,
       log,
-      identity: this.#identity,
-      group: () => this.#group,
+      identity: () => this.#run.identity,
+      group: () => this.#run.group,
       host: () => this.#threads.host,
-    });
+    }));
+    const used = new Map(config.destinations.map((link) => [link.name, links.of(link, config.segment.size)]));
+    const link = ({ name }: LinkConfig): SharedLink => {
+      const found = used.get(name);
+      assert(found !== undefined, `${name} is one of the destinations`);
+      return found;
+    };
+    const { announcement } = part;
+    this.#runOptions = { config: () => this.#config, log, world, threads, link, other, announcement };
+    this.#folder = live;
+    this.#run = new SourceRun({ ...this.#runOptions, folder: live });
+    this.#move = new SourceMove(world.platform, log, this.#moving(), config.folder);
   }
 
   async start(): Promise<void> {
-    const { folder, whenFull, segment, coalesce } = this.#config;
-    this.#identity.begin();
-    const back = this.#threads.startBack(backOptions(this.#config, this.#identity));
-    const isOnInterval = this.#config.replicateEvery !== undefined;
-    const opened = await (isOnInterval ? openWithoutSeed(back) : back.open());
-    if (opened.unreadable > 0)
-      this.#log.warn('a part of the change map was damaged: all that it stood for is brought over again', {
-        blocks: opened.unreadable,
-      });
-    const done = lsn(Math.min(opened.checkpoint.applied, opened.checkpoint.digested));
-    // What a crash left is handed over before there is a group to take it.
-    const early: Parameters<SourceGroup['closed']>[] = [];
-    const host = this.#threads.startHost(
-      hostOptions(this.#config, this.#identity, done),
-      this.#eventsOf(early),
+    const options = await this.#run.open();
+    this.#threads.startHost(
+      options,
+      SourceRun.events(() => this.#next ?? this.#run),
     );
-    const group = (this.#group = new SourceGroup(this.#world.platform, this.#log, { host, back }, opened, {
-      group: { name: this.name, id: this.#identity.id },
-      folder,
-      quota: () => this.#config.quota,
-      whenFull,
-      segmentBytesMax: segment.size + RAW_MARGIN,
-      every: this.#config.replicateEvery,
-      keepsSnapshots: this.#config.ownSnapshots !== undefined,
-      received: () => reachedByAll(this.#streams.map(({ received }) => received)),
-      applied: () => reachedByAll(this.#streams.map(({ answer }) => answer?.applied ?? LSN_NONE)),
-      onSealed: () => this.wake(),
-      answers: () => answersOf(this.#streams),
-      volumes: this.#identity.volumes,
-      begun: () => (coalesce ? begunByAny(this.#streams.map(({ begun }) => begun)) : undefined),
-    }));
-    this.#streams = this.#config.destinations.map((link) => this.#stream(link));
-    this.#comparing = new SourceComparing({
-      config: this.#config,
-      log: this.#log,
-      platform: this.#world.platform,
-      host,
-      back,
-      group,
-      volumes: () => this.#identity.volumes,
-      answers: () => answersOf(this.#streams),
-    });
-    const { platform } = this.#world;
-    this.#resizing = new VolumeResize({ ...platform, log: this.#log, back, host, identity: this.#identity });
-    for (const args of early) group.closed(...args);
-    if (this.#identity.mustAttach) await this.#attach(host, this.#resizing);
-    for (const stream of this.#streams) stream.start();
-    await this.#other.hear(this.#streams, platform.clock);
+    const { host } = this.#threads;
+    await this.#run.begin();
+    this.#run.connect();
+    await this.#other.hear(this.#run.parts.streams, this.#world.platform.clock);
     if (this.#other.mayServe) await host.listen();
     // It may have said so while hosts were let in.
     if (!this.#other.mayServe) await host.stopServing();
-    group.start();
+    this.#run.start();
+    const { group } = this.#run.parts;
+    const { platform } = this.#world;
+    const { back } = this.#threads;
     this.keepSnapshots(this.#config.ownSnapshots, { platform, log: this.#log, host, back, group });
-    this.#comparing.verifying.start();
     this.#timetable.start();
+    if (this.#config.ownSnapshots === undefined) this.#move.start();
   }
 
   async placeMarker({ kind, name }: MarkerToPlace): Promise<PlacedMarker> {
+    await this.#steady;
     const id = this.#world.platform.random.bytes(16).toString('hex');
-    const placed = await this.#running.placeMarker({ id, kind, name });
+    const placed = await this.#run.parts.group.placeMarker({ id, kind, name });
     this.#log.info(`${kind} marker ${name} placed`, { lsn: placed.lsn });
     return { id, name, ...placed };
   }
 
   async initialize(how: InitializeRequest): Promise<InitializeAnswer> {
-    this.#compared.checkInitialize(how);
-    await this.#running.initialize(how);
-    return { bytes: this.#identity.bytes };
+    await this.#steady;
+    this.#run.parts.comparing.checkInitialize(how);
+    await this.#run.parts.group.initialize(how);
+    return { bytes: this.#run.identity.bytes };
   }
 
-  exportSeed(request: SeedExportRequest): Promise<SeedExportStatus> {
-    return seedingOf(this.#running.seeding, this.name).export(request);
+  async exportSeed(request: SeedExportRequest): Promise<SeedExportStatus> {
+    await this.#steady;
+    return seedingOf(this.#run.parts.group.seeding, this.name).export(request);
   }
 
-  cancelSeed = (): Promise<void> => seedingOf(this.#running.seeding, this.name).cancel();
+  cancelSeed = async (): Promise<void> => {
+    await this.#steady;
+    await seedingOf(this.#run.parts.group.seeding, this.name).cancel();
+  };
 
   async testLink(destination: string): Promise<LinkTestReport> {
-    const stream = this.#streams.find(({ name }) => name === destination);
+    const stream = this.#run.parts.streams.find(({ name }) => name === destination);
     if (stream !== undefined) return stream.test();
-    const known = this.#streams.map(({ name }) => name).join(', ');
+    const known = this.#run.parts.streams.map(({ name }) => name).join(', ');
     throw destinationUnknown(this.name, destination, known);
   }
 
   async verify(order: { readonly full: boolean }): Promise<number> {
+    await this.#steady;
     if (this.#config.replicateEvery !== undefined) throw verifyNeedsEveryWrite(this.name);
-    return this.#compared.verifying.begin(order);
+    return this.#run.parts.comparing.verifying.begin(order);
   }
 
   async verification(pass: number): Promise<VerificationProgress> {
-    const { id, epoch, volumes } = this.#identity;
-    return Promise.resolve(this.#compared.progress(pass, { id, epoch, volumes }));
+    const { id, epoch, volumes } = this.#run.identity;
+    return Promise.resolve(this.#run.parts.comparing.progress(pass, { id, epoch, volumes }));
   }
 
   async acceptSourceChanges(request: AcceptRequest): Promise<Accepted> {
-    return this.#compared.accept(request);
+    await this.#steady;
+    return this.#run.parts.comparing.accept(request);
   }
 
   async resize(volume: string, request: ResizeRequest): Promise<ResizeAnswer> {
+    await this.#steady;
     if (this.#config.replicateEvery !== undefined) throw resizeNeedsEveryWrite(this.name);
-    if (seedOf(this.#running.seeding).seed !== undefined) throw resizeNeedsNoSeed(this.name);
-    if (this.#running.mode === 'stopped' || this.#resizing === undefined) {
+    if (seedOf(this.#run.parts.group.seeding).seed !== undefined) throw resizeNeedsNoSeed(this.name);
+    if (this.#run.parts.group.mode === 'stopped') {
       throw new OperatorError('GROUP_STOPPED', `group ${this.name} has stopped`, {
         remedy: '`blockferry status` says why, and what to do',
       });
     }
-    return this.#resizing.resize(volume, request);
+    return this.#run.parts.resizing.resize(volume, request);
+  }
+
+  prepare({ folder }: Config['groups'][number]): void {
+    this.#move.announce(folder);
   }
 
   configure(config: Config['groups'][number]): void {
     if (config.role !== 'source') return;
     this.#config = config;
+    this.#move.want(config.folder);
     this.#timetable.stop();
     this.#timetable = this.#timetableOf(config);
     this.#timetable.start();
-    if (config.replicateEvery !== undefined) this.#group?.setEvery(config.replicateEvery);
-    for (const stream of this.#streams) {
+    const { group, streams } = this.#run.parts;
+    if (config.replicateEvery !== undefined) group.setEvery(config.replicateEvery);
+    for (const stream of streams) {
       const link = config.destinations.find(({ name }) => name === stream.name);
       if (link !== undefined) stream.configure(link);
     }
   }
 
   wake(): void {
-    for (const stream of this.#streams) stream.wake();
+    this.#run.wake();
   }
 
   async status(): Promise<SourceStatus> {
-    const group = this.#running;
+    const { group, streams, comparing } = this.#run.parts;
     const answer = await this.#threads.hostStatus();
     const host = answer === 'stalled' ? undefined : answer;
     group.lookAround({ isStalled: answer === 'stalled', isWaitedFor: host?.isWaitedFor === true });
-    return sourceStatus(this.#config, {
+    const config = { ...this.#config, folder: this.#run.folder };
+    return sourceStatus(config, {
       group,
       host,
       files: this.#world.platform.files,
-      identity: this.#identity,
-      streams: this.#streams,
-      verifying: this.#comparing?.verifying,
+      identity: this.#run.identity,
+      streams,
+      verifying: comparing.verifying,
+      move: this.#move.waits,
       held: this.heldStatus(group),
     });
   }
 
-  settle = (): Promise<boolean> => this.#running.settle();
+  settle = (): Promise<boolean> => this.#steady.then(() => this.#run.parts.group.settle());
+
+  async stay(): Promise<string> {
+    await this.#move.stop();
+    return this.#folder;
+  }
 
   async markDiverged(fork: ForkPoint): Promise<Diverged & { readonly marked: readonly MarkedVolume[] }> {
+    await this.#steady;
     const { back } = this.#threads;
-    assert(back !== undefined, 'a source that runs');
     return { ...(await back.markDiverged(fork)), marked: await back.marked() };
   }
 
   async handOver(payload: HandoverPayload): Promise<Lsn> {
+    await this.#steady;
     const { host } = this.#threads;
-    assert(host !== undefined, 'a source that runs');
     await host.stopServing();
     return host.handOver(payload);
   }
 
-  tell = (code: WaitCode, message: string): unknown => this.#running.waits.raise(code, message);
+  tell = (code: WaitCode, message: string): unknown => this.#run.parts.group.waits.raise(code, message);
 
   async stop(): Promise<void> {
     this.#timetable.stop();
     await this.leaveSnapshots();
     try {
-      this.#comparing?.verifying.stop();
-      await this.#group?.stop();
+      await this.#move.stop();
+      await this.#run.stop();
     } finally {
-      await Promise.all(this.#streams.map((stream) => stream.stop()));
       await this.#threads.end();
-      this.#lock.release();
+      this.#locks.releaseAll();
     }
   }
 
   /** Its start failed. */
   async abandon(): Promise<void> {
-    await Promise.all(this.#streams.map((stream) => stream.stop()));
+    await this.#run.abandon();
     await this.#threads.end();
-  }
-
-  get #running(): SourceGroup {
-    if (this.#group === undefined)
-      throw new OperatorError('GROUP_STARTING', `group ${this.name} is starting`);
-    return this.#group;
-  }
-
-  get #compared(): SourceComparing {
-    if (this.#comparing === undefined)
-      throw new OperatorError('GROUP_STARTING', `group ${this.name} is starting`);
-    return this.#comparing;
   }
 
   #timetableOf({ timedMarkers }: SourceGroupConfig): Timetable {
@@ -304,50 +285,76 @@ class Source extends SourceSide implements RunningSource {
     return markerTimetable(timedMarkers, this.#world.platform.clock, this.#log, place);
   }
 
-  /** `early`: takes what comes before there is a group. */
-  #eventsOf(early: Parameters<SourceGroup['closed']>[]): Events {
+  #moving(): MovingSource {
     return {
-      closed: (...args: Parameters<SourceGroup['closed']>) => {
-        if (this.#group === undefined) early.push(args);
-        else this.#group.closed(...args);
-      },
-      copied: (end: Lsn) => this.#group?.copied(end),
-      pointCut: (point: CopyPoint) => this.#group?.pointCut(point),
-      copyTrouble: (message: string | undefined) => this.#group?.copyTrouble(message),
-      ...patrolEvents(() => this.#comparing?.verifying),
-      failed: (message: string, remedy: string) => this.#group?.failed(message, remedy),
+      name: this.name,
+      folder: () => this.#folder,
+      back: () => this.#threads.back,
+      lock: (folder) => this.#locks.take(folder),
+      unlock: (folder) => this.#locks.release(folder),
+      switchTo: (folder, isWanted) => this.#switchTo(folder, isWanted),
     };
   }
 
+  /** Hosts are held meanwhile, and stay connected. False: it cannot go on. @throws why it stays where it was */
+  async #switchTo(to: string, isWanted: () => boolean): Promise<boolean> {
+    const { clock } = this.#world.platform;
+    const { host } = this.#threads;
+    const since = clock.monotonic();
+    const steady = Promise.withResolvers<undefined>();
+    this.#steady = steady.promise;
+    try {
+      await host.hold();
+      const stays = await this.#goOnIn(to, isWanted).catch((error: unknown) => this.#broke(error));
+      if (stays === 'broken') return false;
+      if (stays !== undefined) throw stays.error;
+    } finally {
+      await host.letGo().catch((error: unknown) => this.#log.debug(describeError(error)));
+      this.#next = undefined;
+      steady.resolve(undefined);
+    }
+    const held = Math.round(clock.monotonic() - since);
+    this.#log.info('the buffer was moved', { folder: to, hostsHeldMilliseconds: held });
+    return true;
+  }
+
+  /** Hosts are refused: nobody would take from the journal what they write. */
+  async #broke(error: unknown): Promise<'broken'> {
+    const message = `group ${this.name} could not go on while its buffer was moved: ${describeError(error)}`;
+    this.#run.failed(message);
+    const refused = this.#threads.host.refuse({ code: 'EIO', message });
+    await refused.catch((failure: unknown) => this.#log.debug(describeError(failure)));
+    return 'broken';
+  }
+
+  /** All but the hosts' thread stops, in order, and starts again, as in a restart. Returns why it stays where it was, if so. */
+  async #goOnIn(to: string, isWanted: () => boolean): Promise<Stays | undefined> {
+    await this.#run.giveWay();
+    const stays = await this.#finishMove(to, isWanted);
+    await this.#threads.endBack();
+    const run = (this.#next = new SourceRun({ ...this.#runOptions, folder: this.#folder }));
+    await this.#threads.host.resume((await run.open()).group);
+    await run.begin();
+    this.#run = run;
+    run.connect();
+    run.start();
+    return stays;
+  }
+
+  async #finishMove(to: string, isWanted: () => boolean): Promise<Stays | undefined> {
+    try {
+      await this.#threads.back.finishMove();
+      if (!isWanted()) return { error: new OperatorError('MOVE_CALLED_OFF', `${to} is not wanted any more`) };
+      commitMove(this.#world.platform.files, this.#folder, to);
+      this.#folder = to;
+      return undefined;
+    } catch (error) {
+      if (errorCode(error) === 'GROUP_MOVE_UNKNOWN') throw error;
+      return { error };
+    }
+  }
+
   #threadEnded(error: Error): void {
-    this.#group?.failed(
-      `a thread of group ${this.name} ended: ${describeError(error)}`,
-      'restart blockferry',
-    );
-  }
-
-  async #attach(host: Remote<SourceHost>, resizing: VolumeResize): Promise<void> {
-    for (const volume of this.#identity.volumes)
-      if (volume.grewFrom !== undefined) await resizing.prepare(volume, volume.grewFrom);
-    await host.attach();
-    this.#identity.attached();
-  }
-
-  #stream(config: LinkConfig): Stream {
-    const { folder, key, segment } = this.#config;
-    return new Stream(config, this.#log, {
-      world: this.#world,
-      link: this.#links.of(config, segment.size),
-      group: { name: this.name, id: this.#identity.id, epoch: this.#identity.epoch, folder },
-      announcement: this.#announcement,
-      segments: () => this.#running.sealed,
-      copying: () => this.#group?.mode === 'initializing' || this.#group?.mode === 'delta',
-      decode: (bytes) => decodeStatus(bytes, key, this.name),
-      onStatus: (status) => {
-        this.#group?.wake();
-        this.#other.said(status);
-      },
-      onServing: (status) => this.#other.serving(status),
-    });
+    this.#run.failed(`a thread of group ${this.name} ended: ${describeError(error)}`);
   }
 }

@@ -109,6 +109,16 @@ const SOURCE = {
     'The file system of the buffer is full.',
     'Make room on it; nothing in the group’s folder may be removed by hand.',
   ),
+  'buffer-moving': facts(
+    'info',
+    'The buffer is being moved to the folder that the configuration names.',
+    ITSELF,
+  ),
+  'buffer-move-failed': facts(
+    'warning',
+    'The buffer cannot be moved to the folder that the configuration names: the group goes on where it was.',
+    'Do what the message says, and it is tried again every minute; or name the old folder again and `blockferry reload`.',
+  ),
   'change-map': facts(
     'error',
     'The buffer or its disk was full: what hosts change is marked in the change map, and is brought over later.',

@@ -30,7 +30,7 @@ links:
   const group = `${GROUP}key-file: good.key\n`;
   const refused = (): OperatorError => {
     try {
-      reloadable.reload();
+      reloadable.reload(() => undefined);
     } catch (error) {
       assert.ok(error instanceof OperatorError);
       assert.notEqual(error.remedy, '');
@@ -40,14 +40,14 @@ links:
   };
 
   it('changes schedules, rates, shares, weights, quotas, objectives and the times of markers, and names them', () => {
-    assert.deepEqual(reloadable.reload().changed, []);
+    assert.deepEqual(reloadable.reload(() => undefined).changed, []);
     const links = LINKS.replace('transfers: 8', 'transfers: 9')
       .replace('2 Mbit/s, windows: []', 'closed, windows: [{ limit: unlimited }]')
       .replace('  wan:\n', '  wan:\n    copies: 10 %\n    files: 7\n');
     const timed = 'timed-markers: { snapshots: 0 * * * * }\n';
     const more = group.replace('weight: 3', 'weight: 5').replace('1 GiB', '2 GiB');
     write(withGroup(`${more}objective: 5 min\n${timed}`, links));
-    const { changed, config } = reloadable.reload();
+    const { changed, config } = reloadable.reload(() => undefined);
     assert.deepEqual(changed, [
       'transfers',
       'links.wan.files',
@@ -61,19 +61,28 @@ links:
       'groups.oracle.timed-markers',
     ]);
     assert.deepEqual([config.transfers, config.links[0]?.files], [9, 7]);
-    assert.deepEqual(reloadable.reload().changed, [], 'it is what runs now');
+    assert.deepEqual(reloadable.reload(() => undefined).changed, [], 'it is what runs now');
   });
 
   it('is no change where a default is written out, or a comment', () => {
     write(withGroup(`${group}# nothing\nsegment: { size: 8 MiB }\n`, LINKS));
-    assert.deepEqual(reloadable.reload().changed, []);
+    assert.deepEqual(reloadable.reload(() => undefined).changed, []);
   });
 
   it('may have other links that no stream uses, and lose them again', () => {
     write(withGroup(group, `${LINKS}  lan: {}\n`));
-    assert.deepEqual(reloadable.reload().changed, ['links.lan']);
+    assert.deepEqual(reloadable.reload(() => undefined).changed, ['links.lan']);
     write(withGroup(group, LINKS));
-    assert.deepEqual(reloadable.reload().changed, ['links.lan']);
+    assert.deepEqual(reloadable.reload(() => undefined).changed, ['links.lan']);
+  });
+
+  it('may name another buffer for a source, unless whoever runs it refuses that', () => {
+    write(withGroup(group.replace(/buffer: .*/, 'buffer: elsewhere'), LINKS));
+    const refuse = (): never => {
+      throw new OperatorError('BUFFER_TAKEN', 'there is something in it already');
+    };
+    assert.throws(() => reloadable.reload(refuse), { code: 'BUFFER_TAKEN' });
+    assert.deepEqual(reloadable.reload(() => undefined).changed, ['groups.oracle.buffer']);
   });
 
   it('is refused as a whole, with every setting that needs a restart, and what runs stays', () => {
@@ -89,7 +98,7 @@ links:
       'changed, and not without a restart: groups.oracle.volumes.data.path, groups.oracle.destinations.bern.parallel',
     );
     write(withGroup(group.replace('weight: 3', 'weight: 4'), LINKS));
-    assert.deepEqual(reloadable.reload().changed, ['groups.oracle.destinations.bern.weight']);
+    assert.deepEqual(reloadable.reload(() => undefined).changed, ['groups.oracle.destinations.bern.weight']);
   });
 
   it('changes the interval of a source that has one; to have one, or none any more, needs a restart', () => {
@@ -99,7 +108,7 @@ links:
     assert.ok('config' in loaded);
     reloadable = new ReloadableConfig(loaded, () => loadConfig(file));
     write(withGroup(`${group}replication: { every: 10 min }\n`, LINKS));
-    assert.deepEqual(reloadable.reload().changed, ['groups.oracle.replication.every']);
+    assert.deepEqual(reloadable.reload(() => undefined).changed, ['groups.oracle.replication.every']);
     write(withGroup(group, LINKS));
     assert.match(refused().message, /groups\.oracle\.replication/);
   });

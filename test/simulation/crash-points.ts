@@ -1,4 +1,5 @@
 /** A short run in which, one after the other, every call of either site into its platform is the last before it dies. */
+import { FAIR } from './pair/server.ts';
 import type { Scenario } from './scenario.ts';
 import type { SiteName, Step } from './steps.ts';
 
@@ -74,6 +75,7 @@ const WAYS = 4;
 
 /** The `number`th of them, from 0 on. */
 export function crashPoint(number: number): Scenario {
+  if (number >= MOVE_POINTS) return movePoint(number - MOVE_POINTS);
   const site: SiteName = number % 2 === 0 ? 'source' : 'destination';
   const power = Math.floor(number / 2) % 2 === 1;
   const calls = Math.floor(number / WAYS) + 1;
@@ -83,6 +85,50 @@ export function crashPoint(number: number): Scenario {
 }
 
 export const undisturbed: Scenario = SHORT;
+
+const MOVE_AT = 500;
+/** Numbers of points from here on are those of a buffer that moves. */
+export const MOVE_POINTS = 1_000_000;
+
+/** A buffer that moves to another folder under its hosts' writes, with replication files in it that wait for a slow line. */
+export const moving: Scenario = {
+  ...SHORT,
+  seed: 'moved',
+  length: 1500,
+  steps: [
+    write(300, 0, 0),
+    write(310, 1, 40, true),
+    write(400, 0, 1),
+    {
+      at: 450,
+      kind: 'weather',
+      weather: { ...FAIR, latency: 200 },
+      time: 500,
+    },
+    write(480, 1, 44),
+    { at: MOVE_AT, kind: 'move' },
+    ...Array.from({ length: 12 }, (_, i) => write(510 + 40 * i, i % 2, (i % 2) * 40 + i, i % 4 === 3)),
+    { at: 900, kind: 'marker', type: 'snapshot', name: 'moved' },
+  ],
+};
+
+/** As many as there are while it moves. */
+export const MOVE_POINTS_COUNT = 60;
+
+/** The source dies, alone or with the power. */
+function movePoint(number: number): Scenario {
+  // At one in fourteen.
+  const calls = 14 * Math.floor(number / 2) + 1;
+  const death: Step = {
+    at: MOVE_AT,
+    kind: 'death',
+    site: 'source',
+    calls,
+    before: true,
+    power: number % 2 === 1,
+  };
+  return { ...moving, seed: `${moving.seed} ${number}`, steps: [death, ...moving.steps] };
+}
 
 /** For so many calls of the busier site. */
 export function crashPoints(calls: number): number {

@@ -79,6 +79,7 @@ export function makeScenario(seed: string): Scenario {
     ...verifySteps(dice.fork('compared'), length),
     ...resizeSteps(dice.fork('resize'), { volumes, connections, length }),
     ...ownSteps(dice.fork('own steps'), length),
+    ...moveSteps(dice.fork('moved'), length),
   ];
   const every = seed.startsWith(INTERVAL_SEED) ? dice.fork('interval').between(500, 3000) : undefined;
   const setBack = every === undefined ? restoration(dice.fork('set back'), length) : [];
@@ -215,6 +216,26 @@ function resizeSteps(
     steps.push({ at: dice.fraction() * length, kind: 'quota', bytes: 64 * 1024 * KIB });
   }
   return steps;
+}
+
+/** The source's buffer goes to another folder, and perhaps back, before it is there. */
+function moveSteps(dice: Dice, length: number): Step[] {
+  if (!dice.chance(0.15)) return [];
+  const room: Step = {
+    at: dice.fraction() * length,
+    kind: 'room',
+    site: 'source',
+    mount: 'other',
+    bytes: dice.between(0, 3000) * KIB,
+    time: dice.between(300, 4000),
+  };
+  return [
+    ...(dice.chance(0.3) ? [room] : []),
+    ...Array.from({ length: dice.between(1, 4) }, () => ({
+      at: dice.fraction() * length,
+      kind: 'move' as const,
+    })),
+  ];
 }
 
 function initializeSteps(dice: Dice, length: number): Step[] {

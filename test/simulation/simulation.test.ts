@@ -5,7 +5,7 @@ import { promisify } from 'node:util';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { runSeeds, type SeedsSummary } from './children.ts';
-import { crashPoints, undisturbed } from './crash-points.ts';
+import { crashPoints, MOVE_POINTS, MOVE_POINTS_COUNT, moving, undisturbed } from './crash-points.ts';
 import { PLANTS } from './planted/plants.ts';
 import { run } from './runner.ts';
 import { makeScenario } from './scenario.ts';
@@ -54,6 +54,20 @@ describe('a source and a destination under every kind of trouble, simulated', ()
     const result = await runSeeds({ from: 0, seeds, jobs: JOBS, crashPoints: true });
     mustBeClean(result);
     say(`${seeds} crash points in ${result.seconds.toFixed(0)} s`);
+  });
+
+  it('survive to die at any call while the source’s buffer moves to another folder, alone and with the power (I6)', async function () {
+    this.timeout(LONG);
+    const { violation, log } = await run(moving);
+    assert.equal(violation, undefined);
+    assert.ok(log.some((line) => line.includes('the buffer was moved')));
+    const result = await runSeeds({
+      from: MOVE_POINTS,
+      seeds: MOVE_POINTS_COUNT,
+      jobs: JOBS,
+      crashPoints: true,
+    });
+    mustBeClean(result);
   });
 
   it('do the same again with the same seed, to the last line', async () => {

@@ -23,7 +23,7 @@ import {
   GROUP,
   keyOf,
   linksConfig,
-  sourceConfig,
+  OTHER_FOLDER,
   volumePath,
 } from './pair/configs.ts';
 import type { FrontEnd } from './pair/front-end.ts';
@@ -96,7 +96,7 @@ class Simulation {
     const paths = scenario.volumes.map((_, index) => volumePath(index));
     this.#oracle = new Oracle({
       ...this.#machines,
-      sourceFolder: FOLDER,
+      sourceFolders: [FOLDER, OTHER_FOLDER],
       destinationFolder: FOLDER,
       sourceVolumes: paths,
       destinationVolumes: paths,
@@ -189,11 +189,11 @@ class Simulation {
         this.#oracle.sourceStarts();
         const links = new Links(world.platform.clock, linksConfig(this.#scenario));
         this.#server.line?.begin();
-        return startSource(sourceConfig(this.#scenario), log, world, links);
+        return startSource(this.#operator.config, log, world, links);
       },
       world: (program) => this.#world(name, program),
       onDeath: (power) => {
-        if (name === 'source') for (const host of this.#hosts) host.cutOff();
+        for (const host of name === 'source' ? this.#hosts : []) host.cutOff();
         if (name === 'source') this.#frontEnd = undefined;
         if (name === 'destination' && power) {
           this.#server.powerLost();
@@ -262,6 +262,7 @@ class Simulation {
         return;
       case 'resize':
       case 'quota':
+      case 'move':
       case 'image':
       case 'set-back':
         this.#operator.do(step);
@@ -311,10 +312,9 @@ class Simulation {
 
   #inStep(): boolean {
     const { source, destination } = this.#sites;
-    if (source.group === undefined || destination.group === undefined || this.#frontEnd?.accepts !== true)
-      return false;
-    if (!this.#oracle.isSettled || this.#markers.running) return false;
-    return this.#hosts.every((host) => host.outstanding === 0);
+    if (!source.group || !destination.group || this.#frontEnd?.accepts !== true) return false;
+    if (!this.#oracle.isSettled || this.#markers.running || !this.#operator.isMoved) return false;
+    return this.#hosts.every(({ outstanding }) => outstanding === 0);
   }
 
   #stuck(): Violation {

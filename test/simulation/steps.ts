@@ -25,6 +25,8 @@ export type Step = { readonly at: number } & (
   | { readonly kind: 'verify' }
   /** A volume of the source's is made larger, bytes. */
   | { readonly kind: 'resize'; readonly volume: number; readonly size: number }
+  /** The source's buffer is to be in the other one of its two folders. */
+  | { readonly kind: 'move' }
   /** The source's buffer gets another quota, bytes. */
   | { readonly kind: 'quota'; readonly bytes: number }
   /** Dies at the so-manyeth call from then on; with 0 at once. */

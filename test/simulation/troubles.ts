@@ -118,6 +118,7 @@ export function rot(dice: Dice, others: readonly Step[], length: number): Step[]
   const canRestart = others.some(
     (step) =>
       step.kind === 'io-error' ||
+      step.kind === 'move' ||
       ((step.kind === 'death' || step.kind === 'restart') && step.site === 'source'),
   );
   const places: readonly RotPlace[] = [

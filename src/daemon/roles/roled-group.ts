@@ -19,6 +19,7 @@ import { startDestination, type RunningDestination } from '../destination.ts';
 import type { Links } from '../links.ts';
 import type { RunningGroup } from '../running-group.ts';
 import type { RunningSource } from '../running-source.ts';
+import { findGroup, movedByHand } from '../buffer-place.ts';
 import { startSource } from '../source.ts';
 import { toldWait } from '../told-wait.ts';
 import type { World } from '../world.ts';
@@ -53,6 +54,10 @@ export class RoledGroup {
   readonly name: string;
   readonly #options: RoledGroupOptions;
   #config: GroupConfig;
+  /** The folder that its configuration names; it may be on its way there. */
+  #asked: string;
+  /** It stays in its folder: the other side knows it in more than one part. */
+  #stays: boolean;
   #role: Role;
   #part: Part | undefined;
   #giving: GivingWay | undefined;
@@ -65,9 +70,13 @@ export class RoledGroup {
 
   constructor(config: GroupConfig, options: RoledGroupOptions) {
     this.name = config.name;
-    this.#config = config;
+    const { files } = options.world.platform;
+    const { live } = findGroup(files, config.name, config.folder);
+    const role = readRole(files, live);
+    [this.#asked, this.#stays] = [config.folder, role !== undefined];
+    this.#config = this.#stays ? { ...config, folder: live } : config;
     this.#options = options;
-    this.#role = readRole(options.world.platform.files, config.folder) ?? { kind: config.role };
+    this.#role = role ?? { kind: config.role };
   }
 
   /** What is asked of the group in the part that it has now. @throws OperatorError `GROUP_TURNING` */
@@ -114,7 +123,18 @@ export class RoledGroup {
     this.#part?.group.wake();
   }
 
-  configure(config: GroupConfig): void {
+  /** @throws OperatorError `RESTART_NEEDED`; as a source's `prepare` */
+  prepare(config: GroupConfig): void {
+    if (config.folder === this.#asked) return;
+    const part = this.#part;
+    const keepsSnapshots = config.role === 'source' && config.ownSnapshots !== undefined;
+    if (part?.kind !== 'source' || this.#stays || keepsSnapshots) throw movedByHand(this.name);
+    part.group.prepare(servingConfig(config));
+  }
+
+  configure(given: GroupConfig): void {
+    this.#asked = given.folder;
+    const config = this.#stays ? { ...given, folder: this.#config.folder } : given;
     this.#config = config;
     this.#part?.group.configure(
       this.#part.kind === 'source' ? this.#serving : followingConfig(config, this.#options.here).group,
@@ -324,8 +344,16 @@ export class RoledGroup {
     }
   }
 
+  /** What is noted of its part is noted in the folder in which it is, and stays. */
+  async #stay(): Promise<void> {
+    const part = this.#part;
+    if (part?.kind !== 'source') return;
+    const folder = await part.group.stay();
+    [this.#stays, this.#config] = [true, { ...this.#config, folder }];
+  }
+
   #inTurn<T>(act: () => Promise<T>): Promise<T> {
-    const turn = this.#turn.then(act);
+    const turn = this.#turn.then(() => this.#stay()).then(act);
     this.#turn = turn.catch((error: unknown) => this.#options.log.debug(describeError(error)));
     return turn;
   }

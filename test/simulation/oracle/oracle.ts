@@ -7,6 +7,7 @@ import { Appends } from './appends.ts';
 import { Gaps, type CheckpointFile } from './gaps.ts';
 import { isCovered } from './covered.ts';
 import { FROM_POINT, Kind, Model, parseRecords, type Cursor, type ModelRecord } from './model.ts';
+import { SourcePlace } from './source-place.ts';
 import { differenceOf, Replica, type ReplicaOptions } from './replica.ts';
 import { isSecondCopy, newestCopy } from './two-copies.ts';
 import { falseChange, wronglySaid } from './said.ts';
@@ -15,8 +16,8 @@ import { Violation } from './violation.ts';
 export interface OracleOptions {
   readonly source: Machine;
   readonly destination: Machine;
-  /** The groups' folders, and in the volumes' order their paths. */
-  readonly sourceFolder: string;
+  /** The groups' folders, of the source the two that it may move between, and in the volumes' order their paths. */
+  readonly sourceFolders: readonly [string, string];
   readonly destinationFolder: string;
   readonly sourceVolumes: readonly string[];
   readonly destinationVolumes: readonly string[];
@@ -37,6 +38,7 @@ export class Oracle implements RecorderOracle {
   gaps: Gaps;
   readonly replica: Replica;
   readonly #options: OracleOptions;
+  readonly #place: SourcePlace;
   /** The highest LSN that a host was told is durable. */
   #promised = 0;
   #sourceStarting = true;
@@ -57,11 +59,12 @@ export class Oracle implements RecorderOracle {
     this.#options = options;
     this.model = new Model(options.initial);
     this.gaps = new Gaps(this.model);
+    this.#place = new SourcePlace(options.source.disk, options.sourceFolders);
     this.#appends = this.#newAppends();
     options.source.watcher = {
       wrote: (path, position, bytes) => this.#sourceWrote(path, position, bytes),
       failedToWrite: (path, position, bytes) => {
-        if (path.startsWith(`${options.sourceFolder}/journal/`) && position >= RAW_HEADER)
+        if (path.startsWith(`${this.sourceFolder}/journal/`) && position >= RAW_HEADER)
           this.#failed = parseRecords(bytes);
       },
       renamed: (_, to) => this.#sourceRenamed(to),
@@ -118,9 +121,27 @@ export class Oracle implements RecorderOracle {
     );
   }
 
+  /** Where the source is. */
+  get sourceFolder(): string {
+    return this.#place.live;
+  }
+
   /** The next new journal file may go back: a crash took what was not durable. */
   sourceStarts(): void {
     this.#sourceStarting = true;
+    if (this.#place.look()) this.#appends = this.#newAppends();
+  }
+
+  /** Another engine takes over in a program that goes on: nothing that hosts wrote is lost, durable or not. */
+  sourceTakesOver(act: () => void, volumes: () => readonly HostVolume[]): void {
+    const { last } = this.model;
+    this.#sourceStarting = true;
+    act();
+    if (this.model.last < last && !this.isJournalRotten) {
+      const text = `the journal ends at ${this.model.last} after the buffer was moved; it ended at ${last}`;
+      this.fail(new Violation('I1-moved', text));
+    }
+    this.sourceServes(volumes());
   }
 
   /** The source's disks are from now on what they were once, at this checkpoint. */
@@ -129,6 +150,7 @@ export class Oracle implements RecorderOracle {
     this.before = this.model;
     this.model = this.model.fork();
     this.gaps = new Gaps(this.model);
+    this.#place.look();
     this.#appends = this.#newAppends();
     this.#promised = 0;
     this.#failed = [];
@@ -149,11 +171,12 @@ export class Oracle implements RecorderOracle {
    */
   get mayStand(): boolean {
     if (this.isForked) return true;
-    const { source, sourceFolder } = this.#options;
     const { acknowledged } = this.replica;
     const isAcross = ({ first, last }: { first: number; last: number }): boolean =>
       first <= acknowledged && acknowledged < last;
-    const ranges = source.disk.list(`${sourceFolder}/journal`).flatMap((name) => parseSealedName(name) ?? []);
+    const ranges = this.#options.source.disk
+      .list(`${this.sourceFolder}/journal`)
+      .flatMap((name) => parseSealedName(name) ?? []);
     return this.before !== undefined && ranges.some(isAcross);
   }
 
@@ -195,13 +218,14 @@ export class Oracle implements RecorderOracle {
 
   #sourceWrote(path: string, position: number, bytes: Uint8Array): void {
     const { disk } = this.#options.source;
-    if (path.endsWith('/checkpoint.json') && isSecondCopy(disk.find(path)!.content(), position))
+    if (path.endsWith('/moved-to.json') && this.#place.look()) this.#appends = this.#newAppends();
+    if (path === `${this.sourceFolder}/checkpoint.json` && isSecondCopy(disk.find(path)!.content(), position))
       this.#checkpointMoved(bytes);
     if (path.includes('/medium.json') && !this.isJournalRotten) {
       const wrong = falseChange(disk.find(path)!.content());
       if (wrong !== undefined) this.fail(wrong);
     }
-    if (!path.startsWith(`${this.#options.sourceFolder}/journal/`)) return;
+    if (!path.startsWith(`${this.sourceFolder}/journal/`)) return;
     if (!path.endsWith('.raw') && !path.endsWith('.open')) return;
     if (position === 0 && bytes.length > RAW_HEADER) {
       this.#journalRewritten(path, parseRecords(bytes.subarray(RAW_HEADER)));
@@ -276,6 +300,7 @@ export class Oracle implements RecorderOracle {
   }
 
   #sourceRenamed(to: string): void {
+    if (!to.startsWith(`${this.sourceFolder}/`)) return;
     if (to.endsWith('.open')) this.#sourceStarting = false;
     if (to.endsWith('.seg'))
       this.replica.held.sealed(baseName(to), this.#options.source.disk.find(to)!.content());
@@ -308,7 +333,7 @@ export class Oracle implements RecorderOracle {
   /** I5: a segment goes only when it is destaged here and held there, whatever happens next. */
   #sourceRemoving(path: string): void {
     const { disk } = this.#options.source;
-    const folder = `${this.#options.sourceFolder}/journal`;
+    const folder = `${this.sourceFolder}/journal`;
     const range = path.startsWith(`${folder}/`) ? parseSealedName(baseName(path)) : undefined;
     if (range === undefined || isCovered(disk, folder, range)) return;
     // What rots there after it was confirmed, no source can know of.
@@ -330,13 +355,11 @@ export class Oracle implements RecorderOracle {
   }
 
   #durableCheckpoint(): number {
-    const { source, sourceFolder } = this.#options;
-    const file = source.disk.findDurable(`${sourceFolder}/checkpoint.json`);
+    const file = this.#options.source.disk.findDurable(`${this.sourceFolder}/checkpoint.json`);
     return (file && (newestCopy(file.durableContent()) as CheckpointFile | undefined)?.applied) ?? 0;
   }
 
   #newAppends(): Appends {
-    const { source, sourceFolder } = this.#options;
-    return new Appends(source.disk, `${sourceFolder}/journal`);
+    return new Appends(this.#options.source.disk, `${this.sourceFolder}/journal`);
   }
 }

@@ -11,6 +11,8 @@ import { PROGRAM_NAMES, type Scenario } from '../scenario.ts';
 export const GROUP = 'g';
 /** The group's folder, on either site. */
 export const FOLDER = '/buffer/g';
+/** Where the source's may be moved to. */
+export const OTHER_FOLDER = '/other/g';
 const LINE = 'line';
 export const SNAPSHOTS = '/snapshots/g';
 const KEY = Buffer.alloc(32, 7);

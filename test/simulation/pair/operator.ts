@@ -6,7 +6,7 @@ import type { DiskImage } from '../platform/disk.ts';
 import type { Machine } from '../platform/machine.ts';
 import type { Scenario } from '../scenario.ts';
 import type { Step } from '../steps.ts';
-import { sourceConfig } from './configs.ts';
+import { FOLDER, OTHER_FOLDER, sourceConfig } from './configs.ts';
 import type { Site } from './site.ts';
 
 /** Milliseconds. */
@@ -14,11 +14,11 @@ const LOOK_EVERY = 500;
 
 export class Operator {
   readonly #site: Site;
-  readonly #config: SourceGroupConfig;
+  #config: SourceGroupConfig;
   readonly #machine: Machine;
   readonly #oracle: Oracle;
   readonly #note: (text: string) => void;
-  #image: DiskImage | undefined;
+  #image: { readonly disk: DiskImage; readonly config: SourceGroupConfig } | undefined;
 
   constructor(
     site: Site,
@@ -32,6 +32,16 @@ export class Operator {
     this.#machine = machine;
     this.#oracle = oracle;
     this.#note = note;
+  }
+
+  /** The source's, as its file has it. */
+  get config(): SourceGroupConfig {
+    return this.#config;
+  }
+
+  /** Whether the source is where its file says. */
+  get isMoved(): boolean {
+    return this.#oracle.sourceFolder === this.#config.folder;
   }
 
   start(): void {
@@ -51,13 +61,16 @@ export class Operator {
   }
 
   /** Where it cannot be done now, it is not. */
-  do(step: Extract<Step, { kind: 'resize' | 'quota' | 'image' | 'set-back' }>): void {
+  do(step: Extract<Step, { kind: 'resize' | 'quota' | 'move' | 'image' | 'set-back' }>): void {
     switch (step.kind) {
       case 'image':
-        this.#image = this.#machine.disk.image();
+        this.#image = { disk: this.#machine.disk.image(), config: this.#config };
         return;
       case 'set-back':
         this.#setBack();
+        return;
+      case 'move':
+        this.#move();
         return;
       case 'quota':
         this.#site.group?.configure({ ...this.#config, quota: step.bytes });
@@ -70,6 +83,23 @@ export class Operator {
     }
   }
 
+  /** The file is as it was where what it says is not taken. */
+  #move(): void {
+    const { group } = this.#site;
+    const folder = this.#config.folder === FOLDER ? OTHER_FOLDER : FOLDER;
+    const config = { ...this.#config, folder };
+    try {
+      group?.prepare(config);
+    } catch (error) {
+      this.#note(`not moved: ${describeError(error)}`);
+      if (!(error instanceof Error)) throw error;
+      return;
+    }
+    if (group === undefined) return;
+    this.#config = config;
+    group.configure(config);
+  }
+
   /** The machine's disks become what they were in the image, and its program starts again. */
   #setBack(): void {
     if (this.#image === undefined) return;
@@ -78,7 +108,8 @@ export class Operator {
       return;
     }
     this.#site.kill(true);
-    this.#machine.disk.restore(this.#image);
+    this.#machine.disk.restore(this.#image.disk);
+    this.#config = this.#image.config;
     this.#image = undefined;
     this.#oracle.sourceSetBack();
   }

@@ -8,6 +8,7 @@ import { COPY_SIZE, isWholeCopy } from '../oracle/two-copies.ts';
 import type { RotPlace, SiteName } from '../steps.ts';
 
 export interface RotOracle {
+  readonly sourceFolder: string;
   /** Before it does; `lasting`: nobody may be left who has what it was. */
   rots(path: string, lasting: boolean): void;
 }
@@ -61,7 +62,8 @@ export class Rot {
     isIt: (name: string) => boolean,
   ): { readonly path: string; readonly inode: Inode }[] {
     const { disk } = this.#machines[site];
-    const directory = folder === '' ? FOLDER : `${FOLDER}/${folder}`;
+    const group = site === 'source' ? this.#oracle.sourceFolder : FOLDER;
+    const directory = folder === '' ? group : `${group}/${folder}`;
     if (disk.stat(directory) === undefined) return [];
     return disk
       .list(directory)

@@ -64,7 +64,7 @@ export class Troubles {
   end(): void {
     for (const site of ['source', 'destination'] as const) {
       this.#armed[site].splice(0);
-      for (const mount of ['buffer', 'volumes', 'snapshots'])
+      for (const mount of ['buffer', 'other', 'volumes', 'snapshots'])
         this.#machines[site].disk.setCapacity(mount, Infinity);
     }
   }

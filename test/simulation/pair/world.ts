@@ -1,6 +1,7 @@
 /** What one site's daemon is built on: its program's platform, threads without threads, and the server in the middle. */
 import { buildDestinationWorker, buildSourceBack } from '../../../src/daemon/build-threads.ts';
 import { SourceHost } from '../../../src/daemon/source-host.ts';
+import type { HostVolume } from '../../../src/nbd/front-end.ts';
 import type { World } from '../../../src/daemon/world.ts';
 import type { Log } from '../../../src/platform/log.ts';
 import type { Events, RemoteThread } from '../../../src/platform/node/threads.ts';
@@ -24,6 +25,27 @@ export interface WorldOptions {
   readonly onThreadEnd: (error: Error) => void;
 }
 
+/** Told to the oracle when its engine is succeeded by another. */
+function watchedHost(oracle: Oracle): typeof SourceHost {
+  let served: readonly HostVolume[] = [];
+  return class extends SourceHost {
+    constructor(...[platform, options, emit, serve]: ConstructorParameters<typeof SourceHost>) {
+      super(platform, options, emit, (volumes) => serve((served = volumes)));
+    }
+
+    override resume(group: Parameters<SourceHost['resume']>[0]): Promise<void> {
+      let done = Promise.resolve();
+      oracle.sourceTakesOver(
+        () => {
+          done = super.resume(group);
+        },
+        () => served,
+      );
+      return done;
+    }
+  };
+}
+
 export function makeWorld(options: WorldOptions): World {
   const { program, log, oracle, server, dice, onFrontEnd } = options;
   const thread = <T extends object>(
@@ -44,7 +66,8 @@ export function makeWorld(options: WorldOptions): World {
         thread(events, onExit, ({ platform }) => buildSourceBack(platform, log, back, noMounts)),
       sourceHost: (host, events, onExit) =>
         thread(events, onExit, (own, emit) => {
-          return new SourceHost(own.platform, host, emit, (volumes) => {
+          const Watched = watchedHost(oracle);
+          return new Watched(own.platform, host, emit, (volumes) => {
             const isAlive = (): boolean => program.alive;
             const recorded = volumes.map(
               (volume, index) => new RecordedVolume(volume, index, oracle, isAlive),
