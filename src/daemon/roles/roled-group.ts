@@ -27,6 +27,7 @@ import { GivingWay } from './giving-way.ts';
 import { startFetching } from './fetching.ts';
 import { readResync } from './resync-file.ts';
 import { failoverFacts, forkAt, refuseFailover } from './takeover.ts';
+import { notDeposed, notInStep, notServing, oneDestination } from './role-errors.ts';
 import { turnToDestination, turnToSource } from './turns.ts';
 import { writeServingWord } from './serving-word.ts';
 
@@ -129,7 +130,7 @@ export class RoledGroup {
     const part = this.#part;
     const keepsSnapshots = config.role === 'source' && config.ownSnapshots !== undefined;
     if (part?.kind !== 'source' || this.#stays || keepsSnapshots) throw movedByHand(this.name);
-    part.group.prepare(servingConfig(config));
+    part.group.prepare(this.#servingBy(config));
   }
 
   configure(given: GroupConfig): void {
@@ -210,9 +211,13 @@ export class RoledGroup {
   }
 
   get #serving(): SourceGroupConfig {
+    return this.#servingBy(this.#config);
+  }
+
+  #servingBy(config: GroupConfig): SourceGroupConfig {
     const { kind } = this.#role;
     const isFirst = kind === 'source' || kind === 'handing-over' ? this.#role.takeover === undefined : false;
-    return servingConfig(this.#config, this.#options.here, !isFirst);
+    return servingConfig(config, this.#options.here, !isFirst);
   }
 
   get #hasDepot(): boolean {
@@ -357,36 +362,4 @@ export class RoledGroup {
     this.#turn = turn.catch((error: unknown) => this.#options.log.debug(describeError(error)));
     return turn;
   }
-}
-
-function notServing(group: string): OperatorError {
-  return new OperatorError('NOT_SERVING', `group ${group} serves no hosts here`, {
-    remedy:
-      'run `blockferry switchover` where they are served; where the source is lost, `blockferry failover` here',
-  });
-}
-
-function oneDestination(group: string): OperatorError {
-  return new OperatorError('SWITCHOVER_ONE', `group ${group} has not one destination but several, or none`, {
-    remedy:
-      'a switchover is between two sides: leave the destination in the configuration that is to take over',
-  });
-}
-
-function notInStep(group: string, mode: string): OperatorError {
-  return new OperatorError(
-    'GROUP_NOT_CONSISTENT',
-    `group ${group} is ${mode}: its destination cannot take over`,
-    {
-      remedy: 'wait until `blockferry status` shows mode journal, then switch over',
-      retryable: true,
-    },
-  );
-}
-
-function notDeposed(group: string): OperatorError {
-  return new OperatorError('NOT_DEPOSED', `group ${group} has nothing to give way to here`, {
-    remedy:
-      '`blockferry status` on both sides says which of them serves hosts; a rejoin is for the one that did before the other took over',
-  });
 }

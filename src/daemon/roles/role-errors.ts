@@ -1,0 +1,34 @@
+/** Why a group does not change its part. */
+import { OperatorError } from '../../platform/errors.ts';
+
+export function notServing(group: string): OperatorError {
+  return new OperatorError('NOT_SERVING', `group ${group} serves no hosts here`, {
+    remedy:
+      'run `blockferry switchover` where they are served; where the source is lost, `blockferry failover` here',
+  });
+}
+
+export function oneDestination(group: string): OperatorError {
+  return new OperatorError('SWITCHOVER_ONE', `group ${group} has not one destination but several, or none`, {
+    remedy:
+      'a switchover is between two sides: leave the destination in the configuration that is to take over',
+  });
+}
+
+export function notInStep(group: string, mode: string): OperatorError {
+  return new OperatorError(
+    'GROUP_NOT_CONSISTENT',
+    `group ${group} is ${mode}: its destination cannot take over`,
+    {
+      remedy: 'wait until `blockferry status` shows mode journal, then switch over',
+      retryable: true,
+    },
+  );
+}
+
+export function notDeposed(group: string): OperatorError {
+  return new OperatorError('NOT_DEPOSED', `group ${group} has nothing to give way to here`, {
+    remedy:
+      '`blockferry status` on both sides says which of them serves hosts; a rejoin is for the one that did before the other took over',
+  });
+}
