@@ -30,7 +30,7 @@ export const DELIVERY_PLANTS: readonly Plant[] = [
     3000,
     edit('destage/received-journal.ts', 'if (found.length > 0) this.#files.syncDirectory(this.#folder);'),
   ),
-  plantFrom(236)(
+  plantFrom(285)(
     'I5',
     'a segment whose sync failed is acknowledged after a second sync',
     600,
@@ -58,7 +58,7 @@ export const DELIVERY_PLANTS: readonly Plant[] = [
     2000,
     edit('platform/atomic-file.ts', 'file.syncNow();'),
   ),
-  plantFrom(192)(
+  plantFrom(271)(
     'I6',
     'the second copy of a state file is not looked at',
     600,

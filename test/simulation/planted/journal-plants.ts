@@ -84,7 +84,7 @@ export const JOURNAL_PLANTS: readonly Plant[] = [
     100,
     edit('daemon/source-back.ts', 'this.#volumes.sync();'),
   ),
-  plantFrom(1150)(
+  plantFrom(2635)(
     'I2',
     'what changes is marked after the checkpoint says so',
     2000,
@@ -147,7 +147,7 @@ export const JOURNAL_PLANTS: readonly Plant[] = [
       'false',
     ),
   ),
-  plantFrom(38)(
+  plantFrom(306)(
     'I4',
     'a segment that does not continue the journal is joined',
     600,
