@@ -26,11 +26,11 @@ function table({ snapshots }: RecoveryPoints): string[] {
   const header = ['LSN', 'TIME AT THE SOURCE', 'SNAPSHOT', 'NAMED', 'ID'].map((title) =>
     paint('bold', title),
   );
-  const rows = snapshots.map(({ name, lsn, time, named, id }) => [
+  const rows = snapshots.map(({ name, lsn, time, named, id, apart }) => [
     String(lsn),
     timeText(time),
     printable(name),
-    named ? 'by hand' : 'by its time',
+    apart === true ? 'apart: of a history that was left' : named ? 'by hand' : 'by its time',
     id,
   ]);
   return columns([header, ...rows]);

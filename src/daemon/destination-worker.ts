@@ -50,7 +50,7 @@ export class DestinationWorker extends DestinationBack {
   /** Between which records any state can be mounted, oldest first; reads the header of each segment that is kept. */
   async windows(): Promise<PastWindow[]> {
     const windows: PastWindow[] = [];
-    for (const place of await this.snapshots()) {
+    for (const place of (await this.snapshots()).filter(({ apart }) => apart === undefined)) {
       if (place.lsn <= (windows.at(-1)?.to.lsn ?? -1)) continue;
       windows.push(...windowsBehind(place, await this.#headersBehind(place.lsn)));
     }

@@ -35,6 +35,6 @@ export class OwnSnapshots {
   async createIfNew(): Promise<void> {
     const reached = await this.#options.reached();
     const snapshots = await this.#options.list();
-    if (snapshots.every(({ lsn }) => lsn < reached)) await this.create(undefined);
+    if (snapshots.every(({ lsn, apart }) => lsn < reached || apart === true)) await this.create(undefined);
   }
 }

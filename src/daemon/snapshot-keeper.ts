@@ -41,10 +41,11 @@ export class SnapshotKeeper {
     });
   }
 
-  /** Of every snapshot, newest first, whether it is kept, and why. */
+  /** Of every snapshot of the present history, newest first, whether it is kept, and why; others stay until somebody deletes them. */
   async judge(): Promise<RetentionVerdict[]> {
     const wallClock = (time: number): number => time + this.#zone.offset(time);
-    return judgeRetention(await this.#snapshots.list(), this.#policy, wallClock);
+    const present = (await this.#snapshots.list()).filter(({ apart }) => apart === undefined);
+    return judgeRetention(present, this.#policy, wallClock);
   }
 
   async stop(): Promise<void> {

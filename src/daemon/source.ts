@@ -31,7 +31,7 @@ import { sourceStatus } from './source-status.ts';
 import { SourceSide } from './source-side.ts';
 import { startFailure } from './start-failure.ts';
 import { markerTimetable, type Timetable } from './timetable.ts';
-import { commitMove, findGroup } from './buffer-place.ts';
+import { commitMove, findGroup, movedByHand } from './buffer-place.ts';
 import { FolderLocks } from './folder-locks.ts';
 import { SourceMove, type MovingSource, type Stays } from './source-move.ts';
 import { SourceRun, type SourceRunOptions } from './source-run.ts';
@@ -199,7 +199,10 @@ class Source extends SourceSide implements RunningSource {
     return this.#run.parts.resizing.resize(volume, request);
   }
 
+  /** @throws OperatorError `RESTART_NEEDED`; as `SourceMove.announce` */
   prepare({ folder }: Config['groups'][number]): void {
+    const isOther = folder !== this.#config.folder;
+    if (isOther && this.#config.ownSnapshots !== undefined) throw movedByHand(this.name);
     this.#move.announce(folder);
   }
 

@@ -139,12 +139,13 @@ export class Applier {
   }
 
   /**
-   * What this side's hosts wrote that no longer counts is kept as it is, called by where it ends (I10). Called before anything
+   * What this side's hosts wrote behind the fork point is kept as it is, called by where it ends (I10). Called before anything
    * is applied over it; again after a crash. @throws OperatorError `SNAPSHOT_LIMIT`, `ENOSPC`
    */
-  keepDivergence({ epoch, lsn, time }: Divergence): void {
+  keepDivergence({ epoch, lsn, time }: Divergence, fork: Lsn): void {
     const id = snapshotId('diverged', epoch, lsn);
     this.#snapshot({ id, name: `diverged-${epoch.number}-${lsn}`, lsn, time });
+    keeping(() => this.#store().leave(fork));
   }
 
   deleteSnapshot(id: string): void {

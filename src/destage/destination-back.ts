@@ -365,7 +365,7 @@ export class DestinationBack {
   #keepDivergence(): void {
     const { divergence } = this.#state;
     if (divergence === undefined) return;
-    this.#applier.keepDivergence(divergence);
+    this.#applier.keepDivergence(divergence, this.#state.applied);
     this.#move({ ...this.#state, divergence: undefined });
   }
 

@@ -139,7 +139,7 @@ export class RetainedWindow {
       if (canSnapshot && state.consistent) this.#makeSnapshot(state, isBreak, end);
     });
     const hasEnded = this.#attempt(() => {
-      this.#known = this.#snapshots.listSnapshots();
+      this.#known = this.#present();
       this.#drop(surplus(this.#segments, this.#known, end));
       this.#deleteUnused(state);
     });
@@ -159,11 +159,16 @@ export class RetainedWindow {
   }
 
   #makeSnapshot(state: DestinationState, isBreak: boolean, end: WindowEnd): void {
-    const snapshots = this.#snapshots.listSnapshots();
+    const snapshots = this.#present();
     if (snapshots.some(({ lsn }) => lsn >= state.applied)) return;
     if (!isBreak && !isSnapshotDue(this.#segments, snapshots, end)) return;
     const id = windowSnapshotId(state, state.applied);
     this.#snapshots.createSnapshot({ id, name: nameAt(state.appliedTime) }, state);
+  }
+
+  /** None of a history that was left. */
+  #present(): readonly SnapshotFacts[] {
+    return this.#snapshots.listSnapshots().filter(({ apart }) => apart === undefined);
   }
 
   #attempt(act: () => void): boolean {

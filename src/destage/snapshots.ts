@@ -15,6 +15,8 @@ export interface Snapshots {
   list(): readonly SnapshotFacts[];
   /** What a snapshot needs of these ranges is durable elsewhere on return (I7). */
   preserve(ranges: readonly VolumeRange[]): void;
+  /** What is behind this record is of a history that is left now. Durable on return. */
+  leave(behind: Lsn): void;
   /** Durable on return. @throws OperatorError `SNAPSHOT_NOT_FOUND`, `SNAPSHOT_IN_USE` */
   delete(id: string): void;
   /** One step of what deleting left to do; true when there is more. */
@@ -28,6 +30,8 @@ export interface SnapshotFacts {
   readonly lsn: Lsn;
   readonly time: number;
   readonly kind: 'reflink' | 'copy-on-write';
+  /** Of a history that was left. */
+  readonly apart?: true;
 }
 
 /** Of one that this side makes by itself at a record of an epoch: the same each time. */

@@ -18,10 +18,11 @@ export const SNAPSHOTS_MAX = 4096;
 export const CATALOGUE_SIZE_MAX = 64 * 1024 * 1024;
 export const CATALOGUE_FILE = 'catalogue.json';
 
-export interface CatalogueEntry extends Omit<SnapshotInfo, 'kind'> {
+export interface CatalogueEntry extends Omit<SnapshotInfo, 'kind' | 'apart'> {
   readonly volumes: readonly CatalogueVolume[];
   /** Copy-on-write: bytes of its chunk file that count, once it has been ended; 0: it was found damaged. */
   readonly kept?: number | undefined;
+  readonly apart?: true | undefined;
   /** Copy-on-write: the snapshot is no more; its entry is, as long as an older one may need what it kept. */
   readonly deleted?: true | undefined;
 }
@@ -63,6 +64,7 @@ const contentSchema = z.strictObject({
           .max(VOLUMES_PER_GROUP_MAX),
         kept: count.optional(),
         deleted: z.literal(true).optional(),
+        apart: z.literal(true).optional(),
       }),
     )
     .max(SNAPSHOTS_MAX)
@@ -140,7 +142,9 @@ export class Catalogue {
   list(): SnapshotInfo[] {
     return this.entries
       .filter((entry) => entry.deleted === undefined)
-      .map(({ id, name, lsn, time }) => ({ id, name, lsn, time, kind: this.kind }))
+      .map(({ id, name, lsn, time, apart }) => {
+        return { id, name, lsn, time, kind: this.kind, ...(apart === undefined ? {} : { apart }) };
+      })
       .sort((a, b) => a.lsn - b.lsn);
   }
 
@@ -169,6 +173,12 @@ export class Catalogue {
   change(changes: Readonly<Record<string, Partial<CatalogueEntry>>>): void {
     const snapshots = this.entries.map((entry) => ({ ...entry, ...changes[entry.id] }));
     this.#replace({ ...this.#content, snapshots });
+  }
+
+  /** What lies behind this record is apart. Durable on return. */
+  leave(behind: Lsn): void {
+    const left = this.entries.filter(({ lsn, apart }) => lsn > behind && apart === undefined);
+    if (left.length > 0) this.change(Object.fromEntries(left.map(({ id }) => [id, { apart: true }])));
   }
 
   /** The entries of these ids go; their files are `removing` until `removed` is called. Durable on return. */

@@ -12,17 +12,18 @@ export type WantedPoint =
  * `snapshots`: oldest LSN first.
  * @throws OperatorError `SNAPSHOT_NOT_FOUND`, `SNAPSHOT_AMBIGUOUS`, `POINT_NOT_FOUND`
  */
-export function choosePoint<T extends Pick<SnapshotInfo, 'id' | 'name' | 'lsn' | 'time'>>(
+export function choosePoint<T extends Pick<SnapshotInfo, 'id' | 'name' | 'lsn' | 'time' | 'apart'>>(
   snapshots: readonly T[],
   wanted: WantedPoint,
 ): T {
   if (wanted.kind === 'snapshot') return chooseSnapshot(snapshots, wanted.called);
-  const found = snapshots.findLast(({ lsn, time }) =>
+  const present = snapshots.filter(({ apart }) => apart === undefined);
+  const found = present.findLast(({ lsn, time }) =>
     wanted.kind === 'lsn' ? lsn <= wanted.lsn : time <= wanted.time,
   );
   if (found !== undefined) return found;
   const asked = wanted.kind === 'lsn' ? `LSN ${wanted.lsn}` : new Date(wanted.time).toISOString();
-  const [oldest] = snapshots;
+  const [oldest] = present;
   throw new OperatorError('POINT_NOT_FOUND', `there is no recovery point at or before ${asked}`, {
     remedy:
       oldest === undefined

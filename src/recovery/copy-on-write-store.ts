@@ -11,6 +11,7 @@
  * A volume's chunks are never changed but through `preserve`, and volumes only grow.
  */
 import { assert } from '../platform/errors.ts';
+import type { Lsn } from '../journal/ids.ts';
 import type { Files } from '../platform/files.ts';
 import type { Log } from '../platform/log.ts';
 import type { VolumeRange } from '../volume/volume-set.ts';
@@ -103,6 +104,11 @@ export class CopyOnWriteStore implements SnapshotStore {
     } finally {
       sources.close();
     }
+  }
+
+  leave(behind: Lsn): void {
+    this.#catalogue.settle();
+    this.#catalogue.leave(behind);
   }
 
   delete(id: string): void {

@@ -1,4 +1,5 @@
 /** Snapshots as copies that share their blocks with the volume; the file system does the copying on write. */
+import type { Lsn } from '../journal/ids.ts';
 import { dirname, join } from 'node:path';
 import type { ExtentList } from '../nbd/front-end.ts';
 import { assert, errorCode, OperatorError } from '../platform/errors.ts';
@@ -42,6 +43,11 @@ export class ReflinkStore implements SnapshotStore {
 
   /** The file system preserves. */
   preserve(): void {}
+
+  leave(behind: Lsn): void {
+    this.#catalogue.settle();
+    this.#catalogue.leave(behind);
+  }
 
   delete(id: string): void {
     this.#catalogue.settle();

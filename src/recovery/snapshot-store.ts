@@ -18,6 +18,8 @@ export interface SnapshotInfo {
   readonly time: number;
   /** The store that holds it. */
   readonly kind: 'reflink' | 'copy-on-write';
+  /** It is of a history that was left: no LSN or time of the present one leads to it. */
+  readonly apart?: true;
 }
 
 /** A volume as a snapshot store sees it. */
@@ -45,6 +47,8 @@ export interface SnapshotStore {
    * @throws the operating system's errors, `ENOSPC` for one: nothing of these ranges may then be overwritten
    */
   preserve(ranges: readonly VolumeRange[]): void;
+  /** What is behind this record is of a history that is left now: `apart` from here on. Durable on return. */
+  leave(behind: Lsn): void;
   /**
    * The snapshot is no more, durably, when this returns; others stay what they are. What it alone needed is freed by
    * `tidy`. @throws OperatorError `SNAPSHOT_NOT_FOUND`, `SNAPSHOT_IN_USE`; the operating system's, and nothing has changed

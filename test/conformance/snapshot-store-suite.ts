@@ -183,6 +183,26 @@ export function snapshotStoreSuite(title: string, make: () => SnapshotBench): vo
       replica.store.close();
     });
 
+    it('tells those of a history that was left from those of the present one, over a restart, and keeps them', () => {
+      const replica = new Replica(bench.fresh());
+      const at = (id: number, lsn: number): void =>
+        replica.store.create({ ...replica.info(hexId(id)), lsn: lsn as never });
+      at(1, 10);
+      at(2, 30);
+      replica.store.leave(20 as never);
+      replica.store.leave(20 as never);
+      at(3, 25);
+      replica.run({ kind: 'restart' });
+      const apart = replica.store.list().map((info) => [info.lsn, info.apart]);
+      assert.deepEqual(apart, [
+        [10, undefined],
+        [25, undefined],
+        [30, true],
+      ]);
+      replica.store.open(hexId(2), replica.place.volumes[0]!.name).close();
+      replica.store.close();
+    });
+
     it('refuses a snapshot or a volume that it does not have', () => {
       const replica = new Replica(bench.fresh());
       replica.run({ kind: 'snapshot', id: 1 });

@@ -224,6 +224,11 @@ export class TestSnapshots implements Snapshots {
     this.preserved += ranges.length;
   }
 
+  leave(behind: SnapshotFacts['lsn']): void {
+    for (const [id, taken] of this.taken)
+      if (taken.lsn > behind) this.taken.set(id, { ...taken, apart: true });
+  }
+
   delete(id: string): void {
     this.taken.delete(id);
   }

@@ -12,6 +12,8 @@ export const snapshotEntrySchema = z.object({
   /** The source's clock at the marker, milliseconds since 1970. */
   time: z.int().nonnegative(),
   kind: z.enum(['reflink', 'copy-on-write']),
+  /** Of a history that was left when the other side took over: no LSN or time leads to it. */
+  apart: z.literal(true).exactOptional(),
 });
 
 /** Without a name it is called by its UTC time. */

@@ -128,8 +128,7 @@ export class RoledGroup {
   prepare(config: GroupConfig): void {
     if (config.folder === this.#asked) return;
     const part = this.#part;
-    const keepsSnapshots = config.role === 'source' && config.ownSnapshots !== undefined;
-    if (part?.kind !== 'source' || this.#stays || keepsSnapshots) throw movedByHand(this.name);
+    if (part?.kind !== 'source' || this.#stays) throw movedByHand(this.name);
     part.group.prepare(this.#servingBy(config));
   }
 
