@@ -1,0 +1,194 @@
+import assert from 'node:assert/strict';
+import { dirname, join } from 'node:path/posix';
+import { ChangeMap } from '../../../src/capture/change-map.ts';
+import { readResync } from '../../../src/daemon/roles/resync-file.ts';
+import { turnToDestination, turnToSource } from '../../../src/daemon/roles/turns.ts';
+import {
+  DESTINATION_START,
+  readDestinationState,
+  writeDestinationState,
+} from '../../../src/destage/state-file.ts';
+import { epoch, lsn, type AttachedVolume, type VolumeIndex } from '../../../src/journal/ids.ts';
+import { readRole, writeRole, type Role, type Takeover } from '../../../src/journal/role-file.ts';
+import { SEAL_START } from '../../../src/journal/seal.ts';
+import {
+  readCheckpoint,
+  readGroupFile,
+  writeCheckpoint,
+  writeGroupFile,
+} from '../../../src/journal/source-files.ts';
+import type { Files } from '../../../src/platform/files.ts';
+import { MemoryDisk } from '../../recovery/memory-disk.ts';
+import { Death, watchedFiles } from '../../recovery/watched-files.ts';
+import { seededRandom } from '../../support/random.ts';
+
+const FOLDER = '/g';
+const id = (digit: string): string => digit.repeat(32);
+const VOLUMES: readonly AttachedVolume[] = [{ index: 0 as VolumeIndex, name: 'a', size: 4 * 1024 * 1024 }];
+const OLD = { number: epoch(1), id: id('1') };
+const NEW = { number: epoch(2), id: id('2') };
+const FORK = { epoch: OLD, lsn: lsn(50), digest: 'ab'.repeat(32), time: 1000 };
+const TAKEOVER: Takeover = { epoch: NEW, fork: FORK, at: 2000 };
+const SEGMENT = '00000001-0000000000000032-000000000000003c.seg';
+
+function put(files: Files, ...paths: readonly string[]): void {
+  for (const path of paths.map((name) => join(FOLDER, name))) {
+    files.makeDirectory(dirname(path));
+    const file = files.open(path, 'create-new');
+    file.write(Buffer.from('x'), 0);
+    file.syncNow();
+    file.close();
+    files.syncDirectory(dirname(path));
+  }
+}
+
+/** As of a destination whose volumes are at the fork point. */
+function destination(disk: MemoryDisk): void {
+  disk.makeDirectory(FOLDER);
+  put(
+    disk,
+    `journal/${SEGMENT}`,
+    `inbox/${SEGMENT}`,
+    'outbox-status/destination.json',
+    'links/other-side.json',
+  );
+  const { lsn: applied, digest, time: appliedTime } = FORK;
+  const state = {
+    groupId: id('9'),
+    epoch: OLD,
+    applied,
+    digest,
+    appliedTime,
+    volumes: VOLUMES,
+    consistent: true,
+  };
+  writeDestinationState(disk, FOLDER, { ...DESTINATION_START, ...state, statusSequence: 77 });
+  disk.syncDirectory(FOLDER);
+}
+
+/** As of a source that has ten records more than the other side, of which a region is marked. */
+function source(disk: MemoryDisk): void {
+  disk.makeDirectory(FOLDER);
+  put(disk, `journal/${SEGMENT}`, 'links/second.json');
+  writeGroupFile(disk, FOLDER, { id: id('9'), epoch: OLD, volumes: VOLUMES });
+  const last = { shipped: lsn(60), digested: lsn(60), applied: lsn(60), clock: 1500 };
+  writeCheckpoint(disk, FOLDER, { ...SEAL_START, ...last });
+  disk.syncDirectory(FOLDER);
+}
+
+/** Whether the act came to its end, were it to die before the call of this number. */
+function dieAt(disk: MemoryDisk, number: number, act: (files: Files) => void): boolean {
+  let calls = 0;
+  const files = watchedFiles(disk, () => {
+    calls += 1;
+    if (calls >= number) throw new Death(calls === number ? 'now' : 'already');
+  });
+  try {
+    act(files);
+    return true;
+  } catch (error) {
+    if (!(error instanceof Death)) throw error;
+    return false;
+  } finally {
+    files.closeAll();
+  }
+}
+
+/** With every call as the last before a crash, alone and with the power. */
+function everywhere(
+  prepare: (disk: MemoryDisk) => void,
+  act: (files: Files) => void,
+  after: (disk: MemoryDisk) => void,
+): void {
+  const random = seededRandom('turns');
+  let ended = false;
+  for (let number = 1; !ended; number += 1) {
+    for (const hasPower of [true, false]) {
+      const disk = new MemoryDisk({ clones: false });
+      prepare(disk);
+      ended = dieAt(disk, number, act);
+      if (!hasPower) disk.cutPower(() => random.fraction() < 0.5);
+      after(disk);
+    }
+  }
+}
+
+const names = (disk: MemoryDisk, folder: string): string[] =>
+  disk.stat(`${FOLDER}/${folder}`) === undefined ? [] : disk.list(`${FOLDER}/${folder}`);
+
+describe('a group’s folder that changes its part', () => {
+  it('is a source’s at the fork point, wherever the change was cut off, or a destination’s as before (I6)', () => {
+    everywhere(
+      destination,
+      (files) => {
+        writeRole(files, FOLDER, { kind: 'taking-over', takeover: TAKEOVER });
+        turnToSource(files, FOLDER, TAKEOVER, true);
+      },
+      (disk) => {
+        const role = readRole(disk, FOLDER);
+        if (role === undefined) {
+          assert.equal(readDestinationState(disk, FOLDER).applied, 50);
+          assert.deepEqual(names(disk, 'journal'), [SEGMENT]);
+          return;
+        }
+        if (role.kind === 'taking-over') turnToSource(disk, FOLDER, role.takeover, true);
+        assert.deepEqual(readRole(disk, FOLDER), { kind: 'source', takeover: TAKEOVER } satisfies Role);
+        const checkpoint = readCheckpoint(disk, FOLDER);
+        assert.ok(checkpoint !== undefined && checkpoint.copyEnded > checkpoint.copyBegun);
+        const { shipped, digested, applied, digest } = checkpoint;
+        assert.deepEqual([shipped, digested, applied, digest], [50, 50, 50, FORK.digest]);
+        const group = readGroupFile(disk, FOLDER);
+        assert.deepEqual([group?.id, group?.epoch, group?.volumes], [id('9'), NEW, VOLUMES]);
+        const map = ChangeMap.open(disk, FOLDER, VOLUMES);
+        assert.equal(map.marked, 0, 'whoever has all up to the fork point needs nothing more');
+        map.close();
+        for (const folder of ['journal', 'inbox', 'links', 'outbox', 'outbox-status'])
+          assert.deepEqual(names(disk, folder), [], folder);
+      },
+    );
+  });
+
+  it('is a destination’s at the fork point that asks for what it changed since, and keeps it first (I6, I10)', () => {
+    const marked = [
+      { index: 0 as VolumeIndex, regionSize: 64 * 1024, bits: Uint8Array.of(4, 0, 0, 0, 0, 0, 0, 0) },
+    ];
+    const deposed = { resync: id('7'), marked };
+    everywhere(
+      source,
+      (files) => {
+        writeRole(files, FOLDER, { kind: 'following', by: TAKEOVER });
+        turnToDestination(files, FOLDER, TAKEOVER, deposed);
+      },
+      (disk) => {
+        const role = readRole(disk, FOLDER);
+        if (
+          role === undefined ||
+          (role.kind === 'following' && readDestinationState(disk, FOLDER).epoch === undefined)
+        ) {
+          assert.deepEqual(names(disk, 'journal'), [SEGMENT], 'what is asked for is found again');
+          assert.equal(readCheckpoint(disk, FOLDER)?.digested, 60);
+          return;
+        }
+        if (role.kind === 'following') turnToDestination(disk, FOLDER, role.by, undefined);
+        assert.deepEqual(readRole(disk, FOLDER), { kind: 'destination' } satisfies Role);
+        const state = readDestinationState(disk, FOLDER);
+        assert.deepEqual([state.applied, state.digest, state.consistent], [50, FORK.digest, false]);
+        assert.deepEqual(state.epoch, NEW);
+        assert.deepEqual(state.divergence, { epoch: OLD, lsn: 60, time: 1500 });
+        assert.deepEqual(state.resync, { id: id('7'), begun: false });
+        assert.equal(readResync(disk, FOLDER)?.id, id('7'));
+        assert.deepEqual([...names(disk, 'journal'), ...names(disk, 'links')], []);
+      },
+    );
+  });
+
+  it('is consistent at once where the other side has all of it', () => {
+    const disk = new MemoryDisk({ clones: false });
+    source(disk);
+    const marked = [{ index: 0 as VolumeIndex, regionSize: 64 * 1024, bits: new Uint8Array(8) }];
+    turnToDestination(disk, FOLDER, TAKEOVER, { resync: id('7'), marked });
+    const { consistent, resync, divergence } = readDestinationState(disk, FOLDER);
+    assert.deepEqual([consistent, resync, divergence], [true, undefined, undefined]);
+    assert.equal(readResync(disk, FOLDER), undefined);
+  });
+});
