@@ -92,9 +92,10 @@ export class CopyOnWriteStore implements SnapshotStore {
 
   /** @throws the operating system's errors, `ENOSPC` for one: nothing of `ranges` may then be overwritten */
   preserve(ranges: readonly VolumeRange[]): void {
+    // One whose creation failed may be in the catalogue all the same: nothing was kept for it (I7).
+    this.#catalogue.settle();
     const newest = this.#appended;
     if (newest === undefined) return;
-    this.#catalogue.settle();
     const keys = this.#missing(newest, ranges);
     if (keys.length === 0) return;
     const sources = new VolumeSources(this.#files, (number) => this.#pathOf(newest.volumeName(number)));
