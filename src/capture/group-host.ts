@@ -5,7 +5,6 @@
 import { join } from 'node:path';
 import { describeError, OperatorError } from '../platform/errors.ts';
 import type { Platform } from '../platform/platform.ts';
-import { rewrite } from '../platform/rewrite.ts';
 import type { CopyPoint } from '../journal/copy-point.ts';
 import type { HandoverPayload } from '../journal/handover.ts';
 import type { EpochIdentity, Lsn, VolumeIndex } from '../journal/ids.ts';
@@ -20,7 +19,7 @@ import { ComparedWindows } from './compared-windows.ts';
 import type { AskedWindow, ComparingCopy } from './comparing-copy.ts';
 import { JournalWriter } from './journal-writer.ts';
 import { PointCopier } from './point-copier.ts';
-import { recoverRaws } from './recover.ts';
+import { makeDurable, recoverRaws } from './recover.ts';
 import { RegionCopy, type RegionCopyOptions } from './region-copy.ts';
 import { reindex } from './reindex.ts';
 import { CapturedVolume, type VolumeOptions } from './captured-volume.ts';
@@ -71,6 +70,8 @@ export interface PlacedMarker {
 
 /** Generations of an earlier run's raw segments lie below those of this run, which start at 1. */
 const RECOVERED_GENERATION = -1_000_000;
+/** Milliseconds until the end of a copy that could not be journalled is tried again. */
+const END_RETRY = 2000;
 
 export class GroupHost {
   readonly volumes: readonly HostVolume[];
@@ -311,9 +312,7 @@ export class GroupHost {
   }
 
   /** The raw segment at `path` is sealed and durably destaged: its file may be used again. */
-  release(path: string): void {
-    this.#writer.release(path);
-  }
+  release = (path: string): void => this.#writer.release(path);
 
   status(): GroupHostStatus {
     return {
@@ -376,9 +375,14 @@ export class GroupHost {
       this.#copy = undefined;
       this.windows.end();
       await this.#writer.durable();
-      if (this.#copies === mine) this.#events.onCopied(end);
-    } catch {
-      // The journal failed, which has been reported.
+      if (this.#copies !== mine) return;
+      this.#events.onCopyTrouble(undefined);
+      this.#events.onCopied(end);
+    } catch (error) {
+      // A journal that failed has been reported.
+      if (this.#copies !== mine || this.#writer.failure !== undefined) return;
+      this.#events.onCopyTrouble(describeError(error));
+      this.#platform.clock.after(END_RETRY, () => void this.#endCopy(mine));
     }
   }
 
@@ -393,17 +397,11 @@ export class GroupHost {
     return recovered;
   }
 
-  /**
-   * A killed process leaves its last writes to the page cache, where also lies what a sync of it failed to bring to the
-   * medium: they are durable only after they were written again and a sync of our own (I2).
-   */
+  /** What a crash left counts once it is durable. */
   #handOn(raws: readonly ClosedRaw[]): void {
     let generation = RECOVERED_GENERATION;
     for (const raw of raws) {
-      const file = this.#platform.files.open(raw.path, 'write');
-      rewrite(file, raw.end);
-      file.syncNow();
-      file.close();
+      makeDurable(this.#platform.files, raw);
       this.#events.onClosed(raw, generation);
       generation += 1;
     }

@@ -1,6 +1,7 @@
 /** What a source's journal folder holds after a stop or a crash: see {@link recoverRaws}. */
 import { join } from 'node:path';
 import type { Files } from '../platform/files.ts';
+import { rewrite } from '../platform/rewrite.ts';
 import { LSN_MAX, lsn, next, type EpochIdentity, type Lsn } from '../journal/ids.ts';
 import { openName, parseOpenName } from '../journal/names.ts';
 import {
@@ -71,4 +72,15 @@ export function recoverRaws(
 
 function load(files: Files, path: string, limit: Lsn, memory: RawMemory): LoadedRaw | undefined {
   return loadRaw(files, path, RAW_SIZE_MAX, limit, memory);
+}
+
+/**
+ * A killed process leaves its last writes to the page cache, where also lies what a sync of it failed to bring to the
+ * medium: they are durable only after they were written again and a sync of our own (I2).
+ */
+export function makeDurable(files: Files, { path, end }: Pick<ClosedRaw, 'path' | 'end'>): void {
+  const file = files.open(path, 'write');
+  rewrite(file, end);
+  file.syncNow();
+  file.close();
 }

@@ -58,13 +58,13 @@ export const JOURNAL_PLANTS: readonly Plant[] = [
     'I2',
     'what is recovered is handed on without a sync',
     3000,
-    edit('capture/group-host.ts', 'file.syncNow();'),
+    edit('capture/recover.ts', 'file.syncNow();'),
   ),
   plantFrom(115)(
     'I2',
     'what a failed sync may have given up is synced again without being written again',
     600,
-    edit('capture/group-host.ts', 'rewrite(file, raw.end);'),
+    edit('capture/recover.ts', 'rewrite(file, end);'),
   ),
   plant(
     'I2',
