@@ -1,7 +1,7 @@
 /** What a source's hosts wrote behind a fork point, which the side that took over there does not have. */
 import type { ChangeMap } from '../capture/change-map.ts';
 import type { ForkPoint } from '../journal/fork.ts';
-import type { VolumeIndex } from '../journal/ids.ts';
+import type { EpochIdentity, VolumeIndex } from '../journal/ids.ts';
 import { unpackRegions } from '../journal/packed-regions.ts';
 import { RecordFlag, RecordKind, type JournalRecord } from '../journal/record.ts';
 import { openSegment } from '../journal/segment/reader.ts';
@@ -25,6 +25,7 @@ export interface Diverged {
 export interface DivergedOptions {
   readonly folder: string;
   readonly key: Buffer | undefined;
+  readonly epoch: EpochIdentity;
   readonly checkpoint: SourceCheckpoint;
 }
 
@@ -38,8 +39,10 @@ export function markDiverged(
   fork: ForkPoint,
   options: DivergedOptions,
 ): Diverged {
-  const { checkpoint, folder, key } = options;
+  const { checkpoint, epoch, folder, key } = options;
   let [writes, from, to]: [number, number | undefined, number | undefined] = [0, undefined, undefined];
+  // A side that was set back has less than it sent: what it lacks is not asked for by marking what it has.
+  if (fork.epoch.id !== epoch.id || checkpoint.digested < fork.lsn) throw differ(fork);
   if (checkpoint.shipped === fork.lsn && checkpoint.shippedDigest !== fork.digest) throw differ(fork);
   for (const { path, range } of findSealed(files, folder)) {
     if (range.last <= fork.lsn) continue;

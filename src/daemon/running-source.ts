@@ -16,6 +16,6 @@ export interface RunningSource extends RunningGroup {
   handOver(payload: HandoverPayload): Promise<Lsn>;
   /** It moves to no other folder any more. Its own. */
   stay(): Promise<string>;
-  /** Says why nobody is served. */
-  tell(code: WaitCode, message: string): unknown;
+  /** Says why nobody is served; undefined: that is no reason any more. */
+  tell(code: WaitCode, message: string | undefined): void;
 }

@@ -113,9 +113,12 @@ export class SourceSnapshots {
   /** What is to go next when destaging has no room; undefined: none would come of it. */
   get next(): GivenUp | undefined {
     if (!this.#isWanting && !this.#isOnFullDisk()) return undefined;
-    const [oldest] = this.list();
-    if (oldest !== undefined) return { what: 'snapshot', id: oldest.id, name: oldest.name, lsn: oldest.lsn };
-    return this.#failed && { what: 'marker', ...this.#failed };
+    const all = this.list();
+    const oldest = all.find(({ apart }) => apart === undefined);
+    if (oldest === undefined && this.#failed !== undefined) return { what: 'marker', ...this.#failed };
+    // What nobody else has goes when there is nothing else left.
+    const last = oldest ?? all[0];
+    return last && { what: 'snapshot', id: last.id, name: last.name, lsn: last.lsn };
   }
 
   /** It is gone, durably. Nobody reads it any more. @throws what keeps it from being deleted */

@@ -263,7 +263,7 @@ class Source extends SourceSide implements RunningSource {
     return host.handOver(payload);
   }
 
-  tell = (code: WaitCode, message: string): unknown => this.#run.parts.group.waits.raise(code, message);
+  tell = (code: WaitCode, why: string | undefined): void => this.#run.parts.group.waits.set(code, why);
 
   async stop(): Promise<void> {
     this.#timetable.stop();

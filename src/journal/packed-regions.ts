@@ -10,7 +10,7 @@ import { RegionBits, regionCount } from './region-bits.ts';
 import type { PackedRegions } from './status.ts';
 
 /** Characters of all volumes together. */
-const PACKED_MAX = 512 * 1024;
+const PACKED_MAX = 192 * 1024;
 /** Bytes of one volume's bits. */
 const BITS_MAX = 2 * 1024 * 1024;
 const REGION_MAX = 2 ** 40;

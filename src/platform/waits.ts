@@ -35,6 +35,12 @@ export class Waits {
     return before === undefined;
   }
 
+  /** Raised with this message; undefined: it is no reason any more. */
+  set(code: WaitCode, message: string | undefined): void {
+    if (message === undefined) this.clear(code);
+    else this.raise(code, message);
+  }
+
   /** True when it was there. */
   clear(code: WaitCode): boolean {
     const there = this.#waits.delete(code);

@@ -34,6 +34,7 @@ export class GivingWay {
         this.#found = await this.#group.markDiverged(this.by.fork);
         const status = await this.#group.status();
         if (status.role === 'source') this.#last = { lsn: status.lsn, epoch: status.epoch ?? 0 };
+        this.#group.tell('turn-failed', undefined);
         if (this.answer?.keptAs !== undefined) this.#group.tell('deposed', this.sentence);
         return true;
       } catch (error) {

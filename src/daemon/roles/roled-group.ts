@@ -149,7 +149,7 @@ export class RoledGroup {
 
   /**
    * This side serves hosts from now on, with all that arrived; the other side gives way once it hears of it.
-   * @throws OperatorError `ROLE_SOURCE`, `GROUP_NOT_CONSISTENT`, or what keeps the volumes from it
+   * @throws OperatorError `FAILOVER_REFUSED`, or what keeps the volumes from it; it is a destination as before then
    */
   failover(dryRun: boolean): Promise<FailoverAnswer> {
     return this.#inTurn(async () => {
@@ -159,24 +159,19 @@ export class RoledGroup {
       const told = { clock: this.#options.world.platform.clock, config: this.#serving, epoch };
       if (dryRun) return failoverFacts(await part.group.status(), part.group.facts(), told);
       const before = await part.group.status();
-      await part.fetcher?.stop();
-      const { facts, markers } = await part.group.settle().catch(async (error: unknown) => {
-        await this.#again();
-        throw error;
+      return this.#orAsBefore(async () => {
+        await part.fetcher?.stop();
+        const { facts, markers } = await part.group.settle();
+        const answer = { ...failoverFacts(before, facts, told), markers: [...markers] };
+        await this.#takeOver(epoch);
+        return answer;
       });
-      if (!facts.state.consistent) {
-        await this.#again();
-        throw refuseFailover(this.name, 'its volumes are not consistent');
-      }
-      const answer = { ...failoverFacts(before, facts, told), markers: [...markers] };
-      await this.#takeOver(epoch);
-      return answer;
     });
   }
 
   /**
    * The other side serves hosts from now on, with all that was written here: nobody is served until it does. Resolves once the
-   * last record is on its way. @throws OperatorError `ROLE_DESTINATION`, `GROUP_NOT_CONSISTENT`, `SWITCHOVER_ONE`
+   * last record is on its way. @throws OperatorError `NOT_SERVING`, `GROUP_NOT_CONSISTENT`, `SWITCHOVER_ONE`
    */
   switchover(dryRun: boolean): Promise<SwitchoverAnswer> {
     return this.#inTurn(async () => {
@@ -275,9 +270,11 @@ export class RoledGroup {
   async #handedOver(epoch: EpochIdentity): Promise<void> {
     const part = this.#part;
     if (part?.kind !== 'destination' || part.group.facts().state.handover?.id !== epoch.id) return;
-    await part.fetcher?.stop();
-    await part.group.settle();
-    await this.#takeOver(epoch);
+    await this.#orAsBefore(async () => {
+      await part.fetcher?.stop();
+      await part.group.settle();
+      await this.#takeOver(epoch);
+    });
   }
 
   /** The destination is settled. */
@@ -318,10 +315,12 @@ export class RoledGroup {
     const { files } = this.#options.world.platform;
     const { folder } = this.#config;
     this.#note({ kind: 'following', by: giving.by });
-    await this.#end();
     this.#giving = undefined;
-    turnToDestination(files, folder, giving.by, giving.deposed);
-    this.#role = { kind: 'destination' };
+    await this.#orAsBefore(async () => {
+      await this.#end();
+      turnToDestination(files, folder, giving.by, giving.deposed);
+      this.#role = { kind: 'destination' };
+    });
     await this.#again();
     this.#options.log.warn(`group ${this.name}: this side follows the other from now on`);
   }
@@ -332,6 +331,18 @@ export class RoledGroup {
     this.#turningSince = this.#options.world.platform.clock.now();
     if (part?.kind === 'destination') await part.fetcher?.stop();
     await part?.group.stop();
+  }
+
+  /** What fails half way leaves the group in the part that is noted, and that goes on. */
+  async #orAsBefore<T>(act: () => Promise<T>): Promise<T> {
+    try {
+      return await act();
+    } catch (error) {
+      this.#options.log.error(`group ${this.name} does not change its part now: ${describeError(error)}`);
+      await sleep(this.#options.world.platform.clock, RETRY, this.#stop.signal);
+      await this.#again();
+      throw error;
+    }
   }
 
   /** In the part that is noted; again until it starts. */

@@ -6,6 +6,7 @@ import { encodeStatus } from '../../journal/status-codec.ts';
 import { readDestinationState, sequenceAt } from '../../destage/state-file.ts';
 import { replaceFile } from '../../platform/atomic-file.ts';
 import type { Platform } from '../../platform/platform.ts';
+import { Reserve } from '../../platform/reserve.ts';
 import type { LocalFile } from '../../transfer/transport.ts';
 
 export interface WordOptions {
@@ -37,6 +38,7 @@ export function writeServingWord(
   const bytes = encodeStatus(word, key, name, random);
   const path = join(folder, STATUS_FOLDER, STATUS_FILE);
   files.makeDirectory(join(folder, STATUS_FOLDER));
-  replaceFile(files, path, bytes);
+  // On a full disk too, as a destination's: whoever does not hear of it goes on serving (I8, I11).
+  new Reserve(files, join(folder, 'destination-status.reserve')).spend(() => replaceFile(files, path, bytes));
   return { path, size: bytes.length };
 }

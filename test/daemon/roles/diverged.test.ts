@@ -1,0 +1,39 @@
+import assert from 'node:assert/strict';
+import { ChangeMap } from '../../../src/capture/change-map.ts';
+import { markDiverged } from '../../../src/daemon/diverged.ts';
+import { epoch, lsn } from '../../../src/journal/ids.ts';
+import { SEAL_START } from '../../../src/journal/seal.ts';
+import { MemoryDisk } from '../../recovery/memory-disk.ts';
+
+const EPOCH = { number: epoch(1), id: '1'.repeat(32) };
+const DIGEST = 'ab'.repeat(32);
+const FORK = { epoch: EPOCH, lsn: lsn(50), digest: DIGEST, time: 1000 };
+
+describe('a source that the other side took over from', () => {
+  function mark(last: number, change: Partial<typeof FORK> = {}, digest = DIGEST): unknown {
+    const disk = new MemoryDisk({ clones: false });
+    disk.makeDirectory('/g/journal');
+    const map = ChangeMap.open(disk, '/g', []);
+    const at = { shipped: lsn(last), digested: lsn(last), applied: lsn(last), shippedDigest: digest };
+    const checkpoint = { ...SEAL_START, ...at };
+    return markDiverged(
+      disk,
+      map,
+      { ...FORK, ...change },
+      { folder: '/g', key: undefined, epoch: EPOCH, checkpoint },
+    );
+  }
+
+  it('has nothing of its own where both histories end', () => {
+    assert.deepEqual(mark(50), { writes: 0, bytes: 0, from: undefined, to: undefined });
+  });
+
+  it('does not follow where it has less than it sent, another history, or served in another epoch (I3)', () => {
+    for (const wrong of [
+      () => mark(49),
+      () => mark(50, {}, 'cd'.repeat(32)),
+      () => mark(60, { epoch: { number: epoch(1), id: '2'.repeat(32) } }),
+    ])
+      assert.throws(wrong, { code: 'HISTORIES_DIFFER' });
+  });
+});
