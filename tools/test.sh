@@ -52,7 +52,7 @@ count() {
   read -r passes failures 2>/dev/null <"$work/$1" || { passes=0 failures=0; }
   # Also when mocha did not come to its end, or found nothing wrong but in what the tests left behind.
   if [ "$failures" -eq 0 ] && [ "$2" -ne 0 ]; then
-    echo "the tests ($1) ended with exit code $2"
+    echo "the tests ($1) ended with exit code $2" | tee -a "$work/$1.failures"
     failures=1
   fi
   passed=$((passed + passes))
@@ -76,7 +76,7 @@ for check in format lint layers types; do
     echo "check:$check passed"
   else
     failed=$((failed + 1))
-    echo "check:$check FAILED"
+    echo "check:$check FAILED" | tee -a "$work/checks.failures"
   fi
 done
 
@@ -96,6 +96,8 @@ conclude() {
 conclude servers "$servers"
 conclude sites "$sites"
 conclude simulation "$simulation"
+# Once more at the end, whatever shows only the last lines.
+cat "$work"/*.failures 2>/dev/null
 rm -rf "$work"
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]
