@@ -47,11 +47,23 @@ export class Held {
 
   /** The destination took this segment into its journal. */
   took(path: string): void {
+    this.lastBefore = Math.max(this.lastBefore, this.#endBefore(path));
+  }
+
+  /** What it took in may be gone again: into the inbox, or with the power. */
+  lost(): void {
+    const folder = `${this.#folder}/journal`;
+    const ends = this.#disk.list(folder).map((name) => this.#endBefore(`${folder}/${name}`));
+    this.lastBefore = Math.min(this.lastBefore, Math.max(this.state()?.applied ?? 0, ...ends));
+  }
+
+  /** The last LSN of this file, if it is one of those that were sealed before the source was set back; else 0. */
+  #endBefore(path: string): number {
     const name = path.slice(path.lastIndexOf('/') + 1);
     const content = this.#disk.find(path)!.content();
     const isOfBefore =
       this.#formsBefore === undefined || this.#formsBefore.get(name)?.some((form) => form.equals(content));
-    if (isOfBefore === true) this.lastBefore = Math.max(this.lastBefore, parseSealedName(name)?.last ?? 0);
+    return isOfBefore === true ? (parseSealedName(name)?.last ?? 0) : 0;
   }
 
   state(): StateFile | undefined {

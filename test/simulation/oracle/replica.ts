@@ -56,7 +56,7 @@ export class Replica {
       failedToRead: (path) => {
         if (options.volumes.includes(path)) this.#unread += 1;
       },
-      renamed: (_, to) => this.#renamed(to),
+      renamed: (from, to) => this.#renamed(from, to),
     };
   }
 
@@ -89,6 +89,7 @@ export class Replica {
 
   /** The power failed there: what was renamed and not synced may be what it was before. */
   lost(): void {
+    this.held.lost();
     this.state = this.held.state() ?? { applied: 0, consistent: false };
   }
 
@@ -160,8 +161,9 @@ export class Replica {
     if (!histories().some((model) => lsn <= model.last && fits(model))) this.is('I3-checkpoint', lsn);
   }
 
-  #renamed(to: string): void {
+  #renamed(from: string, to: string): void {
     const { machine, folder, onStatus, decodeStatus, fail } = this.#options;
+    if (from.startsWith(`${folder}/journal/`)) this.held.lost();
     if (to.startsWith(`${folder}/journal/`) && to.endsWith('.seg')) this.held.took(to);
     if (to.endsWith('/destination-state.json'))
       this.#stateMoved(newestCopy(machine.disk.find(to)!.content()) as StateFile);
