@@ -89,6 +89,11 @@ export class ChangeMap {
     return this.#marked;
   }
 
+  markedOf(index: VolumeIndex): number {
+    const volume = this.#volumes.get(index);
+    return volume === undefined ? 0 : markedBytes(volume);
+  }
+
   /** Marks every region that has a byte of the range. Durable after `sync`. Of a volume that is no longer there nothing is known. */
   mark(index: VolumeIndex, start: number, end: number): void {
     const volume = this.#volumes.get(index);

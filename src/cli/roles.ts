@@ -62,6 +62,9 @@ export function failover(options: RoleOptions): Promise<ExitCode> {
 }
 
 function failoverLoss(answer: FailoverAnswer, group: string): string[] {
+  const again = servedAgain(answer, group);
+  if (again !== undefined)
+    return [`Group ${group} is served from here again, from record ${answer.lsn} on.`, ...again];
   return [
     `Group ${group} is served from here from record ${answer.lsn} on, of ${when(answer.time)}.`,
     `What hosts wrote at the source after that is not here: ${seconds(answer.behindSeconds)} of writes, as far as the clocks agree.`,
@@ -71,7 +74,27 @@ function failoverLoss(answer: FailoverAnswer, group: string): string[] {
   ];
 }
 
+/** By a source that was deposed, or hands over. */
+function servedAgain({ insteadOf, calledOff }: FailoverAnswer, group: string): string[] | undefined {
+  if (insteadOf !== undefined)
+    return [
+      `The other side took over at ${when(insteadOf.at)}, at record ${insteadOf.lsn}, in epoch ${insteadOf.epoch}: what hosts wrote there since is not here.`,
+      `It lets them go once it hears of this; \`blockferry rejoin ${group}\` there says how much that is, and keeps it aside.`,
+    ];
+  if (calledOff === undefined) return undefined;
+  return [
+    `The switchover is called off. If the other side has the last record already, it serves in epoch ${calledOff}: then this side gives way when it hears of that,`,
+    'and what hosts wrote here meanwhile is kept aside. Make sure that the other side is down, or cut off.',
+  ];
+}
+
 function failoverDone(answer: FailoverAnswer, group: string): string[] {
+  const again = servedAgain(answer, group);
+  if (again !== undefined)
+    return [
+      `Group ${group} is served here, at ${printable(answer.hosts)}, in epoch ${answer.epoch}.`,
+      ...again,
+    ];
   return [
     `Group ${group} is served here, at ${printable(answer.hosts)}, in epoch ${answer.epoch}.`,
     `Its volumes are as of record ${answer.lsn}, ${when(answer.time)}: ${seconds(answer.behindSeconds)} before now; what the source took after that was not received.`,
@@ -127,15 +150,16 @@ export function rejoin(options: RoleOptions): Promise<ExitCode> {
 }
 
 function rejoinLoss(answer: RejoinAnswer, group: string): string[] {
-  const { fork, at, writes, bytes, from, to, keptAs } = answer;
+  const { fork, at, writes, bytes, volumes, from, to, keptAs } = answer;
   const span = from === undefined || to === undefined ? '' : `, from ${when(from)} to ${when(to)}`;
   return [
     `The other side took over at ${when(at)}, at record ${fork.lsn}, of ${when(fork.time)}.`,
     ...(keptAs === undefined
       ? []
       : [
-          `Hosts wrote ${writes} times here since${span}: up to ${bytesText(bytes)} of the volumes. The other side does not have that.`,
+          `Hosts wrote ${writes} times here since${span}: up to ${bytesText(bytes)} of the volumes (${perVolume(volumes)}). The other side does not have that.`,
           `It is kept as snapshot ${keptAs}, which can be mounted; the volumes of group ${group} become what the other side has.`,
+          `To go on with this side's instead, and have the other side give way: \`blockferry failover ${group}\` here.`,
         ]),
   ];
 }
@@ -147,6 +171,10 @@ function rejoinDone({ epoch, keptAs }: RejoinAnswer, group: string): string[] {
       ? []
       : [`What only this side had is snapshot ${keptAs}: "blockferry mount ${group} ${keptAs}".`]),
   ];
+}
+
+function perVolume(volumes: RejoinAnswer['volumes']): string {
+  return volumes.map(({ name, bytes }) => `${printable(name)} ${bytesText(bytes)}`).join(', ');
 }
 
 function when(time: number): string {

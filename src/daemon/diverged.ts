@@ -17,15 +17,25 @@ export interface Diverged {
   readonly writes: number;
   /** Bytes of the volumes that may differ, in whole regions. */
   readonly bytes: number;
+  /** Of each volume that has any. */
+  readonly volumes: readonly { readonly name: string; readonly bytes: number }[];
   /** The source's clock at the first and the last of them, milliseconds since 1970; undefined: none is in a replication file. */
   readonly from: number | undefined;
   readonly to: number | undefined;
+}
+
+/** Where the other side's history parts from this one's. */
+export interface Parting {
+  readonly fork: ForkPoint;
+  /** Where this side's own epoch began, if that was a takeover. */
+  readonly began: ForkPoint | undefined;
 }
 
 export interface DivergedOptions {
   readonly folder: string;
   readonly key: Buffer | undefined;
   readonly epoch: EpochIdentity;
+  readonly volumes: readonly { readonly index: VolumeIndex; readonly name: string }[];
   readonly checkpoint: SourceCheckpoint;
 }
 
@@ -36,13 +46,14 @@ export interface DivergedOptions {
 export function markDiverged(
   files: Files,
   map: ChangeMap,
-  fork: ForkPoint,
+  { fork, began }: Parting,
   options: DivergedOptions,
 ): Diverged {
   const { checkpoint, epoch, folder, key } = options;
   let [writes, from, to]: [number, number | undefined, number | undefined] = [0, undefined, undefined];
   // A side that was set back has less than it sent: what it lacks is not asked for by marking what it has.
-  if (fork.epoch.id !== epoch.id || checkpoint.digested < fork.lsn) throw differ(fork);
+  const isOurs = fork.epoch.id === epoch.id || (began !== undefined && isSame(fork, began));
+  if (!isOurs || checkpoint.digested < fork.lsn) throw differ(fork);
   if (checkpoint.shipped === fork.lsn && checkpoint.shippedDigest !== fork.digest) throw differ(fork);
   for (const { path, range } of findSealed(files, folder)) {
     if (range.last <= fork.lsn) continue;
@@ -59,7 +70,8 @@ export function markDiverged(
     }
   }
   map.sync();
-  return { writes, bytes: map.marked, from, to };
+  const volumes = options.volumes.map(({ index, name }) => ({ name, bytes: map.markedOf(index) }));
+  return { writes, bytes: map.marked, volumes: volumes.filter(({ bytes }) => bytes > 0), from, to };
 }
 
 /** Marks what another side asks for, durably. @throws RangeError they are no volume's; the file system's errors */
@@ -86,6 +98,10 @@ function markSegment(reader: SegmentReader, map: ChangeMap, fork: ForkPoint): nu
     }
   }
   return writes;
+}
+
+function isSame(one: ForkPoint, other: ForkPoint): boolean {
+  return one.epoch.id === other.epoch.id && one.lsn === other.lsn && one.digest === other.digest;
 }
 
 function isData({ kind }: JournalRecord): boolean {

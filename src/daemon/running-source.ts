@@ -1,17 +1,21 @@
 import type { MarkedVolume } from '../capture/change-map.ts';
-import type { ForkPoint } from '../journal/fork.ts';
 import type { HandoverPayload } from '../journal/handover.ts';
 import type { Lsn } from '../journal/ids.ts';
 import type { WaitCode } from '../platform/wait-codes.ts';
-import type { Diverged } from './diverged.ts';
+import type { Diverged, Parting } from './diverged.ts';
 import type { RunningGroup } from './running-group.ts';
+
+/** Which of its regions the other side lacks, or may. */
+export interface DivergedVolumes extends Diverged {
+  readonly marked: readonly MarkedVolume[];
+}
 
 /** What becomes of a source when it changes its part. */
 export interface RunningSource extends RunningGroup {
   /** Hosts are let go; all that there is is sealed and in the volumes. False: something stands in the way. */
   settle(): Promise<boolean>;
   /** Once settled. @throws as `markDiverged` does */
-  markDiverged(fork: ForkPoint): Promise<Diverged & { readonly marked: readonly MarkedVolume[] }>;
+  markDiverged(parting: Parting): Promise<DivergedVolumes>;
   /** Hosts are let go; the last record of the epoch is durable in the journal. */
   handOver(payload: HandoverPayload): Promise<Lsn>;
   /** It moves to no other folder any more. Its own. */

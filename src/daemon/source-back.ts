@@ -9,7 +9,6 @@ import { assert } from '../platform/errors.ts';
 import { WrittenState } from '../platform/written-state.ts';
 import type { Lsn, VolumeIndex } from '../journal/ids.ts';
 import type { CopyPoint } from '../journal/copy-point.ts';
-import type { ForkPoint } from '../journal/fork.ts';
 import { lsn, LSN_NONE } from '../journal/ids.ts';
 import { JOURNAL_FOLDER, sealedName } from '../journal/names.ts';
 import { endOf } from '../journal/coalesce.ts';
@@ -28,7 +27,7 @@ import { MediumWatch, type MediumRange, type MediumReport } from '../capture/med
 import { SeedExport } from '../capture/seed-export.ts';
 import { RAW_SIZE_MAX } from '../capture/recover.ts';
 import { withMapRoom } from './map-room.ts';
-import { markDiverged, markPacked, type Diverged } from './diverged.ts';
+import { markDiverged, markPacked, type Diverged, type Parting } from './diverged.ts';
 import { Merger, type MergeStep } from './merger.ts';
 import { PointSnapshot, type PointBatch, type PointSnapshotOptions } from './point-snapshot.ts';
 import { destageRotten } from './rotten-raws.ts';
@@ -234,9 +233,9 @@ export class SourceBack {
    * What hosts wrote behind the fork point is marked, durably. Nothing may be left to be sealed.
    * @throws as `markDiverged` does
    */
-  markDiverged(fork: ForkPoint): Promise<Diverged> {
+  markDiverged(parting: Parting): Promise<Diverged> {
     const options = { ...this.#options, checkpoint: this.#checkpoint };
-    return Promise.resolve(markDiverged(this.#files, this.#opened.map, fork, options));
+    return Promise.resolve(markDiverged(this.#files, this.#opened.map, parting, options));
   }
 
   /** Destages a raw segment into the volumes, syncs them, and moves the checkpoint. @throws OperatorError `VOLUME_OFFLINE` */

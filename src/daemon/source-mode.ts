@@ -36,6 +36,8 @@ export interface SourceModeOptions {
   readonly used: () => number;
   /** Bytes that the buffer's file system has left. */
   readonly free: () => number;
+  /** False: it gives way to the other side, and brings nothing over. */
+  readonly serves: () => boolean;
   /** What each destination last said. */
   readonly answers: () => Answers;
 }
@@ -217,7 +219,7 @@ export class SourceMode implements ReplicationMode {
     await this.#host.limitCopy(this.#sealedBytes + copyRoom({ used, quota, segmentBytesMax }));
     const held = `the buffer holds ${used} of ${quota} bytes`;
     if (decision === this.#state) {
-      if (decision === 'open') await this.#moveCopy();
+      if (decision === 'open' && this.#options.serves()) await this.#moveCopy();
       else this.#placeSeed();
       if (decision !== 'open' && quota !== this.#toldQuota) this.#tell(held);
     } else if (decision === 'refusing') {

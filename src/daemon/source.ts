@@ -7,18 +7,16 @@ import type { SeedExportRequest, SeedExportStatus } from '../api/contract/seed.t
 import type { SourceStatus } from '../api/contract/status.ts';
 import type { Accepted, AcceptRequest, VerificationProgress } from '../api/contract/verification.ts';
 import type { ResizeAnswer, ResizeRequest } from '../api/contract/volumes.ts';
-import type { MarkedVolume } from '../capture/change-map.ts';
 import type { Config, LinkConfig, SourceGroupConfig } from '../config/config.ts';
-import type { ForkPoint } from '../journal/fork.ts';
 import type { HandoverPayload } from '../journal/handover.ts';
 import type { Lsn } from '../journal/ids.ts';
 import { assert, describeError, errorCode, OperatorError } from '../platform/errors.ts';
 import type { Log } from '../platform/log.ts';
 import type { WaitCode } from '../platform/wait-codes.ts';
-import type { Diverged } from './diverged.ts';
+import type { Parting } from './diverged.ts';
 import type { Links } from './links.ts';
 import { ALONE, OtherSide, type SourcePart } from './other-side.ts';
-import type { RunningSource } from './running-source.ts';
+import type { DivergedVolumes, RunningSource } from './running-source.ts';
 import { seedingOf, seedOf } from './seeding.ts';
 import {
   destinationUnknown,
@@ -250,10 +248,10 @@ class Source extends SourceSide implements RunningSource {
     return this.#folder;
   }
 
-  async markDiverged(fork: ForkPoint): Promise<Diverged & { readonly marked: readonly MarkedVolume[] }> {
+  async markDiverged(parting: Parting): Promise<DivergedVolumes> {
     await this.#steady;
     const { back } = this.#threads;
-    return { ...(await back.markDiverged(fork)), marked: await back.marked() };
+    return { ...(await back.markDiverged(parting)), marked: await back.marked() };
   }
 
   async handOver(payload: HandoverPayload): Promise<Lsn> {

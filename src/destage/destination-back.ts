@@ -342,7 +342,7 @@ export class DestinationBack {
     try {
       for (const segment of this.#journal.segments) {
         // What follows a seed's beginning is applied to what the seed brings, and to nothing else (I3).
-        if (state.seed?.state === 'awaited' || state.handover !== undefined) break;
+        if (state.seed?.state === 'awaited') break;
         if (state.pending !== undefined || done === BATCH_SEGMENTS || bytes > BATCH_BYTES) break;
         const [copies, { volumes, consistent }] = [this.#copies, state];
         state = this.#applySegment(segment, state);

@@ -226,7 +226,9 @@ export class DestinationGroup {
         this.#begin('removing what deleted snapshots left');
         moved = (await this.#tidying.step()) || moved;
         await this.#publish();
-        const handover = handoverOf(this.#facts.state);
+        const { state, journalSegments } = this.#facts;
+        // What arrived behind it may call it off.
+        const handover = journalSegments === 0 ? handoverOf(state) : undefined;
         if (handover !== undefined && !this.#stopped()) this.#options.onHandover(handover);
         this.#waits.set('work', undefined);
       } catch (error) {
@@ -300,7 +302,6 @@ export class DestinationGroup {
     this.#markers.attend(this.#facts.state);
     const { state, journalSegments } = this.#facts;
     if (state.pending !== undefined || state.seed?.state === 'awaited' || journalSegments === 0) return false;
-    if (state.handover !== undefined) return false;
     if (clock.monotonic() < this.#applyAfter) return false;
     try {
       this.#setFacts(await this.#back.applySome());

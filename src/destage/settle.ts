@@ -27,7 +27,7 @@ export async function settle(
     }
     moved = await intake.takeSome();
     const { journalSegments, state: before } = group.facts();
-    if (journalSegments === 0 || before.handover !== undefined || before.seed?.state === 'awaited') continue;
+    if (journalSegments === 0 || before.seed?.state === 'awaited') continue;
     group.onFacts(await back.applySome());
     const { state } = group.facts();
     moved ||= state.applied > before.applied || state.pending !== undefined;

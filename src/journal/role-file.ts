@@ -21,33 +21,41 @@ export interface Takeover {
 }
 
 /**
- * - `destination`: it follows the other side. With a `turn` it is becoming the source.
+ * - `destination`: it follows the other side.
+ * - `taking-over`: a destination that is becoming the source.
  * - `source`: it serves hosts; since a takeover, or from the beginning.
- * - `handing-over`: a source that serves nobody any more, and whose last record makes its destination the source in `epoch`.
- * - `deposed`: a source that serves nobody any more, because the other side took over. With `turns` it is becoming a
- *   destination.
+ * - `handing-over`: a source that serves nobody any more, and whose last record makes its destination the source in `epoch`;
+ *   unless it is called off.
+ * - `deposed`: a source that serves nobody any more, because the other side took over; it had itself taken over before, or not.
+ * - `following`: one that is becoming a destination.
+ * - `going-on`: one that is becoming the source again, in an epoch of its own.
  */
 export type Role =
   | { readonly kind: 'destination' }
   | { readonly kind: 'taking-over'; readonly takeover: Takeover }
   | { readonly kind: 'source'; readonly takeover?: Takeover | undefined }
   | { readonly kind: 'handing-over'; readonly epoch: EpochIdentity; readonly takeover?: Takeover | undefined }
-  | { readonly kind: 'deposed'; readonly by: Takeover }
-  | { readonly kind: 'following'; readonly by: Takeover };
+  | { readonly kind: 'deposed'; readonly by: Takeover; readonly takeover?: Takeover | undefined }
+  | { readonly kind: 'following'; readonly by: Takeover; readonly takeover?: Takeover | undefined }
+  | { readonly kind: 'going-on'; readonly takeover: Takeover };
 
 const FILE = 'role.json';
 
 const takeover = z.strictObject({ epoch: epochSchema, fork: forkSchema, at: z.number().int().nonnegative() });
 
+/** 1 does not know of a deposed source that had taken over itself. */
+const VERSION = 2;
+
 const schema = z.strictObject({
-  version: z.literal(1),
+  version: z.literal(VERSION),
   role: z.discriminatedUnion('kind', [
     z.strictObject({ kind: z.literal('destination') }),
     z.strictObject({ kind: z.literal('taking-over'), takeover }),
     z.strictObject({ kind: z.literal('source'), takeover: takeover.optional() }),
     z.strictObject({ kind: z.literal('handing-over'), epoch: epochSchema, takeover: takeover.optional() }),
-    z.strictObject({ kind: z.literal('deposed'), by: takeover }),
-    z.strictObject({ kind: z.literal('following'), by: takeover }),
+    z.strictObject({ kind: z.literal('deposed'), by: takeover, takeover: takeover.optional() }),
+    z.strictObject({ kind: z.literal('following'), by: takeover, takeover: takeover.optional() }),
+    z.strictObject({ kind: z.literal('going-on'), takeover }),
   ]),
 });
 
@@ -69,6 +77,6 @@ export function readRole(files: Files, folder: string): Role | undefined {
 
 /** Durable on return. */
 export function writeRole(files: Files, folder: string, role: Role): void {
-  const text = `${JSON.stringify({ version: 1, role }, undefined, 2)}\n`;
+  const text = `${JSON.stringify({ version: VERSION, role }, undefined, 2)}\n`;
   writeTwoCopies(files, join(folder, FILE), Buffer.from(text, 'utf8'));
 }

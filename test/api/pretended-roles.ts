@@ -27,6 +27,8 @@ export class PretendedRoles extends PretendedRehearsals {
   rejoin(group: string, dryRun: boolean): Promise<RejoinAnswer> {
     this.turned.push({ verb: 'rejoin', group, dryRun });
     const fork = { lsn: 7, time: 1000 };
-    return Promise.resolve({ at: 2000, fork, epoch: 2, writes: 9, bytes: 65_536, keptAs: 'diverged-1-16' });
+    const volumes = [{ name: 'a', bytes: 65_536 }];
+    const keptAs = 'diverged-1-16';
+    return Promise.resolve({ at: 2000, fork, epoch: 2, writes: 9, bytes: 65_536, volumes, keptAs });
   }
 }

@@ -102,6 +102,7 @@ export class InProcessSource {
       received: () => this.received,
       applied: () => this.received,
       answers: () => new Map(),
+      serves: () => true,
       every: undefined,
       keepsSnapshots: settings.snapshots !== undefined,
       volumes: settings.volumes,

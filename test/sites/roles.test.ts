@@ -64,6 +64,12 @@ class Pair {
     });
   }
 
+  async waits(site: Site, wanted: string): Promise<void> {
+    await this.sites.until(`the ${site} ${wanted}`, async () =>
+      ((await this.sites.report(site)).groups[0]?.waits ?? []).some(({ code }) => code === wanted),
+    );
+  }
+
   /** Both at the same record, the other one consistent; then both volumes of each are the same. */
   async identical(serving: Site): Promise<void> {
     await this.sites.until(`the ${other(serving)} following`, async () => {
@@ -137,9 +143,7 @@ describe('two sites that change their parts', function () {
       assert.ok(readFileSync(pair.sites.volume('destination', volume)).equals(before[i] ?? Buffer.alloc(0)));
     await pair.write('destination', 80);
     pair.join();
-    await pair.sites.until('giving way', async () =>
-      (await pair.sites.source()).waits.some(({ code }) => code === 'deposed'),
-    );
+    await pair.waits('source', 'deposed');
     await assert.rejects(NbdClient.open({ path: pair.socket('source') }, 'a'));
     const told = await pair.ask<RejoinAnswer>('source', 'rejoin', { dryRun: true });
     assert.ok(told.writes >= 60 && told.keptAs !== undefined);
@@ -155,6 +159,57 @@ describe('two sites that change their parts', function () {
     await pair.isServed('source');
     await pair.write('source', 40);
     await pair.identical('source');
+  });
+
+  it('go on with what the old source has when that is chosen; what the other wrote is kept when it rejoins (I10, I11)', async () => {
+    await pair.write('source');
+    await pair.sites.inStep();
+    pair.cut();
+    await pair.write('source', 60);
+    await pair.ask('destination', 'failover');
+    await pair.isServed('destination');
+    const lost = new StampedHost(9, { start: 4 * MIB, length: 4 * MIB }, 16 * 1024);
+    assert.ok(await lost.run({ path: pair.socket('destination') }, 'b', 60));
+    pair.join();
+    await pair.waits('source', 'deposed');
+    await pair.sites.stop('source', 'SIGKILL');
+    const started = pair.sites.start('source').catch(() => undefined);
+    await pair.waits('source', 'deposed');
+    const chosen = pair.hosts.map(({ volume }) => readFileSync(pair.sites.volume('source', volume)));
+    const answer = await pair.ask<FailoverAnswer>('source', 'failover');
+    assert.deepEqual([answer.insteadOf?.epoch, answer.epoch], [2, 3]);
+    await pair.isServed('source');
+    await started;
+    await pair.waits('destination', 'deposed');
+    const told = await pair.ask<RejoinAnswer>('destination', 'rejoin');
+    assert.deepEqual([told.writes >= 60, told.volumes.map(({ name }) => name)], [true, ['b']]);
+    await pair.identical('source');
+    for (const [i, { volume }] of pair.hosts.entries())
+      assert.ok(readFileSync(pair.sites.volume('source', volume)).equals(chosen[i] ?? Buffer.alloc(0)));
+    const point = { kind: 'snapshot', called: told.keptAs };
+    const mounted = await pair.ask<MountEntry>('destination', 'mounts', { point, writable: false });
+    assert.deepEqual(lost.check(await contentOf(mounted, 'b')).slice(0, 3), [], 'all that was lost is kept');
+    await pair.write('source', 40);
+    await pair.ask('source', 'switchover');
+    await pair.isServed('destination');
+    await pair.identical('destination');
+  });
+
+  it('call off a switchover whose other side has gone, and go on when it is back', async () => {
+    await pair.write('source');
+    await pair.sites.inStep();
+    await pair.sites.stop('destination', 'SIGKILL');
+    await pair.ask('source', 'switchover');
+    await pair.waits('source', 'handing-over');
+    const answer = await pair.ask<FailoverAnswer>('source', 'failover');
+    assert.deepEqual([answer.calledOff, answer.epoch], [2, 1]);
+    await pair.isServed('source');
+    await pair.write('source', 40);
+    await pair.sites.start('destination');
+    await pair.identical('source');
+    await pair.ask('source', 'switchover');
+    await pair.isServed('destination');
+    pair.check('destination');
   });
 
   it('a source that is killed and comes back hears of the takeover before it serves anybody (I11)', async () => {

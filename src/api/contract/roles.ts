@@ -23,6 +23,10 @@ export const failoverAnswerSchema = z.object({
   markers: z.array(z.string()),
   /** Where hosts find the volumes. */
   hosts: z.string(),
+  /** This side was deposed and goes on with what its hosts wrote: the other side took over at that time, at that record. */
+  insteadOf: z.object({ at: amount, lsn: amount, epoch: amount }).optional(),
+  /** This side was handing over, and does not any more; the epoch in which the other side serves if it has the last record already. */
+  calledOff: amount.optional(),
   epoch: amount,
 });
 export type FailoverAnswer = z.infer<typeof failoverAnswerSchema>;
@@ -46,6 +50,8 @@ export const rejoinAnswerSchema = z.object({
   /** What this side's hosts wrote behind that: writes as far as they are counted, bytes that may differ, and from when to when. */
   writes: amount,
   bytes: amount,
+  /** Bytes that may differ, of each volume that has any. */
+  volumes: z.array(z.object({ name: z.string(), bytes: amount })),
   from: amount.optional(),
   to: amount.optional(),
   /** The snapshot that it is kept in; undefined: nothing is lost. */

@@ -1,29 +1,32 @@
 /** A source that was deposed: what it has that the other side has not, and what is to become of it. */
 import type { RejoinAnswer } from '../../api/contract/roles.ts';
-import { readDestinationState } from '../../destage/state-file.ts';
 import type { Takeover } from '../../journal/role-file.ts';
 import { describeError } from '../../platform/errors.ts';
-import type { Files } from '../../platform/files.ts';
 import type { Random } from '../../platform/random.ts';
 import type { RunningSource } from '../running-source.ts';
 import type { Deposed } from './turns.ts';
 
-export class GivingWay {
+/** Whom it gives way to; how its own epoch began, if that was a takeover. */
+export interface Parted {
   readonly by: Takeover;
+  readonly takeover?: Takeover | undefined;
+}
+
+export class GivingWay {
+  readonly parted: Parted;
   readonly #group: RunningSource;
   readonly #random: Random;
   #found: Awaited<ReturnType<RunningSource['markDiverged']>> | undefined;
   #last = { lsn: 0, epoch: 0 };
 
-  constructor(group: RunningSource, by: Takeover, random: Random) {
+  constructor(group: RunningSource, parted: Parted, random: Random) {
     this.#group = group;
-    this.by = by;
+    this.parted = parted;
     this.#random = random;
   }
 
-  /** Whether the folder is a follower's already, up to what a crash left to be done. */
-  static isDone(files: Files, folder: string, by: Takeover): boolean {
-    return readDestinationState(files, folder).epoch?.id === by.epoch.id;
+  get by(): Takeover {
+    return this.parted.by;
   }
 
   /** All that hosts wrote is in the volumes, and what of it the other side lacks is known. False: it was stopped before. */
@@ -31,7 +34,8 @@ export class GivingWay {
     for (; !stop.aborted; await rest()) {
       try {
         if (!(await this.#group.settle())) continue;
-        this.#found = await this.#group.markDiverged(this.by.fork);
+        const { by, takeover } = this.parted;
+        this.#found = await this.#group.markDiverged({ fork: by.fork, began: takeover?.fork });
         const status = await this.#group.status();
         if (status.role === 'source') this.#last = { lsn: status.lsn, epoch: status.epoch ?? 0 };
         this.#group.tell('turn-failed', undefined);
@@ -50,7 +54,7 @@ export class GivingWay {
   /** Undefined before it is known. */
   get answer(): RejoinAnswer | undefined {
     if (this.#found === undefined) return undefined;
-    const { writes, bytes, from, to } = this.#found;
+    const { writes, bytes, volumes, from, to } = this.#found;
     const { epoch, fork, at } = this.by;
     return {
       at,
@@ -58,6 +62,7 @@ export class GivingWay {
       epoch: epoch.number,
       writes,
       bytes,
+      volumes: [...volumes],
       ...(from === undefined ? {} : { from }),
       ...(to === undefined ? {} : { to }),
       ...(bytes === 0 ? {} : { keptAs: `diverged-${this.#last.epoch}-${this.#last.lsn}` }),
@@ -67,7 +72,7 @@ export class GivingWay {
   get sentence(): string {
     const { answer } = this;
     const since = new Date(this.by.at).toISOString();
-    return `the other side took over at ${since}, at record ${this.by.fork.lsn}; here hosts wrote ${answer?.writes ?? 0} times behind that, ${answer?.bytes ?? 0} bytes of the volumes may differ: nobody is served until \`blockferry rejoin\` keeps that aside and follows the other side`;
+    return `the other side took over at ${since}, at record ${this.by.fork.lsn}; here hosts wrote ${answer?.writes ?? 0} times behind that, ${answer?.bytes ?? 0} bytes of the volumes may differ: nobody is served until \`blockferry rejoin\` keeps that aside and follows the other side, or \`blockferry failover\` goes on with it and lets the other side give way`;
   }
 
   get deposed(): Deposed | undefined {

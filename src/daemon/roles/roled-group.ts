@@ -7,49 +7,32 @@
  */
 import type { FailoverAnswer, RejoinAnswer, SwitchoverAnswer } from '../../api/contract/roles.ts';
 import type { DestinationGroupStatus, SourceStatus } from '../../api/contract/status.ts';
-import type { DestinationGroupConfig, SourceGroupConfig } from '../../config/config.ts';
-import { followingConfig, servingConfig, type Here } from '../../config/reverse.ts';
+import { followingConfig, servingConfig } from '../../config/reverse.ts';
 import { epoch as epochNumber, type EpochIdentity } from '../../journal/ids.ts';
+import type { SourceGroupConfig } from '../../config/config.ts';
 import { readRole, writeRole, type Role, type Takeover } from '../../journal/role-file.ts';
 import { sleep } from '../../platform/clock.ts';
 import { describeError, OperatorError } from '../../platform/errors.ts';
-import type { Log } from '../../platform/log.ts';
-import type { Fetcher } from '../../transfer/fetcher.ts';
-import { startDestination, type RunningDestination } from '../destination.ts';
-import type { Links } from '../links.ts';
 import type { RunningGroup } from '../running-group.ts';
 import type { RunningSource } from '../running-source.ts';
 import { findGroup, movedByHand } from '../buffer-place.ts';
-import { startSource } from '../source.ts';
 import { toldWait } from '../told-wait.ts';
-import type { World } from '../world.ts';
-import { GivingWay } from './giving-way.ts';
-import { startFetching } from './fetching.ts';
-import { readResync } from './resync-file.ts';
-import { failoverFacts, forkAt, refuseFailover } from './takeover.ts';
+import { GivingWay, type Parted } from './giving-way.ts';
+import {
+  startDestinationPart,
+  startSourcePart,
+  type GroupConfig,
+  type Part,
+  type RoledGroupOptions,
+} from './part.ts';
+import { failoverFacts, forkAt, goingOnFacts, refuseFailover } from './takeover.ts';
 import { notDeposed, notInStep, notServing, oneDestination } from './role-errors.ts';
-import { turnToDestination, turnToSource } from './turns.ts';
-import { writeServingWord } from './serving-word.ts';
+import { finishTurn, turnToDestination } from './turns.ts';
 
 /** Milliseconds. */
 const RETRY = 2000;
 
-type GroupConfig = SourceGroupConfig | DestinationGroupConfig;
-
-export interface RoledGroupOptions {
-  readonly world: World;
-  readonly links: Links;
-  readonly log: Log;
-  readonly here: Here;
-}
-
-type Part =
-  | { readonly kind: 'source'; readonly group: RunningSource }
-  | {
-      readonly kind: 'destination';
-      readonly group: RunningDestination;
-      readonly fetcher: Fetcher | undefined;
-    };
+type HandingOver = Extract<Role, { kind: 'handing-over' }>;
 
 export class RoledGroup {
   readonly name: string;
@@ -97,15 +80,7 @@ export class RoledGroup {
 
   async #start(): Promise<void> {
     const { files } = this.#options.world.platform;
-    const { folder } = this.#config;
-    if (this.#role.kind === 'taking-over') {
-      turnToSource(files, folder, this.#role.takeover, this.#hasDepot);
-      this.#role = { kind: 'source', takeover: this.#role.takeover };
-    }
-    if (this.#role.kind === 'following' && GivingWay.isDone(files, folder, this.#role.by)) {
-      turnToDestination(files, folder, this.#role.by, undefined);
-      this.#role = { kind: 'destination' };
-    }
+    this.#role = finishTurn(files, this.#config, this.#role, this.#hasDepot);
     if (this.#role.kind === 'destination') await this.#startDestination();
     else await this.#startSource();
   }
@@ -148,12 +123,17 @@ export class RoledGroup {
   }
 
   /**
-   * This side serves hosts from now on, with all that arrived; the other side gives way once it hears of it.
+   * This side serves hosts from now on, with all that arrived; the other side gives way once it hears of it. So does a source that
+   * was deposed, with all that its hosts wrote, and one that hands over, which calls that off.
    * @throws OperatorError `FAILOVER_REFUSED`, or what keeps the volumes from it; it is a destination as before then
    */
   failover(dryRun: boolean): Promise<FailoverAnswer> {
     return this.#inTurn(async () => {
       const part = this.#part;
+      if (part?.kind === 'source' && this.#giving !== undefined)
+        return this.#goOn(part.group, this.#giving, dryRun);
+      if (part?.kind === 'source' && this.#role.kind === 'handing-over')
+        return this.#callOff(part.group, this.#role, dryRun);
       if (part?.kind !== 'destination') throw refuseFailover(this.name, 'it is the source');
       const epoch = this.#nextEpoch(part.group.facts().state.epoch);
       const told = { clock: this.#options.world.platform.clock, config: this.#serving, epoch };
@@ -204,6 +184,43 @@ export class RoledGroup {
     });
   }
 
+  async #goOn(
+    group: RunningSource,
+    { answer: found, by }: GivingWay,
+    dryRun: boolean,
+  ): Promise<FailoverAnswer> {
+    if (found === undefined) throw refuseFailover(this.name, 'it is not known yet what its hosts wrote');
+    const epoch = this.#nextEpoch(by.epoch);
+    const insteadOf = { at: by.at, lsn: by.fork.lsn, epoch: by.epoch.number };
+    const answer = { ...goingOnFacts(await group.status(), this.#serving, epoch), insteadOf };
+    if (dryRun) return answer;
+    return this.#orAsBefore(async () => {
+      await this.#end();
+      const at = Math.round(this.#options.world.platform.clock.now());
+      this.#note({ kind: 'going-on', takeover: { epoch, fork: by.fork, at } });
+      this.#giving = undefined;
+      await this.#again();
+      this.#options.log.warn(`group ${this.name}: this side serves hosts again, in epoch ${epoch.number}`);
+      return answer;
+    });
+  }
+
+  async #callOff(group: RunningSource, role: HandingOver, dryRun: boolean): Promise<FailoverAnswer> {
+    const status = await group.status();
+    const epoch = { number: epochNumber(status.epoch ?? 1) };
+    const answer = { ...goingOnFacts(status, this.#serving, epoch), calledOff: role.epoch.number };
+    if (dryRun) return answer;
+    return this.#orAsBefore(async () => {
+      await group.handOver({ epoch: null });
+      this.#note({ kind: 'source', takeover: role.takeover });
+      await this.#again();
+      this.#options.log.warn(
+        `group ${this.name}: the switchover is called off; this side serves hosts again`,
+      );
+      return answer;
+    });
+  }
+
   get #serving(): SourceGroupConfig {
     return this.#servingBy(this.#config);
   }
@@ -229,33 +246,22 @@ export class RoledGroup {
   }
 
   async #startSource(): Promise<void> {
-    const { world, links, log } = this.#options;
-    const config = this.#serving;
     const role = this.#role;
-    const takeover = role.kind === 'source' || role.kind === 'handing-over' ? role.takeover : undefined;
-    const word = takeover && writeServingWord(world.platform, config, takeover);
-    const group = await startSource(config, log, world, links, {
-      serves: role.kind === 'source',
-      // The side with the depot is asked; the other one tells.
-      announcement: this.#hasDepot ? undefined : word,
-      onDeposed: (by) => void this.#inTurn(() => this.#deposed(by)),
-    });
-    this.#part = { kind: 'source', group };
+    const { group } = (this.#part = await startSourcePart(
+      {
+        ...{ config: this.#serving, role, hasDepot: this.#hasDepot },
+        onDeposed: (by) => void this.#inTurn(() => this.#deposed(by)),
+      },
+      this.#options,
+    ));
     if (role.kind === 'handing-over') await this.#handOver(group, role.epoch);
-    if (role.kind === 'deposed' || role.kind === 'following') void this.#inTurn(() => this.#giveWay(role.by));
+    if (role.kind === 'deposed' || role.kind === 'following') void this.#inTurn(() => this.#giveWay(role));
   }
 
   async #startDestination(): Promise<void> {
-    const { world, links, log, here } = this.#options;
-    const { group: config, fetch } = followingConfig(this.#config, here);
-    const { name, folder, key } = config;
-    const group = await startDestination(config, log, world, {
-      resync: readResync(world.platform.files, folder),
-      onHandover: (epoch) => void this.#inTurn(() => this.#handedOver(epoch)),
-    });
-    const fetcher =
-      fetch && startFetching(fetch, { world, links, log, name, folder, key, destination: group });
-    this.#part = { kind: 'destination', group, fetcher };
+    const following = followingConfig(this.#config, this.#options.here);
+    const onHandover = (epoch: EpochIdentity): unknown => this.#inTurn(() => this.#handedOver(epoch));
+    this.#part = await startDestinationPart(following, this.#options, onHandover);
   }
 
   async #handOver(group: RunningSource, epoch: EpochIdentity): Promise<void> {
@@ -272,8 +278,10 @@ export class RoledGroup {
     if (part?.kind !== 'destination' || part.group.facts().state.handover?.id !== epoch.id) return;
     await this.#orAsBefore(async () => {
       await part.fetcher?.stop();
-      await part.group.settle();
-      await this.#takeOver(epoch);
+      const { facts } = await part.group.settle();
+      // What arrived last may have called it off.
+      if (facts.state.handover?.id === epoch.id) await this.#takeOver(epoch);
+      else await this.#again();
     });
   }
 
@@ -293,15 +301,18 @@ export class RoledGroup {
 
   /** The other side took over; hosts were let go. */
   async #deposed(by: Takeover): Promise<void> {
-    this.#note({ kind: 'deposed', by });
-    await this.#giveWay(by);
+    // It is heard of again after a restart.
+    if ('by' in this.#role && this.#role.by.epoch.id === by.epoch.id) return;
+    const parted = { by, takeover: 'takeover' in this.#role ? this.#role.takeover : undefined };
+    this.#note({ kind: 'deposed', ...parted });
+    await this.#giveWay(parted);
   }
 
-  async #giveWay(by: Takeover): Promise<void> {
+  async #giveWay(parted: Parted): Promise<void> {
     const part = this.#part;
     if (part?.kind !== 'source') return;
     const { log, world } = this.#options;
-    const giving = (this.#giving = new GivingWay(part.group, by, world.platform.random));
+    const giving = (this.#giving = new GivingWay(part.group, parted, world.platform.random));
     const isSettled = await giving.settle(this.#stop.signal, () =>
       sleep(world.platform.clock, RETRY, this.#stop.signal),
     );
@@ -314,7 +325,7 @@ export class RoledGroup {
   async #follow(giving: GivingWay): Promise<void> {
     const { files } = this.#options.world.platform;
     const { folder } = this.#config;
-    this.#note({ kind: 'following', by: giving.by });
+    this.#note({ kind: 'following', ...giving.parted });
     this.#giving = undefined;
     await this.#orAsBefore(async () => {
       await this.#end();

@@ -26,7 +26,6 @@ export function failoverFacts(
   if (state.epoch === undefined || !state.consistent)
     throw refuseFailover(config.name, 'its volumes are not consistent');
   const { appliedTime: time, applied: lsn } = state;
-  const { socket, tcp } = config.nbd;
   return {
     lsn,
     time,
@@ -34,9 +33,20 @@ export function failoverFacts(
     uselessSegments: status.missing.length === 0 ? 0 : status.inboxSegments,
     uselessBytes: status.missing.length === 0 ? 0 : status.buffer.used,
     markers: [state.pending, ...state.background].flatMap((marker) => marker?.name ?? []),
-    hosts: socket ?? `${tcp?.host ?? ''}:${tcp?.port ?? 0}`,
+    hosts: hostsOf(config),
     epoch: epoch.number,
   };
+}
+
+/** A source that serves nobody serves again, with all that its hosts wrote. */
+export function goingOnFacts(
+  status: SourceStatus | DestinationGroupStatus,
+  config: SourceGroupConfig,
+  epoch: Pick<EpochIdentity, 'number'>,
+): FailoverAnswer {
+  assert(status.role === 'source', 'a source goes on');
+  const nothingLost = { time: 0, behindSeconds: 0, uselessSegments: 0, uselessBytes: 0, markers: [] };
+  return { lsn: status.lsn, ...nothingLost, hosts: hostsOf(config), epoch: epoch.number };
 }
 
 /** Where a destination that is settled leaves its epoch. */
@@ -44,6 +54,10 @@ export function forkAt(files: Files, folder: string): ForkPoint {
   const { epoch, applied: lsn, digest, appliedTime: time } = readDestinationState(files, folder);
   assert(epoch !== undefined, 'something was received');
   return { epoch, lsn, digest, time };
+}
+
+function hostsOf({ nbd: { socket, tcp } }: SourceGroupConfig): string {
+  return socket ?? `${tcp?.host ?? ''}:${tcp?.port ?? 0}`;
 }
 
 export function refuseFailover(group: string, why: string): OperatorError {

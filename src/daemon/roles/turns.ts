@@ -10,7 +10,7 @@ import { DIGEST_TABLE_FILE } from '../../journal/digest-table-format.ts';
 import { LSN_NONE } from '../../journal/ids.ts';
 import { INBOX_FOLDER, JOURNAL_FOLDER, OUTBOX_FOLDER, OUTBOX_STATUS_FOLDER } from '../../journal/names.ts';
 import { packRegions } from '../../journal/packed-regions.ts';
-import { writeRole, type Takeover } from '../../journal/role-file.ts';
+import { writeRole, type Role, type Takeover } from '../../journal/role-file.ts';
 import { SEAL_START } from '../../journal/seal.ts';
 import {
   readCheckpoint,
@@ -19,12 +19,31 @@ import {
   writeGroupFile,
 } from '../../journal/source-files.ts';
 import { DESTINATION_START, readDestinationState, writeDestinationState } from '../../destage/state-file.ts';
+import { markDiverged } from '../diverged.ts';
 import { assert } from '../../platform/errors.ts';
 import type { Files } from '../../platform/files.ts';
 import { removeResync, writeResync } from './resync-file.ts';
 
 /** Of a source alone: what they hold speaks of a journal that is no longer this side's. */
 const SOURCE_FILES = [CHANGE_MAP_FILE, DIGEST_TABLE_FILE, 'medium.json'];
+
+/** Of a group's configuration. */
+export interface GroupPlace {
+  readonly folder: string;
+  readonly key: Buffer | undefined;
+}
+
+/** Does what is noted to be done. Returns the part that this side has from now on. */
+export function finishTurn(files: Files, { folder, key }: GroupPlace, role: Role, hasDepot: boolean): Role {
+  if (role.kind === 'taking-over') turnToSource(files, folder, role.takeover, hasDepot);
+  if (role.kind === 'going-on') goOn(files, { folder, key }, role.takeover);
+  if (role.kind === 'taking-over' || role.kind === 'going-on')
+    return { kind: 'source', takeover: role.takeover };
+  // Up to there, what it has behind the fork point is still to be found.
+  if (role.kind !== 'following' || !isFollower(files, folder, role.by)) return role;
+  turnToDestination(files, folder, role.by, undefined);
+  return { kind: 'destination' };
+}
 
 /**
  * A destination whose volumes are at the fork point is the source of the takeover's epoch from now on. `hasDepot`: the other
@@ -79,10 +98,9 @@ export function turnToDestination(
   by: Takeover,
   deposed: Deposed | undefined,
 ): void {
-  const before = readDestinationState(files, folder);
-  if (before.epoch?.id !== by.epoch.id) {
+  if (!isFollower(files, folder, by)) {
     assert(deposed !== undefined, 'what the volumes hold is known before they are to follow');
-    follow(files, folder, by, deposed, before.statusSequence);
+    follow(files, folder, by, deposed);
   }
   for (const name of [JOURNAL_FOLDER, INBOX_FOLDER, 'links']) empty(files, join(folder, name));
   for (const name of SOURCE_FILES) files.remove(join(folder, name));
@@ -90,13 +108,41 @@ export function turnToDestination(
   writeRole(files, folder, { kind: 'destination' });
 }
 
-function follow(
-  files: Files,
-  folder: string,
-  { epoch, fork }: Takeover,
-  { resync, marked }: Deposed,
-  statusSequence: number,
-): void {
+function isFollower(files: Files, folder: string, by: Takeover): boolean {
+  return readDestinationState(files, folder).epoch?.id === by.epoch.id;
+}
+
+/**
+ * A source that was deposed serves hosts again from now on, in an epoch of its own: all of its journal is in its volumes, and what
+ * the other side lacks of them is marked and goes over as what was not shipped. Durable on return.
+ */
+function goOn(files: Files, { folder, key }: GroupPlace, takeover: Takeover): void {
+  const [group, checkpoint] = [readGroupFile(files, folder), readCheckpoint(files, folder)];
+  assert(group !== undefined && checkpoint !== undefined, 'a source has served');
+  const { epoch, fork } = takeover;
+  const map = ChangeMap.open(files, folder, group.volumes);
+  try {
+    // It was looked at before that it has all up to there.
+    markDiverged(files, map, { fork, began: fork }, { ...group, folder, key, checkpoint });
+  } finally {
+    map.close();
+  }
+  empty(files, join(folder, JOURNAL_FOLDER));
+  writeCheckpoint(files, folder, {
+    ...SEAL_START,
+    shipped: fork.lsn,
+    shippedDigest: fork.digest,
+    digested: checkpoint.digested,
+    digest: checkpoint.digest,
+    clock: checkpoint.clock,
+    copyEnded: fork.lsn,
+    applied: checkpoint.digested,
+  });
+  writeGroupFile(files, folder, { ...group, epoch });
+  writeRole(files, folder, { kind: 'source', takeover });
+}
+
+function follow(files: Files, folder: string, { epoch, fork }: Takeover, { resync, marked }: Deposed): void {
   const [group, checkpoint] = [readGroupFile(files, folder), readCheckpoint(files, folder)];
   assert(group !== undefined && checkpoint !== undefined, 'a source has served');
   const differs = marked.some(({ bits }) => bits.some((byte) => byte !== 0));
@@ -111,7 +157,7 @@ function follow(
     appliedTime: fork.time,
     volumes: group.volumes,
     consistent: !differs,
-    statusSequence,
+    statusSequence: readDestinationState(files, folder).statusSequence,
     begun: LSN_NONE,
     resync: differs ? { id: resync, begun: false } : undefined,
     divergence: differs ? { epoch: group.epoch, lsn, time } : undefined,

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { dirname, join } from 'node:path/posix';
 import { ChangeMap } from '../../../src/capture/change-map.ts';
 import { readResync } from '../../../src/daemon/roles/resync-file.ts';
-import { turnToDestination, turnToSource } from '../../../src/daemon/roles/turns.ts';
+import { finishTurn, turnToDestination, turnToSource } from '../../../src/daemon/roles/turns.ts';
 import {
   DESTINATION_START,
   readDestinationState,
@@ -10,6 +10,7 @@ import {
 } from '../../../src/destage/state-file.ts';
 import { epoch, lsn, type AttachedVolume, type VolumeIndex } from '../../../src/journal/ids.ts';
 import { readRole, writeRole, type Role, type Takeover } from '../../../src/journal/role-file.ts';
+import { encodeRecord, RecordKind } from '../../../src/journal/record.ts';
 import { SEAL_START } from '../../../src/journal/seal.ts';
 import {
   readCheckpoint,
@@ -17,6 +18,7 @@ import {
   writeCheckpoint,
   writeGroupFile,
 } from '../../../src/journal/source-files.ts';
+import { writeSegment } from '../../../src/journal/segment/writer.ts';
 import type { Files } from '../../../src/platform/files.ts';
 import { MemoryDisk } from '../../recovery/memory-disk.ts';
 import { Death, watchedFiles } from '../../recovery/watched-files.ts';
@@ -24,12 +26,29 @@ import { seededRandom } from '../../support/random.ts';
 
 const FOLDER = '/g';
 const id = (digit: string): string => digit.repeat(32);
+const PLACE = { folder: FOLDER, key: undefined };
 const VOLUMES: readonly AttachedVolume[] = [{ index: 0 as VolumeIndex, name: 'a', size: 4 * 1024 * 1024 }];
 const OLD = { number: epoch(1), id: id('1') };
 const NEW = { number: epoch(2), id: id('2') };
 const FORK = { epoch: OLD, lsn: lsn(50), digest: 'ab'.repeat(32), time: 1000 };
 const TAKEOVER: Takeover = { epoch: NEW, fork: FORK, at: 2000 };
+const AGAIN: Takeover = { epoch: { number: epoch(3), id: id('3') }, fork: FORK, at: 3000 };
 const SEGMENT = '00000001-0000000000000032-000000000000003c.seg';
+
+/** The last record of its segment. */
+const WRITTEN = encodeRecord(
+  { kind: RecordKind.write, flags: 0, volume: 0 as VolumeIndex, lsn: lsn(60), offset: 2 * 1024 * 1024 },
+  Buffer.alloc(512, 7),
+  5,
+);
+const FACTS = {
+  group: { name: 'g', id: id('9') },
+  epoch: OLD,
+  ...{ first: lsn(50), last: lsn(60), firstTime: 1000, lastTime: 1500 },
+  ...{ digestBefore: '00'.repeat(32), digestAfter: 'cd'.repeat(32) },
+  ...{ overwrittenDropped: false, recordSeed: 5 },
+};
+const SEALING = { key: undefined, compression: 0, random: seededRandom('sealing') };
 
 function put(files: Files, ...paths: readonly string[]): void {
   for (const path of paths.map((name) => join(FOLDER, name))) {
@@ -178,6 +197,45 @@ describe('a group’s folder that changes its part', () => {
         assert.deepEqual(state.resync, { id: id('7'), begun: false });
         assert.equal(readResync(disk, FOLDER)?.id, id('7'));
         assert.deepEqual([...names(disk, 'journal'), ...names(disk, 'links')], []);
+      },
+    );
+  });
+
+  it('is a source’s again that has sent what is up to the fork point, wherever the change was cut off (I6, I11)', () => {
+    everywhere(
+      (disk) => {
+        source(disk);
+        disk.remove(`${FOLDER}/journal/${SEGMENT}`);
+        writeSegment(disk, `${FOLDER}/journal/${SEGMENT}`, FACTS, [WRITTEN], 512, SEALING);
+        disk.syncDirectory(`${FOLDER}/journal`);
+        const map = ChangeMap.open(disk, FOLDER, VOLUMES);
+        map.clear(0 as VolumeIndex, 0, 4 * 1024 * 1024);
+        map.sync();
+        map.close();
+        disk.syncDirectory(FOLDER);
+        writeRole(disk, FOLDER, { kind: 'deposed', by: TAKEOVER });
+      },
+      (files) => {
+        writeRole(files, FOLDER, { kind: 'going-on', takeover: AGAIN });
+        finishTurn(files, PLACE, { kind: 'going-on', takeover: AGAIN }, false);
+      },
+      (disk) => {
+        const role = readRole(disk, FOLDER);
+        if (role?.kind === 'deposed') return;
+        assert.ok(role !== undefined);
+        const done = { kind: 'source', takeover: AGAIN } as const;
+        assert.deepEqual(finishTurn(disk, PLACE, role, false), done);
+        assert.deepEqual(readRole(disk, FOLDER), done);
+        assert.deepEqual(readGroupFile(disk, FOLDER)?.epoch, AGAIN.epoch);
+        const checkpoint = readCheckpoint(disk, FOLDER);
+        assert.ok(checkpoint !== undefined && checkpoint.copyEnded > checkpoint.copyBegun);
+        const { shipped, shippedDigest, digested, applied } = checkpoint;
+        assert.deepEqual([shipped, shippedDigest, digested, applied], [50, FORK.digest, 60, 60]);
+        const map = ChangeMap.open(disk, FOLDER, VOLUMES);
+        // A block of the map that was cut off counts as marked whole.
+        assert.ok(map.marked >= 64 * 1024, 'what the other side lacks goes over again');
+        map.close();
+        assert.deepEqual(names(disk, 'journal'), []);
       },
     );
   });
