@@ -53,7 +53,9 @@ export class Held {
   /** What it took in may be gone again: into the inbox, or with the power. */
   lost(): void {
     const folder = `${this.#folder}/journal`;
-    const ends = this.#disk.list(folder).map((name) => this.#endBefore(`${folder}/${name}`));
+    // It may have died before it made the folder.
+    const names = this.#disk.stat(folder) === undefined ? [] : this.#disk.list(folder);
+    const ends = names.map((name) => this.#endBefore(`${folder}/${name}`));
     this.lastBefore = Math.min(this.lastBefore, Math.max(this.state()?.applied ?? 0, ...ends));
   }
 
