@@ -60,7 +60,8 @@ export class SitePair {
     return this.path(site, 'buffer', 'g');
   }
 
-  async start(site: Site): Promise<void> {
+  /** Until it answers; a source, unless it is to serve nobody, until hosts can come. */
+  async start(site: Site, serves = site === 'source'): Promise<void> {
     const child = spawn(
       process.execPath,
       [join(ROOT, 'src/launch.js'), 'serve', '--config', this.path(site, 'config.yaml')],
@@ -77,7 +78,7 @@ export class SitePair {
       const ended = child.exitCode ?? child.signalCode;
       if (ended !== null) throw new Error(`the ${site} ended with ${ended}:\n${output}`);
       if (Date.now() > limit) throw new Error(`the ${site} did not start:\n${output}`);
-      if (await this.#answers(site)) return;
+      if (await this.#answers(site, serves)) return;
       await pause(50);
     }
   }
@@ -158,9 +159,9 @@ export class SitePair {
     );
   }
 
-  async #answers(site: Site): Promise<boolean> {
+  async #answers(site: Site, serves: boolean): Promise<boolean> {
     if (!existsSync(this.path(site, 'state', 'api.json'))) return false;
-    if (site === 'source' && !(await reachable(this.socket))) return false;
+    if (serves && !(await reachable(this.socket))) return false;
     return this.report(site).then(
       () => true,
       () => false,

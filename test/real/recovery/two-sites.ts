@@ -1,0 +1,133 @@
+/** Two sites with a folder between them that can be cut, of which either may serve: driven by the command line, as on the day. */
+import { mkdirSync, rmSync, symlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import type { FailoverAnswer, RejoinAnswer } from '../../../src/api/contract/roles.ts';
+import { NbdClient } from '../../../src/nbd/client.ts';
+import { cli } from '../../api/fixture.ts';
+import { SitePair, type Site } from '../../support/site-pair.ts';
+
+/** Milliseconds for what goes on by itself, however busy the machine. */
+const PATIENCE = 600_000;
+
+export const otherSite = (site: Site): Site => (site === 'source' ? 'destination' : 'source');
+
+/** Of the command that changed something: its answer in JSON. */
+type Answers = {
+  readonly failover: FailoverAnswer;
+  readonly switchover: object;
+  readonly rejoin: RejoinAnswer;
+};
+
+export class TwoSites {
+  readonly pair: SitePair;
+  readonly #line: string;
+  readonly #far: string;
+
+  /** `folder`: empty; the caller removes it. `volumes`: name → bytes. */
+  constructor(folder: string, volumes: Readonly<Record<string, number>>) {
+    this.#line = join(folder, 'line');
+    this.#far = join(folder, 'destination/buffer');
+    this.pair = new SitePair({
+      folder,
+      volumes,
+      quota: '8 GiB',
+      segment: '{ size: 8 MiB, age: 1 s }',
+      transport: '        folder: ../line/g',
+      destinationExtra: '    views: { socket: views.sock }',
+    });
+    mkdirSync(this.#far, { recursive: true });
+    this.join();
+  }
+
+  cut(): void {
+    rmSync(this.#line, { force: true });
+  }
+
+  join(): void {
+    this.cut();
+    symlinkSync(this.#far, this.#line);
+  }
+
+  async start(): Promise<void> {
+    await this.pair.start('destination');
+    await this.pair.start('source');
+    await this.pair.inStep(PATIENCE);
+  }
+
+  socket(site: Site): string {
+    return site === 'source' ? this.pair.socket : this.pair.path(site, 'state', 'g.nbd.sock');
+  }
+
+  /** What a command says at a site. @throws Error with what it said instead */
+  async command(site: Site, ...words: readonly string[]): Promise<string> {
+    const { exitCode, out, error } = await cli([...words, '--state', this.pair.path(site, 'state')]);
+    if (exitCode !== 0) throw new Error(`blockferry ${words.join(' ')} at the ${site}: ${error}${out}`);
+    return out;
+  }
+
+  async change<V extends keyof Answers>(site: Site, verb: V): Promise<Answers[V]> {
+    return JSON.parse(await this.command(site, verb, 'g', '--yes', '--json')) as Answers[V];
+  }
+
+  async isServed(site: Site): Promise<void> {
+    const [volume = ''] = Object.keys(this.pair.options.volumes);
+    const reach = async (): Promise<boolean> => {
+      (await NbdClient.open({ path: this.socket(site) }, volume)).close();
+      return true;
+    };
+    await this.pair.until(`the ${site} serving`, reach, PATIENCE);
+  }
+
+  /**
+   * A side that served, and is running again, follows the one that took over: by itself, or once it is told to.
+   * Returns what it kept aside. It is in step by then, but for what hosts write just now.
+   */
+  async rejoin(site: Site): Promise<RejoinAnswer | undefined> {
+    let answer: RejoinAnswer | undefined;
+    const follows = async (): Promise<boolean> => {
+      const [group] = (await this.pair.report(site)).groups;
+      if (group?.role === 'source' && group.waits.some(({ code }) => code === 'deposed'))
+        answer = await this.change(site, 'rejoin');
+      return this.#follows(site);
+    };
+    await this.pair.until(`the ${site} following`, follows, PATIENCE);
+    return answer;
+  }
+
+  /** What hosts wrote at a time (milliseconds since 1970) is applied at the side that follows; they write on. */
+  async hasReached(follower: Site, time: number): Promise<void> {
+    const isApplied = async (): Promise<boolean> => {
+      const [group] = (await this.pair.report(follower)).groups;
+      return group?.role === 'destination' && group.appliedTime > time;
+    };
+    await this.pair.until(`the ${follower} applying what hosts write`, isApplied, PATIENCE);
+  }
+
+  /** Nobody writes, and both have everything. */
+  async inStep(serving: Site): Promise<void> {
+    const isSame = async (): Promise<boolean> => {
+      const [source] = (await this.pair.report(serving)).groups;
+      const [follower] = (await this.pair.report(otherSite(serving))).groups;
+      return (
+        source?.role === 'source' &&
+        follower?.role === 'destination' &&
+        follower.applied === source.lsn &&
+        source.checkpoint === source.lsn &&
+        (await this.#follows(otherSite(serving)))
+      );
+    };
+    await this.pair.until(`the ${otherSite(serving)} getting into step`, isSame, PATIENCE);
+  }
+
+  async #follows(site: Site): Promise<boolean> {
+    const [source] = (await this.pair.report(otherSite(site))).groups;
+    const [follower] = (await this.pair.report(site)).groups;
+    return (
+      source?.role === 'source' &&
+      source.mode === 'journal' &&
+      follower?.role === 'destination' &&
+      follower.consistent &&
+      follower.epoch === source.epoch
+    );
+  }
+}
