@@ -60,13 +60,13 @@ export class RoundTrips {
   #loads = 0;
 
   constructor(options: RoundTripOptions) {
-    const { folder, seed, scale } = options;
+    const { folder, seed, scale, signal } = options;
     this.#options = options;
     this.#random = seededRandom(seed);
     this.#sizes = { data: (160 + 96 * scale) * MIB, log: 160 * MIB };
     // PostgreSQL's user gets through.
     chmodSync(folder, 0o755);
-    this.#sites = new TwoSites(folder, this.#sizes);
+    this.#sites = new TwoSites(folder, this.#sizes, signal);
     const host = join(folder, 'host');
     mkdirSync(host);
     this.#disks = { data: new HostDisk(join(host, 'data')), log: new HostDisk(join(host, 'log')) };
@@ -154,7 +154,7 @@ export class RoundTrips {
   }
 
   async #moment(): Promise<void> {
-    if (this.#options.signal?.aborted === true) throw new Error('it was interrupted');
+    this.#options.signal?.throwIfAborted();
     await pause(this.#random.fraction() * this.#options.loadMax);
   }
 

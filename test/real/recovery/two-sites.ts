@@ -1,6 +1,7 @@
 /** Two sites with a folder between them that can be cut, of which either may serve: driven by the command line, as on the day. */
 import { mkdirSync, rmSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
+import type { MountEntry } from '../../../src/api/contract/mounts.ts';
 import type { FailoverAnswer, RejoinAnswer } from '../../../src/api/contract/roles.ts';
 import { NbdClient } from '../../../src/nbd/client.ts';
 import { cli } from '../../api/fixture.ts';
@@ -22,9 +23,11 @@ export class TwoSites {
   readonly pair: SitePair;
   readonly #line: string;
   readonly #far: string;
+  readonly #signal: AbortSignal | undefined;
 
-  /** `folder`: empty; the caller removes it. `volumes`: name → bytes. */
-  constructor(folder: string, volumes: Readonly<Record<string, number>>) {
+  /** `folder`: empty; the caller removes it. `volumes`: name → bytes. `signal`, aborted: nothing is waited for any more. */
+  constructor(folder: string, volumes: Readonly<Record<string, number>>, signal?: AbortSignal) {
+    this.#signal = signal;
     this.#line = join(folder, 'line');
     this.#far = join(folder, 'destination/buffer');
     this.pair = new SitePair({
@@ -51,7 +54,7 @@ export class TwoSites {
   async start(): Promise<void> {
     await this.pair.start('destination');
     await this.pair.start('source');
-    await this.pair.inStep(PATIENCE);
+    await this.inStep('source');
   }
 
   socket(site: Site): string {
@@ -69,13 +72,23 @@ export class TwoSites {
     return JSON.parse(await this.command(site, verb, 'g', '--yes', '--json')) as Answers[V];
   }
 
+  /** A recovery point as it is seen where it is mounted, one volume after the other; it is mounted while `look` runs. */
+  async mounted<T>(site: Site, point: string, look: (mount: MountEntry) => Promise<T>): Promise<T> {
+    const mount = JSON.parse(await this.command(site, 'mount', 'g', point, '--json')) as MountEntry;
+    try {
+      return await look(mount);
+    } finally {
+      await this.command(site, 'unmount', 'g', mount.name);
+    }
+  }
+
   async isServed(site: Site): Promise<void> {
     const [volume = ''] = Object.keys(this.pair.options.volumes);
     const reach = async (): Promise<boolean> => {
       (await NbdClient.open({ path: this.socket(site) }, volume)).close();
       return true;
     };
-    await this.pair.until(`the ${site} serving`, reach, PATIENCE);
+    await this.#until(`the ${site} serving`, reach);
   }
 
   /**
@@ -90,7 +103,7 @@ export class TwoSites {
         answer = await this.change(site, 'rejoin');
       return this.#follows(site);
     };
-    await this.pair.until(`the ${site} following`, follows, PATIENCE);
+    await this.#until(`the ${site} following`, follows);
     return answer;
   }
 
@@ -100,7 +113,7 @@ export class TwoSites {
       const [group] = (await this.pair.report(follower)).groups;
       return group?.role === 'destination' && group.appliedTime > time;
     };
-    await this.pair.until(`the ${follower} applying what hosts write`, isApplied, PATIENCE);
+    await this.#until(`the ${follower} applying what hosts write`, isApplied);
   }
 
   /** Nobody writes, and both have everything. */
@@ -116,7 +129,14 @@ export class TwoSites {
         (await this.#follows(otherSite(serving)))
       );
     };
-    await this.pair.until(`the ${otherSite(serving)} getting into step`, isSame, PATIENCE);
+    await this.#until(`the ${otherSite(serving)} getting into step`, isSame);
+  }
+
+  /** @throws Error when it was interrupted, or takes too long */
+  async #until(what: string, isDone: () => Promise<boolean>): Promise<void> {
+    const signal = this.#signal;
+    await this.pair.until(what, async () => signal?.aborted === true || (await isDone()), PATIENCE);
+    signal?.throwIfAborted();
   }
 
   async #follows(site: Site): Promise<boolean> {
