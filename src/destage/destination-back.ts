@@ -331,11 +331,11 @@ export class DestinationBack {
 
   #applyBatch(): void {
     let bytes = 0;
+    this.#keepDivergence();
     const before = this.#state;
     let state = before;
     let done = 0;
     const whole = new Set<unknown>();
-    this.#keepDivergence();
     // Applying again goes through older states of the volumes: a crash there must not find that more is applied (I3).
     this.#written.settle();
     this.#applier.begin();
