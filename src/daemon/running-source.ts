@@ -18,6 +18,8 @@ export interface RunningSource extends RunningGroup {
   markDiverged(parting: Parting): Promise<DivergedVolumes>;
   /** Hosts are let go; the last record of the epoch is durable in the journal. */
   handOver(payload: HandoverPayload): Promise<Lsn>;
+  /** Whether its destination said that it follows this epoch, and that its volumes are consistent. */
+  followed(): boolean;
   /** It moves to no other folder any more. Its own. */
   stay(): Promise<string>;
   /** Says why nobody is served; undefined: that is no reason any more. */

@@ -243,10 +243,7 @@ class Source extends SourceSide implements RunningSource {
 
   settle = (): Promise<boolean> => this.#steady.then(() => this.#run.parts.group.settle());
 
-  async stay(): Promise<string> {
-    await this.#move.stop();
-    return this.#folder;
-  }
+  stay = (): Promise<string> => this.#move.stop().then(() => this.#folder);
 
   async markDiverged(parting: Parting): Promise<DivergedVolumes> {
     await this.#steady;
@@ -260,6 +257,8 @@ class Source extends SourceSide implements RunningSource {
     await host.stopServing();
     return host.handOver(payload);
   }
+
+  followed = (): boolean => this.#run.parts.streams.every(({ answer }) => answer?.consistent === true);
 
   tell = (code: WaitCode, why: string | undefined): void => this.#run.parts.group.waits.set(code, why);
 

@@ -15,12 +15,13 @@ export function oneDestination(group: string): OperatorError {
   });
 }
 
-export function notInStep(group: string, mode: string): OperatorError {
+export function notInStep(group: string, how: string): OperatorError {
   return new OperatorError(
     'GROUP_NOT_CONSISTENT',
-    `group ${group} is ${mode}: its destination cannot take over`,
+    `group ${group} is ${how}: its destination cannot take over`,
     {
-      remedy: 'wait until `blockferry status` shows mode journal, then switch over',
+      remedy:
+        'wait until `blockferry status` shows mode journal here and a consistent destination there, then switch over; one that was deposed has to rejoin before',
       retryable: true,
     },
   );

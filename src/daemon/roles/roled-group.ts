@@ -31,6 +31,9 @@ import { finishTurn, turnToDestination } from './turns.ts';
 
 /** Milliseconds. */
 const RETRY = 2000;
+/** So often it is waited, milliseconds, for what a destination says. */
+const HEARS = 20;
+const HEARS_EVERY = 250;
 
 type HandingOver = Extract<Role, { kind: 'handing-over' }>;
 
@@ -161,7 +164,9 @@ export class RoledGroup {
       const [stream] = status.role === 'source' ? status.streams : [];
       if (status.role !== 'source' || stream === undefined || status.streams.length > 1)
         throw oneDestination(this.name);
-      if (status.mode !== 'journal') throw notInStep(this.name, status.mode);
+      if (status.mode !== 'journal') throw notInStep(this.name, `in mode ${status.mode}`);
+      // A handover is of use to a consistent destination alone: nobody would serve.
+      if (!(await this.#isFollowed(part.group))) throw notInStep(this.name, 'not followed yet');
       const epoch = this.#nextEpoch({ number: epochNumber(status.epoch ?? 1) });
       const { destination: to, lagBytes } = stream;
       const answer = { to, hosts: status.hosts, lagBytes, epoch: epoch.number };
@@ -219,6 +224,14 @@ export class RoledGroup {
       );
       return answer;
     });
+  }
+
+  /** Its destination is heard of late, where it tells over a slow line. */
+  async #isFollowed(group: RunningSource): Promise<boolean> {
+    const { clock } = this.#options.world.platform;
+    for (let left = HEARS; left > 0 && !group.followed(); left -= 1)
+      await sleep(clock, HEARS_EVERY, this.#stop.signal);
+    return group.followed();
   }
 
   get #serving(): SourceGroupConfig {
