@@ -21,6 +21,8 @@ export interface SeedsOptions {
   readonly crashPoints?: boolean;
   /** Of sources that replicate on an interval. */
   readonly intervals?: boolean;
+  /** Of sites that change their parts. */
+  readonly roles?: boolean;
   /** All end with the first seed that fails in any of them. */
   readonly first?: boolean;
   readonly onReport?: (report: SeedsReport) => void;
@@ -57,7 +59,7 @@ const NOTHING: SeedsReport = { seeds: 0, records: 0, snapshots: 0, markerRuns: 0
 
 /** Job 0 of 2 runs the first, the third, the fifth… */
 async function runChild(
-  { from, seeds, plant, first, crashPoints, intervals, onReport }: SeedsOptions,
+  { from, seeds, plant, first, crashPoints, intervals, roles, onReport }: SeedsOptions,
   { job, jobs, found }: { readonly job: number; readonly jobs: number; readonly found: AbortController },
 ): Promise<{ last: SeedsReport; failed: NonNullable<SeedsReport['failed']>[] }> {
   const count = Math.ceil((seeds - job) / jobs);
@@ -72,6 +74,7 @@ async function runChild(
       ...args,
       ...(first === true ? ['--first'] : []),
       ...(intervals === true ? ['--intervals'] : []),
+      ...(roles === true ? ['--roles'] : []),
       ...(crashPoints === true ? ['--crash-points'] : []),
     ],
     {

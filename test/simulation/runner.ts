@@ -5,6 +5,8 @@ import { DEATH } from './platform/program.ts';
 import { lettingGoOfSignals } from './platform/signals.ts';
 import type { Scenario } from './scenario.ts';
 import type { RunResult } from './result.ts';
+import { runRoles } from './roles/simulation.ts';
+import type { RoleScenario } from './roles/scenario.ts';
 import { runScenario } from './simulation.ts';
 
 let rejections: unknown[] | undefined;
@@ -14,16 +16,25 @@ function ofTheDead(error: unknown): boolean {
   return error instanceof Error && (error.message.includes(DEATH) || ofTheDead(error.cause));
 }
 
-export async function run(scenario: Scenario): Promise<RunResult> {
+export function run(scenario: Scenario): Promise<RunResult> {
+  return ended(() => runScenario(scenario));
+}
+
+/** Two sites that change their parts. */
+export function runTurns(scenario: RoleScenario): Promise<RunResult> {
+  return ended(() => runRoles(scenario));
+}
+
+async function ended(begin: () => Promise<RunResult>): Promise<RunResult> {
   if (rejections === undefined) {
     const list: unknown[] = (rejections = []);
     process.on('unhandledRejection', (error) => list.push(error));
   }
   const result = await lettingGoOfSignals(async () => {
-    const ended = await runScenario(scenario);
+    const over = await begin();
     // Node tells of them between two turns of its own loop, of which a run takes none.
     await turn();
-    return ended;
+    return over;
   });
   const stray = rejections.splice(0).find((error) => !ofTheDead(error));
   if (stray === undefined || result.violation !== undefined) return result;

@@ -6,7 +6,8 @@ import { Dice } from './platform/dice.ts';
 import type { Mix, Step } from './steps.ts';
 import { droppingSyncs, restoration, rot, troubles } from './troubles.ts';
 
-export interface Scenario {
+/** How a pair is set up. */
+export interface Settings {
   readonly seed: string;
   /** Bytes of each volume. */
   readonly volumes: readonly number[];
@@ -39,6 +40,9 @@ export interface Scenario {
   readonly wallStart: number;
   /** Milliseconds after which nothing more is done to the pair. */
   readonly length: number;
+}
+
+export interface Scenario extends Settings {
   readonly steps: readonly Step[];
 }
 
@@ -116,11 +120,11 @@ export function makeScenario(seed: string): Scenario {
   };
 }
 
-function ownSnapshots(dice: Dice): Scenario['own'] {
+function ownSnapshots(dice: Dice): Settings['own'] {
   return dice.chance(0.5) ? { clones: dice.chance(0.3) } : undefined;
 }
 
-function retained(dice: Dice): Scenario['retain'] {
+function retained(dice: Dice): Settings['retain'] {
   if (dice.chance(0.5)) return undefined;
   return { time: dice.pick([1000, 4000, 60_000]), size: dice.pick([32, 200, 4096]) * KIB };
 }
@@ -150,7 +154,7 @@ function hostSteps(
   });
 }
 
-function hostAction(dice: Dice, size: number): HostAction {
+export function hostAction(dice: Dice, size: number): HostAction {
   const most = dice.chance(0.05) ? size : dice.pick([SECTOR, 4 * KIB, 16 * KIB]);
   const length = SECTOR * dice.between(1, Math.floor(most / SECTOR));
   // Often the same places, so that writes overlap.

@@ -5,7 +5,9 @@
 import { parseArgs } from 'node:util';
 import { crashPoint } from './crash-points.ts';
 import { INTERVAL_SEED, makeScenario } from './scenario.ts';
-import { run } from './runner.ts';
+import type { RunResult } from './result.ts';
+import { makeRoleScenario } from './roles/scenario.ts';
+import { run, runTurns } from './runner.ts';
 
 export interface SeedsReport {
   readonly seeds: number;
@@ -28,6 +30,8 @@ const { values } = parseArgs({
     'crash-points': { type: 'boolean', default: false },
     /** Of sources that replicate on an interval. */
     intervals: { type: 'boolean', default: false },
+    /** Of sites that change their parts. */
+    roles: { type: 'boolean', default: false },
     /** Ends with the first that fails. */
     first: { type: 'boolean', default: false },
   },
@@ -43,9 +47,7 @@ const [from, stride] = [Number(values.from), Number(values.stride)];
 const end = from + Number(values.seeds) * stride;
 for (let number = from; number < end; number += stride) {
   const seed = `${values.intervals ? INTERVAL_SEED : ''}${number}`;
-  const { violation, records, snapshots, markerRuns, calls, time } = await run(
-    values['crash-points'] ? crashPoint(number) : makeScenario(seed),
-  );
+  const { violation, records, snapshots, markerRuns, calls, time } = await runOne(number, seed);
   totals.seeds += 1;
   totals.records += records;
   totals.snapshots += snapshots;
@@ -58,3 +60,8 @@ for (let number = from; number < end; number += stride) {
   } else if (totals.seeds % REPORT_EVERY === 0) tell();
 }
 tell();
+
+function runOne(number: number, seed: string): Promise<RunResult> {
+  if (values.roles) return runTurns(makeRoleScenario(seed));
+  return run(values['crash-points'] ? crashPoint(number) : makeScenario(seed));
+}

@@ -5,6 +5,7 @@
  */
 import { startDestination } from '../../src/daemon/destination.ts';
 import { Links } from '../../src/daemon/links.ts';
+import type { RunningGroup } from '../../src/daemon/running-group.ts';
 import { startSource } from '../../src/daemon/source.ts';
 import type { World } from '../../src/daemon/world.ts';
 import { decodeDestinationStatus } from '../support/destination-status.ts';
@@ -31,7 +32,7 @@ import { Host } from './pair/host.ts';
 import { MarkerPrograms } from './pair/marker-programs.ts';
 import { Operator } from './pair/operator.ts';
 import { Rot } from './pair/rot.ts';
-import { FAIR, FileServer } from './pair/server.ts';
+import { FAIR, FileServer, SimulatedTransport } from './pair/server.ts';
 import { Site } from './pair/site.ts';
 import { lookAtStore } from './pair/stored.ts';
 import { Dice } from './platform/dice.ts';
@@ -179,7 +180,7 @@ class Simulation {
   }
 
   #site(name: SiteName): Site {
-    return new Site({
+    return new Site<RunningGroup>({
       machine: this.#machines[name],
       clones: name === 'destination' ? this.#scenario.clones : this.#scenario.own?.clones === true,
       processes: this.#programs,
@@ -211,6 +212,7 @@ class Simulation {
       log: this.#logOf(name),
       oracle: this.#oracle,
       server: this.#server,
+      transport: () => new SimulatedTransport(this.#server, program),
       dice: this.#dice,
       onFrontEnd: (frontEnd) => (this.#frontEnd = frontEnd),
       onThreadEnd: (error) => {
@@ -329,9 +331,10 @@ class Simulation {
     this.#oracle.replica.is('final', model.last);
     this.#oracle.sourceVolumesAre(model.last);
     const { source, destination } = this.#machines;
-    lookAtStore(destination, this.#dice, this.#scenario, (...store) => this.#markers.check(...store));
-    if (this.#scenario.own !== undefined)
-      lookAtStore(source, this.#dice, this.#scenario, (...store) => this.#own.check(...store));
+    const settings = this.#scenario;
+    lookAtStore(destination, this.#dice, { settings }, (...store) => this.#markers.check(...store));
+    if (settings.own !== undefined)
+      lookAtStore(source, this.#dice, { settings }, (...store) => this.#own.check(...store));
     if (this.#loop.failed) throw this.#oracle.violation ?? new Violation('crash', 'failed without a reason');
   }
 

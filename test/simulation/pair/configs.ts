@@ -6,7 +6,7 @@ import type {
   VolumeConfig,
 } from '../../../src/config/config.ts';
 import type { LinksConfig } from '../../../src/daemon/links.ts';
-import { PROGRAM_NAMES, type Scenario } from '../scenario.ts';
+import { PROGRAM_NAMES, type Settings } from '../scenario.ts';
 
 export const GROUP = 'g';
 /** The group's folder, on either site. */
@@ -30,15 +30,15 @@ const SNAPSHOT_SETTINGS: SnapshotsConfig = {
 
 export const volumePath = (index: number): string => `/volumes/v${index}.img`;
 
-export function keyOf({ keyed }: Scenario): Buffer | undefined {
+export function keyOf({ keyed }: Settings): Buffer | undefined {
   return keyed ? KEY : undefined;
 }
 
-export function placedVolumes({ volumes }: Scenario): (VolumeConfig & { readonly size: number })[] {
+export function placedVolumes({ volumes }: Settings): (VolumeConfig & { readonly size: number })[] {
   return volumes.map((size, index) => ({ name: `v${index}`, path: volumePath(index), size }));
 }
 
-export function sourceConfig(scenario: Scenario): SourceGroupConfig {
+export function sourceConfig(scenario: Settings): SourceGroupConfig {
   const { segmentSize, segmentAge, compression, dropOverwritten, whenFull, sourceQuota, parallel } = scenario;
   return {
     role: 'source',
@@ -69,13 +69,13 @@ export function sourceConfig(scenario: Scenario): SourceGroupConfig {
   };
 }
 
-export function linksConfig(scenario: Scenario): LinksConfig {
+export function linksConfig(scenario: Settings): LinksConfig {
   const { week, parallel } = scenario;
   const links = week === undefined ? [] : [{ name: LINE, week, files: parallel, copyShare: 0.5 }];
   return { links, groups: [sourceConfig(scenario)], transfers: 16 };
 }
 
-export function destinationConfig(scenario: Scenario): DestinationGroupConfig {
+export function destinationConfig(scenario: Settings): DestinationGroupConfig {
   return {
     role: 'destination',
     name: GROUP,

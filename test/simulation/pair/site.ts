@@ -7,12 +7,12 @@ import { describeError } from '../../../src/platform/errors.ts';
 import type { Machine } from '../platform/machine.ts';
 import { DEATH, Program } from '../platform/program.ts';
 
-export interface SiteOptions {
+export interface SiteOptions<G> {
   readonly machine: Machine;
   readonly clones: boolean;
   readonly processes: Processes;
   readonly log: Log;
-  readonly start: (world: World, log: Log) => Promise<RunningGroup>;
+  readonly start: (world: World, log: Log) => Promise<G>;
   /** What the daemon is built on, of this program. */
   readonly world: (program: Program) => World;
   readonly onDeath: (power: boolean) => void;
@@ -23,17 +23,17 @@ export interface SiteOptions {
 const RESTART_MAX = 400;
 const START_RETRY = 1000;
 
-export class Site {
-  readonly #options: SiteOptions;
+export class Site<G extends { stop(): Promise<void> } = RunningGroup> {
+  readonly #options: SiteOptions<G>;
   #program: Program | undefined;
-  #group: RunningGroup | undefined;
+  #group: G | undefined;
   #starts = 0;
   #wanted = false;
   #stopping = false;
   /** Why the newest start failed. */
   startError: string | undefined;
 
-  constructor(options: SiteOptions) {
+  constructor(options: SiteOptions<G>) {
     this.#options = options;
   }
 
@@ -41,7 +41,7 @@ export class Site {
     return this.#program?.alive === true ? this.#program : undefined;
   }
 
-  get group(): RunningGroup | undefined {
+  get group(): G | undefined {
     return this.program === undefined || this.#stopping ? undefined : this.#group;
   }
 

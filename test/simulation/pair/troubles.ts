@@ -3,7 +3,7 @@ import type { Step, SiteName } from '../steps.ts';
 import type { Call, CallFault, Machine } from '../platform/machine.ts';
 import { FAIR, type FileServer } from './server.ts';
 
-type Trouble = Extract<Step, { kind: 'death' | 'io-error' | 'room' | 'clock' | 'weather' | 'freeze' }>;
+export type Trouble = Extract<Step, { kind: 'death' | 'io-error' | 'room' | 'clock' | 'weather' | 'freeze' }>;
 
 export class Troubles {
   readonly #machines: Readonly<Record<SiteName, Machine>>;

@@ -2,7 +2,7 @@
 import type { Dice } from '../platform/dice.ts';
 import type { Machine } from '../platform/machine.ts';
 import { isZero } from '../platform/zeros.ts';
-import type { Scenario } from '../scenario.ts';
+import type { Settings } from '../scenario.ts';
 import { volumePath } from './configs.ts';
 
 const PAGE = 4096;
@@ -13,7 +13,7 @@ interface Machines {
 }
 
 /** Puts the volumes there, if they are there before; returns what each of the source's holds. */
-export function makeVolumes(scenario: Scenario, { source, destination }: Machines, dice: Dice): Buffer[] {
+export function makeVolumes(scenario: Settings, { source, destination }: Machines, dice: Dice): Buffer[] {
   for (const { disk } of [source, destination]) disk.makeDirectory('/volumes');
   const contents = scenario.volumes.map((size, index) => {
     const content = Buffer.alloc(size);

@@ -6,18 +6,25 @@ import type { World } from '../../../src/daemon/world.ts';
 import type { Log } from '../../../src/platform/log.ts';
 import type { Events, RemoteThread } from '../../../src/platform/node/threads.ts';
 import { noMounts } from '../../support/no-mounts.ts';
-import type { Oracle } from '../oracle/oracle.ts';
 import type { Dice } from '../platform/dice.ts';
 import type { Program } from '../platform/program.ts';
 import { startSimulatedThread, type Emit, type Thread } from '../platform/threads.ts';
 import { FrontEnd } from './front-end.ts';
-import { RecordedVolume } from './recorder.ts';
-import { SimulatedTransport, type FileServer } from './server.ts';
+import { RecordedVolume, type RecorderOracle } from './recorder.ts';
+import type { FileServer } from './server.ts';
 
-export interface WorldOptions {
+/** Sees what hosts are served. */
+export interface ServedOracle extends RecorderOracle {
+  sourceServes(volumes: readonly HostVolume[]): void;
+  /** Another engine takes over in a program that goes on. */
+  sourceTakesOver(act: () => void, volumes: () => readonly HostVolume[]): void;
+}
+
+export interface WorldOptions extends Pick<World, 'transport'> {
   readonly program: Program;
   readonly log: Log;
-  readonly oracle: Oracle;
+  readonly oracle: ServedOracle;
+  /** Where what is sent to this site arrives. */
   readonly server: FileServer;
   readonly dice: Dice;
   readonly onFrontEnd: (frontEnd: FrontEnd) => void;
@@ -26,7 +33,7 @@ export interface WorldOptions {
 }
 
 /** Told to the oracle when its engine is succeeded by another. */
-function watchedHost(oracle: Oracle): typeof SourceHost {
+function watchedHost(oracle: ServedOracle): typeof SourceHost {
   let served: readonly HostVolume[] = [];
   return class extends SourceHost {
     constructor(...[platform, options, emit, serve]: ConstructorParameters<typeof SourceHost>) {
@@ -47,7 +54,7 @@ function watchedHost(oracle: Oracle): typeof SourceHost {
 }
 
 export function makeWorld(options: WorldOptions): World {
-  const { program, log, oracle, server, dice, onFrontEnd } = options;
+  const { program, log, oracle, server, dice, transport, onFrontEnd } = options;
   const thread = <T extends object>(
     events: Events,
     onExit: (error: Error) => void,
@@ -85,7 +92,7 @@ export function makeWorld(options: WorldOptions): World {
       program.platform.files.makeDirectory(folder);
       return { release: () => undefined };
     },
-    transport: () => new SimulatedTransport(server, program),
+    transport,
     watch: (_, onChange) => {
       // An event may be missed.
       server.onArrival = () => {

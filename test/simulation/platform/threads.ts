@@ -2,8 +2,10 @@
 import { OperatorError } from '../../../src/platform/errors.ts';
 import type { Events, Remote, RemoteThread } from '../../../src/platform/node/threads.ts';
 import type { Platform } from '../../../src/platform/platform.ts';
+import { SimulatedFiles, type FilesOwner } from './files.ts';
 import type { Scheduled } from './loop.ts';
-import type { Program } from './program.ts';
+import type { Machine } from './machine.ts';
+import { Death, type Program } from './program.ts';
 
 type Methods = Record<string, (...args: readonly unknown[]) => unknown>;
 export type Emit = (name: string, ...args: readonly unknown[]) => void;
@@ -12,24 +14,42 @@ export type Emit = (name: string, ...args: readonly unknown[]) => void;
 const LATENCIES = [0.5, 0.5, 0.5, 8, 80];
 
 /** One thread of a program: what it throws and nobody catches ends it, not the program. */
-export class Thread {
+export class Thread implements FilesOwner {
   readonly program: Program;
+  readonly machine: Machine;
+  readonly clones: boolean;
   readonly platform: Platform;
   readonly #onEnd: (error: unknown) => void;
   #alive = true;
 
   constructor(program: Program, onEnd: (error: unknown) => void) {
     this.program = program;
+    this.machine = program.machine;
+    this.clones = program.clones;
     this.#onEnd = onEnd;
     const clock = {
       ...program.platform.clock,
       after: (delay: number, then: () => void) => this.after(delay, then),
     };
-    this.platform = { ...program.platform, clock };
+    this.platform = { ...program.platform, clock, files: new SimulatedFiles(this) };
   }
 
   get alive(): boolean {
     return this.#alive && this.program.alive;
+  }
+
+  /** Nothing that it still tries has an effect. */
+  end(): void {
+    this.#alive = false;
+  }
+
+  /** @throws Death */
+  check(): void {
+    if (!this.alive) throw new Death();
+  }
+
+  kill(power: boolean): Error {
+    return this.program.kill(power);
   }
 
   after(delay: number, then: () => void): Scheduled {
@@ -150,6 +170,7 @@ export function startSimulatedThread<T extends object>(
     call,
     terminate() {
       terminated = true;
+      thread.end();
       return Promise.resolve();
     },
   };
