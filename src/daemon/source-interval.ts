@@ -184,7 +184,9 @@ export class SourceInterval implements ReplicationMode {
 
   bringOver(mark: () => Promise<ToBring>): Promise<void> {
     return this.#serially(async () => {
-      this.#sealed = { ...this.#sealed, ...(await mark()) };
+      const toBring = await mark();
+      // Behind it: segments may have been sealed meanwhile.
+      this.#sealed = { ...this.#sealed, ...toBring };
       this.#log.info('more is to be brought over', { bytes: this.#sealed.marked });
       this.#since = this.#options.clock.monotonic() - this.#every;
     });

@@ -149,7 +149,9 @@ export class SourceMode implements ReplicationMode {
 
   bringOver(mark: () => Promise<ToBring>): Promise<void> {
     return this.#serially(async () => {
-      this.#sealed = { ...this.#sealed, ...(await mark()) };
+      const toBring = await mark();
+      // Behind it: segments may have been sealed meanwhile.
+      this.#sealed = { ...this.#sealed, ...toBring };
       this.#log.info('more is to be brought over', { bytes: this.#sealed.marked });
       await this.#callOff();
       this.#governSoon();
@@ -163,7 +165,8 @@ export class SourceMode implements ReplicationMode {
   /** Everything is carried over by this seed, again; durable on return. @throws the file system's errors */
   beginSeed(id: string, fileSize: number): Promise<void> {
     return this.#serially(async () => {
-      this.#sealed = { ...this.#sealed, ...(await this.#back.beginSeed(id, fileSize)) };
+      const begun = await this.#back.beginSeed(id, fileSize);
+      this.#sealed = { ...this.#sealed, ...begun };
       this.#log.info('all that the volumes hold is to be carried over by a seed', { seed: id });
       await this.#callOff();
       this.#governSoon();
