@@ -226,7 +226,11 @@ export class Link {
     const reading = await readStatus(this.#options.transport, expected, signal);
     this.#watch.notices.set('status', statusNotice(reading));
     if (reading.kind === 'absent') return this.#status === undefined;
-    if (reading.kind === 'serving') this.#options.onServing(reading.status);
+    if (reading.kind === 'serving') {
+      // What was put there may be lost again: whoever still serves is told until it gives way.
+      if (reading.status.epoch.number <= this.#options.epoch.number) this.#announced = false;
+      this.#options.onServing(reading.status);
+    }
     if (reading.kind !== 'accepted') return false;
     this.#take(reading.status);
     this.#deliveries.confirmedBy(reading.status, this.#options.segments(), readAt);
