@@ -8,7 +8,7 @@
 import type { FailoverAnswer, RejoinAnswer, SwitchoverAnswer } from '../../api/contract/roles.ts';
 import type { DestinationGroupStatus, SourceStatus } from '../../api/contract/status.ts';
 import { followingConfig, servingConfig } from '../../config/reverse.ts';
-import { epoch as epochNumber, type EpochIdentity } from '../../journal/ids.ts';
+import type { EpochIdentity } from '../../journal/ids.ts';
 import type { SourceGroupConfig } from '../../config/config.ts';
 import { readRole, writeRole, type Role, type Takeover } from '../../journal/role-file.ts';
 import { sleep } from '../../platform/clock.ts';
@@ -25,15 +25,10 @@ import {
   type Part,
   type RoledGroupOptions,
 } from './part.ts';
-import { failoverFacts, forkAt, goingOnFacts, refuseFailover } from './takeover.ts';
+import { epochOf, failoverFacts, forkAt, goingOnFacts, nextEpoch, refuseFailover } from './takeover.ts';
 import { notDeposed, notInStep, notServing, oneDestination } from './role-errors.ts';
 import { finishTurn, turnToDestination } from './turns.ts';
-
-/** Milliseconds. */
-const RETRY = 2000;
-/** So often it is waited, milliseconds, for what a destination says. */
-const HEARS = 20;
-const HEARS_EVERY = 250;
+import { atLast, isFollowed, RETRY, type Patience } from './waiting.ts';
 
 type HandingOver = Extract<Role, { kind: 'handing-over' }>;
 
@@ -52,6 +47,7 @@ export class RoledGroup {
   #last: SourceStatus | DestinationGroupStatus | undefined;
   #turningSince = 0;
   readonly #stop = new AbortController();
+  readonly #patience: Patience;
   /** One turn at a time. */
   #turn: Promise<unknown> = Promise.resolve();
 
@@ -64,6 +60,7 @@ export class RoledGroup {
     this.#config = this.#stays ? { ...config, folder: live } : config;
     this.#options = options;
     this.#role = role ?? { kind: config.role };
+    this.#patience = { clock: options.world.platform.clock, stop: this.#stop.signal };
   }
 
   /** What is asked of the group in the part that it has now. @throws OperatorError `GROUP_TURNING` */
@@ -138,7 +135,7 @@ export class RoledGroup {
       if (part?.kind === 'source' && this.#role.kind === 'handing-over')
         return this.#callOff(part.group, this.#role, dryRun);
       if (part?.kind !== 'destination') throw refuseFailover(this.name, 'it is the source');
-      const epoch = this.#nextEpoch(part.group.facts().state.epoch);
+      const epoch = nextEpoch(this.#options.world.platform.random, part.group.facts().state.epoch);
       const told = { clock: this.#options.world.platform.clock, config: this.#serving, epoch };
       if (dryRun) return failoverFacts(await part.group.status(), part.group.facts(), told);
       const before = await part.group.status();
@@ -166,14 +163,17 @@ export class RoledGroup {
         throw oneDestination(this.name);
       if (status.mode !== 'journal') throw notInStep(this.name, `in mode ${status.mode}`);
       // A handover is of use to a consistent destination alone: nobody would serve.
-      if (!(await this.#isFollowed(part.group))) throw notInStep(this.name, 'not followed yet');
-      const epoch = this.#nextEpoch({ number: epochNumber(status.epoch ?? 1) });
+      if (!(await isFollowed(part.group, this.#patience))) throw notInStep(this.name, 'not followed yet');
+      const epoch = nextEpoch(this.#options.world.platform.random, epochOf(status));
       const { destination: to, lagBytes } = stream;
       const answer = { to, hosts: status.hosts, lagBytes, epoch: epoch.number };
       if (dryRun) return answer;
-      this.#note({ kind: 'handing-over', epoch, takeover: this.#role.takeover });
-      await this.#handOver(part.group, epoch);
-      return answer;
+      const { takeover } = this.#role;
+      return this.#orAsBefore(async () => {
+        this.#note({ kind: 'handing-over', epoch, takeover });
+        await this.#handOver(part.group, epoch);
+        return answer;
+      });
     });
   }
 
@@ -195,7 +195,7 @@ export class RoledGroup {
     dryRun: boolean,
   ): Promise<FailoverAnswer> {
     if (found === undefined) throw refuseFailover(this.name, 'it is not known yet what its hosts wrote');
-    const epoch = this.#nextEpoch(by.epoch);
+    const epoch = nextEpoch(this.#options.world.platform.random, by.epoch);
     const insteadOf = { at: by.at, lsn: by.fork.lsn, epoch: by.epoch.number };
     const answer = { ...goingOnFacts(await group.status(), this.#serving, epoch), insteadOf };
     if (dryRun) return answer;
@@ -212,8 +212,7 @@ export class RoledGroup {
 
   async #callOff(group: RunningSource, role: HandingOver, dryRun: boolean): Promise<FailoverAnswer> {
     const status = await group.status();
-    const epoch = { number: epochNumber(status.epoch ?? 1) };
-    const answer = { ...goingOnFacts(status, this.#serving, epoch), calledOff: role.epoch.number };
+    const answer = { ...goingOnFacts(status, this.#serving, epochOf(status)), calledOff: role.epoch.number };
     if (dryRun) return answer;
     return this.#orAsBefore(async () => {
       await group.handOver({ epoch: null });
@@ -224,14 +223,6 @@ export class RoledGroup {
       );
       return answer;
     });
-  }
-
-  /** Its destination is heard of late, where it tells over a slow line. */
-  async #isFollowed(group: RunningSource): Promise<boolean> {
-    const { clock } = this.#options.world.platform;
-    for (let left = HEARS; left > 0 && !group.followed(); left -= 1)
-      await sleep(clock, HEARS_EVERY, this.#stop.signal);
-    return group.followed();
   }
 
   get #serving(): SourceGroupConfig {
@@ -248,14 +239,16 @@ export class RoledGroup {
     return this.#config.role === 'destination';
   }
 
-  #nextEpoch(now: Pick<EpochIdentity, 'number'> | undefined): EpochIdentity {
-    const id = this.#options.world.platform.random.bytes(16).toString('hex');
-    return { number: epochNumber((now?.number ?? 1) + 1), id };
-  }
-
   #note(role: Role): void {
     writeRole(this.#options.world.platform.files, this.#config.folder, role);
     this.#role = role;
+  }
+
+  /** Nobody is served meanwhile. */
+  #noteAtLast(role: Role): Promise<void> {
+    const onError = (text: string): void =>
+      this.#options.log.error(`group ${this.name} cannot note its part: ${text}`);
+    return atLast(() => this.#note(role), { ...this.#patience, onError });
   }
 
   async #startSource(): Promise<void> {
@@ -317,7 +310,7 @@ export class RoledGroup {
     // It is heard of again after a restart.
     if ('by' in this.#role && this.#role.by.epoch.id === by.epoch.id) return;
     const parted = { by, takeover: 'takeover' in this.#role ? this.#role.takeover : undefined };
-    this.#note({ kind: 'deposed', ...parted });
+    await this.#noteAtLast({ kind: 'deposed', ...parted });
     await this.#giveWay(parted);
   }
 
@@ -338,7 +331,7 @@ export class RoledGroup {
   async #follow(giving: GivingWay): Promise<void> {
     const { files } = this.#options.world.platform;
     const { folder } = this.#config;
-    this.#note({ kind: 'following', ...giving.parted });
+    await this.#noteAtLast({ kind: 'following', ...giving.parted });
     this.#giving = undefined;
     await this.#orAsBefore(async () => {
       await this.#end();
@@ -369,11 +362,13 @@ export class RoledGroup {
     }
   }
 
-  /** In the part that is noted; again until it starts. */
+  /** In the part that is noted, be it half: a crash would go on with that. Again until it starts. */
   async #again(): Promise<void> {
+    const { files } = this.#options.world.platform;
     await this.#end().catch((error: unknown) => this.#options.log.warn(describeError(error)));
     while (!this.#stop.signal.aborted) {
       try {
+        this.#role = readRole(files, this.#config.folder) ?? { kind: this.#config.role };
         await this.#start();
         return;
       } catch (error) {

@@ -5,9 +5,10 @@ import type { SourceGroupConfig } from '../../config/config.ts';
 import type { DestinationFacts } from '../../destage/destination-facts.ts';
 import { readDestinationState } from '../../destage/state-file.ts';
 import type { ForkPoint } from '../../journal/fork.ts';
-import type { EpochIdentity } from '../../journal/ids.ts';
+import { epoch, type EpochIdentity } from '../../journal/ids.ts';
 import type { Clock } from '../../platform/clock.ts';
 import { assert, OperatorError } from '../../platform/errors.ts';
+import type { Random } from '../../platform/random.ts';
 import type { Files } from '../../platform/files.ts';
 
 export interface ToldWith {
@@ -36,6 +37,15 @@ export function failoverFacts(
     hosts: hostsOf(config),
     epoch: epoch.number,
   };
+}
+
+/** The one behind it. */
+export function nextEpoch(random: Random, now: Pick<EpochIdentity, 'number'> | undefined): EpochIdentity {
+  return { number: epoch((now?.number ?? 1) + 1), id: random.bytes(16).toString('hex') };
+}
+
+export function epochOf(status: SourceStatus | DestinationGroupStatus): Pick<EpochIdentity, 'number'> {
+  return { number: epoch(status.epoch ?? 1) };
 }
 
 /** A source that serves nobody serves again, with all that its hosts wrote. */

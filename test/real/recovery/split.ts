@@ -148,7 +148,14 @@ class Split {
   }
 }
 
-const nothing: RejoinAnswer = { at: 0, fork: { lsn: 0, time: 0 }, epoch: 0, writes: 0, bytes: 0 };
+const nothing: RejoinAnswer = {
+  at: 0,
+  fork: { lsn: 0, time: 0 },
+  epoch: 0,
+  writes: 0,
+  bytes: 0,
+  volumes: [],
+};
 
 async function contentOf({ address, exports }: MountEntry, volume: string): Promise<Buffer> {
   const offered = exports.find((entry) => entry.volume === volume);
