@@ -1,5 +1,6 @@
 /** Liveness in the small: where nothing moves for long though there is something to do, somebody says why. */
 import type { Loop } from '../platform/loop.ts';
+import type { RunningGroup } from '../../../src/daemon/running-group.ts';
 import type { Site } from '../pair/site.ts';
 import type { Oracle } from './oracle.ts';
 import { Violation } from './violation.ts';
@@ -52,8 +53,13 @@ export class Reasons {
   }
 }
 
+interface AskedSite {
+  readonly group: Pick<RunningGroup, 'status'> | undefined;
+  readonly startError: string | undefined;
+}
+
 /** Why the sites stand still, in their own words. */
-export async function reasonsOf(sites: readonly Site[]): Promise<string[]> {
+export async function reasonsOf(sites: readonly AskedSite[]): Promise<string[]> {
   const reasons: string[] = [];
   for (const { group, startError } of sites) {
     // A site that is not there says nothing; why it cannot start, it did.

@@ -288,7 +288,9 @@ export class Side implements ServedOracle {
         'I11-handover',
         `the ${this.site} takes a write behind the last record of its epoch`,
       );
-    if (!this.isSource && this.#role.since + GRACE < this.machine.loop.now)
+    // Half noted that it hands over, it serves on until it is stopped: what counts is the last record.
+    const isHandingOver = this.role?.kind === 'handing-over' && this.#role.since > this.#begunAt;
+    if (!this.isSource && !isHandingOver && this.#role.since + GRACE < this.machine.loop.now)
       throw new Violation(
         'I11-role',
         `the ${this.site} takes a write, and is noted as ${this.role?.kind ?? 'destination'}`,

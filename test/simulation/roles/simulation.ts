@@ -6,7 +6,8 @@
 import type { RoledGroup } from '../../../src/daemon/roles/roled-group.ts';
 import type { World } from '../../../src/daemon/world.ts';
 import { describeError, errorCode } from '../../../src/platform/errors.ts';
-import type { Log } from '../../../src/platform/log.ts';
+import type { Log, LogFields } from '../../../src/platform/log.ts';
+import { reasonsOf } from '../oracle/reasons.ts';
 import { Violation } from '../oracle/violation.ts';
 import { FOLDER, SNAPSHOTS, volumePath } from '../pair/configs.ts';
 import type { FrontEnd } from '../pair/front-end.ts';
@@ -30,6 +31,8 @@ import { NO_PROGRAMS, servingIn, SNAPSHOTS_INSIDE, startRoled, transportOf, word
 
 /** Milliseconds without any trouble after which one side serves and the other follows: a drain gives up after thirty seconds. */
 export const SETTLE_LIMIT = 300_000;
+/** Milliseconds in which a pair that stands still says why. */
+const REASON_LIMIT = 10_000;
 /** Milliseconds between two looks of the operator. */
 const LOOK_EVERY = 500;
 const SITES = ['source', 'destination'] as const;
@@ -110,7 +113,7 @@ class RolesSimulation {
     for (const step of this.#scenario.steps) this.#loop.after(step.at, () => this.#do(step));
     await this.#loop.run(() => false, this.#scenario.length);
     this.#calm();
-    if (!(await this.#loop.run(() => this.#inStep() !== undefined, SETTLE_LIMIT))) throw this.#stuck();
+    if (!(await this.#loop.run(() => this.#inStep() !== undefined, SETTLE_LIMIT))) throw await this.#stuck();
     this.#final();
   }
 
@@ -282,15 +285,21 @@ class RolesSimulation {
     return waiting ? undefined : { serving: one, following: other };
   }
 
-  #stuck(): Violation {
+  async #stuck(): Promise<Violation> {
+    const reasons: string[] = [];
+    void reasonsOf(Object.values(this.#sites)).then((found) => reasons.push(...found));
+    await this.#loop.run(() => reasons.length > 0, REASON_LIMIT);
     const standing = SITES.map((site) => {
       const { role, history, model, state, checkpoint } = this.#sides[site];
       const { number = 0 } = history?.epoch ?? {};
       const served = this.#frontEnds.get(site)?.accepts === true ? 'serves' : 'serves nobody';
       const follows = `follows ${state.epoch?.number ?? 0} at ${state.applied}${state.consistent ? '' : ', not consistent'}`;
-      return `${site}: ${role?.kind ?? 'as configured'}, ${served}, its epoch ${number} at ${checkpoint} of ${model.last}, ${follows}; ${this.#sites[site].startError ?? ''}`;
+      return `${site}: ${role?.kind ?? 'as configured'}, ${served}, its epoch ${number} at ${checkpoint} of ${model.last}, ${follows}`;
     });
-    return new Violation('liveness', `${SETTLE_LIMIT} ms after all trouble ended: ${standing.join('; ')}`);
+    return new Violation(
+      'liveness',
+      `${SETTLE_LIMIT} ms after all trouble ended: ${standing.join('; ')}; they say: ${reasons.join('; ')}`,
+    );
   }
 
   #final(): void {
@@ -310,8 +319,8 @@ class RolesSimulation {
   #logOf(site: SiteName): Log {
     const line =
       (level: string) =>
-      (message: string): void =>
-        this.#note(`${site} ${level}: ${message}`);
+      (message: string, fields?: LogFields): void =>
+        this.#note(`${site} ${level}: ${message}${fields === undefined ? '' : ` ${JSON.stringify(fields)}`}`);
     return { debug: line('debug'), info: line('info'), warn: line('warn'), error: line('error') };
   }
 
