@@ -4,7 +4,13 @@ import type { PlacedMarker } from './contract/markers.ts';
 import type { MountEntry, MountRequest, Unmounted } from './contract/mounts.ts';
 import type { RehearsalProgress, RehearsalRequest } from './contract/rehearsals.ts';
 import type { RecoveryPoints } from './contract/points.ts';
-import type { FailoverAnswer, RejoinAnswer, SwitchoverAnswer } from './contract/roles.ts';
+import type {
+  FailoverAnswer,
+  RejoinAnswer,
+  RollbackAnswer,
+  RollbackRequest,
+  SwitchoverAnswer,
+} from './contract/roles.ts';
 import type { RetentionReport, SnapshotEntry } from './contract/snapshots.ts';
 import type {
   SeedExportRequest,
@@ -89,6 +95,12 @@ export interface DaemonControl {
    * @throws OperatorError `GROUP_UNKNOWN`, `NOT_SERVING`, `SWITCHOVER_ONE`, `GROUP_NOT_CONSISTENT`
    */
   switchover(group: string, dryRun: boolean): Promise<SwitchoverAnswer>;
+  /**
+   * Brings the volumes of a source back to a recovery point, or says what that would come to: hosts are served again once
+   * that is done, which the status tells.
+   * @throws OperatorError `GROUP_UNKNOWN`, `NOT_SERVING`, `NO_SNAPSHOTS_HERE`, `VOLUME_NOT_AT_POINT`, why there is no such point
+   */
+  rollback(group: string, request: RollbackRequest): Promise<RollbackAnswer>;
   /** A source that was deposed follows the other side. @throws OperatorError `GROUP_UNKNOWN`, `NOT_DEPOSED` */
   rejoin(group: string, dryRun: boolean): Promise<RejoinAnswer>;
   /** Oldest LSN first. @throws OperatorError `GROUP_UNKNOWN`, or why they cannot be listed */

@@ -3,8 +3,10 @@ import { checkedBody } from './checked-body.ts';
 import { checkedGroup } from './checked-names.ts';
 import {
   roleRequestSchema,
+  rollbackRequestSchema,
   type FailoverAnswer,
   type RejoinAnswer,
+  type RollbackAnswer,
   type SwitchoverAnswer,
 } from './contract/roles.ts';
 import type { DaemonControl } from './control.ts';
@@ -29,4 +31,11 @@ export function addRoleRoutes(app: FastifyInstance, control: DaemonControl): voi
   app.post<GroupRoute>('/groups/:name/rejoin', (request): Promise<RejoinAnswer> =>
     control.rejoin(checkedGroup(request.params.name), isTrial(request.body)),
   );
+
+  app.post<GroupRoute>('/groups/:name/rollback', (request): Promise<RollbackAnswer> => {
+    const fix =
+      'send {"point":{"kind":"snapshot","called":NAME}}, or a point as a mount has it; {"dryRun":true} changes nothing';
+    const wanted = checkedBody(rollbackRequestSchema, request.body, { what: 'a rollback', fix });
+    return control.rollback(checkedGroup(request.params.name), wanted);
+  });
 }

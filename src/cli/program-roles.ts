@@ -24,6 +24,7 @@ const VERBS = [
 ] as const;
 
 export function addRoles(program: Command, finish: Finish): void {
+  addRollback(program, finish);
   for (const [verb, description, group] of VERBS) {
     program
       .command(verb)
@@ -39,4 +40,23 @@ export function addRoles(program: Command, finish: Finish): void {
         finish(await roles[verb]({ ...options, group: of }));
       });
   }
+}
+
+function addRollback(program: Command, finish: Finish): void {
+  program
+    .command('rollback')
+    .description(
+      'bring the volumes back to a recovery point, here and so at the destinations; what they hold is kept',
+    )
+    .argument('<group>', 'a group that this daemon serves hosts of, and keeps snapshots of', name)
+    .requiredOption('--at <point>', 'a snapshot’s name, or the newest at or before a time or an LSN')
+    .addOption(stateOption())
+    .option('--yes', 'do not ask', false)
+    .option('--dry-run', 'say what would be done and what is lost, and change nothing', false)
+    .option('--json', 'as one line of JSON', false)
+    .addHelpText('after', example('blockferry rollback oracle --at before-the-upgrade'))
+    .action(async (group: string, options: Flags & { at: string }) => {
+      const { rollback } = await import('./roles.ts');
+      finish(await rollback({ ...options, group }));
+    });
 }

@@ -1,18 +1,21 @@
-/** `blockferry failover`, `switchover` and `rejoin`: which side serves hosts. */
+/** `blockferry failover`, `switchover`, `rejoin` and `rollback`: which side serves hosts, and what. */
 import type { z } from 'zod';
 import {
   failoverAnswerSchema,
   rejoinAnswerSchema,
+  rollbackAnswerSchema,
   switchoverAnswerSchema,
   type FailoverAnswer,
   type RejoinAnswer,
+  type RollbackAnswer,
   type SwitchoverAnswer,
 } from '../api/contract/roles.ts';
 import { ask } from './client.ts';
 import { confirm } from './confirm.ts';
 import { ExitCode } from './exit-codes.ts';
 import { print, printJson } from './output.ts';
-import { bytesText, printable } from './text.ts';
+import { wantedPoint } from './mount.ts';
+import { bytesText, durationText, printable } from './text.ts';
 
 export interface RoleOptions {
   readonly state: string;
@@ -23,7 +26,9 @@ export interface RoleOptions {
 }
 
 interface Verb<T> {
-  readonly path: 'failover' | 'switchover' | 'rejoin';
+  readonly path: 'failover' | 'switchover' | 'rejoin' | 'rollback';
+  /** What is said beside whether it is a trial. */
+  readonly body?: object;
   readonly answer: z.ZodType<T>;
   /** What it comes to, what is lost first. */
   readonly consequences: (answer: T, group: string) => string[];
@@ -40,7 +45,7 @@ async function change<T extends object>(verb: Verb<T>, options: RoleOptions): Pr
     return ask(state, {
       method: 'POST',
       path,
-      body: { dryRun: trial },
+      body: { dryRun: trial, ...verb.body },
       answer: verb.answer,
       patience: PATIENCE,
     });
@@ -175,6 +180,36 @@ function rejoinDone({ epoch, keptAs }: RejoinAnswer, group: string): string[] {
 
 function perVolume(volumes: RejoinAnswer['volumes']): string {
   return volumes.map(({ name, bytes }) => `${printable(name)} ${bytesText(bytes)}`).join(', ');
+}
+
+export function rollback(options: RoleOptions & { readonly at: string }): Promise<ExitCode> {
+  return change(
+    {
+      path: 'rollback',
+      body: { point: wantedPoint(undefined, options.at) },
+      answer: rollbackAnswerSchema,
+      consequences: rollbackLoss,
+      done: rollbackDone,
+    },
+    options,
+  );
+}
+
+function rollbackLoss(answer: RollbackAnswer, group: string): string[] {
+  const { point, lsn, behindSeconds, hosts, mounts, keptAs } = answer;
+  return [
+    `All volumes of group ${group}, here and at its destinations, become what they were at ${printable(point.name)}, record ${point.lsn}, of ${when(point.time)}.`,
+    `What hosts wrote since, up to record ${lsn}, is in them no more: ${durationText(behindSeconds)} of writes. It is kept as snapshot ${keptAs}.`,
+    `${hosts} connections of hosts are closed, and nobody is served until it is done.`,
+    ...(mounts.length === 0 ? [] : [`Mounts that end: ${mounts.map(printable).join(', ')}.`]),
+  ];
+}
+
+function rollbackDone({ point, keptAs }: RollbackAnswer, group: string): string[] {
+  return [
+    `The volumes of group ${group} are being brought back to ${printable(point.name)}, of ${when(point.time)}; hosts are served once that is done: "blockferry status ${group}" says how far it is.`,
+    `What they held before is snapshot ${keptAs}: "blockferry rollback ${group} --at ${keptAs}" takes this back.`,
+  ];
 }
 
 function when(time: number): string {

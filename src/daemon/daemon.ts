@@ -153,6 +153,7 @@ function controlOf(groups: readonly RoledGroup[], alarms: Alarms): Omit<DaemonCo
     failover: async (group, dryRun) => roled(group).failover(dryRun),
     switchover: async (group, dryRun) => roled(group).switchover(dryRun),
     rejoin: async (group, dryRun) => roled(group).rejoin(dryRun),
+    rollback: async (group, request) => roled(group).rollback(request),
     deleteSnapshot: async (group, id) => find(group).deleteSnapshot(id),
   };
 }

@@ -6,6 +6,7 @@ import { describeError } from '../platform/errors.ts';
 import type { Log } from '../platform/log.ts';
 import type { Remote } from '../platform/node/threads.ts';
 import type { LocalFile } from '../transfer/transport.ts';
+import type { Rollback } from './roles/rollback-file.ts';
 import type { SourceGroup } from './source-group.ts';
 import type { SourceHost } from './source-host.ts';
 import type { SourceIdentity } from './source-identity.ts';
@@ -19,12 +20,19 @@ export interface SourcePart {
   readonly serves: boolean;
   /** The file in which it says that it took over, where the other side does not look by itself. */
   readonly announcement: LocalFile | undefined;
+  /** Hosts are served once the volumes are what they were then. */
+  readonly rollback: Rollback | undefined;
   /** The other side serves hosts in a newer epoch: hosts are served here no more. */
   readonly onDeposed: (by: Takeover) => void;
 }
 
 /** Nobody knows of another part. */
-export const ALONE: SourcePart = { serves: true, announcement: undefined, onDeposed: () => undefined };
+export const ALONE: SourcePart = {
+  serves: true,
+  announcement: undefined,
+  rollback: undefined,
+  onDeposed: () => undefined,
+};
 
 export interface OtherSideOptions extends SourcePart {
   readonly log: Log;
@@ -47,6 +55,17 @@ export class OtherSide {
   /** Whether hosts may be served. */
   get mayServe(): boolean {
     return this.#options.serves && !this.#deposed;
+  }
+
+  get rollback(): Rollback | undefined {
+    return this.#options.rollback;
+  }
+
+  /** Hosts are let in, if they may be. @throws what keeps the server from listening */
+  async serve(): Promise<void> {
+    if (this.mayServe) await this.#options.host()?.listen();
+    // It may have said so while hosts were let in.
+    if (!this.mayServe) await this.#options.host()?.stopServing();
   }
 
   /** A side that comes back asks first whether the other took over meanwhile; one that does not answer keeps no host waiting. */

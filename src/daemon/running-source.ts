@@ -2,6 +2,8 @@ import type { MarkedVolume } from '../capture/change-map.ts';
 import type { HandoverPayload } from '../journal/handover.ts';
 import type { Lsn } from '../journal/ids.ts';
 import type { WaitCode } from '../platform/wait-codes.ts';
+import type { WantedPoint } from '../recovery/choose-point.ts';
+import type { SnapshotInfo } from '../recovery/snapshot-store.ts';
 import type { Diverged, Parting } from './diverged.ts';
 import type { RunningGroup } from './running-group.ts';
 
@@ -20,6 +22,10 @@ export interface RunningSource extends RunningGroup {
   handOver(payload: HandoverPayload): Promise<Lsn>;
   /** Whether its destination said that it follows this epoch, and that its volumes are consistent. */
   followed(): boolean;
+  /** Which of its snapshots is meant. @throws OperatorError `NO_SNAPSHOTS_HERE`, as `RollbackReader.choose` does */
+  rollbackPoint(wanted: WantedPoint): Promise<SnapshotInfo>;
+  /** Nobody is served, because its volumes are being brought back to one. */
+  readonly isRollingBack: boolean;
   /** It moves to no other folder any more. Its own. */
   stay(): Promise<string>;
   /** Says why nobody is served; undefined: that is no reason any more. */

@@ -344,6 +344,11 @@ export class SourceBack {
     return this.#checkpoint.applied;
   }
 
+  /** As what is destaged has left them. */
+  protected get content(): Pick<VolumeSet, 'look' | 'sizeOf'> {
+    return this.#volumes;
+  }
+
   /** Into the volumes, durably; a marker is the last record of its segment, and its snapshot is cut there. */
   #destage(records: readonly JournalRecord[], fromVolume: 'apply' | 'skip'): void {
     const preserve = (ranges: readonly VolumeRange[]): void => {

@@ -14,6 +14,7 @@ import type { CopyPoint } from '../journal/copy-point.ts';
 import type { HandoverPayload } from '../journal/handover.ts';
 import type { Lsn, VolumeIndex } from '../journal/ids.ts';
 import type { MendRange, PatrolOrder } from '../capture/patrol.ts';
+import { Rewriter } from '../capture/rewriter.ts';
 import type { MarkerPayload } from '../journal/record.ts';
 import type { Platform } from '../platform/platform.ts';
 import type { NbdConfig } from '../config/config.ts';
@@ -41,6 +42,7 @@ export class SourceHost {
   readonly #volumes: readonly HandedVolume[];
   readonly #server: HostServer;
   readonly #nbd: NbdConfig;
+  #rewriter: Rewriter;
 
   constructor(
     platform: Platform,
@@ -54,6 +56,7 @@ export class SourceHost {
     this.#host = this.#build(options.group);
     this.#volumes = this.#host.volumes.map((volume) => new HandedVolume(volume));
     this.#server = serve(this.#volumes);
+    this.#rewriter = this.#rewriterOf(options.group);
   }
 
   /** Hosts may come. */
@@ -94,6 +97,7 @@ export class SourceHost {
       assert(inner !== undefined, `volume ${volume.name} is one of the group's`);
       volume.handTo(inner);
     }
+    this.#rewriter = this.#rewriterOf(group);
     before.stop();
     return Promise.resolve();
   }
@@ -160,6 +164,22 @@ export class SourceHost {
     return this.#host.points.end(begin, marker);
   }
 
+  /** Nobody else writes meanwhile. False: it was stopped. @throws HostError */
+  rewrite(pieces: readonly PointPiece[]): Promise<boolean> {
+    return this.#rewriter.write(pieces);
+  }
+
+  /** All that there is is durable and on its way into the volumes; the last record. @throws OperatorError `JOURNAL_FAILED` */
+  closeSegment(): Promise<Lsn> {
+    return this.#rewriter.close();
+  }
+
+  /** Nothing more is rewritten. */
+  stopRewriting(): Promise<void> {
+    this.#rewriter.stop();
+    return Promise.resolve();
+  }
+
   limitCopy(bytes: number): Promise<void> {
     this.#host.limitCopy(bytes);
     return Promise.resolve();
@@ -205,8 +225,16 @@ export class SourceHost {
   }
 
   stop(): Promise<void> {
+    this.#rewriter.stop();
     this.#host.stop();
     return Promise.resolve();
+  }
+
+  #rewriterOf({ volumes }: GroupHostOptions): Rewriter {
+    const indexed = this.#host.volumes.flatMap((volume) =>
+      volumes.flatMap(({ index, name }) => (name === volume.name ? [[index, volume] as const] : [])),
+    );
+    return new Rewriter(this.#platform.clock, this.#host, new Map(indexed));
   }
 
   #build(group: GroupHostOptions): GroupHost {

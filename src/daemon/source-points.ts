@@ -52,6 +52,8 @@ export class SourcePoints {
   readonly #cut = new Map<Lsn, { readonly wanted: Wanted; readonly point: CopyPoint }>();
   #tidies = false;
   #stopped = false;
+  /** Not while the volumes are brought back to one: nobody is served whom that would help. */
+  mayGiveUp = true;
   /** Told of mounts that ended with their snapshot. */
   onUnmounted: (names: readonly string[]) => void = () => undefined;
 
@@ -78,7 +80,7 @@ export class SourcePoints {
         this.#counted(result.snapshots);
         return result;
       } catch (error) {
-        const isPressing = this.#options.undestaged() >= PRESSING;
+        const isPressing = this.#options.undestaged() >= PRESSING && this.mayGiveUp;
         if (!FOR_WANT_OF_ROOM.includes(errorCode(error)) || !isPressing) throw error;
         if (!(await this.#giveUp(describeError(error)))) throw error;
       }

@@ -9,29 +9,39 @@ import { assert, OperatorError } from '../platform/errors.ts';
 import type { Log } from '../platform/log.ts';
 import type { Remote } from '../platform/node/threads.ts';
 import type { Platform } from '../platform/platform.ts';
+import type { WantedPoint } from '../recovery/choose-point.ts';
+import type { SnapshotInfo } from '../recovery/snapshot-store.ts';
 import { Mounts } from './mounts.ts';
+import type { OtherSide } from './other-side.ts';
+import { noSnapshotsHere, rollingBack } from './roles/role-errors.ts';
 import { SideSnapshots } from './side-snapshots.ts';
 import type { SourceGroup } from './source-group.ts';
 import type { SourceHost } from './source-host.ts';
+import { SourceRollback } from './source-rollback.ts';
 import type { SourceWorker } from './source-worker.ts';
 
 interface Parts {
-  readonly platform: Pick<Platform, 'clock' | 'random'>;
+  readonly platform: Pick<Platform, 'clock' | 'random' | 'files'>;
   readonly log: Log;
   readonly back: Remote<SourceWorker>;
-  readonly group: Pick<SourceGroup, 'points' | 'checkpoint'>;
-  readonly host: Pick<Remote<SourceHost>, 'status'>;
+  readonly group: SourceGroup;
+  readonly host: Remote<SourceHost>;
+  /** The group's. */
+  readonly folder: string;
+  readonly other: Pick<OtherSide, 'rollback' | 'serve'>;
 }
 
 interface Held {
   readonly snapshots: SideSnapshots;
   readonly mounts: Mounts;
   readonly group: Parts['group'];
+  readonly back: Parts['back'];
 }
 
 export abstract class SourceSide {
   readonly name: string;
   #held: Held | undefined;
+  #rollback: SourceRollback | undefined;
 
   constructor(name: string) {
     this.name = name;
@@ -57,7 +67,8 @@ export abstract class SourceSide {
     return this.#ask(({ snapshots }) => snapshots.retention());
   }
 
-  createSnapshot(name: string | undefined): Promise<SnapshotEntry> {
+  async createSnapshot(name: string | undefined): Promise<SnapshotEntry> {
+    this.refuseWhileRollingBack();
     return this.#ask(({ snapshots }) => snapshots.create(name));
   }
 
@@ -71,6 +82,14 @@ export abstract class SourceSide {
 
   unmount(mount: string): Promise<Unmounted> {
     return this.#ask(({ mounts }) => mounts.unmount(mount));
+  }
+
+  rollbackPoint(wanted: WantedPoint): Promise<SnapshotInfo> {
+    return this.#ask(({ back }) => back.rollbackPoint(wanted));
+  }
+
+  get isRollingBack(): boolean {
+    return this.#rollback?.isUnderWay === true;
   }
 
   rehearse(): Promise<never> {
@@ -89,8 +108,17 @@ export abstract class SourceSide {
     );
   }
 
-  /** Begins to make and to prune them, if it is to keep any. */
+  /** Begins to make and to prune them, if it is to keep any; and to bring the volumes back to one, after which hosts are served. */
   protected keepSnapshots(settings: SnapshotsConfig | undefined, parts: Parts): void {
+    const { rollback } = parts.other;
+    if (rollback !== undefined) {
+      this.#rollback = new SourceRollback(rollback, {
+        ...parts,
+        name: this.name,
+        serve: () => parts.other.serve(),
+      });
+      this.#rollback.start();
+    }
     if (settings === undefined) return;
     const { platform, log, back, group, host } = parts;
     const { points } = group;
@@ -98,18 +126,32 @@ export abstract class SourceSide {
     const snapshots = new SideSnapshots({
       ...{ group: this.name, settings, platform, log },
       list: () => back.snapshots(),
-      isJudged: () => true,
-      create: (called) => points.create(called),
+      isJudged: ({ id }) => this.#rollback?.needs(id) !== true,
+      create: async (called) => {
+        this.refuseWhileRollingBack();
+        await points.create(called);
+      },
       reached: async () => (await host.status()).lsn,
       delete: (id) => points.delete(id),
     });
     const mounts = new Mounts(back);
-    this.#held = { snapshots, mounts, group };
+    this.#held = { snapshots, mounts, group, back };
     points.onUnmounted = (names) => mounts.forget(names);
     snapshots.start();
   }
 
+  /** It goes on at the next start. Nothing more is written when this resolves. */
+  protected async stopRollingBack(): Promise<void> {
+    await this.#rollback?.stop();
+  }
+
+  /** What the volumes are meanwhile is no recovery point. @throws OperatorError `ROLLING_BACK` */
+  protected refuseWhileRollingBack(): void {
+    if (this.isRollingBack) throw rollingBack(this.name);
+  }
+
   protected async leaveSnapshots(): Promise<void> {
+    await this.stopRollingBack();
     await this.#held?.snapshots.stop();
   }
 
@@ -123,17 +165,6 @@ export abstract class SourceSide {
     if (this.#held === undefined) throw noSnapshotsHere(this.name);
     return act(this.#held);
   }
-}
-
-function noSnapshotsHere(group: string): OperatorError {
-  return new OperatorError(
-    'NO_SNAPSHOTS_HERE',
-    `group ${group} is a source that keeps no snapshots: they are at its destinations`,
-    {
-      remedy:
-        'ask there: `blockferry snapshot list`; or give this side `snapshots` in the configuration, to keep some here too',
-    },
-  );
 }
 
 function noRehearsalHere(group: string): OperatorError {

@@ -13,7 +13,7 @@ import { errorCode } from '../platform/errors.ts';
 import type { Files } from '../platform/files.ts';
 import type { Log } from '../platform/log.ts';
 import { Reserve } from '../platform/reserve.ts';
-import type { SnapshotInfo, SnapshotStore } from '../recovery/snapshot-store.ts';
+import type { SnapshotInfo, SnapshotReader, SnapshotStore } from '../recovery/snapshot-store.ts';
 import { keeping } from '../volume/keeping.ts';
 import type { SetVolume, VolumeRange } from '../volume/volume-set.ts';
 
@@ -71,6 +71,16 @@ export class SourceSnapshots {
 
   list(): readonly SnapshotInfo[] {
     return this.#opened().list();
+  }
+
+  /** Names of the volumes that can be opened of it. @throws OperatorError `SNAPSHOT_NOT_FOUND` */
+  volumesOf(id: string): string[] {
+    return this.#opened().volumesOf(id);
+  }
+
+  /** It cannot be deleted before the reader is closed. @throws OperatorError `SNAPSHOT_NOT_FOUND`, `SNAPSHOT_DAMAGED` */
+  read(id: string, volume: string): SnapshotReader {
+    return this.#opened().open(id, volume);
   }
 
   /** What a snapshot needs of these ranges is durable elsewhere on return (I7). @throws OperatorError `ENOSPC`, `VOLUME_OFFLINE` */

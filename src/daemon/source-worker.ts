@@ -3,8 +3,10 @@ import { assert } from '../platform/errors.ts';
 import type { Files } from '../platform/files.ts';
 import type { Random } from '../platform/random.ts';
 import { choosePoint, type WantedPoint } from '../recovery/choose-point.ts';
+import type { DifferenceStep } from '../recovery/difference.ts';
 import type { SnapshotInfo } from '../recovery/snapshot-store.ts';
 import { clearFolder, FolderCopy, type CopyProgress } from './folder-copy.ts';
+import { RollbackReader } from './rollback-reader.ts';
 import type { MountFacts, ServedViews } from './served-views.ts';
 import { SourceBack, type PointStores } from './source-back.ts';
 import type { SourceBackOptions } from './source-back-facts.ts';
@@ -18,11 +20,14 @@ export interface SourceWorkerOptions extends SourceBackOptions {
 export class SourceWorker extends SourceBack {
   readonly #own: SourceWorkerOptions['own'];
   readonly #moved: { readonly files: Files; readonly folder: string };
+  readonly #rollback: RollbackReader | undefined;
   #copy: FolderCopy | undefined;
 
   constructor(files: Files, random: Random, { stores, own, ...options }: SourceWorkerOptions) {
     super(files, random, options, stores, own?.snapshots);
     this.#own = own;
+    const { volumes } = options;
+    this.#rollback = own && new RollbackReader({ ...own, volumes, content: this.content });
     this.#moved = { files, folder: options.folder };
   }
 
@@ -97,10 +102,37 @@ export class SourceWorker extends SourceBack {
     return this.#kept.mounts.end(name);
   }
 
+  /** What the volumes are to be brought back to. @throws OperatorError as `RollbackReader.choose` does */
+  rollbackPoint(wanted: WantedPoint): Promise<SnapshotInfo> {
+    return Promise.resolve(this.#rollingBack.choose(wanted));
+  }
+
+  /** Where the volumes differ from it is to be read, from the start. @throws OperatorError as `RollbackReader.begin` does */
+  beginRollback(id: string): Promise<void> {
+    this.#rollingBack.begin(id);
+    return Promise.resolve();
+  }
+
+  /** @throws OperatorError as `Difference.step` does */
+  readDifference(): Promise<DifferenceStep> {
+    return Promise.resolve(this.#rollingBack.step());
+  }
+
+  endRollback(): Promise<void> {
+    this.#rollingBack.end();
+    return Promise.resolve();
+  }
+
   override async close(): Promise<void> {
     this.#copy?.close();
+    this.#rollback?.end();
     await this.#own?.mounts.close();
     await super.close();
+  }
+
+  get #rollingBack(): RollbackReader {
+    assert(this.#rollback !== undefined, 'this source keeps snapshots');
+    return this.#rollback;
   }
 
   get #kept(): NonNullable<SourceWorkerOptions['own']> {

@@ -121,24 +121,22 @@ class Source extends SourceSide implements RunningSource {
       options,
       SourceRun.events(() => this.#next ?? this.#run),
     );
-    const { host } = this.#threads;
+    const { host, back } = this.#threads;
     await this.#run.begin();
     this.#run.connect();
     await this.#other.hear(this.#run.parts.streams, this.#world.platform.clock);
-    if (this.#other.mayServe) await host.listen();
-    // It may have said so while hosts were let in.
-    if (!this.#other.mayServe) await host.stopServing();
+    if (this.#other.rollback === undefined) await this.#other.serve();
     this.#run.start();
     const { group } = this.#run.parts;
     const { platform } = this.#world;
-    const { back } = this.#threads;
-    this.keepSnapshots(this.#config.ownSnapshots, { platform, log: this.#log, host, back, group });
+    const parts = { platform, log: this.#log, host, back, group, folder: this.#folder };
+    this.keepSnapshots(this.#config.ownSnapshots, { ...parts, other: this.#other });
     this.#timetable.start();
     if (this.#config.ownSnapshots === undefined) this.#move.start();
   }
 
   async placeMarker({ kind, name }: MarkerToPlace): Promise<PlacedMarker> {
-    await this.#steady;
+    await this.#steady.then(() => this.refuseWhileRollingBack());
     const id = this.#world.platform.random.bytes(16).toString('hex');
     const placed = await this.#run.parts.group.placeMarker({ id, kind, name });
     this.#log.info(`${kind} marker ${name} placed`, { lsn: placed.lsn });
@@ -241,7 +239,8 @@ class Source extends SourceSide implements RunningSource {
     });
   }
 
-  settle = (): Promise<boolean> => this.#steady.then(() => this.#run.parts.group.settle());
+  settle = (): Promise<boolean> =>
+    Promise.all([this.#steady, this.stopRollingBack()]).then(() => this.#run.parts.group.settle());
 
   stay = (): Promise<string> => this.#move.stop().then(() => this.#folder);
 

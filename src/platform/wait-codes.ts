@@ -158,6 +158,16 @@ const ROLE = {
     'The other side took over; here hosts wrote what it does not have, so that this side neither serves nor follows.',
     'Look at what was written, then `blockferry rejoin` here, which keeps it aside, or `blockferry failover` here.',
   ),
+  'rolling-back': facts(
+    'info',
+    'The volumes are being brought back to a recovery point: nobody is served until they are.',
+    'Nothing: hosts are served then. To call it off, `blockferry rollback` to the snapshot of what was before, which the message names.',
+  ),
+  'rollback-failed': facts(
+    'error',
+    'The volumes cannot be brought back to the recovery point now: nobody is served.',
+    'See the message; it is tried again every few seconds. Or `blockferry rollback` to another point.',
+  ),
   'turn-failed': facts(
     'error',
     'This side is to change its part in the group, and cannot.',

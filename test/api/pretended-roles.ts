@@ -1,5 +1,11 @@
 import { PretendedRehearsals } from './pretended-rehearsals.ts';
-import type { FailoverAnswer, RejoinAnswer, SwitchoverAnswer } from '../../src/api/contract/roles.ts';
+import type {
+  FailoverAnswer,
+  RejoinAnswer,
+  RollbackAnswer,
+  RollbackRequest,
+  SwitchoverAnswer,
+} from '../../src/api/contract/roles.ts';
 
 /** Notes what it is told to become. */
 export class PretendedRoles extends PretendedRehearsals {
@@ -22,6 +28,19 @@ export class PretendedRoles extends PretendedRehearsals {
   switchover(group: string, dryRun: boolean): Promise<SwitchoverAnswer> {
     this.turned.push({ verb: 'switchover', group, dryRun });
     return Promise.resolve({ to: 'bern', hosts: 3, lagBytes: 4096, epoch: 2 });
+  }
+
+  rollback(group: string, { point, dryRun }: RollbackRequest): Promise<RollbackAnswer> {
+    this.turned.push({ verb: 'rollback', group, dryRun });
+    const name = point.kind === 'snapshot' ? point.called : 'by-its-place';
+    return Promise.resolve({
+      point: { id: '0'.repeat(32), name, lsn: 5, time: 1000 },
+      lsn: 9,
+      behindSeconds: 60.25,
+      hosts: 1,
+      mounts: [],
+      keptAs: 'before-rollback-x',
+    });
   }
 
   rejoin(group: string, dryRun: boolean): Promise<RejoinAnswer> {

@@ -5,13 +5,15 @@ import { snapshotEntrySchema } from './snapshots.ts';
 /** A recovery point's name, with a number behind it when there is another mount of it. */
 export const MOUNT_NAME_PATTERN = /^[a-z0-9][a-z0-9._-]{0,79}$/;
 
+/** A snapshot by its id or name; or the newest state at or before an LSN or a time (milliseconds since 1970, the source's clock). */
+export const wantedPointSchema = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('snapshot'), called: z.string().min(1).max(80) }),
+  z.strictObject({ kind: z.literal('lsn'), lsn: z.int().nonnegative() }),
+  z.strictObject({ kind: z.literal('time'), time: z.int().nonnegative() }),
+]);
+
 export const mountRequestSchema = z.strictObject({
-  /** A snapshot by its id or name; or the newest state at or before an LSN or a time (milliseconds since 1970, the source's clock). */
-  point: z.discriminatedUnion('kind', [
-    z.strictObject({ kind: z.literal('snapshot'), called: z.string().min(1).max(80) }),
-    z.strictObject({ kind: z.literal('lsn'), lsn: z.int().nonnegative() }),
-    z.strictObject({ kind: z.literal('time'), time: z.int().nonnegative() }),
-  ]),
+  point: wantedPointSchema,
   /** Whether it may be written; what is written is thrown away when it is unmounted. */
   writable: z.boolean().default(false),
 });

@@ -1,11 +1,15 @@
-/** Which side serves hosts: failover, switchover, rejoin. */
+/** Which side serves hosts, and what: failover, switchover, rejoin, rollback. */
 import { z } from 'zod';
+import { wantedPointSchema } from './mounts.ts';
 
 export const roleRequestSchema = z.strictObject({
   /** Only say what would be done, and what is lost. */
   dryRun: z.boolean().default(false),
 });
 export type RoleRequest = z.infer<typeof roleRequestSchema>;
+
+export const rollbackRequestSchema = roleRequestSchema.extend({ point: wantedPointSchema });
+export type RollbackRequest = z.infer<typeof rollbackRequestSchema>;
 
 const amount = z.int().nonnegative();
 
@@ -58,3 +62,19 @@ export const rejoinAnswerSchema = z.object({
   keptAs: z.string().optional(),
 });
 export type RejoinAnswer = z.infer<typeof rejoinAnswerSchema>;
+
+export const rollbackAnswerSchema = z.object({
+  /** What the volumes become. */
+  point: z.object({ id: z.string(), name: z.string(), lsn: amount, time: amount }),
+  /** The newest record; what came behind the point's is in the volumes no more. */
+  lsn: amount,
+  /** This side's clock less the point's time, in seconds. */
+  behindSeconds: z.number(),
+  /** Connections of hosts that are closed. */
+  hosts: amount,
+  /** Mounts of recovery points that end. */
+  mounts: z.array(z.string()),
+  /** The snapshot of what the volumes hold now. */
+  keptAs: z.string(),
+});
+export type RollbackAnswer = z.infer<typeof rollbackAnswerSchema>;

@@ -12,6 +12,7 @@ import { startSource } from '../source.ts';
 import type { World } from '../world.ts';
 import { startFetching } from './fetching.ts';
 import { readResync } from './resync-file.ts';
+import { readRollback } from './rollback-file.ts';
 import { writeServingWord } from './serving-word.ts';
 
 export type GroupConfig = SourceGroupConfig | DestinationGroupConfig;
@@ -48,6 +49,7 @@ export async function startSourcePart(
   const word = takeover && writeServingWord(world.platform, config, takeover);
   const group = await startSource(config, log, world, links, {
     serves: role.kind === 'source',
+    rollback: role.kind === 'source' ? readRollback(world.platform.files, config.folder) : undefined,
     announcement: hasDepot ? undefined : word,
     onDeposed,
   });

@@ -27,9 +27,38 @@ export function notInStep(group: string, how: string): OperatorError {
   );
 }
 
+export function notRolledBackHere(group: string): OperatorError {
+  return new OperatorError(
+    'NOT_SERVING',
+    `group ${group} serves no hosts here: it holds what the other side writes`,
+    {
+      remedy:
+        'run `blockferry rollback` where they are served: this side follows; `blockferry mount` shows what this side holds of the past',
+    },
+  );
+}
+
+export function rollingBack(group: string): OperatorError {
+  return new OperatorError('ROLLING_BACK', `the volumes of group ${group} are being brought back`, {
+    remedy: '`blockferry status` says how far it is; say it again then',
+    retryable: true,
+  });
+}
+
 export function notDeposed(group: string): OperatorError {
   return new OperatorError('NOT_DEPOSED', `group ${group} has nothing to give way to here`, {
     remedy:
       '`blockferry status` on both sides says which of them serves hosts; a rejoin is for the one that did before the other took over',
   });
+}
+
+export function noSnapshotsHere(group: string): OperatorError {
+  return new OperatorError(
+    'NO_SNAPSHOTS_HERE',
+    `group ${group} is a source that keeps no snapshots: they are at its destinations`,
+    {
+      remedy:
+        'ask there: `blockferry snapshot list`; or give this side `snapshots` in the configuration, to keep some here too',
+    },
+  );
 }

@@ -5,7 +5,13 @@
  *      another raised since is heard of before hosts are let in, where it can be, and hosts are let go when it is heard of.
  * I10: a side that gives way keeps aside what its hosts wrote that the other has not; it waits for somebody's word first.
  */
-import type { FailoverAnswer, RejoinAnswer, SwitchoverAnswer } from '../../api/contract/roles.ts';
+import type {
+  FailoverAnswer,
+  RejoinAnswer,
+  RollbackAnswer,
+  RollbackRequest,
+  SwitchoverAnswer,
+} from '../../api/contract/roles.ts';
 import type { DestinationGroupStatus, SourceStatus } from '../../api/contract/status.ts';
 import { followingConfig, servingConfig } from '../../config/reverse.ts';
 import type { EpochIdentity } from '../../journal/ids.ts';
@@ -26,7 +32,15 @@ import {
   type RoledGroupOptions,
 } from './part.ts';
 import { epochOf, failoverFacts, forkAt, goingOnFacts, nextEpoch, refuseFailover } from './takeover.ts';
-import { notDeposed, notInStep, notServing, oneDestination } from './role-errors.ts';
+import {
+  notDeposed,
+  notInStep,
+  notRolledBackHere,
+  notServing,
+  oneDestination,
+  rollingBack,
+} from './role-errors.ts';
+import { planRollback } from './rollback-plan.ts';
 import { finishTurn, turnToDestination } from './turns.ts';
 import { atLast, isFollowed, RETRY, type Patience } from './waiting.ts';
 
@@ -157,6 +171,7 @@ export class RoledGroup {
     return this.#inTurn(async () => {
       const part = this.#part;
       if (part?.kind !== 'source' || this.#role.kind !== 'source') throw notServing(this.name);
+      if (part.group.isRollingBack) throw rollingBack(this.name);
       const status = await part.group.status();
       const [stream] = status.role === 'source' ? status.streams : [];
       if (status.role !== 'source' || stream === undefined || status.streams.length > 1)
@@ -222,6 +237,27 @@ export class RoledGroup {
         `group ${this.name}: the switchover is called off; this side serves hosts again`,
       );
       return answer;
+    });
+  }
+
+  /**
+   * The volumes are brought back to a recovery point of this side, and what they hold is kept: hosts are let go, and served
+   * again once that is done. Resolves when it has begun.
+   * @throws OperatorError `NOT_SERVING`, `NO_SNAPSHOTS_HERE`, `VOLUME_NOT_AT_POINT`, and why there is no such point
+   */
+  rollback({ point: wanted, dryRun }: RollbackRequest): Promise<RollbackAnswer> {
+    return this.#inTurn(async () => {
+      const part = this.#part;
+      if (part?.kind !== 'source' || this.#role.kind !== 'source') throw notRolledBackHere(this.name);
+      const asked = { folder: this.#config.folder, wanted, platform: this.#options.world.platform };
+      const { answer, note } = await planRollback(part.group, asked);
+      if (dryRun) return answer;
+      return this.#orAsBefore(async () => {
+        await this.#end();
+        note();
+        await this.#again();
+        return answer;
+      });
     });
   }
 

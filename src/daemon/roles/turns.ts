@@ -23,6 +23,7 @@ import { markDiverged } from '../diverged.ts';
 import { assert } from '../../platform/errors.ts';
 import type { Files } from '../../platform/files.ts';
 import { removeResync, writeResync } from './resync-file.ts';
+import { removeRollback } from './rollback-file.ts';
 
 /** Of a source alone: what they hold speaks of a journal that is no longer this side's. */
 const SOURCE_FILES = [CHANGE_MAP_FILE, DIGEST_TABLE_FILE, 'medium.json'];
@@ -105,6 +106,7 @@ export function turnToDestination(
   for (const name of [JOURNAL_FOLDER, INBOX_FOLDER, 'links']) empty(files, join(folder, name));
   for (const name of SOURCE_FILES) files.remove(join(folder, name));
   removeSeedState(files, folder);
+  removeRollback(files, folder);
   writeRole(files, folder, { kind: 'destination' });
 }
 

@@ -217,6 +217,12 @@ function control(): DaemonControl {
       assert.equal(typeof dryRun, 'boolean');
       return Promise.reject(new OperatorError('NOT_DEPOSED', 'it serves'));
     },
+    rollback(group, { point, dryRun }) {
+      assert.match(group, NAME_PATTERN);
+      assert.equal(typeof dryRun, 'boolean');
+      assert.ok(point.kind !== 'lsn' || Number.isSafeInteger(point.lsn));
+      return Promise.reject(new OperatorError('NOT_SERVING', 'it follows'));
+    },
     deleteSnapshot(group, id) {
       assert.match(group, NAME_PATTERN);
       assert.match(id, /^[0-9a-f]{32}$/);

@@ -1,0 +1,59 @@
+/** What a rollback comes to, and what is noted of it before its first step. */
+import type { RollbackAnswer } from '../../api/contract/roles.ts';
+import { nameAt } from '../../journal/marker-names.ts';
+import { assert } from '../../platform/errors.ts';
+import type { Platform } from '../../platform/platform.ts';
+import type { WantedPoint } from '../../recovery/choose-point.ts';
+import type { SnapshotInfo } from '../../recovery/snapshot-store.ts';
+import type { RunningSource } from '../running-source.ts';
+import { readRollback, writeRollback, type Rollback } from './rollback-file.ts';
+
+const NAME_MAX = 80;
+
+interface Asked {
+  /** The group's. */
+  readonly folder: string;
+  readonly wanted: WantedPoint;
+  readonly platform: Pick<Platform, 'clock' | 'files' | 'random'>;
+}
+
+export interface PlannedRollback {
+  readonly answer: RollbackAnswer;
+  /** It is to be done at the next start; durable on return. */
+  readonly note: () => void;
+}
+
+/** @throws OperatorError as `RunningSource.rollbackPoint` does */
+export async function planRollback(
+  group: RunningSource,
+  { folder, wanted, platform }: Asked,
+): Promise<PlannedRollback> {
+  const point = await group.rollbackPoint(wanted);
+  const rollback = noteOf(point, readRollback(platform.files, folder), platform);
+  const status = await group.status();
+  assert(status.role === 'source', 'a source is rolled back');
+  const { lsn, hosts, mounts = [] } = status;
+  const answer = {
+    point: rollback.point,
+    lsn,
+    behindSeconds: Math.max(0, (platform.clock.now() - point.time) / 1000),
+    hosts,
+    mounts: mounts.map(({ name }) => name),
+    keptAs: rollback.kept.name,
+  };
+  return { answer, note: () => writeRollback(platform.files, folder, rollback) };
+}
+
+/** `before`: one that is under way, which this takes the place of. */
+function noteOf(
+  { id, name, lsn, time }: SnapshotInfo,
+  before: Rollback | undefined,
+  { clock, random }: Pick<Platform, 'clock' | 'random'>,
+): Rollback {
+  const newId = (): string => random.bytes(16).toString('hex');
+  const done = { id: newId(), name: `rolled-back-to-${name}`.slice(0, NAME_MAX) };
+  const point = { id, name, lsn, time };
+  // Half way between two states the volumes are nothing to be kept: what they were before is.
+  if (before?.begun === true) return { point, kept: before.kept, begun: true, done };
+  return { point, kept: { id: newId(), name: `before-rollback-${nameAt(clock.now())}` }, begun: false, done };
+}

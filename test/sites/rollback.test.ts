@@ -1,0 +1,118 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import type { MountEntry } from '../../src/api/contract/mounts.ts';
+import type { RollbackAnswer } from '../../src/api/contract/roles.ts';
+import { readRollback } from '../../src/daemon/roles/rollback-file.ts';
+import { NbdClient } from '../../src/nbd/client.ts';
+import { nodeFiles } from '../../src/platform/node/files.ts';
+import { connectDaemon } from '../support/daemon-client.ts';
+import { temporaryFolder } from '../support/folder.ts';
+import { pause, SitePair, type Site } from '../support/site-pair.ts';
+import { StampedHost } from '../support/stamped-load.ts';
+
+const MIB = 1024 * 1024;
+const VOLUMES = { a: 16 * MIB, b: 8 * MIB } as const;
+const NAMES = Object.keys(VOLUMES) as (keyof typeof VOLUMES)[];
+type Contents = readonly Buffer[];
+
+describe('a group that is brought back', function () {
+  this.timeout(180_000);
+  const pair = new SitePair({
+    folder: temporaryFolder(),
+    volumes: VOLUMES,
+    transport: '        folder: ../destination/buffer/g',
+    sourceExtra: '    snapshots: snapshots\n    views: { socket: views.sock }',
+    destinationExtra: '    views: { socket: views.sock }',
+  });
+  const hosts = NAMES.map((volume, i) => ({
+    volume,
+    host: new StampedHost(i + 1, { start: 0, length: VOLUMES[volume] / 2 }),
+  }));
+  let [one, two]: Contents[] = [[], []];
+  after(() => pair.stopAll());
+
+  const ask = <T>(site: Site, path: string, body: object): Promise<T> =>
+    connectDaemon(pair.path(site, 'state'), 'POST', `/groups/g/${path}`, body) as Promise<T>;
+  const rollBack = (called: string, dryRun = false): Promise<RollbackAnswer> =>
+    ask('source', 'rollback', { point: { kind: 'snapshot', called }, dryRun });
+  const contents = (site: Site): Contents => NAMES.map((name) => readFileSync(pair.volume(site, name)));
+  const note = (): ReturnType<typeof readRollback> => readRollback(nodeFiles, pair.groupFolder('source'));
+
+  async function write(): Promise<Contents> {
+    for (const { volume, host } of hosts) assert.ok(await host.run({ path: pair.socket }, volume, 120));
+    const client = await NbdClient.open({ path: pair.socket }, 'a');
+    // Zeros at one time, data at another.
+    const fill = (hosts[0]?.host.writes ?? 0) % 240 === 0 ? 7 : 0;
+    await client.write(12 * MIB, Buffer.alloc(MIB, fill));
+    await client.flush();
+    client.close();
+    await pair.inStep();
+    return contents('source');
+  }
+
+  function assertIs(site: Site, wanted: Contents): void {
+    for (const [i, content] of contents(site).entries())
+      assert.ok(content.equals(wanted[i] ?? Buffer.alloc(0)), `${NAMES[i] ?? ''} at the ${site}`);
+  }
+
+  async function served(): Promise<void> {
+    await pair.until('hosts being served', async () => {
+      assert.equal(note(), undefined);
+      const client = await NbdClient.open({ path: pair.socket }, 'a');
+      client.close();
+      return true;
+    });
+    await pair.inStep();
+  }
+
+  async function assertKept(site: Site, called: string, wanted: Contents): Promise<void> {
+    const point = { kind: 'snapshot', called };
+    const { address, exports } = await ask<MountEntry>(site, 'mounts', { point });
+    assert.ok(address.kind === 'socket');
+    for (const [i, { name, size }] of exports.entries()) {
+      const client = await NbdClient.open({ path: address.path }, name);
+      assert.ok((await client.read(0, size)).equals(wanted[i] ?? Buffer.alloc(0)), `${name} at the ${site}`);
+      client.close();
+    }
+  }
+
+  it('is on both sides what it was, all volumes of it, and what it was before is kept on both (I3, I10)', async () => {
+    await pair.start('destination');
+    await pair.start('source');
+    one = await write();
+    await pair.marker('snapshot', 'one');
+    two = await write();
+    const trial = await rollBack('one', true);
+    assert.ok(trial.point.name === 'one' && trial.lsn > trial.point.lsn && trial.behindSeconds > 0);
+    assertIs('source', two);
+    const { keptAs } = await rollBack('one');
+    await served();
+    assertIs('source', one);
+    assertIs('destination', one);
+    await assertKept('source', keptAs, two);
+    await assertKept('destination', keptAs, two);
+    assert.deepEqual((await pair.source()).waits, []);
+  });
+
+  it('goes on where it was killed, before anybody is served; undone, it is what it was before (I6)', async () => {
+    two = await write();
+    const { keptAs } = await rollBack('one');
+    await served();
+    const asked = rollBack(keptAs).catch(() => undefined);
+    for (const limit = Date.now() + 60_000; note()?.begun !== true && Date.now() < limit;) await pause(1);
+    await pair.stop('source', 'SIGKILL');
+    await asked;
+    assert.equal(note()?.begun, true, 'killed half way');
+    await pair.start('source');
+    await served();
+    assertIs('source', two);
+    assertIs('destination', two);
+  });
+
+  it('is not where there is no such point, nor at the side that follows', async () => {
+    await assert.rejects(rollBack('never'), /there is no snapshot never/);
+    const point = { kind: 'snapshot', called: 'one' };
+    await assert.rejects(ask('destination', 'rollback', { point }), /serves no hosts here/);
+    await served();
+  });
+});
