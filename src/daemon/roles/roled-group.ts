@@ -12,26 +12,12 @@ import type {
   RollbackRequest,
   SwitchoverAnswer,
 } from '../../api/contract/roles.ts';
-import type { DestinationGroupStatus, SourceStatus } from '../../api/contract/status.ts';
-import { followingConfig, servingConfig } from '../../config/reverse.ts';
 import type { EpochIdentity } from '../../journal/ids.ts';
-import type { SourceGroupConfig } from '../../config/config.ts';
-import { readRole, writeRole, type Role, type Takeover } from '../../journal/role-file.ts';
+import type { Role, Takeover } from '../../journal/role-file.ts';
 import { sleep } from '../../platform/clock.ts';
-import { describeError, OperatorError } from '../../platform/errors.ts';
-import type { RunningGroup } from '../running-group.ts';
 import type { RunningSource } from '../running-source.ts';
-import { findGroup, movedByHand } from '../buffer-place.ts';
-import { toldWait } from '../told-wait.ts';
 import { GivingWay, type Parted } from './giving-way.ts';
-import {
-  startDestinationPart,
-  startSourcePart,
-  type GroupConfig,
-  type Part,
-  type RoledGroupOptions,
-} from './part.ts';
-import { epochOf, failoverFacts, forkAt, goingOnFacts, nextEpoch, refuseFailover } from './takeover.ts';
+import { PlayedGroup } from './played-group.ts';
 import {
   notDeposed,
   notInStep,
@@ -41,100 +27,14 @@ import {
   rollingBack,
 } from './role-errors.ts';
 import { planRollback } from './rollback-plan.ts';
-import { finishTurn, turnToDestination } from './turns.ts';
-import { atLast, isFollowed, RETRY, type Patience } from './waiting.ts';
+import { epochOf, failoverFacts, forkAt, goingOnFacts, nextEpoch, refuseFailover } from './takeover.ts';
+import { turnToDestination } from './turns.ts';
+import { isFollowed, RETRY } from './waiting.ts';
 
 type HandingOver = Extract<Role, { kind: 'handing-over' }>;
 
-export class RoledGroup {
-  readonly name: string;
-  readonly #options: RoledGroupOptions;
-  #config: GroupConfig;
-  /** The folder that its configuration names; it may be on its way there. */
-  #asked: string;
-  /** It stays in its folder: the other side knows it in more than one part. */
-  #stays: boolean;
-  #role: Role;
-  #part: Part | undefined;
+export class RoledGroup extends PlayedGroup {
   #giving: GivingWay | undefined;
-  /** As it was said last, for as long as it turns. */
-  #last: SourceStatus | DestinationGroupStatus | undefined;
-  #turningSince = 0;
-  readonly #stop = new AbortController();
-  readonly #patience: Patience;
-  /** One turn at a time. */
-  #turn: Promise<unknown> = Promise.resolve();
-
-  constructor(config: GroupConfig, options: RoledGroupOptions) {
-    this.name = config.name;
-    const { files } = options.world.platform;
-    const { live } = findGroup(files, config.name, config.folder);
-    const role = readRole(files, live);
-    [this.#asked, this.#stays] = [config.folder, role !== undefined];
-    this.#config = this.#stays ? { ...config, folder: live } : config;
-    this.#options = options;
-    this.#role = role ?? { kind: config.role };
-    this.#patience = { clock: options.world.platform.clock, stop: this.#stop.signal };
-  }
-
-  /** What is asked of the group in the part that it has now. @throws OperatorError `GROUP_TURNING` */
-  get running(): RunningGroup {
-    if (this.#part !== undefined) return this.#part.group;
-    throw new OperatorError('GROUP_TURNING', `group ${this.name} is changing its part`, {
-      remedy: 'ask again in a moment; the log says if something stands in its way',
-      retryable: true,
-    });
-  }
-
-  /** @throws OperatorError as `startSource` and `startDestination` do */
-  start(): Promise<void> {
-    // What is heard meanwhile is acted on when it has started.
-    return this.#inTurn(() => this.#start());
-  }
-
-  async #start(): Promise<void> {
-    const { files } = this.#options.world.platform;
-    this.#role = finishTurn(files, this.#config, this.#role, this.#hasDepot);
-    if (this.#role.kind === 'destination') await this.#startDestination();
-    else await this.#startSource();
-  }
-
-  async status(): Promise<SourceStatus | DestinationGroupStatus> {
-    const part = this.#part;
-    if (part === undefined && this.#last !== undefined) {
-      const message = 'this side changes its part in the group';
-      return { ...this.#last, waits: [toldWait({ code: 'turning', message, since: this.#turningSince })] };
-    }
-    this.#last = await this.running.status();
-    return this.#last;
-  }
-
-  wake(): void {
-    this.#part?.group.wake();
-  }
-
-  /** @throws OperatorError `RESTART_NEEDED`; as a source's `prepare` */
-  prepare(config: GroupConfig): void {
-    if (config.folder === this.#asked) return;
-    const part = this.#part;
-    if (part?.kind !== 'source' || this.#stays) throw movedByHand(this.name);
-    part.group.prepare(this.#servingBy(config));
-  }
-
-  configure(given: GroupConfig): void {
-    this.#asked = given.folder;
-    const config = this.#stays ? { ...given, folder: this.#config.folder } : given;
-    this.#config = config;
-    this.#part?.group.configure(
-      this.#part.kind === 'source' ? this.#serving : followingConfig(config, this.#options.here).group,
-    );
-  }
-
-  async stop(): Promise<void> {
-    this.#stop.abort();
-    await this.#turn.catch(() => undefined);
-    await this.#end();
-  }
 
   /**
    * This side serves hosts from now on, with all that arrived; the other side gives way once it hears of it. So does a source that
@@ -142,18 +42,18 @@ export class RoledGroup {
    * @throws OperatorError `FAILOVER_REFUSED`, or what keeps the volumes from it; it is a destination as before then
    */
   failover(dryRun: boolean): Promise<FailoverAnswer> {
-    return this.#inTurn(async () => {
-      const part = this.#part;
+    return this.inTurn(async () => {
+      const part = this.part;
       if (part?.kind === 'source' && this.#giving !== undefined)
         return this.#goOn(part.group, this.#giving, dryRun);
-      if (part?.kind === 'source' && this.#role.kind === 'handing-over')
-        return this.#callOff(part.group, this.#role, dryRun);
+      if (part?.kind === 'source' && this.role.kind === 'handing-over')
+        return this.#callOff(part.group, this.role, dryRun);
       if (part?.kind !== 'destination') throw refuseFailover(this.name, 'it is the source');
-      const epoch = nextEpoch(this.#options.world.platform.random, part.group.facts().state.epoch);
-      const told = { clock: this.#options.world.platform.clock, config: this.#serving, epoch };
+      const epoch = nextEpoch(this.options.world.platform.random, part.group.facts().state.epoch);
+      const told = { clock: this.options.world.platform.clock, config: this.serving, epoch };
       if (dryRun) return failoverFacts(await part.group.status(), part.group.facts(), told);
       const before = await part.group.status();
-      return this.#orAsBefore(async () => {
+      return this.orAsBefore(async () => {
         await part.fetcher?.stop();
         const { facts, markers } = await part.group.settle();
         const answer = { ...failoverFacts(before, facts, told), markers: [...markers] };
@@ -168,9 +68,9 @@ export class RoledGroup {
    * last record is on its way. @throws OperatorError `NOT_SERVING`, `GROUP_NOT_CONSISTENT`, `SWITCHOVER_ONE`
    */
   switchover(dryRun: boolean): Promise<SwitchoverAnswer> {
-    return this.#inTurn(async () => {
-      const part = this.#part;
-      if (part?.kind !== 'source' || this.#role.kind !== 'source') throw notServing(this.name);
+    return this.inTurn(async () => {
+      const part = this.part;
+      if (part?.kind !== 'source' || this.role.kind !== 'source') throw notServing(this.name);
       if (part.group.isRollingBack) throw rollingBack(this.name);
       const status = await part.group.status();
       const [stream] = status.role === 'source' ? status.streams : [];
@@ -178,15 +78,15 @@ export class RoledGroup {
         throw oneDestination(this.name);
       if (status.mode !== 'journal') throw notInStep(this.name, `in mode ${status.mode}`);
       // A handover is of use to a consistent destination alone: nobody would serve.
-      if (!(await isFollowed(part.group, this.#patience))) throw notInStep(this.name, 'not followed yet');
-      const epoch = nextEpoch(this.#options.world.platform.random, epochOf(status));
+      if (!(await isFollowed(part.group, this.patience))) throw notInStep(this.name, 'not followed yet');
+      const epoch = nextEpoch(this.options.world.platform.random, epochOf(status));
       const { destination: to, lagBytes } = stream;
       const answer = { to, hosts: status.hosts, lagBytes, epoch: epoch.number };
       if (dryRun) return answer;
-      const { takeover } = this.#role;
-      return this.#orAsBefore(async () => {
-        this.#note({ kind: 'handing-over', epoch, takeover });
-        await this.#handOver(part.group, epoch);
+      const { takeover } = this.role;
+      return this.orAsBefore(async () => {
+        this.note({ kind: 'handing-over', epoch, takeover });
+        await this.handOver(part.group, epoch);
         return answer;
       });
     });
@@ -194,7 +94,7 @@ export class RoledGroup {
 
   /** This side follows the other, which took over; what its hosts wrote since is kept aside. @throws OperatorError `NOT_DEPOSED` */
   rejoin(dryRun: boolean): Promise<RejoinAnswer> {
-    return this.#inTurn(async () => {
+    return this.inTurn(async () => {
       const giving = this.#giving;
       const answer = giving?.answer;
       if (giving === undefined || answer === undefined) throw notDeposed(this.name);
@@ -210,32 +110,30 @@ export class RoledGroup {
     dryRun: boolean,
   ): Promise<FailoverAnswer> {
     if (found === undefined) throw refuseFailover(this.name, 'it is not known yet what its hosts wrote');
-    const epoch = nextEpoch(this.#options.world.platform.random, by.epoch);
+    const epoch = nextEpoch(this.options.world.platform.random, by.epoch);
     const insteadOf = { at: by.at, lsn: by.fork.lsn, epoch: by.epoch.number };
-    const answer = { ...goingOnFacts(await group.status(), this.#serving, epoch), insteadOf };
+    const answer = { ...goingOnFacts(await group.status(), this.serving, epoch), insteadOf };
     if (dryRun) return answer;
-    return this.#orAsBefore(async () => {
-      await this.#end();
-      const at = Math.round(this.#options.world.platform.clock.now());
-      this.#note({ kind: 'going-on', takeover: { epoch, fork: by.fork, at } });
+    return this.orAsBefore(async () => {
+      await this.end();
+      const at = Math.round(this.options.world.platform.clock.now());
+      this.note({ kind: 'going-on', takeover: { epoch, fork: by.fork, at } });
       this.#giving = undefined;
-      await this.#again();
-      this.#options.log.warn(`group ${this.name}: this side serves hosts again, in epoch ${epoch.number}`);
+      await this.again();
+      this.options.log.warn(`group ${this.name}: this side serves hosts again, in epoch ${epoch.number}`);
       return answer;
     });
   }
 
   async #callOff(group: RunningSource, role: HandingOver, dryRun: boolean): Promise<FailoverAnswer> {
     const status = await group.status();
-    const answer = { ...goingOnFacts(status, this.#serving, epochOf(status)), calledOff: role.epoch.number };
+    const answer = { ...goingOnFacts(status, this.serving, epochOf(status)), calledOff: role.epoch.number };
     if (dryRun) return answer;
-    return this.#orAsBefore(async () => {
+    return this.orAsBefore(async () => {
       await group.handOver({ epoch: null });
-      this.#note({ kind: 'source', takeover: role.takeover });
-      await this.#again();
-      this.#options.log.warn(
-        `group ${this.name}: the switchover is called off; this side serves hosts again`,
-      );
+      this.note({ kind: 'source', takeover: role.takeover });
+      await this.again();
+      this.options.log.warn(`group ${this.name}: the switchover is called off; this side serves hosts again`);
       return answer;
     });
   }
@@ -246,67 +144,22 @@ export class RoledGroup {
    * @throws OperatorError `NOT_SERVING`, `NO_SNAPSHOTS_HERE`, `VOLUME_NOT_AT_POINT`, and why there is no such point
    */
   rollback({ point: wanted, dryRun }: RollbackRequest): Promise<RollbackAnswer> {
-    return this.#inTurn(async () => {
-      const part = this.#part;
-      if (part?.kind !== 'source' || this.#role.kind !== 'source') throw notRolledBackHere(this.name);
-      const asked = { folder: this.#config.folder, wanted, platform: this.#options.world.platform };
+    return this.inTurn(async () => {
+      const part = this.part;
+      if (part?.kind !== 'source' || this.role.kind !== 'source') throw notRolledBackHere(this.name);
+      const asked = { folder: this.config.folder, wanted, platform: this.options.world.platform };
       const { answer, note } = await planRollback(part.group, asked);
       if (dryRun) return answer;
-      return this.#orAsBefore(async () => {
-        await this.#end();
+      return this.orAsBefore(async () => {
+        await this.end();
         note();
-        await this.#again();
+        await this.again();
         return answer;
       });
     });
   }
 
-  get #serving(): SourceGroupConfig {
-    return this.#servingBy(this.#config);
-  }
-
-  #servingBy(config: GroupConfig): SourceGroupConfig {
-    const { kind } = this.#role;
-    const isFirst = kind === 'source' || kind === 'handing-over' ? this.#role.takeover === undefined : false;
-    return servingConfig(config, this.#options.here, !isFirst);
-  }
-
-  get #hasDepot(): boolean {
-    return this.#config.role === 'destination';
-  }
-
-  #note(role: Role): void {
-    writeRole(this.#options.world.platform.files, this.#config.folder, role);
-    this.#role = role;
-  }
-
-  /** Nobody is served meanwhile. */
-  #noteAtLast(role: Role): Promise<void> {
-    const onError = (text: string): void =>
-      this.#options.log.error(`group ${this.name} cannot note its part: ${text}`);
-    return atLast(() => this.#note(role), { ...this.#patience, onError });
-  }
-
-  async #startSource(): Promise<void> {
-    const role = this.#role;
-    const { group } = (this.#part = await startSourcePart(
-      {
-        ...{ config: this.#serving, role, hasDepot: this.#hasDepot },
-        onDeposed: (by) => void this.#inTurn(() => this.#deposed(by)),
-      },
-      this.#options,
-    ));
-    if (role.kind === 'handing-over') await this.#handOver(group, role.epoch);
-    if (role.kind === 'deposed' || role.kind === 'following') void this.#inTurn(() => this.#giveWay(role));
-  }
-
-  async #startDestination(): Promise<void> {
-    const following = followingConfig(this.#config, this.#options.here);
-    const onHandover = (epoch: EpochIdentity): unknown => this.#inTurn(() => this.#handedOver(epoch));
-    this.#part = await startDestinationPart(following, this.#options, onHandover);
-  }
-
-  async #handOver(group: RunningSource, epoch: EpochIdentity): Promise<void> {
+  protected async handOver(group: RunningSource, epoch: EpochIdentity): Promise<void> {
     await group.handOver({ epoch });
     group.tell(
       'handing-over',
@@ -315,116 +168,66 @@ export class RoledGroup {
   }
 
   /** The destination has the last record of the epoch. */
-  async #handedOver(epoch: EpochIdentity): Promise<void> {
-    const part = this.#part;
+  protected async handedOver(epoch: EpochIdentity): Promise<void> {
+    const part = this.part;
     if (part?.kind !== 'destination' || part.group.facts().state.handover?.id !== epoch.id) return;
-    await this.#orAsBefore(async () => {
+    await this.orAsBefore(async () => {
       await part.fetcher?.stop();
       const { facts } = await part.group.settle();
       // What arrived last may have called it off.
       if (facts.state.handover?.id === epoch.id) await this.#takeOver(epoch);
-      else await this.#again();
+      else await this.again();
     });
   }
 
   /** The destination is settled. */
   async #takeOver(epoch: EpochIdentity): Promise<void> {
-    const { files, clock } = this.#options.world.platform;
-    const { folder } = this.#config;
-    await this.#end();
+    const { files, clock } = this.options.world.platform;
+    const { folder } = this.config;
+    await this.end();
     const takeover: Takeover = { epoch, fork: forkAt(files, folder), at: Math.round(clock.now()) };
-    this.#note({ kind: 'taking-over', takeover });
-    await this.#again();
-    this.#options.log.warn(`group ${this.name}: this side serves hosts from now on`, {
+    this.note({ kind: 'taking-over', takeover });
+    await this.again();
+    this.options.log.warn(`group ${this.name}: this side serves hosts from now on`, {
       epoch: epoch.number,
       lsn: takeover.fork.lsn,
     });
   }
 
   /** The other side took over; hosts were let go. */
-  async #deposed(by: Takeover): Promise<void> {
+  protected async deposed(by: Takeover): Promise<void> {
     // It is heard of again after a restart.
-    if ('by' in this.#role && this.#role.by.epoch.id === by.epoch.id) return;
-    const parted = { by, takeover: 'takeover' in this.#role ? this.#role.takeover : undefined };
-    await this.#noteAtLast({ kind: 'deposed', ...parted });
-    await this.#giveWay(parted);
+    if ('by' in this.role && this.role.by.epoch.id === by.epoch.id) return;
+    const parted = { by, takeover: 'takeover' in this.role ? this.role.takeover : undefined };
+    await this.noteAtLast({ kind: 'deposed', ...parted });
+    await this.giveWay(parted);
   }
 
-  async #giveWay(parted: Parted): Promise<void> {
-    const part = this.#part;
+  protected async giveWay(parted: Parted): Promise<void> {
+    const part = this.part;
     if (part?.kind !== 'source') return;
-    const { log, world } = this.#options;
+    const { log, world } = this.options;
     const giving = (this.#giving = new GivingWay(part.group, parted, world.platform.random));
-    const isSettled = await giving.settle(this.#stop.signal, () =>
-      sleep(world.platform.clock, RETRY, this.#stop.signal),
+    const isSettled = await giving.settle(this.stopping.signal, () =>
+      sleep(world.platform.clock, RETRY, this.stopping.signal),
     );
     if (!isSettled) return;
     // The word was given before, or nothing is lost.
-    if (this.#role.kind === 'following' || giving.answer?.keptAs === undefined) await this.#follow(giving);
+    if (this.role.kind === 'following' || giving.answer?.keptAs === undefined) await this.#follow(giving);
     else log.error(giving.sentence);
   }
 
   async #follow(giving: GivingWay): Promise<void> {
-    const { files } = this.#options.world.platform;
-    const { folder } = this.#config;
-    await this.#noteAtLast({ kind: 'following', ...giving.parted });
+    const { files } = this.options.world.platform;
+    const { folder } = this.config;
+    await this.noteAtLast({ kind: 'following', ...giving.parted });
     this.#giving = undefined;
-    await this.#orAsBefore(async () => {
-      await this.#end();
+    await this.orAsBefore(async () => {
+      await this.end();
       turnToDestination(files, folder, giving.by, giving.deposed);
-      this.#role = { kind: 'destination' };
+      this.role = { kind: 'destination' };
     });
-    await this.#again();
-    this.#options.log.warn(`group ${this.name}: this side follows the other from now on`);
-  }
-
-  async #end(): Promise<void> {
-    const part = this.#part;
-    this.#part = undefined;
-    this.#turningSince = this.#options.world.platform.clock.now();
-    if (part?.kind === 'destination') await part.fetcher?.stop();
-    await part?.group.stop();
-  }
-
-  /** What fails half way leaves the group in the part that is noted, and that goes on. */
-  async #orAsBefore<T>(act: () => Promise<T>): Promise<T> {
-    try {
-      return await act();
-    } catch (error) {
-      this.#options.log.error(`group ${this.name} does not change its part now: ${describeError(error)}`);
-      await sleep(this.#options.world.platform.clock, RETRY, this.#stop.signal);
-      await this.#again();
-      throw error;
-    }
-  }
-
-  /** In the part that is noted, be it half: a crash would go on with that. Again until it starts. */
-  async #again(): Promise<void> {
-    const { files } = this.#options.world.platform;
-    await this.#end().catch((error: unknown) => this.#options.log.warn(describeError(error)));
-    while (!this.#stop.signal.aborted) {
-      try {
-        this.#role = readRole(files, this.#config.folder) ?? { kind: this.#config.role };
-        await this.#start();
-        return;
-      } catch (error) {
-        this.#options.log.error(`group ${this.name} cannot change its part: ${describeError(error)}`);
-        await sleep(this.#options.world.platform.clock, RETRY, this.#stop.signal);
-      }
-    }
-  }
-
-  /** What is noted of its part is noted in the folder in which it is, and stays. */
-  async #stay(): Promise<void> {
-    const part = this.#part;
-    if (part?.kind !== 'source') return;
-    const folder = await part.group.stay();
-    [this.#stays, this.#config] = [true, { ...this.#config, folder }];
-  }
-
-  #inTurn<T>(act: () => Promise<T>): Promise<T> {
-    const turn = this.#turn.then(() => this.#stay()).then(act);
-    this.#turn = turn.catch((error: unknown) => this.#options.log.debug(describeError(error)));
-    return turn;
+    await this.again();
+    this.options.log.warn(`group ${this.name}: this side follows the other from now on`);
   }
 }
