@@ -172,6 +172,10 @@ export class SourcePoints {
     this.onUnmounted(unmounted);
     log.error(message, unmounted.length === 0 ? {} : { unmounted: unmounted.join(', ') });
     waits.raise('snapshots-given-up', message);
+    if (what === 'marker') return true;
+    this.#tidying.note();
+    // Only once it is told what was lost, for this may fail. Of the oldest nothing is needed: what it took is free at once.
+    await back.tidySnapshots();
     return true;
   }
 }

@@ -133,11 +133,8 @@ export class SourceSnapshots {
 
   /** It is gone, durably. Nobody reads it any more. @throws what keeps it from being deleted */
   giveUp({ what, id }: GivenUp): void {
-    if (what === 'snapshot') {
-      this.delete(id);
-      // Of the oldest nothing is needed: what it took is free at once.
-      this.tidy();
-    } else {
+    if (what === 'snapshot') this.delete(id);
+    else {
       this.#passedOver = id;
       this.#failed = undefined;
     }

@@ -118,11 +118,15 @@ function assertWhole(files: Files, history: History): string[] {
 }
 
 const fullAt =
-  (folder: string) =>
+  (folder: string, ...more: Change['kind'][]) =>
   ({ kind, path }: Change): Fault | undefined =>
-    ['write', 'allocate'].includes(kind) && path.startsWith(folder)
+    ['write', 'allocate', ...more].includes(kind) && path.startsWith(folder)
       ? { when: 'before', error: systemError('ENOSPC') }
       : undefined;
+
+/** What replaces the catalogue finds the room that is kept for it. */
+const noRoomToKeep = (change: Change, ...more: Change['kind'][]): Fault | undefined =>
+  change.path.includes('catalogue') ? undefined : fullAt(`${SNAPSHOTS}/`, ...more)(change);
 
 describe('a source’s own snapshots', function () {
   this.timeout(60_000);
@@ -284,9 +288,7 @@ describe('a source’s own snapshots', function () {
         await place(site, number);
         await site.fill(1);
       }
-      // What replaces the catalogue finds the room that is kept for it.
-      const isFull = fullAt(`${SNAPSHOTS}/`);
-      site.files.fault = (change) => (change.path.includes('catalogue') ? undefined : isFull(change));
+      site.files.fault = noRoomToKeep;
       assert.equal(await site.fill(12), 'taken');
       await place(site, 3);
       assert.equal(await site.fill(12), 'taken');
@@ -298,6 +300,16 @@ describe('a source’s own snapshots', function () {
       await place(site, 4);
       assert.deepEqual(site.waiting(), []);
       assert.equal(site.group.points!.count, 1);
+      await site.back.close();
+    });
+
+    it('are said to be given up also where what they took cannot be freed (I8)', async () => {
+      const site = await SourceSite.start({}, { ...freshDisk(), snapshots: KEPT });
+      await place(site, 1);
+      // As a file system may do that has no room for what removing writes.
+      site.files.fault = (change) => noRoomToKeep(change, 'remove');
+      await site.fill(12);
+      assert.ok(site.waiting().includes('snapshots-given-up'));
       await site.back.close();
     });
 
@@ -334,9 +346,8 @@ describe('a source’s own snapshots', function () {
       const stopped = site.group.stop();
       await site.clock.pass(60_000);
       await Promise.all([stopped, refused]);
-      await assert.rejects(site.group.points!.create({ id: idOf(8), name: 'then' }), {
-        code: 'GROUP_STOPPED',
-      });
+      const later = site.group.points!.create({ id: idOf(8), name: 'then' });
+      await assert.rejects(later, { code: 'GROUP_STOPPED' });
     });
   });
 });
