@@ -3,7 +3,7 @@
  * replicated volumes: `--failovers 30` (the source dies at a random moment; back by rejoin and switchover, which are ten round
  * trips and more) and `--switchovers 10`; `--split 4`: hosts write on both sides behind a fork; `--large 100`: a sparse
  * volume of so many GiB with `--snapshots 200`. As root, as it mounts. `--seed TEXT` for the moments, `--scale N` for pgbench,
- * `--keep` to leave the files of a run that failed.
+ * `--keep` to leave the files.
  */
 import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -50,14 +50,12 @@ conclude();
 
 async function inFolder(show: (folder: string) => Promise<void>): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'blockferry-recovery-'));
-  let failed = false;
   try {
     await show(folder);
   } catch (error) {
-    failed = true;
     verdict(false, error instanceof Error ? (error.stack ?? error.message) : String(error));
   } finally {
-    if (failed && values.keep) process.stdout.write(`left in ${folder}\n`);
+    if (values.keep) process.stdout.write(`left in ${folder}\n`);
     else rmSync(folder, { recursive: true, force: true });
   }
 }
