@@ -71,7 +71,7 @@ export function recoverRaws(
 }
 
 function load(files: Files, path: string, limit: Lsn, memory: RawMemory): LoadedRaw | undefined {
-  return loadRaw(files, path, RAW_SIZE_MAX, limit, memory);
+  return loadRaw(files, path, { sizeMax: RAW_SIZE_MAX, limit }, memory);
 }
 
 /**

@@ -47,13 +47,15 @@ import type { SourceSnapshots } from './source-snapshots.ts';
 /** The stores of what the volumes held at a point, which only a source that replicates on an interval has. */
 export type PointStores = Pick<PointSnapshotOptions, 'log' | 'hasStore' | 'openStore'>;
 
+/** One for all groups of a thread, each of whose calls is done with it when it returns. */
+const MEMORY = new RawMemory();
+
 export class SourceBack {
   readonly #files: Files;
   readonly #random: Random;
   readonly #options: SourceBackOptions;
   readonly #journal: string;
   readonly #volumes: VolumeSet;
-  readonly #memory = new RawMemory();
   readonly #merger: Merger;
   #medium: MediumWatch;
   readonly #point: PointSnapshot;
@@ -67,7 +69,7 @@ export class SourceBack {
   #seed: SeedExport | undefined;
   readonly #written: WrittenState<SourceCheckpoint>;
   /** The raw segment last read: sealing and destaging it read it once. */
-  #loaded: { readonly path: string; readonly first: Lsn; readonly raw: LoadedRaw } | undefined;
+  #loaded: { readonly path: string; readonly raw: LoadedRaw; readonly taken: number } | undefined;
 
   /** `own`: its snapshots; undefined: it keeps none. */
   constructor(
@@ -408,13 +410,15 @@ export class SourceBack {
     return join(this.#journal, sealedName(range));
   }
 
-  #load(raw: ClosedRaw): LoadedRaw {
-    if (this.#loaded?.path !== raw.path || this.#loaded.first !== raw.header.first) {
-      const loaded = loadRaw(this.#files, raw.path, RAW_SIZE_MAX, raw.last, this.#memory);
-      assert(loaded?.end === raw.end, `${raw.path} does not hold what was journalled`);
-      this.#loaded = { path: raw.path, first: raw.header.first, raw: loaded };
-    }
-    return this.#loaded.raw;
+  #load({ path, header, last, end }: ClosedRaw): LoadedRaw {
+    const before = this.#loaded;
+    // Another group of this thread may have used the memory since.
+    const isThere = before?.path === path && before.taken === MEMORY.taken;
+    if (isThere && before.raw.header.first === header.first) return before.raw;
+    const raw = loadRaw(this.#files, path, { sizeMax: RAW_SIZE_MAX, limit: last, end }, MEMORY);
+    assert(raw?.end === end, `${path} does not hold what was journalled`);
+    this.#loaded = { path, raw, taken: MEMORY.taken };
+    return raw;
   }
 
   get #checkpoint(): SourceCheckpoint {

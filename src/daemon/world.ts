@@ -21,7 +21,7 @@ export interface World {
   watch(folder: string, onChange: () => void): () => void;
 }
 
-/** `onExit`: the thread ended without being asked to. */
+/** `onExit`: the thread ended without being asked to; groups may share one. */
 export interface Threads {
   sourceBack(
     options: SourceThreadOptions,

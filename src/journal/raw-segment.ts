@@ -81,12 +81,22 @@ export function decodeRawHeader(bytes: Buffer): RawHeader | undefined {
   };
 }
 
-/** Memory for one loaded raw segment at a time, used again: what garbage of this size costs is paid in resident memory. */
+/**
+ * Memory for one loaded raw segment at a time, used again: what garbage of this size costs is paid in resident memory. Several
+ * groups of a thread may share it.
+ */
 export class RawMemory {
   #bytes = new ArrayBuffer(0);
+  #taken = 0;
+
+  /** Counts up with every `take`. */
+  get taken(): number {
+    return this.#taken;
+  }
 
   /** What was taken before is no longer valid. */
   take(size: number): Buffer {
+    this.#taken += 1;
     if (this.#bytes.byteLength < size) this.#bytes = new ArrayBuffer(size);
     return Buffer.from(this.#bytes, 0, size);
   }
@@ -105,24 +115,31 @@ export interface LoadedRaw {
   readonly end: number;
 }
 
+export interface RawLimits {
+  /** Bytes that a raw segment may have; a longer file is refused before memory is taken. */
+  readonly sizeMax: number;
+  /** The last record that is wanted. */
+  readonly limit: Lsn;
+  /** Where it ends, bytes, when that is known: nothing behind that is read. */
+  readonly end?: number;
+}
+
 /**
  * Reads a raw segment and its records up to `limit` (inclusive), or to the first that is not there, not intact or not
  * the next. Undefined when the file's header never reached the medium: nothing in it was acknowledged as durable.
- * `sizeMax`: bytes that a raw segment may have; a longer file is refused before memory is taken.
  * `memory`: read into; the records are views of it.
  */
 export function loadRaw(
   files: Files,
   path: string,
-  sizeMax: number,
-  limit: Lsn,
+  { sizeMax, limit, end }: RawLimits,
   memory: RawMemory,
 ): LoadedRaw | undefined {
   const file = files.open(path, 'read');
   try {
     const size = file.size();
     if (size > sizeMax) throw tooLong(path, size, sizeMax);
-    const bytes = memory.take(size);
+    const bytes = memory.take(Math.min(size, end ?? size));
     const count = file.read(bytes, 0);
     const header = decodeRawHeader(bytes.subarray(0, count));
     if (header === undefined || parseOpenName(basename(path))?.first !== header.first) return undefined;

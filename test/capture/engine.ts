@@ -133,7 +133,7 @@ export class Engine {
 
   /** The records of a closed segment. */
   records(raw: ClosedRaw): readonly JournalRecord[] {
-    const loaded = loadRaw(this.files, raw.path, RAW_SIZE_MAX, raw.last, new RawMemory());
+    const loaded = loadRaw(this.files, raw.path, { sizeMax: RAW_SIZE_MAX, limit: raw.last }, new RawMemory());
     assert.equal(loaded?.end, raw.end);
     return loaded.records;
   }

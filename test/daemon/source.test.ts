@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import {
   appendFileSync,
+  existsSync,
   mkdirSync,
   readFileSync,
   renameSync,
@@ -8,12 +9,14 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
+import { once } from 'node:events';
+import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { NbdClient } from '../../src/nbd/client.ts';
 import type { SourceGroupConfig } from '../../src/config/config.ts';
 import { Links } from '../../src/daemon/links.ts';
-import { nodeWorld } from '../../src/daemon/node-world.ts';
+import { nodeThreads, nodeWorld } from '../../src/daemon/node-world.ts';
 import type { RunningGroup } from '../../src/daemon/running-group.ts';
 import { startSource } from '../../src/daemon/source.ts';
 import type { World } from '../../src/daemon/world.ts';
@@ -22,6 +25,7 @@ import { readGroupFile, writeGroupFile } from '../../src/journal/source-files.ts
 import type { Log } from '../../src/platform/log.ts';
 import type { RemoteThread } from '../../src/platform/node/threads.ts';
 import { temporaryFolder } from '../support/folder.ts';
+import { openFiles } from '../support/open-files.ts';
 
 const MIB = 1024 * 1024;
 
@@ -100,6 +104,13 @@ describe('a source on real threads and files', function () {
     const group = await startSource(wanted, log, around, links);
     started.push(group);
     return group;
+  }
+
+  /** Somebody else's port. */
+  async function listening(): Promise<{ readonly port: number; close(): void }> {
+    const server = createServer().listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    return { port: (server.address() as AddressInfo).port, close: () => void server.close() };
   }
 
   async function write(byte: number): Promise<void> {
@@ -194,6 +205,53 @@ describe('a source on real threads and files', function () {
     await start();
     await started.pop()?.stop();
     assert.ok(readFileSync(join(folder, 'disk.raw')).subarray(0, MIB).equals(Buffer.alloc(MIB, 2)));
+  });
+
+  it('shares threads with other groups, which go on when it ends, and leaves nothing open there', async () => {
+    const around = { ...nodeWorld, threads: nodeThreads({ hosts: 1, backs: 1 }) };
+    const path = (name: string): string => join(folder, name);
+    const groupOf = (name: string): SourceGroupConfig => ({
+      ...config(),
+      name,
+      folder: path(name),
+      volumes: [{ name: 'disk', path: path(`${name}.raw`), size: 4 * MIB }],
+      nbd: { socket: path(`${name}.sock`), tcp: undefined, connections: 4 },
+    });
+    const openUnder = (name: string): string[] =>
+      openFiles().filter((file) => file.startsWith(path(`${name}/`)) || file === path(`${name}.raw`));
+    const others = await start({ config: groupOf('a'), world: around });
+    const ending = await start({ config: groupOf('b'), world: around });
+    const [a, b] = await Promise.all(
+      ['a', 'b'].map((name) => NbdClient.open({ path: path(`${name}.sock`) }, 'disk')),
+    );
+    // Each in several segments, so that sealing and destaging take turns.
+    for (let i = 0; i < 6; i += 1)
+      await Promise.all([a?.write(0, Buffer.alloc(MIB, 10 + i)), b?.write(0, Buffer.alloc(MIB, 20 + i))]);
+    assert.notDeepEqual(openUnder('b'), []);
+    b?.close();
+    await ending.stop();
+    started.splice(started.indexOf(ending), 1);
+    // The lock is the main thread's.
+    assert.deepEqual(openUnder('b'), []);
+    await a?.write(MIB, Buffer.alloc(MIB, 30));
+    assert.ok((await a?.read(0, MIB))?.equals(Buffer.alloc(MIB, 15)));
+    a?.close();
+    // Its socket listens by then.
+    const taken = await listening();
+    const nbd = { socket: path('c.sock'), tcp: { host: '127.0.0.1', port: taken.port }, connections: 4 };
+    const wanted = { ...groupOf('c'), nbd };
+    await assert.rejects(start({ config: wanted, world: around }), { code: 'NBD_ADDRESS' });
+    taken.close();
+    assert.ok(!existsSync(path('c.sock')));
+    assert.deepEqual(openUnder('c'), []);
+    await others.stop();
+    started.splice(started.indexOf(others), 1);
+    assert.ok(
+      readFileSync(path('a.raw'))
+        .subarray(MIB, 2 * MIB)
+        .equals(Buffer.alloc(MIB, 30)),
+    );
+    assert.ok(readFileSync(path('b.raw')).subarray(0, MIB).equals(Buffer.alloc(MIB, 25)));
   });
 
   it('still tells its status, and stops, when its hosts’ thread has ended', async () => {

@@ -1,22 +1,12 @@
-import { parentPort, workerData } from 'node:worker_threads';
-import { NbdServer } from '../../nbd/server.ts';
-import { nodePlatform } from '../../platform/node/platform.ts';
-import { serveObject } from '../../platform/node/threads.ts';
+import { parentPort } from 'node:worker_threads';
+import { serveObjects } from '../../platform/node/thread-objects.ts';
 import { buildSourceBack, type SourceThreadOptions } from '../build-threads.ts';
-import { threadLog } from './thread-log.ts';
+import { lend } from './lent.ts';
 
 if (parentPort !== null) {
-  const options = workerData as SourceThreadOptions;
-  serveObject(parentPort, (emit) => {
-    const log = threadLog(emit);
-    const { clock } = nodePlatform;
-    return buildSourceBack(nodePlatform, log, options, (volumes) => {
-      return new NbdServer({
-        volumes,
-        log,
-        clock,
-        connectionsMax: options.snapshots?.views.connections ?? 0,
-      });
-    });
+  serveObjects(parentPort, (given, lodging) => {
+    const options = given as SourceThreadOptions;
+    const { platform, log, serve } = lend(lodging, options.snapshots?.views.connections ?? 0);
+    return buildSourceBack(platform, log, options, serve);
   });
 }

@@ -1,5 +1,6 @@
 import * as fs from 'node:fs';
 import { dirname } from 'node:path';
+import { assert } from '../errors.ts';
 import type { Files, FileStat, OpenFile, OpenMode } from '../files.ts';
 import { blockDeviceSize } from './block-device.ts';
 import { allocateBlocks, forgetCached, nextData, punchHole } from './native.ts';
@@ -14,15 +15,20 @@ const FLAGS: Record<OpenMode, number> = {
   'create-new': fs.constants.O_RDWR | fs.constants.O_CREAT | fs.constants.O_EXCL,
 };
 
+/** None is open. No system call takes it, whereas a number that was closed may be another file's by then. */
+const CLOSED = -1;
+
 class NodeFile implements OpenFile {
   readonly path: string;
-  readonly #fd: number;
+  #fd: number;
   /** Bytes of a block device, whose fstat says 0. */
   readonly #deviceSize: number | undefined;
+  readonly #opened: Set<OpenFile> | undefined;
 
-  constructor(path: string, mode: OpenMode) {
+  constructor(path: string, mode: OpenMode, opened?: Set<OpenFile>) {
     this.path = path;
     this.#fd = fs.openSync(path, FLAGS[mode], 0o600);
+    this.#opened = opened?.add(this);
     this.#deviceSize = fs.fstatSync(this.#fd).isBlockDevice() ? blockDeviceSize(path) : undefined;
   }
 
@@ -83,7 +89,10 @@ class NodeFile implements OpenFile {
   }
 
   close(): void {
-    fs.closeSync(this.#fd);
+    const fd = this.#fd;
+    this.#fd = CLOSED;
+    this.#opened?.delete(this);
+    fs.closeSync(fd);
   }
 }
 
@@ -158,3 +167,31 @@ export const nodeFiles: Files = {
     return bavail * bsize;
   },
 };
+
+/** What one of several has open, so that it can be closed when that one has ended, however it did. */
+export class LentFiles {
+  readonly files: Files;
+  readonly #open = new Set<OpenFile>();
+  #isOver = false;
+
+  constructor() {
+    this.files = {
+      ...nodeFiles,
+      open: (path, mode) => {
+        assert(!this.#isOver, `${path} is opened by one that has ended`);
+        return new NodeFile(path, mode, this.#open);
+      },
+    };
+  }
+
+  end(): void {
+    this.#isOver = true;
+    for (const file of this.#open) {
+      try {
+        file.close();
+      } catch {
+        // Of what was written and never synced nothing was promised.
+      }
+    }
+  }
+}

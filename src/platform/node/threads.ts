@@ -1,10 +1,10 @@
 /**
- * An object that lives in a worker thread, called from another: every method that returns a promise can be called from
- * outside, with arguments and results that can be cloned. Errors keep their code, remedy and message.
+ * Objects that live in worker threads, called from another: every method that returns a promise can be called from outside,
+ * with arguments and results that can be cloned. Errors keep their code, remedy and message. The other end is
+ * `thread-objects.ts`.
  */
-import { Worker, type MessagePort } from 'node:worker_threads';
+import { Worker } from 'node:worker_threads';
 import { OperatorError } from '../errors.ts';
-import { collectDeadBuffers } from './garbage.ts';
 
 /** MiB of short-lived objects in a thread: what these threads handle is in buffers, not objects. */
 const YOUNG_SIZE = 8;
@@ -14,16 +14,28 @@ export type Remote<T> = {
   [K in keyof T as T[K] extends (...args: never[]) => Promise<unknown> ? K : never]: T[K];
 };
 
-interface Call {
-  readonly id: number;
-  readonly method: string;
-  readonly args: readonly unknown[];
-}
+/** What is said to a thread; `object` counts up. */
+export type Order =
+  | { readonly type: 'build'; readonly object: number; readonly options: unknown }
+  | {
+      readonly type: 'call';
+      readonly object: number;
+      readonly id: number;
+      readonly method: string;
+      readonly args: readonly unknown[];
+    }
+  | { readonly type: 'end'; readonly object: number };
 
-type Message =
+export type Answer =
   | { readonly type: 'result'; readonly id: number; readonly value: unknown }
-  | { readonly type: 'error'; readonly id: number; readonly error: ErrorFacts }
-  | { readonly type: 'event'; readonly name: string; readonly args: readonly unknown[] };
+  | { readonly type: 'error'; readonly id: number; readonly error: ErrorFacts };
+
+/** What it says. */
+export type Message = { readonly object: number } & (
+  | Answer
+  | { readonly type: 'event'; readonly name: string; readonly args: readonly unknown[] }
+  | { readonly type: 'ended' }
+);
 
 interface ErrorFacts {
   readonly code: string;
@@ -32,116 +44,180 @@ interface ErrorFacts {
   readonly retryable: boolean;
 }
 
-type Methods = Record<string, (...args: readonly unknown[]) => unknown>;
 export type Events = Record<string, (...args: never[]) => void>;
 
-/** In the worker: `build` makes the object, given how to send events to the thread that started this one. */
-export function serveObject(
-  port: MessagePort,
-  build: (emit: (name: string, ...args: readonly unknown[]) => void) => object,
-): void {
-  const post = (message: Message): void => port.postMessage(message);
-  let target: Methods | undefined;
-  let failure: unknown;
-  try {
-    target = build((name, ...args) => post({ type: 'event', name, args })) as Methods;
-  } catch (error) {
-    failure = error;
-  }
-  port.on('message', (call: Call) => {
-    void answer(target, failure, call).then((message) => {
-      post(message);
-      collectDeadBuffers();
-    });
-  });
-}
-
-async function answer(
-  target: Methods | undefined,
-  failure: unknown,
-  { id, method, args }: Call,
-): Promise<Message> {
-  try {
-    if (target === undefined) throw failure;
-    return { type: 'result', id, value: await target[method]?.(...args) };
-  } catch (error) {
-    const known = error instanceof OperatorError ? error : undefined;
-    const message = error instanceof Error ? error.message : String(error);
-    const code = known?.code ?? (error instanceof Error && 'code' in error ? String(error.code) : 'UNKNOWN');
-    return {
-      type: 'error',
-      id,
-      error: { code, message, remedy: known?.remedy ?? '', retryable: known?.retryable ?? false },
-    };
-  }
-}
-
+/** An object in a thread, which it may share with others. */
 export interface RemoteThread<T> {
   readonly call: Remote<T>;
+  /** What the object has of the world is given back; calls under way are rejected. The thread ends with its last object. */
   terminate(): Promise<void>;
 }
 
 /**
- * Starts a worker and gives its object. `onExit`: the thread ended without being asked to; every call under way is
- * rejected with `THREAD_ENDED`.
+ * Threads of one kind. An object gets one of its own while there are fewer than `max`, and shares the one with the fewest
+ * others from then on: a thread costs some 20 MiB, an object next to nothing. Those that share one wait for each other: while
+ * a disk keeps a call of one of them, the others are not answered; and what one throws and nobody catches ends all of them.
  */
-export function startThread<T extends object>(
-  module: URL,
-  data: unknown,
-  events: Events,
-  onExit: (error: Error) => void,
-): RemoteThread<T> {
-  const worker = new Worker(module, {
-    workerData: data,
-    resourceLimits: { maxYoungGenerationSizeMb: YOUNG_SIZE },
-  });
-  const pending = new Map<number, { resolve: (value: unknown) => void; reject: (error: Error) => void }>();
-  let calls = 0;
-  let ending = false;
-  worker.on('message', (message: Message) => {
+export class ThreadPool<Options, T extends object> {
+  readonly #module: URL;
+  readonly #max: number;
+  readonly #data: unknown;
+  readonly #threads: SharedThread[] = [];
+
+  /** `data`: the module's `workerData`. */
+  constructor(module: URL, max: number, data?: unknown) {
+    this.#module = module;
+    this.#max = max;
+    this.#data = data;
+  }
+
+  /**
+   * Has an object built of `options`. `onExit`: its thread ended without being asked to; every call under way is rejected
+   * with `THREAD_ENDED`.
+   */
+  start(options: Options, events: Events, onExit: (error: Error) => void): RemoteThread<T> {
+    const thread = this.#place();
+    const { object, invoke } = thread.build(options, events, onExit);
+    const call = new Proxy(
+      {},
+      {
+        get:
+          (_, method) =>
+          (...args: unknown[]) =>
+            invoke(String(method), args),
+      },
+    ) as Remote<T>;
+    return { call, terminate: () => thread.end(object) };
+  }
+
+  #place(): SharedThread {
+    const [first, ...others] = this.#threads;
+    if (first !== undefined && this.#threads.length >= this.#max)
+      return others.reduce((least, thread) => (thread.count < least.count ? thread : least), first);
+    const worker = new Worker(this.#module, {
+      workerData: this.#data,
+      resourceLimits: { maxYoungGenerationSizeMb: YOUNG_SIZE },
+    });
+    const made = new SharedThread(worker, () => {
+      this.#threads.splice(this.#threads.indexOf(made), 1);
+    });
+    this.#threads.push(made);
+    return made;
+  }
+}
+
+type Invoke = (method: string, args: readonly unknown[]) => Promise<unknown>;
+
+interface Resident {
+  readonly events: Events;
+  readonly onExit: (error: Error) => void;
+  readonly pending: Map<
+    number,
+    { readonly resolve: (value: unknown) => void; readonly reject: (error: Error) => void }
+  >;
+  /** Once it is to end. */
+  ended: PromiseWithResolvers<undefined> | undefined;
+}
+
+class SharedThread {
+  readonly #worker: Worker;
+  readonly #residents = new Map<number, Resident>();
+  /** It takes no more objects. */
+  readonly #onLast: () => void;
+  #closed = false;
+  #objects = 0;
+  #calls = 0;
+
+  constructor(worker: Worker, onLast: () => void) {
+    this.#worker = worker;
+    this.#onLast = onLast;
+    worker.on('message', (message: Message) => this.#take(message));
+    worker.on('error', (error) => this.#fail(error instanceof Error ? error : new Error(String(error))));
+    worker.on('exit', (code) =>
+      this.#fail(new OperatorError('THREAD_ENDED', `a worker thread ended with code ${code}`)),
+    );
+  }
+
+  get count(): number {
+    return this.#residents.size;
+  }
+
+  build(
+    options: unknown,
+    events: Events,
+    onExit: (error: Error) => void,
+  ): { readonly object: number; readonly invoke: Invoke } {
+    this.#objects += 1;
+    const object = this.#objects;
+    const resident: Resident = { events, onExit, pending: new Map(), ended: undefined };
+    this.#residents.set(object, resident);
+    this.#post({ type: 'build', object, options });
+    const invoke: Invoke = (method, args) =>
+      new Promise((resolve, reject) => {
+        if (!this.#residents.has(object) || resident.ended !== undefined) {
+          reject(new OperatorError('THREAD_ENDED', 'the worker thread has ended'));
+          return;
+        }
+        this.#calls += 1;
+        const id = this.#calls;
+        resident.pending.set(id, { resolve, reject });
+        this.#post({ type: 'call', object, id, method, args });
+      });
+    return { object, invoke };
+  }
+
+  async end(object: number): Promise<void> {
+    const resident = this.#residents.get(object);
+    if (resident === undefined) return;
+    const isAsked = resident.ended !== undefined;
+    resident.ended ??= Promise.withResolvers<undefined>();
+    if (!isAsked && [...this.#residents.values()].every(({ ended }) => ended !== undefined)) {
+      // Whatever they are at.
+      this.#close();
+      await this.#worker.terminate();
+    } else if (!isAsked) this.#post({ type: 'end', object });
+    await resident.ended.promise;
+  }
+
+  #post(order: Order): void {
+    this.#worker.postMessage(order);
+  }
+
+  #take(message: Message): void {
+    const resident = this.#residents.get(message.object);
+    if (resident === undefined) return;
     if (message.type === 'event') {
-      (events[message.name] as ((...args: readonly unknown[]) => void) | undefined)?.(...message.args);
+      const event = resident.events[message.name] as ((...args: readonly unknown[]) => void) | undefined;
+      event?.(...message.args);
       return;
     }
-    const call = pending.get(message.id);
-    pending.delete(message.id);
+    if (message.type === 'ended') {
+      this.#leave(message.object, resident, new OperatorError('THREAD_ENDED', 'the worker thread has ended'));
+      return;
+    }
+    const call = resident.pending.get(message.id);
+    resident.pending.delete(message.id);
     if (message.type === 'result') call?.resolve(message.value);
     else call?.reject(new OperatorError(message.error.code, message.error.message, message.error));
-  });
-  const fail = (error: Error): void => {
-    for (const call of pending.values()) call.reject(error);
+  }
+
+  #fail(error: Error): void {
+    this.#close();
+    for (const [object, resident] of [...this.#residents]) {
+      this.#leave(object, resident, error);
+      if (resident.ended === undefined) resident.onExit(error);
+    }
+  }
+
+  #close(): void {
+    if (!this.#closed) this.#onLast();
+    this.#closed = true;
+  }
+
+  #leave(object: number, { pending, ended }: Resident, why: Error): void {
+    this.#residents.delete(object);
+    for (const call of pending.values()) call.reject(why);
     pending.clear();
-    if (!ending) onExit(error);
-    ending = true;
-  };
-  worker.on('error', (error) => fail(error instanceof Error ? error : new Error(String(error))));
-  worker.on('exit', (code) =>
-    fail(new OperatorError('THREAD_ENDED', `a worker thread ended with code ${code}`)),
-  );
-  const invoke = (method: string, args: readonly unknown[]): Promise<unknown> =>
-    new Promise((resolve, reject) => {
-      if (ending) {
-        reject(new OperatorError('THREAD_ENDED', 'the worker thread has ended'));
-        return;
-      }
-      calls += 1;
-      pending.set(calls, { resolve, reject });
-      worker.postMessage({ id: calls, method, args } satisfies Call);
-    });
-  const call = new Proxy(
-    {},
-    {
-      get:
-        (_, method) =>
-        (...args: unknown[]) =>
-          invoke(String(method), args),
-    },
-  ) as Remote<T>;
-  return {
-    call,
-    async terminate() {
-      ending = true;
-      await worker.terminate();
-    },
-  };
+    ended?.resolve(undefined);
+  }
 }

@@ -5,7 +5,7 @@
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { mkdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { startThread, type RemoteThread } from '../../../src/platform/node/threads.ts';
+import { ThreadPool, type RemoteThread } from '../../../src/platform/node/threads.ts';
 import { pause } from '../../support/site-pair.ts';
 import type { LogEntry, Note } from './device-log.ts';
 import { EXPORT, type RecordingOptions, type RecordingServer } from './recording-server.ts';
@@ -35,7 +35,11 @@ export class RecordingDevice {
     this.#file = join(folder, 'disk');
     this.#mountPoint = mountPoint;
     const options: RecordingOptions = { socket: join(folder, 'socket'), size: DEVICE_SIZE };
-    this.#thread = startThread(new URL('./recording-thread.ts', import.meta.url), options, {}, (error) => {
+    const pool = new ThreadPool<RecordingOptions, RecordingServer>(
+      new URL('./recording-thread.ts', import.meta.url),
+      1,
+    );
+    this.#thread = pool.start(options, {}, (error) => {
       throw error;
     });
   }

@@ -1,8 +1,7 @@
-import { parentPort, workerData } from 'node:worker_threads';
-import { serveObject } from '../../../src/platform/node/threads.ts';
+import { parentPort } from 'node:worker_threads';
+import { serveObjects } from '../../../src/platform/node/thread-objects.ts';
 import { RecordingServer, type RecordingOptions } from './recording-server.ts';
 
 if (parentPort !== null) {
-  const options = workerData as RecordingOptions;
-  serveObject(parentPort, () => new RecordingServer(options));
+  serveObjects(parentPort, (options) => new RecordingServer(options as RecordingOptions));
 }

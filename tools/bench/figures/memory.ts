@@ -1,6 +1,6 @@
 /** What daemons have in memory: MiB, which are told in place of a ratio. */
 import { spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Figure, Measured } from '../figure.ts';
@@ -49,9 +49,9 @@ async function busy(folder: string, quick: boolean): Promise<number> {
 
 async function idle(parent: string, quick: boolean): Promise<number> {
   const folder = mkdtempSync(join(parent, 'idle-'));
-  const groups = Array.from(
-    { length: GROUPS },
-    (_, i) => `  g${i}:
+  const groups = Array.from({ length: GROUPS }, (_, i) => {
+    mkdirSync(join(folder, `share/g${i}`), { recursive: true });
+    return `  g${i}:
     role: source
     buffer: buffer
     quota: 64 MiB
@@ -60,8 +60,8 @@ async function idle(parent: string, quick: boolean): Promise<number> {
     nbd: { socket: g${i}.sock }
     destinations:
       second: { folder: share/g${i} }
-`,
-  );
+`;
+  });
   writeFileSync(
     join(folder, 'config.yaml'),
     `state: state\nlog: { level: error }\ngroups:\n${groups.join('')}`,
