@@ -7,7 +7,7 @@ import { errorCode } from '../../src/platform/errors.ts';
 import type { Files } from '../../src/platform/files.ts';
 import { nodeFiles } from '../../src/platform/node/files.ts';
 import { temporaryFolder } from '../support/folder.ts';
-import { marker, Site, Stream, write } from './stream.ts';
+import { marker, Site, Stream, write, type Step } from './stream.ts';
 
 const ID = '0123456789abcdef0123456789abcdef';
 const OTHER = 'f'.repeat(32);
@@ -50,6 +50,19 @@ describe("a destination's working half", () => {
     assert.equal(facts.state.consistent, true);
     assert.equal(site.snapshots.preserved, 4);
     assert.deepEqual(readdirSync(join(site.folder, 'journal')), []);
+    await back.close();
+  });
+
+  it('preserves what a segment of several frames overwrites in one go, a few MiB of it at most (I7)', async () => {
+    const { site, stream, begin } = prepare();
+    const writes = (count: number): Step[] =>
+      Array.from({ length: count }, (_, i) => write(i % 2, (i % 16) * 4096, i % 251));
+    const paths = [begin, stream.seal(...writes(600)), stream.seal(...writes(2500))];
+    const back = site.start();
+    for (const path of paths) await back.receive(site.deliver(path));
+    await applyAll(back);
+    assert.equal(site.snapshots.preserves, 4, 'one write’s, 2 MiB, and 8 MiB and the rest');
+    assert.deepEqual(site.content(), stream.volumes);
     await back.close();
   });
 

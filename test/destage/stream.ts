@@ -199,6 +199,8 @@ export class TestSnapshots implements Snapshots {
   readonly taken = new Map<string, SnapshotFacts & { readonly content: readonly Buffer[] }>();
   creates = 0;
   preserved = 0;
+  /** Calls. */
+  preserves = 0;
   /** How many there may be. */
   limit = Number.POSITIVE_INFINITY;
   paths: readonly string[] = [];
@@ -222,6 +224,7 @@ export class TestSnapshots implements Snapshots {
 
   preserve(ranges: readonly unknown[]): void {
     this.preserved += ranges.length;
+    this.preserves += 1;
   }
 
   leave(behind: SnapshotFacts['lsn']): void {
