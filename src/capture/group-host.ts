@@ -19,6 +19,7 @@ import { ComparedWindows } from './compared-windows.ts';
 import type { AskedWindow, ComparingCopy } from './comparing-copy.ts';
 import { JournalWriter } from './journal-writer.ts';
 import { PointCopier } from './point-copier.ts';
+import { RAWS_SURE } from './raw-pool.ts';
 import { makeDurable, recoverRaws } from './recover.ts';
 import { RegionCopy, type RegionCopyOptions } from './region-copy.ts';
 import { reindex } from './reindex.ts';
@@ -30,6 +31,8 @@ export interface GroupHostOptions {
   readonly folder: string;
   readonly segmentSize: number;
   readonly segmentAge: number;
+  /** Raw segments at most, the open one included. */
+  readonly rawsMax: number;
   readonly epoch: EpochIdentity;
   readonly volumes: readonly VolumeOptions[];
   /** Sealed and destaged up to here. */
@@ -114,10 +117,8 @@ export class GroupHost {
     this.#recoveredBytes = recovered.raws.reduce((sum, { end }) => sum + end, 0);
     this.#writer = new JournalWriter({
       ...platform,
+      ...options,
       folder,
-      segmentSize: options.segmentSize,
-      segmentAge: options.segmentAge,
-      epoch: options.epoch,
       next: (recovered.last + 1) as Lsn,
       recovered: recovered.raws.map((raw, index) => ({
         path: raw.path,
@@ -254,7 +255,9 @@ export class GroupHost {
     this.#copyLimit = bytes;
   }
 
+  /** The room that there is for a burst is the hosts': what they write during a copy is not to be behind so much of it. */
   #isCopyPaused(): boolean {
+    if (this.#writer.rawsInUse > RAWS_SURE) return true;
     return this.#recoveredBytes + this.#writer.appended >= this.#copyLimit;
   }
 

@@ -35,6 +35,8 @@ export interface JournalWriterOptions {
   readonly segmentSize: number;
   /** Milliseconds after its first record when a raw segment is closed. */
   readonly segmentAge: number;
+  /** Raw segments at most, the open one included. */
+  readonly rawsMax: number;
   readonly epoch: EpochIdentity;
   /** The first LSN to give. */
   readonly next: Lsn;
@@ -79,7 +81,7 @@ export class JournalWriter {
     this.#next = options.next;
     const fileSize = RAW_HEADER_SIZE + options.segmentSize + RAW_MARGIN;
     const left = { count: options.recovered.length, successor: this.#pathOf(options.next) };
-    this.#pool = new RawPool(options.files, options.folder, fileSize, left);
+    this.#pool = new RawPool({ ...options, fileSize, max: options.rawsMax }, left);
     this.#waiting = new RoomWaiters(options.clock);
     this.#readable = new ReadableRaws(options.files);
     for (const { path, generation } of options.recovered) this.#readable.add(generation, path);
@@ -110,6 +112,11 @@ export class JournalWriter {
   /** Bytes of all raw segments since the start, closed ones and the open one. */
   get appended(): number {
     return this.#closedBytes + this.#end;
+  }
+
+  /** Raw segments that are open or not destaged. */
+  get rawsInUse(): number {
+    return this.#pool.inUse;
   }
 
   /** Of the segment that is being appended to: counts up with every new one, from 1. */

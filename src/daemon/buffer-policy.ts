@@ -10,6 +10,8 @@ export interface BufferFacts {
   readonly state: BufferState;
   /** Bytes of sealed segments. */
   readonly used: number;
+  /** Bytes of the journal that are closed and not sealed. */
+  readonly unsealed: number;
   /** Bytes that the file system has left. */
   readonly free: number;
   readonly quota: number;
@@ -27,10 +29,10 @@ const SEGMENTS_IN_FLIGHT = 2;
 const COPY_SHARE = 0.5;
 
 export function bufferDecision(facts: BufferFacts): BufferState {
-  const { state, used, quota } = facts;
-  const full = used > usable(facts);
-  if (state === 'open')
-    return full ? (facts.whenFull === 'refuse-writes' ? 'refusing' : 'change-map') : 'open';
+  const { state, used, quota, unsealed, whenFull } = facts;
+  // What was acknowledged is sealed after writes are refused, too; with a change map it is marked instead.
+  const full = used + (whenFull === 'refuse-writes' ? unsealed : 0) > usable(facts);
+  if (state === 'open') return full ? (whenFull === 'refuse-writes' ? 'refusing' : 'change-map') : 'open';
   // A disk that is full for another reason would end a new copy as it ended the journal.
   const room = state === 'refusing' || facts.free >= SEGMENTS_IN_FLIGHT * facts.segmentBytesMax;
   return room && !full && used < quota * (state === 'refusing' ? REFUSING_LEFT_AT : CHANGE_MAP_LEFT_AT)

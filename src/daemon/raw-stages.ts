@@ -46,6 +46,11 @@ export class RawStages {
     return { seal, destage: seal + this.#queues.destage.length };
   }
 
+  /** Bytes of the journal that are still to be sealed. */
+  get unsealed(): number {
+    return this.#queues.seal.reduce((sum, { raw }) => sum + raw.end, 0);
+  }
+
   add(item: QueuedRaw): void {
     this.#queues.seal.push(item);
     void this.#run();

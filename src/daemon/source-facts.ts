@@ -1,3 +1,5 @@
+import { RAW_MARGIN } from '../capture/journal-writer.ts';
+import { rawsMax } from '../capture/raw-pool.ts';
 import type { SourceGroupConfig } from '../config/config.ts';
 import type { Lsn } from '../journal/ids.ts';
 import { OperatorError } from '../platform/errors.ts';
@@ -24,11 +26,17 @@ export function backOptions(
 
 /** What its hosts' thread is made with. `done`: sealed and destaged up to here. */
 export function hostOptions(
-  { name, folder, segment, nbd }: SourceGroupConfig,
+  { name, folder, segment, nbd, quota }: SourceGroupConfig,
   { epoch, volumes, resync }: SourceIdentity,
   done: Lsn,
 ): SourceHostOptions {
-  const group = { name, folder, segmentSize: segment.size, segmentAge: segment.age };
+  const group = {
+    name,
+    folder,
+    segmentSize: segment.size,
+    segmentAge: segment.age,
+    rawsMax: rawsMax(segment.size + RAW_MARGIN, quota),
+  };
   return { group: { ...group, epoch, volumes, done, resync }, nbd };
 }
 

@@ -8,7 +8,6 @@ import type { CopyPoint } from '../journal/copy-point.ts';
 import type { MarkerPayload } from '../journal/record.ts';
 import type { MediumChange } from '../capture/medium-changes.ts';
 import type { MediumReport } from '../capture/medium-watch.ts';
-import { RAWS_MAX } from '../capture/raw-pool.ts';
 import { lsn, type GroupIdentity, type Lsn } from '../journal/ids.ts';
 import type { ClosedRaw } from '../journal/raw-segment.ts';
 import { isShippedConsistent, isShippedToEnd } from '../journal/seal.ts';
@@ -54,7 +53,7 @@ const VOLUME_WAITS: Readonly<Record<string, WaitCode>> = {
   EDQUOT: 'volume-full',
 };
 
-export interface SourceGroupOptions extends Omit<SourceModeOptions, 'clock' | 'used' | 'free'> {
+export interface SourceGroupOptions extends Omit<SourceModeOptions, 'clock' | 'used' | 'unsealed' | 'free'> {
   readonly group: GroupIdentity;
   readonly folder: string;
   /** What every destination has durably received; `LSN_NONE` while one has said nothing. Undefined: no destinations. */
@@ -65,6 +64,8 @@ export interface SourceGroupOptions extends Omit<SourceModeOptions, 'clock' | 'u
   readonly every: number | undefined;
   readonly keepsSnapshots: boolean;
   readonly volumes: readonly Pick<VolumeStatus, 'size'>[];
+  /** Raw segments that the hosts' thread has at most. */
+  readonly rawsMax: number;
   readonly onSealed: () => void;
   /** The last record that any link has begun to send. Undefined: the backlog is not to be coalesced. */
   readonly begun: () => Lsn | undefined;
@@ -113,11 +114,14 @@ export class SourceGroup {
     this.waits = new Waits(platform.clock);
     this.#markers = new PlacedMarkers(options.group.name);
     const { every, quota, begun, segmentBytesMax } = options;
-    const free = (): number => platform.files.freeSpace(options.folder);
     const of = { ...options, clock: platform.clock, used: (): number => this.bufferUsed };
+    const left = {
+      free: (): number => platform.files.freeSpace(options.folder),
+      unsealed: (): number => this.#stages.unsealed,
+    };
     this.#mode =
       every === undefined
-        ? new SourceMode(log, this.waits, threads, opened, { ...of, free })
+        ? new SourceMode(log, this.waits, threads, opened, { ...of, ...left })
         : new SourceInterval(log, this.waits, threads, opened, { ...of, every });
     const [{ clock, files }, { back }] = [platform, threads];
     if (this.#mode instanceof SourceMode)
@@ -247,22 +251,16 @@ export class SourceGroup {
   }
 
   /** What nothing tells of itself. `isStalled`: the hosts' thread does not answer; `isWaitedFor`: a write waits for room in the journal. */
-  lookAround({
-    isStalled,
-    isWaitedFor,
-  }: {
-    readonly isStalled: boolean;
-    readonly isWaitedFor: boolean;
-  }): void {
-    const room = `what is written waits until one of the ${RAWS_MAX} journal segments is in the source's own volumes`;
-    if (isWaitedFor) this.waits.raise('hosts-waiting', room);
+  lookAround(hosts: { readonly isStalled: boolean; readonly isWaitedFor: boolean }): void {
+    const room = `what is written waits until one of the ${this.#options.rawsMax} journal segments is in the source's own volumes`;
+    if (hosts.isWaitedFor) this.waits.raise('hosts-waiting', room);
     else this.waits.clear('hosts-waiting');
     const slow = this.#stages.takesLonger(STALLED);
-    if (!isStalled && slow === undefined) {
+    if (!hosts.isStalled && slow === undefined) {
       this.waits.clear('source-stalled');
       return;
     }
-    const what = isStalled
+    const what = hosts.isStalled
       ? 'the hosts’ thread does not answer'
       : `to ${slow} takes longer than ${STALLED / 1000} seconds`;
     this.waits.raise('source-stalled', `${what}: see whether the disks of the buffer and the volumes answer`);
@@ -379,7 +377,7 @@ export class SourceGroup {
     const at = this.#platform.clock.monotonic();
     const closed = this.#stages.left().destage;
     const rate = rateOf(observed(this.#closings, { at, value: this.#closed }));
-    return journalRoomText({ segmentsMax: RAWS_MAX, closed, rate });
+    return journalRoomText({ segmentsMax: this.#options.rawsMax, closed, rate });
   }
 
   /** I5: gone only when destaged here and durably received by every destination. */

@@ -34,6 +34,8 @@ export interface SourceModeOptions {
   readonly segmentBytesMax: number;
   /** Bytes of sealed segments. */
   readonly used: () => number;
+  /** Bytes of the journal that are closed and not sealed. */
+  readonly unsealed: () => number;
   /** Bytes that the buffer's file system has left. */
   readonly free: () => number;
   /** False: it gives way to the other side, and brings nothing over. */
@@ -218,7 +220,9 @@ export class SourceMode implements ReplicationMode {
   async #govern(): Promise<void> {
     const { whenFull, segmentBytesMax } = this.#options;
     const [used, free, quota] = [this.#options.used(), this.#options.free(), this.#options.quota()];
-    const decision = bufferDecision({ state: this.#state, used, free, quota, segmentBytesMax, whenFull });
+    const limits = { quota, segmentBytesMax, whenFull };
+    const unsealed = this.#options.unsealed();
+    const decision = bufferDecision({ state: this.#state, used, unsealed, free, ...limits });
     await this.#host.limitCopy(this.#sealedBytes + copyRoom({ used, quota, segmentBytesMax }));
     const held = `the buffer holds ${used} of ${quota} bytes`;
     if (decision === this.#state) {

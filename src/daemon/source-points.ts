@@ -2,7 +2,7 @@
  * What decides over a source's own snapshots: those made on demand are cut at a point of their own, and before hosts have to
  * wait because there is no room to keep what they overwrite, snapshots go (I8).
  */
-import { RAWS_MAX } from '../capture/raw-pool.ts';
+import { RAWS_SURE } from '../capture/raw-pool.ts';
 import { Tidying } from '../destage/tidying.ts';
 import type { CopyPoint } from '../journal/copy-point.ts';
 import type { Lsn } from '../journal/ids.ts';
@@ -16,8 +16,8 @@ import type { ApplyResult } from './source-back-facts.ts';
 import type { SourceHost } from './source-host.ts';
 import type { SourceWorker } from './source-worker.ts';
 
-/** Raw segments that are not destaged, of {@link RAWS_MAX}, from which on hosts come before snapshots. */
-const PRESSING = RAWS_MAX / 2;
+/** Raw segments that are not destaged, from which on hosts come before snapshots. */
+const PRESSING = RAWS_SURE / 2;
 
 /** Milliseconds that a snapshot on demand waits for what is before it to be destaged. */
 const CREATE_LIMIT = 60_000;

@@ -3,6 +3,7 @@
  * the folder is moved.
  */
 import { RAW_MARGIN } from '../capture/journal-writer.ts';
+import { rawsMax } from '../capture/raw-pool.ts';
 import type { LinkConfig, SourceGroupConfig } from '../config/config.ts';
 import type { CopyPoint } from '../journal/copy-point.ts';
 import { lsn, LSN_NONE, type Lsn } from '../journal/ids.ts';
@@ -186,7 +187,7 @@ export class SourceRun {
 
   #group(opened: OpenedBack, threads: ConstructorParameters<typeof SourceGroup>[2]): SourceGroup {
     const { log, world } = this.#options;
-    const { name, folder, whenFull, segment, coalesce, replicateEvery, ownSnapshots } = this.#config;
+    const { name, folder, quota, whenFull, segment, coalesce, replicateEvery, ownSnapshots } = this.#config;
     const streams = (): readonly Stream[] => this.#parts?.streams ?? [];
     return new SourceGroup(world.platform, log, threads, opened, {
       group: { name, id: this.identity.id },
@@ -194,6 +195,7 @@ export class SourceRun {
       quota: () => this.#options.config().quota,
       whenFull,
       segmentBytesMax: segment.size + RAW_MARGIN,
+      rawsMax: rawsMax(segment.size + RAW_MARGIN, quota),
       every: replicateEvery,
       keepsSnapshots: ownSnapshots !== undefined,
       // Nothing is freed before it is known what they have.

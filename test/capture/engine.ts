@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import type { AskedWindow } from '../../src/capture/comparing-copy.ts';
 import { GroupHost, type GroupHostOptions } from '../../src/capture/group-host.ts';
 import type { MendRange, PatrolProgress } from '../../src/capture/patrol.ts';
+import { RAWS_SURE } from '../../src/capture/raw-pool.ts';
 import { RAW_SIZE_MAX } from '../../src/capture/recover.ts';
 import type { HostVolume } from '../../src/nbd/front-end.ts';
 import type { CopyPoint } from '../../src/journal/copy-point.ts';
@@ -74,6 +75,7 @@ export class Engine {
         name: 'g',
         folder: '/group',
         segmentSize: 16 * 1024,
+        rawsMax: RAWS_SURE,
         segmentAge: 1000,
         epoch: EPOCH,
         volumes: this.#volumes,

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { RAWS_MAX } from '../../src/capture/raw-pool.ts';
+import { RAWS_SURE } from '../../src/capture/raw-pool.ts';
 import { lsn } from '../../src/journal/ids.ts';
 import { RecordKind } from '../../src/journal/record.ts';
 import { systemError } from '../support/tampered-files.ts';
@@ -139,7 +139,7 @@ describe('the journal writer', () => {
     for (let tag = 0; journal.writer.room() === undefined; tag += 1)
       journal.write(Array.from({ length: FILLS }, () => tag));
     await settle();
-    assert.equal(journal.closed.length, RAWS_MAX - 1);
+    assert.equal(journal.closed.length, RAWS_SURE - 1);
     const waits = [journal.writer.room()!, journal.writer.room()!, journal.writer.closable()!];
     assert.equal(await isSettled(Promise.race(waits)), false);
     journal.writer.wakeWaiting();
@@ -189,7 +189,7 @@ describe('the journal writer', () => {
         ? { when: 'before', error: systemError('ENOSPC') }
         : undefined;
     let looked = 0;
-    for (; looked < 2 * RAWS_MAX; looked += 1) {
+    for (; looked < 2 * RAWS_SURE; looked += 1) {
       const room = journal.writer.room();
       assert.ok(room !== undefined);
       await journal.clock.pass(1000);

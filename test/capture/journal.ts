@@ -1,6 +1,7 @@
 /** A journal on a disk in memory: what was appended, and what a restart finds of it. */
 import { JournalWriter } from '../../src/capture/journal-writer.ts';
 import { recoverRaws } from '../../src/capture/recover.ts';
+import { RAWS_SURE } from '../../src/capture/raw-pool.ts';
 import type { ClosedRaw } from '../../src/journal/raw-segment.ts';
 import { RecordKind, type JournalRecord } from '../../src/journal/record.ts';
 import { epoch, lsn, LSN_NONE, type Lsn, type VolumeIndex } from '../../src/journal/ids.ts';
@@ -52,6 +53,7 @@ export class Journal {
       folder: JOURNAL,
       segmentSize: options.segmentSize ?? 64 * 1024,
       segmentAge: options.segmentAge ?? 1000,
+      rawsMax: RAWS_SURE,
       epoch: EPOCH,
       next: options.next ?? lsn(1),
       recovered: [],

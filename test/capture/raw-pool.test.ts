@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { RawPool, RAWS_MAX, type SpareRaw } from '../../src/capture/raw-pool.ts';
+import { RawPool, rawsMax, RAWS_SURE, type SpareRaw } from '../../src/capture/raw-pool.ts';
 import { MemoryDisk } from '../recovery/memory-disk.ts';
 import { systemError, TamperedFiles } from '../support/tampered-files.ts';
 
@@ -16,8 +16,8 @@ describe('the pool of raw segments', () => {
     files = new TamperedFiles(disk);
   });
 
-  const pool = (recovered = 0): RawPool =>
-    new RawPool(files, FOLDER, SIZE, { count: recovered, successor: SUCCESSOR });
+  const pool = (recovered = 0, max = RAWS_SURE): RawPool =>
+    new RawPool({ files, folder: FOLDER, fileSize: SIZE, max }, { count: recovered, successor: SUCCESSOR });
 
   /** The n-th is called `n.open` from then on. */
   function takeAll(from: RawPool, max = Infinity, first = 0): SpareRaw[] {
@@ -34,16 +34,16 @@ describe('the pool of raw segments', () => {
   it('has three at hand from the start, and makes more up to its limit', () => {
     const made = pool();
     assert.equal(disk.list(FOLDER).length, 3);
-    assert.equal(takeAll(made).length, RAWS_MAX);
+    assert.equal(takeAll(made).length, RAWS_SURE);
     assert.equal(made.ready(), false);
   });
 
   it('counts what an earlier run left towards its limit, and clears its spares away', () => {
     disk.open(`${FOLDER}/spare-7.raw`, 'create-new');
-    const made = pool(RAWS_MAX - 3);
+    const made = pool(RAWS_SURE - 3);
     assert.equal(disk.stat(`${FOLDER}/spare-7.raw`), undefined);
     assert.equal(takeAll(made).length, 3);
-    const over = pool(RAWS_MAX + 2);
+    const over = pool(RAWS_SURE + 2);
     takeAll(over);
     const names = disk.list(FOLDER).length;
     over.give(`${FOLDER}/0.open`);
@@ -52,7 +52,7 @@ describe('the pool of raw segments', () => {
 
   it('begins with the file that an earlier run was to go on in, which keeps its name all the while', () => {
     disk.open(SUCCESSOR, 'create-new').truncate(SIZE);
-    const made = pool(RAWS_MAX - 3);
+    const made = pool(RAWS_SURE - 3);
     assert.deepEqual([disk.list(FOLDER).length, made.take()?.path], [3, SUCCESSOR]);
     disk.open(SUCCESSOR, 'write').truncate(SIZE / 2);
     assert.notEqual(pool().take()?.path, SUCCESSOR, 'one of another size is of no use');
@@ -65,10 +65,10 @@ describe('the pool of raw segments', () => {
     made.give(`${FOLDER}/0.open`);
     const again = made.take();
     assert.equal(again?.file.size(), SIZE);
-    assert.equal(disk.list(FOLDER).length, RAWS_MAX);
+    assert.equal(disk.list(FOLDER).length, RAWS_SURE);
     disk.open(`${FOLDER}/1.open`, 'write').truncate(SIZE / 2);
     made.give(`${FOLDER}/1.open`);
-    assert.equal(disk.list(FOLDER).length, RAWS_MAX - 1);
+    assert.equal(disk.list(FOLDER).length, RAWS_SURE - 1);
     assert.equal(made.take()?.file.size(), SIZE, 'another in its place');
   });
 
@@ -101,9 +101,36 @@ describe('the pool of raw segments', () => {
       }
       files.fault = () => undefined;
       const again = takeAll(made, Infinity, count);
-      assert.equal(count - 1 + again.length, RAWS_MAX, `failure at change ${n}`);
+      assert.equal(count - 1 + again.length, RAWS_SURE, `failure at change ${n}`);
       for (const name of disk.list(FOLDER)) disk.remove(`${FOLDER}/${name}`);
     }
+  });
+
+  it('makes more for a burst, as long as there is room to seal all of them twice over, and removes them behind it (I8)', () => {
+    const made = pool(0, 2 * RAWS_SURE);
+    disk.room = 2 * (RAWS_SURE + 2) * SIZE - 1;
+    assert.equal(takeAll(made).length, RAWS_SURE + 1);
+    disk.room = Infinity;
+    const taken = RAWS_SURE + 1 + takeAll(made, Infinity, RAWS_SURE + 1).length;
+    assert.deepEqual([taken, made.inUse], [2 * RAWS_SURE, 2 * RAWS_SURE]);
+    for (let n = 0; n < taken; n += 1) made.give(`${FOLDER}/${n}.open`);
+    assert.deepEqual([disk.list(FOLDER).length, made.inUse], [RAWS_SURE, 0]);
+    assert.equal(takeAll(made).length, 2 * RAWS_SURE, 'as many again for the next burst');
+  });
+
+  it('makes none for a burst where the file system does not tell its room', () => {
+    const made = pool(0, 2 * RAWS_SURE);
+    files.freeSpace = () => {
+      throw systemError('EIO');
+    };
+    assert.equal(takeAll(made).length, RAWS_SURE);
+  });
+
+  it('is a quarter of the quota at most, and 1 GiB, and never less than eight', () => {
+    const [mib, gib] = [1024 * 1024, 1024 * 1024 * 1024];
+    assert.equal(rawsMax(8 * mib, 64 * mib), RAWS_SURE);
+    assert.equal(rawsMax(8 * mib, gib), 32);
+    assert.equal(rawsMax(8 * mib, 100 * gib), 128);
   });
 
   it('hands out first what could not be used before', () => {

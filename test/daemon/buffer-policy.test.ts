@@ -6,6 +6,7 @@ describe('what a source does about its buffer', () => {
     bufferDecision({
       state: 'open',
       used: 0,
+      unsealed: 0,
       free: 1000,
       quota: 100,
       segmentBytesMax: 10,
@@ -17,6 +18,12 @@ describe('what a source does about its buffer', () => {
     assert.equal(decide({ used: 80 }), 'open');
     assert.equal(decide({ used: 81 }), 'change-map');
     assert.equal(decide({ used: 81, whenFull: 'refuse-writes' }), 'refusing');
+  });
+
+  it('counts what is still to be sealed where nothing is marked in its place', () => {
+    assert.equal(decide({ used: 50, unsealed: 30, whenFull: 'refuse-writes' }), 'open');
+    assert.equal(decide({ used: 50, unsealed: 31, whenFull: 'refuse-writes' }), 'refusing');
+    assert.equal(decide({ used: 50, unsealed: 31 }), 'open');
   });
 
   it('is taken back with room to spare, so that it is not taken back again at once', () => {

@@ -1,6 +1,7 @@
 /** A whole source group in one process and simulated time, on any files: host path, sealing and destaging, and what decides. */
 import assert from 'node:assert/strict';
 import { RAW_MARGIN } from '../../src/capture/journal-writer.ts';
+import { RAWS_SURE } from '../../src/capture/raw-pool.ts';
 import type { HostVolume } from '../../src/nbd/front-end.ts';
 import { buildSourceBack, type SourceThreadOptions } from '../../src/daemon/build-threads.ts';
 import { SourceGroup, type SourceGroupOptions } from '../../src/daemon/source-group.ts';
@@ -53,7 +54,8 @@ export class InProcessSource {
       failed: (message: string, remedy: string) => this.group.failed(message, remedy),
     };
     const { folder, epoch, volumes } = back;
-    const group = { name: 'g', folder, segmentSize, segmentAge: 1000, epoch, volumes, done };
+    const rawsMax = RAWS_SURE;
+    const group = { name: 'g', folder, segmentSize, segmentAge: 1000, rawsMax, epoch, volumes, done };
     this.host = new SourceHost(
       { ...platform, processes: { run: () => Promise.reject(new Error('no programs here')) } },
       { group, nbd: { socket: undefined, tcp: undefined, connections: 1 } },
@@ -99,6 +101,7 @@ export class InProcessSource {
       quota: () => 1024 * 1024 * 1024,
       whenFull: 'refuse-writes',
       segmentBytesMax: segmentSize + RAW_MARGIN,
+      rawsMax: RAWS_SURE,
       received: () => this.received,
       applied: () => this.received,
       answers: () => new Map(),

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { RAWS_MAX } from '../../src/capture/raw-pool.ts';
+import { RAWS_SURE } from '../../src/capture/raw-pool.ts';
 import { lsn } from '../../src/journal/ids.ts';
 import { isSettled } from '../capture/journal.ts';
 import { systemError } from '../support/tampered-files.ts';
@@ -36,7 +36,7 @@ describe('a source group', function () {
       /hosts can write on, .* for \d more journal segments.*; after that their writes wait$/,
     );
     assert.equal(await site.fill(20), 'no room', 'until no open segment is left');
-    assert.ok(site.group.sealed.length >= RAWS_MAX - 1, `${site.group.sealed.length} segments to ship`);
+    assert.ok(site.group.sealed.length >= RAWS_SURE - 1, `${site.group.sealed.length} segments to ship`);
     assert.deepEqual(site.waiting(), ['volume-offline']);
     const [wait] = site.group.waits.list();
     assert.match(

@@ -1,6 +1,7 @@
 /** Starts a source's recovery on what a power failure left of its buffer and volumes, and says what is not as it must be. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { RAWS_SURE } from '../../../src/capture/raw-pool.ts';
 import { GroupHost } from '../../../src/capture/group-host.ts';
 import { buildSourceBack } from '../../../src/daemon/build-threads.ts';
 import type { SealedFile } from '../../../src/daemon/sealed-file.ts';
@@ -63,7 +64,16 @@ class RecoveredSource {
     const { epoch } = identity;
     this.#host = new GroupHost(
       nodePlatform,
-      { name: 'g', folder, segmentSize: SEGMENT.size, segmentAge: SEGMENT.age, epoch, volumes, done },
+      {
+        name: 'g',
+        folder,
+        segmentSize: SEGMENT.size,
+        segmentAge: SEGMENT.age,
+        rawsMax: RAWS_SURE,
+        epoch,
+        volumes,
+        done,
+      },
       {
         onClosed: (raw, generation) => this.#closed.push({ raw, generation }),
         onCopied: () => undefined,
