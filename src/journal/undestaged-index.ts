@@ -6,8 +6,8 @@
  * regions that it touched are looked at. Pure: no file is touched here.
  */
 
-/** Bytes of a region. */
-const REGION = 1024 * 1024;
+/** Bytes of a region: in one that 4 KiB blocks fill, an extent is put in by moving 128 numbers on average. */
+const REGION = 256 * 1024;
 /** Numbers an extent takes: start, end (bytes in the volume), generation, position in its raw segment. */
 const STRIDE = 4;
 /** In place of a file position: the extent reads as zeros. */
@@ -103,7 +103,7 @@ export class UndestagedIndex {
     let kept = 0;
     for (let i = 0; i < extents.length; i += STRIDE) {
       if ((extents[i + 2] ?? 0) <= generation) continue;
-      if (kept !== i) extents.copyWithin(kept, i, i + STRIDE);
+      if (kept !== i) move(extents, i, kept);
       kept += STRIDE;
     }
     this.#extents -= (extents.length - kept) / STRIDE;
@@ -124,11 +124,40 @@ function firstEndingAfter(extents: readonly number[], at: number): number {
   return low * STRIDE;
 }
 
+/*
+ * Numbers are moved by hand: on an array that is no typed one `copyWithin` and `splice` take ten times as long, and typed ones
+ * take four times the memory where a region has one extent.
+ */
+
+/** The extent at `from` to `to`. */
+function move(extents: number[], from: number, to: number): void {
+  for (let i = 0; i < STRIDE; i += 1) extents[to + i] = extents[from + i] ?? 0;
+}
+
+/** Puts `by` in the place of what lies in [from, to). */
+function replace(extents: number[], from: number, to: number, by: readonly number[]): void {
+  const before = extents.length;
+  const shift = by.length - (to - from);
+  if (shift > 0) {
+    for (let i = 0; i < shift; i += 1) extents.push(0);
+    for (let i = before - 1; i >= to; i -= 1) extents[i + shift] = extents[i] ?? 0;
+  } else if (shift < 0) {
+    for (let i = to; i < before; i += 1) extents[i + shift] = extents[i] ?? 0;
+    extents.length = before + shift;
+  }
+  for (let i = 0; i < by.length; i += 1) extents[from + i] = by[i] ?? 0;
+}
+
 /** Replaces what [start, end) covers; what sticks out on either side stays. */
 function cutIn(extents: number[], start: number, end: number, generation: number, position: number): void {
   const from = firstEndingAfter(extents, start);
   let to = from;
   while (to < extents.length && (extents[to] ?? 0) < end) to += STRIDE;
+  if (to === from + STRIDE && extents[from] === start && extents[from + 1] === end) {
+    extents[from + 2] = generation;
+    extents[from + 3] = position;
+    return;
+  }
   const replacement = [start, end, generation, position];
   if (to > from) {
     const firstStart = extents[from] ?? 0;
@@ -143,5 +172,5 @@ function cutIn(extents: number[], start: number, end: number, generation: number
       replacement.unshift(firstStart, start, extents[from + 2] ?? 0, extents[from + 3] ?? 0);
     }
   }
-  extents.splice(from, to - from, ...replacement);
+  replace(extents, from, to, replacement);
 }

@@ -6,8 +6,11 @@ const SIZE = 5 * 1024 * 1024;
 const SECTOR = 512;
 const sectors = SIZE / SECTOR;
 
+// Across regions; and small ones, many to a region, some of them the same range again.
+const long = fc.tuple(fc.integer({ min: 0, max: sectors - 1 }), fc.integer({ min: 1, max: 3000 }));
+const short = fc.tuple(fc.integer({ min: 400, max: 520 }), fc.integer({ min: 1, max: 12 }));
 const range = fc
-  .tuple(fc.integer({ min: 0, max: sectors - 1 }), fc.integer({ min: 1, max: 3000 }))
+  .oneof({ weight: 1, arbitrary: long }, { weight: 3, arbitrary: short })
   .map(([start, count]) => ({ offset: start * SECTOR, length: Math.min(count, sectors - start) * SECTOR }));
 
 const step = fc.oneof(
