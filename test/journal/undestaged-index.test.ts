@@ -20,10 +20,15 @@ const step = fc.oneof(
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('drop' as const) }) },
 );
 
+/** Many times as fast as `assert.equal`, for each sector. */
+function equal(actual: number | object | undefined, expected: number | undefined): void {
+  if (actual !== expected) assert.deepEqual(actual, expected);
+}
+
 describe('the undestaged index', () => {
   it('answers every read as an array of sectors would (I2: reads see acknowledged writes)', () => {
     fc.assert(
-      fc.property(fc.array(step, { maxLength: 60 }), range, (steps, read) => {
+      fc.property(fc.array(step, { minLength: 20, maxLength: 60 }), range, (steps, some) => {
         const index = new UndestagedIndex();
         // The model: for each sector where its newest content lies.
         const model: ({ generation: number; position: number } | undefined)[] = new Array<undefined>(
@@ -54,24 +59,26 @@ describe('the undestaged index', () => {
             position += length + 28;
           }
         }
-        let expected = read.offset;
-        for (const piece of index.lookup(read.offset, read.length)) {
-          assert.equal(piece.start, expected, 'pieces leave no gap');
-          assert.ok(piece.end > piece.start);
-          for (let at = piece.start; at < piece.end; at += SECTOR) {
-            const want = model[at / SECTOR];
-            if (piece.kind === 'volume') assert.equal(want, undefined);
-            else if (piece.kind === 'zero') assert.equal(want?.position, -1);
-            else {
-              assert.equal(want?.generation, piece.generation);
-              assert.equal(want.position, piece.position + (at - piece.start));
+        for (const read of [some, { offset: 0, length: SIZE }]) {
+          let expected = read.offset;
+          for (const piece of index.lookup(read.offset, read.length)) {
+            assert.equal(piece.start, expected, 'pieces leave no gap');
+            assert.ok(piece.end > piece.start);
+            for (let at = piece.start; at < piece.end; at += SECTOR) {
+              const want = model[at / SECTOR];
+              if (piece.kind === 'volume') equal(want, undefined);
+              else if (piece.kind === 'zero') equal(want?.position, -1);
+              else {
+                equal(want?.generation, piece.generation);
+                equal(want?.position, piece.position + (at - piece.start));
+              }
             }
+            expected = piece.end;
           }
-          expected = piece.end;
+          equal(expected, read.offset + read.length);
         }
-        assert.equal(expected, read.offset + read.length);
       }),
-      { numRuns: 300 },
+      { numRuns: 150 },
     );
   });
 
