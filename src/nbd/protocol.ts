@@ -136,27 +136,37 @@ export function readString(
   return end > data.length ? undefined : { text: data.toString('utf8', at + 4, end), end };
 }
 
-export function simpleReply(cookie: bigint, errno: number): Buffer {
-  const reply = Buffer.allocUnsafe(16);
-  reply.writeUInt32BE(SIMPLE_REPLY_MAGIC, 0);
-  reply.writeUInt32BE(errno, 4);
-  reply.writeBigUInt64BE(cookie, 8);
-  return reply;
+/** A request's cookie, in halves: an integer of 64 bits would be an object. */
+export interface Cookie {
+  readonly cookieHigh: number;
+  readonly cookieLow: number;
 }
 
-/** A chunk's header, which its payload of `length` bytes follows. */
-export function chunkHeader(cookie: bigint, type: number, length: number, done: boolean): Buffer {
-  const header = Buffer.allocUnsafe(20);
-  header.writeUInt32BE(STRUCTURED_REPLY_MAGIC, 0);
-  header.writeUInt16BE(done ? CHUNK_DONE : 0, 4);
-  header.writeUInt16BE(type, 6);
-  header.writeBigUInt64BE(cookie, 8);
-  header.writeUInt32BE(length, 16);
-  return header;
+/** Bytes of a simple reply without data, and of the header of a structured reply's chunk. */
+export const SIMPLE_REPLY_SIZE = 16;
+export const CHUNK_HEADER_SIZE = 20;
+
+export function putSimpleReply(into: Buffer, at: number, cookie: Cookie, errno: number): void {
+  into.writeUInt32BE(SIMPLE_REPLY_MAGIC, at);
+  into.writeUInt32BE(errno, at + 4);
+  putCookie(into, at + 8, cookie);
 }
 
-export function errorChunk(cookie: bigint, errno: number): Buffer {
-  const payload = Buffer.alloc(6);
-  payload.writeUInt32BE(errno, 0);
-  return Buffer.concat([chunkHeader(cookie, Chunk.error, payload.length, true), payload]);
+/** The header of a chunk, which its payload of `length` bytes follows. */
+export function putChunkHeader(
+  into: Buffer,
+  at: number,
+  cookie: Cookie,
+  chunk: { readonly type: number; readonly length: number; readonly done: boolean },
+): void {
+  into.writeUInt32BE(STRUCTURED_REPLY_MAGIC, at);
+  into.writeUInt16BE(chunk.done ? CHUNK_DONE : 0, at + 4);
+  into.writeUInt16BE(chunk.type, at + 6);
+  putCookie(into, at + 8, cookie);
+  into.writeUInt32BE(chunk.length, at + 16);
+}
+
+function putCookie(into: Buffer, at: number, { cookieHigh, cookieLow }: Cookie): void {
+  into.writeUInt32BE(cookieHigh, at);
+  into.writeUInt32BE(cookieLow, at + 4);
 }

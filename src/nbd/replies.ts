@@ -5,12 +5,14 @@ import {
   BASE_ALLOCATION_ID,
   BlockState,
   Chunk,
-  chunkHeader,
+  CHUNK_HEADER_SIZE,
   Command,
   errnoOf,
-  errorChunk,
-  simpleReply,
+  putChunkHeader,
+  putSimpleReply,
+  SIMPLE_REPLY_SIZE,
 } from './protocol.ts';
+import { Outbox } from './outbox.ts';
 import type { Request } from './request.ts';
 
 const STATES: Record<Extent['kind'], number> = {
@@ -19,9 +21,14 @@ const STATES: Record<Extent['kind'], number> = {
   hole: BlockState.hole | BlockState.zero,
 };
 
+/** In front of a chunk's data: where in the export it lies. */
+const OFFSET_SIZE = 8;
+const HIGH = 0x1_0000_0000;
+
 /** What a transmission needs of its connection. */
 export interface Outlet {
-  readonly send: (bytes: Buffer) => void;
+  /** Whether these and all before were taken: their memory is used again then, and else left alone. */
+  readonly send: (bytes: Buffer) => boolean;
   /** Undefined while the host takes its replies; otherwise settles when it has taken those before. */
   readonly drained: () => Promise<void> | undefined;
   /** A request is answered with this error; the host itself learns no more than a number. */
@@ -31,12 +38,14 @@ export interface Outlet {
 export class Replies {
   readonly #agreement: Agreement;
   readonly #outlet: Outlet;
+  readonly #outbox: Outbox;
   #flushing = 0;
   #flushed: PromiseWithResolvers<undefined> | undefined;
 
   constructor(agreement: Agreement, outlet: Outlet) {
     this.#agreement = agreement;
     this.#outlet = outlet;
+    this.#outbox = new Outbox(outlet.send);
   }
 
   /** Requests whose replies wait for a sync. */
@@ -55,30 +64,38 @@ export class Replies {
     return this.#flushed.promise;
   }
 
-  /** In one piece for all. Only READ and BLOCK_STATUS must be answered in the structured form once it is agreed on. */
-  succeed(requests: readonly Request[]): void {
-    if (requests.length === 0) return;
-    this.#outlet.send(Buffer.concat(requests.map(({ cookie }) => simpleReply(cookie, 0))));
+  /** Only READ and BLOCK_STATUS must be answered in the structured form once it is agreed on. */
+  succeed(request: Request): void {
+    const at = this.#outbox.reserve(SIMPLE_REPLY_SIZE);
+    putSimpleReply(this.#outbox.bytes, at, request, 0);
   }
 
-  fail({ cookie, type }: Request, error: HostError): void {
+  fail(request: Request, error: HostError): void {
+    const { type } = request;
     this.#outlet.failed(this.#agreement.volume.name, error);
-    const structured = this.#agreement.structured && (type === Command.read || type === Command.blockStatus);
     const errno = errnoOf(error.code);
-    this.#outlet.send(structured ? errorChunk(cookie, errno) : simpleReply(cookie, errno));
+    if (this.#agreement.structured && (type === Command.read || type === Command.blockStatus)) {
+      const payload = Buffer.alloc(6);
+      payload.writeUInt32BE(errno, 0);
+      this.#lastChunk(request, Chunk.error, payload);
+      return;
+    }
+    const at = this.#outbox.reserve(SIMPLE_REPLY_SIZE);
+    putSimpleReply(this.#outbox.bytes, at, request, errno);
   }
 
   /** Succeeds when everything answered so far is durable. */
   succeedDurably(requests: readonly Request[]): void {
     this.#flushing += requests.length;
     const answered = (): void => {
+      this.flush();
       this.#flushing -= requests.length;
       this.#flushed?.resolve(undefined);
       this.#flushed = undefined;
     };
     this.#agreement.volume.flush().then(
       () => {
-        this.succeed(requests);
+        for (const request of requests) this.succeed(request);
         answered();
       },
       (error: unknown) => {
@@ -88,35 +105,56 @@ export class Replies {
     );
   }
 
-  blockStatus({ cookie }: Request, extents: readonly Extent[]): void {
+  blockStatus(request: Request, extents: readonly Extent[]): void {
     const payload = Buffer.alloc(4 + extents.length * 8);
     payload.writeUInt32BE(BASE_ALLOCATION_ID, 0);
     extents.forEach((extent, i) => {
       payload.writeUInt32BE(extent.length, 4 + i * 8);
       payload.writeUInt32BE(STATES[extent.kind], 8 + i * 8);
     });
-    this.#outlet.send(Buffer.concat([chunkHeader(cookie, Chunk.blockStatus, payload.length, true), payload]));
+    this.#lastChunk(request, Chunk.blockStatus, payload);
   }
 
   /** The whole of a READ's reply; `fill` puts the data in. @throws what `fill` throws; then nothing was sent */
-  readWhole({ cookie, length }: Request, fill: (into: Buffer) => void): void {
-    const reply = Buffer.allocUnsafe(16 + length);
-    fill(reply.subarray(16));
-    simpleReply(cookie, 0).copy(reply);
-    this.#outlet.send(reply);
+  readWhole(request: Request, fill: (into: Buffer) => void): void {
+    const at = this.#outbox.reserve(SIMPLE_REPLY_SIZE + request.length);
+    this.#filled(at, at + SIMPLE_REPLY_SIZE, request.length, fill);
+    putSimpleReply(this.#outbox.bytes, at, request, 0);
   }
 
   /** A part of a READ's structured reply. @throws what `fill` throws; then nothing was sent */
   readChunk(
-    { cookie }: Request,
+    request: Request,
     part: { readonly offset: number; readonly length: number; readonly last: boolean },
     fill: (into: Buffer) => void,
   ): void {
-    const chunk = Buffer.allocUnsafe(28 + part.length);
-    fill(chunk.subarray(28));
-    chunkHeader(cookie, Chunk.offsetData, 8 + part.length, part.last).copy(chunk);
-    chunk.writeBigUInt64BE(BigInt(part.offset), 20);
-    this.#outlet.send(chunk);
+    const { offset, length, last: done } = part;
+    const at = this.#outbox.reserve(CHUNK_HEADER_SIZE + OFFSET_SIZE + length);
+    this.#filled(at, at + CHUNK_HEADER_SIZE + OFFSET_SIZE, length, fill);
+    const { bytes } = this.#outbox;
+    putChunkHeader(bytes, at, request, { type: Chunk.offsetData, length: OFFSET_SIZE + length, done });
+    bytes.writeUInt32BE(Math.floor(offset / HIGH), at + CHUNK_HEADER_SIZE);
+    bytes.writeUInt32BE(offset % HIGH, at + CHUNK_HEADER_SIZE + 4);
+  }
+
+  /** What was answered leaves, in one write. */
+  flush(): void {
+    this.#outbox.flush();
+  }
+
+  #filled(at: number, dataAt: number, length: number, fill: (into: Buffer) => void): void {
+    try {
+      fill(this.#outbox.bytes.subarray(dataAt, dataAt + length));
+    } catch (error) {
+      this.#outbox.takeBack(at);
+      throw error;
+    }
+  }
+
+  #lastChunk(request: Request, type: number, payload: Buffer): void {
+    const at = this.#outbox.reserve(CHUNK_HEADER_SIZE + payload.length);
+    putChunkHeader(this.#outbox.bytes, at, request, { type, length: payload.length, done: true });
+    payload.copy(this.#outbox.bytes, at + CHUNK_HEADER_SIZE);
   }
 }
 

@@ -1,13 +1,12 @@
 /** One request of a host, decoded and judged. Pure. */
 import { HostError } from './front-end.ts';
-import { BLOCK_SIZE, Command, flagsFor, REQUEST_MAGIC } from './protocol.ts';
+import { BLOCK_SIZE, Command, flagsFor, REQUEST_MAGIC, type Cookie } from './protocol.ts';
 
 const SECTOR = 512;
 
-export interface Request {
+export interface Request extends Cookie {
   readonly flags: number;
   readonly type: number;
-  readonly cookie: bigint;
   /** Bytes. */
   readonly offset: number;
   readonly length: number;
@@ -19,7 +18,8 @@ export function decodeRequest(buffer: Buffer, at: number): Request | undefined {
   return {
     flags: buffer.readUInt16BE(at + 4),
     type: buffer.readUInt16BE(at + 6),
-    cookie: buffer.readBigUInt64BE(at + 8),
+    cookieHigh: buffer.readUInt32BE(at + 8),
+    cookieLow: buffer.readUInt32BE(at + 12),
     offset: buffer.readUInt32BE(at + 16) * 0x1_0000_0000 + buffer.readUInt32BE(at + 20),
     length: buffer.readUInt32BE(at + 24),
   };

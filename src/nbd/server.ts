@@ -170,20 +170,12 @@ export class NbdServer {
     };
     socket.on('drain', taken);
     socket.on('close', taken);
-    let corked = false;
     return new Session({
       volumes: this.#options.volumes,
       send: (bytes) => {
-        // Replies of one turn leave in one write.
-        if (!corked) {
-          corked = true;
-          socket.cork();
-          process.nextTick(() => {
-            corked = false;
-            socket.uncork();
-          });
-        }
         socket.write(bytes);
+        // What the system did not take at once lies there until it does.
+        return socket.writableLength === 0;
       },
       drained: () => {
         if (socket.writableLength <= UNSENT_MAX) return undefined;

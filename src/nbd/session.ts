@@ -133,9 +133,7 @@ export class Session {
         this.#transmission = new Transmission(result.agreement, {
           drained: this.#options.drained,
           failed: this.#options.failed,
-          send: (reply) => {
-            if (!this.#over) this.#options.send(reply);
-          },
+          send: (reply) => this.#over || this.#options.send(reply),
         });
       } else if (used === 0) return;
     }

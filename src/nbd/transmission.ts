@@ -93,6 +93,12 @@ export class Transmission {
    * `start` that may be overwritten.
    */
   take(buffer: Buffer, start: number, end: number): TakeResult {
+    const result = this.#take(buffer, start, end);
+    this.#replies.flush();
+    return result;
+  }
+
+  #take(buffer: Buffer, start: number, end: number): TakeResult {
     let at = start;
     for (;;) {
       const busy = this.#busy();
@@ -168,7 +174,7 @@ export class Transmission {
       for (const request of requests) this.#replies.fail(request, error);
       return;
     }
-    this.#succeed(requests);
+    this.#succeedAll(requests);
   }
 
   #begin(request: Request, buffer: Buffer): number {
@@ -195,7 +201,7 @@ export class Transmission {
     if (streaming.left === 0) {
       this.#streaming = undefined;
       if (streaming.error !== undefined) this.#replies.fail(streaming.request, streaming.error);
-      else this.#succeed([streaming.request]);
+      else this.#succeed(streaming.request);
     }
     return piece;
   }
@@ -260,7 +266,7 @@ export class Transmission {
   #zero(request: Request): void {
     const keepAllocated = request.type === Command.writeZeroes && (request.flags & CommandFlag.noHole) !== 0;
     this.#volume.zero(request.offset, request.length, { keepAllocated });
-    this.#succeed([request]);
+    this.#succeed(request);
   }
 
   #blockStatus(request: Request): void {
@@ -269,11 +275,17 @@ export class Transmission {
     this.#replies.blockStatus(request, this.#volume.extents(request.offset, request.length, max));
   }
 
-  /** Those with FUA once they are durable (I1). */
-  #succeed(requests: readonly Request[]): void {
-    const fua = (request: Request): boolean => (request.flags & CommandFlag.fua) !== 0;
-    this.#replies.succeed(requests.filter((request) => !fua(request)));
-    const durably = requests.filter(fua);
-    if (durably.length > 0) this.#replies.succeedDurably(durably);
+  /** Those with FUA once they are durable (I1), with one sync for all. */
+  #succeedAll(requests: readonly Request[]): void {
+    let durably: Request[] | undefined;
+    for (const request of requests) {
+      if ((request.flags & CommandFlag.fua) === 0) this.#replies.succeed(request);
+      else (durably ??= []).push(request);
+    }
+    if (durably !== undefined) this.#replies.succeedDurably(durably);
+  }
+
+  #succeed(request: Request): void {
+    this.#succeedAll([request]);
   }
 }

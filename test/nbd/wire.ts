@@ -135,7 +135,10 @@ export class Talk {
     this.#limit = unsentMax;
     this.session = new Session({
       volumes,
-      send: (bytes) => this.sent.push(bytes),
+      send: (bytes) => {
+        this.sent.push(bytes);
+        return false;
+      },
       drained: () => {
         if (this.bytes().length <= this.#limit) return undefined;
         this.#stalled ??= Promise.withResolvers<undefined>();

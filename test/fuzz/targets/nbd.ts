@@ -123,8 +123,9 @@ async function talk(stream: Buffer, mode: number, cuts: Prng | undefined): Promi
   const session = new Session({
     volumes: [volume],
     send: (bytes) => {
-      sent.push(bytes);
+      sent.push(Buffer.from(bytes));
       unsent += bytes.length;
+      return true;
     },
     drained: () => {
       if (unsent <= UNSENT_MAX) return undefined;

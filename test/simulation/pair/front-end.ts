@@ -75,7 +75,10 @@ export class Line {
     this.#onGone = onGone;
     this.#session = new Session({
       volumes,
-      send: (bytes) => this.#reply(Buffer.from(bytes)),
+      send: (bytes) => {
+        this.#reply(Buffer.from(bytes));
+        return true;
+      },
       drained: () => undefined,
       onEnd: () => this.end(),
       failed: () => undefined,
