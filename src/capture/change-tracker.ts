@@ -3,6 +3,7 @@
  * marked; a region is marked no more when the whole of it was copied since the newest init-begin record. A copy as of a point
  * clears only what was not marked since: where that is not known any more, after a restart, it clears nothing.
  */
+import type { VolumeIndex } from '../journal/ids.ts';
 import { RecordFlag, RecordKind, type AttachPayload, type JournalRecord } from '../journal/record.ts';
 import type { ChangeMap, MarkedVolume } from './change-map.ts';
 
@@ -55,9 +56,18 @@ export class ChangeTracker {
       const run = this.#runs.get(volume);
       const start = run?.end === offset ? run.start : offset;
       const end = offset + length;
-      const isAtEnd = end >= (this.#sizes.get(volume) ?? Infinity);
-      this.#runs.set(volume, { start: this.#map.clear(volume, start, isAtEnd ? Infinity : end), end });
+      this.#runs.set(volume, { start: this.#clear(volume, start, end), end });
     }
+  }
+
+  /** The destinations hold the range as it is here: it need not be copied. */
+  equal(volume: VolumeIndex, start: number, end: number): void {
+    this.#clear(volume, start, end);
+  }
+
+  #clear(volume: VolumeIndex, start: number, end: number): number {
+    const isAtEnd = end >= (this.#sizes.get(volume) ?? Infinity);
+    return this.#map.clear(volume, start, isAtEnd ? Infinity : end);
   }
 
   #noteSizes({ kind, volume, offset, payload }: JournalRecord): void {

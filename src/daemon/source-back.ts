@@ -166,10 +166,10 @@ export class SourceBack {
    * Undefined, and nothing is done: what hosts wrote was left out since. @throws the file system's errors
    */
   markEqual(ranges: readonly EqualRange[], since: Lsn): Promise<number | undefined> {
-    const { map } = this.#opened;
+    const { map, tracker } = this.#opened;
     const { copyBegun } = this.#checkpoint;
     if (!isShippedToEnd(this.#checkpoint) || copyBegun > since) return Promise.resolve(undefined);
-    for (const { volume, start, end } of ranges) map.clear(volume, start, end);
+    for (const { volume, start, end } of ranges) tracker.equal(volume, start, end);
     map.sync();
     return Promise.resolve(map.marked);
   }

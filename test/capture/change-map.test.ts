@@ -291,6 +291,9 @@ describe('what the change map learns of the journal', () => {
     tracker.shipped([copied(3 * REGION, 512)]);
     assert.equal(left(), 5);
     map.markAll();
+    tracker.equal(0 as VolumeIndex, 2 * REGION, 3 * REGION + 512);
+    assert.equal(left(), 3, 'also where a comparison finds the volume’s end the same');
+    map.markAll();
     tracker.shipped([record(RecordKind.resize, { offset: 4 * REGION }), copied(0, 3 * REGION + 512)]);
     assert.equal(left(), 3, 'the end is where the journal says');
     tracker.shipped([copied(3 * REGION + 512, REGION - 512)]);
