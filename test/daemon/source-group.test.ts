@@ -244,6 +244,21 @@ describe('a source group', function () {
     await site.group.stop();
   });
 
+  it('does so also where a segment is sealed while all is marked, though hosts write nothing more', async () => {
+    const site = await SourceSite.start();
+    const markAll = site.back.markAll.bind(site.back);
+    const late = Promise.withResolvers<undefined>();
+    site.back.markAll = (comparing) =>
+      Promise.all([markAll(comparing), late.promise]).then(([marked]) => marked);
+    const begun = site.group.initialize({ compare: false });
+    site.write('a');
+    await site.clock.pass(3000);
+    late.resolve(undefined);
+    await begun;
+    await site.comeInStep();
+    await site.back.close();
+  });
+
   it('tries a removal again that failed, and keeps the order of what is left', async () => {
     const site = await SourceSite.start();
     assert.equal(await site.fill(4), 'taken');
