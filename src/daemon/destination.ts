@@ -39,6 +39,8 @@ export interface RunningDestination extends RunningGroup {
   facts(): DestinationFacts;
   /** Bytes that may still come. */
   room(): number;
+  /** The name of the segment that is on its way out of the inbox, if one is. */
+  taking(): string | undefined;
   /** It stops, with all in its volumes that arrived without a hole. @throws what keeps the volumes from it */
   settle(): Promise<Settled>;
 }
@@ -141,6 +143,7 @@ function runningDestination(
     name: config.name,
     facts: () => group.report().facts,
     room: () => group.report().room,
+    taking: () => group.taking,
     settle: () => group.settle(),
     status: () =>
       Promise.resolve(

@@ -146,6 +146,11 @@ export class DestinationGroup {
     };
   }
 
+  /** The name of the segment that is on its way out of the inbox, if one is. */
+  get taking(): string | undefined {
+    return this.#intake.taking;
+  }
+
   /** At what is applied; durable on return. @throws OperatorError `GROUP_NOT_CONSISTENT`, `VOLUMES_AHEAD`, `SNAPSHOT_LIMIT` */
   async createSnapshot(called: { readonly id: string; readonly name: string }): Promise<void> {
     this.#setFacts(await this.#back.createSnapshot(called));

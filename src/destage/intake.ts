@@ -29,6 +29,7 @@ export class Intake {
   readonly #options: IntakeOptions;
   #refused: RefusedSegment[] = [];
   #changes = 0;
+  #taking: string | undefined;
 
   constructor(inbox: Inbox, options: IntakeOptions) {
     this.#inbox = inbox;
@@ -38,6 +39,11 @@ export class Intake {
   /** Not received since. */
   get refused(): readonly RefusedSegment[] {
     return this.#refused;
+  }
+
+  /** The segment that is on its way out of the inbox: it may lie there no longer, without being received or refused yet. */
+  get taking(): string | undefined {
+    return this.#taking;
   }
 
   get missing(): InboxPlan['missing'] {
@@ -63,7 +69,12 @@ export class Intake {
       const step = this.#inbox.step(received);
       if (step === undefined) break;
       this.#options.onStep(`taking in ${step.entry.name}`);
-      await this.#take(step);
+      this.#taking = step.entry.name;
+      try {
+        await this.#take(step);
+      } finally {
+        this.#taking = undefined;
+      }
       this.#inbox.taken(step);
     }
     return steps > 0;

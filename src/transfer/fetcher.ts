@@ -57,6 +57,8 @@ export interface FetcherOptions {
   readonly received: () => Lsn;
   /** Bytes that the inbox may still take. */
   readonly room: () => number;
+  /** The name of the segment that this side is taking out of the inbox: neither there, maybe, nor received, nor refused. */
+  readonly taking: () => string | undefined;
   /** Of this side's own status. @throws OperatorError when it is damaged */
   readonly decode: (bytes: Buffer) => SiteStatus;
   /** A segment lies in the inbox. */
@@ -272,7 +274,7 @@ export class Fetcher {
     }
   }
 
-  /** Parts of what came another way meanwhile are of no use any more. */
+  /** What need not be fetched. Parts of what came another way meanwhile are of no use any more. */
   #listInbox(received: Lsn): Set<string> {
     const { files } = this.#platform;
     const names = files.list(this.#inbox);
@@ -282,7 +284,8 @@ export class Fetcher {
       if (range !== undefined && range.last <= received && !this.#fetching.has(whole))
         files.remove(join(this.#inbox, name));
     }
-    return new Set(names);
+    const taking = this.#options.taking();
+    return new Set(taking === undefined ? names : [...names, taking]);
   }
 
   /** What is under way may make room when it is received, or not take all that was set aside for it. */

@@ -51,6 +51,33 @@ describe("a destination's deciding half", () => {
     assert.deepEqual(readdirSync(join(site.folder, 'inbox')), [], 'duplicates are removed');
   });
 
+  it('names the segment that is on its way out of the inbox until it is received or refused', async () => {
+    const { site, begin } = prepare();
+    const gate = Promise.withResolvers<undefined>();
+    const running = await runGroup(site, {
+      between: (back) =>
+        new Proxy(back, {
+          get: (inner, call: keyof typeof back) =>
+            call === 'receive'
+              ? async (name: string) => {
+                  const result = await inner.receive(name);
+                  await gate.promise;
+                  return result;
+                }
+              : (inner[call] as () => unknown).bind(inner),
+        }),
+    });
+    assert.equal(running.group.taking, undefined);
+    site.deliver(begin);
+    await until('it is taken', () => running.group.taking === basename(begin));
+    await until('it is gone', () => readdirSync(join(site.folder, 'inbox')).length === 0);
+    assert.equal(running.group.report().facts.received, 0);
+    gate.resolve(undefined);
+    await until('it is received', () => running.group.taking === undefined);
+    assert.equal(running.group.report().facts.received, 3);
+    await running.stop();
+  });
+
   it('tells a refused segment at once, and no longer when it was received (I4)', async () => {
     const { site, stream, begin } = prepare();
     const running = await runGroup(site);

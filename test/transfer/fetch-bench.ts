@@ -197,7 +197,10 @@ export class SiteA {
   refusals = 0;
   /** Takes nothing in. */
   isHeld = false;
+  /** Milliseconds from a segment's leaving the inbox until it is received. */
+  pause = 0;
   #isStopped = false;
+  #taking: string | undefined;
   readonly #platform: Platform;
   readonly #options: SiteAOptions;
   #refused: RefusedSegment[] = [];
@@ -213,6 +216,7 @@ export class SiteA {
       name: 'b',
       parallel: 2,
       received: () => this.received,
+      taking: () => this.#taking,
       decode,
       onArrived: nothing,
     });
@@ -236,7 +240,7 @@ export class SiteA {
 
   #step(): void {
     if (this.#isStopped) return;
-    if (!this.isHeld) this.#takeIn();
+    if (!this.isHeld && this.#taking === undefined) this.#takeIn();
     this.#publish();
     this.#platform.clock.after(50, () => this.#step());
   }
@@ -253,7 +257,16 @@ export class SiteA {
         files.rename(path, `${this.#options.folder}/journal/${name}`);
         files.syncDirectory(`${this.#options.folder}/journal`);
         files.syncDirectory(`${this.#options.folder}/inbox`);
-        this.received = range.last;
+        if (this.pause === 0) {
+          this.received = range.last;
+          continue;
+        }
+        this.#taking = name;
+        this.#platform.clock.after(this.pause, () => {
+          this.received = range.last;
+          this.#taking = undefined;
+        });
+        return;
       } else {
         this.refusals += 1;
         files.remove(path);

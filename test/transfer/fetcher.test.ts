@@ -61,6 +61,14 @@ describe('a fetcher', () => {
     assert.deepEqual(report.waits, []);
   });
 
+  it('fetches nothing again that is being taken in: out of the inbox, and not received yet', async () => {
+    const bench = new FetchBench('slow to take in');
+    bench.site.pause = 20 * SECOND;
+    for (let count = 0; count < 6; count++) bench.seal(100_000);
+    await settles(bench, 10 * MINUTE);
+    assert.equal(bench.site.fetcher.report().segmentsFetched, 6);
+  });
+
   it('finds of a backlog no more in the outbox than the link may have ahead', async () => {
     const bench = new FetchBench('backlog');
     bench.site.isHeld = true;

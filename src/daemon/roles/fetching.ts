@@ -37,6 +37,7 @@ export function startFetching(config: LinkConfig, options: FetchingOptions): Fet
     folder,
     received: () => destination.facts().received,
     room: () => destination.room(),
+    taking: () => destination.taking(),
     decode: (bytes) => decodeStatus(bytes, key, name),
     onArrived: () => destination.wake(),
   });
