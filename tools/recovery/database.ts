@@ -39,15 +39,30 @@ export async function showDatabase({ failovers, switchovers, ...options }: Datab
   } finally {
     await trips.end();
   }
-  conclude('failovers', failed, failovers, `of those that were due none is missing`);
-  conclude('round trips', back, failovers, 'none lost on the way back, both sides identical after each');
-  conclude('switchovers', switched, switchovers, 'none lost, both sides identical after each');
+  conclude(
+    'failovers',
+    failed,
+    failovers,
+    'before the time that its failover names, and all of these are there',
+  );
+  conclude(
+    'round trips',
+    back,
+    failovers,
+    'before the way back, and all of these are there; both sides identical after each',
+  );
+  conclude(
+    'switchovers',
+    switched,
+    switchovers,
+    'before, and all of these are there; both sides identical after each',
+  );
 }
 
 function say(what: string, one: Takeover | undefined, more = ''): void {
   if (one === undefined) return;
   const { confirmed, due, lost, seconds, serving } = one;
-  const counts = `${confirmed} transactions confirmed, ${due} due, ${lost} others lost`;
+  const counts = `${confirmed} transactions confirmed, ${due} of them must be there and are, ${lost} others lost`;
   process.stdout.write(
     `${what}${more}: the ${serving} serves, PostgreSQL after ${seconds.toFixed(1)} s, ${counts}\n`,
   );
@@ -58,7 +73,7 @@ function conclude(what: string, done: readonly Takeover[], count: number, proven
   const sum = (of: (one: Takeover) => number): number => done.reduce((total, one) => total + of(one), 0);
   const seconds = done.map((one) => one.seconds).sort((a, b) => a - b);
   const [median, most] = [seconds[Math.floor(seconds.length / 2)] ?? 0, seconds.at(-1) ?? 0];
-  const counts = `${sum(({ confirmed }) => confirmed)} transactions confirmed, ${sum(({ due }) => due)} of them due: ${proven}`;
+  const counts = `${sum(({ confirmed }) => confirmed)} transactions confirmed, ${sum(({ due }) => due)} of them ${proven}`;
   const times = `PostgreSQL after ${median.toFixed(1)} s (median; at most ${most.toFixed(1)} s)`;
   verdict(done.length === count, `${done.length} ${what}: ${counts}; ${times}`);
 }
