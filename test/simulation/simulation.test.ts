@@ -79,10 +79,21 @@ describe('a source and a destination under every kind of trouble, simulated', ()
 });
 
 describe('the simulation itself', () => {
-  for (const [number, { invariant, name, seeds, from, intervals = false }] of PLANTS.entries()) {
+  for (const [
+    number,
+    { invariant, name, seeds, from, intervals = false, roles = false },
+  ] of PLANTS.entries()) {
     it(`catches within ${seeds} seeds that ${name} (${invariant})`, async function () {
       this.timeout(LONG);
-      const { failed } = await runSeeds({ from, seeds, intervals, jobs: JOBS, plant: number, first: true });
+      const { failed } = await runSeeds({
+        from,
+        seeds,
+        intervals,
+        roles,
+        jobs: JOBS,
+        plant: number,
+        first: true,
+      });
       assert.ok(failed[0] !== undefined, 'nothing was noticed');
       // Where it takes long: the plant's next first seed.
       say(`by seed ${failed[0].seed}`);

@@ -18,6 +18,7 @@ export class FrontEnd implements HostServer {
   readonly #volumes: readonly HostVolume[];
   readonly #lines = new Set<Line>();
   #listening = false;
+  onListening: () => void = () => undefined;
 
   constructor(thread: Thread, volumes: readonly HostVolume[]) {
     this.#thread = thread;
@@ -30,6 +31,7 @@ export class FrontEnd implements HostServer {
 
   listen(): Promise<void> {
     this.#listening = true;
+    this.onListening();
     return Promise.resolve();
   }
 

@@ -13,6 +13,8 @@ export interface Plant {
   readonly from: number;
   /** Of sources that replicate on an interval. */
   readonly intervals?: boolean;
+  /** Of sites that change their parts. */
+  readonly roles?: boolean;
 }
 
 export interface Edit {

@@ -61,6 +61,7 @@ export class Side implements ServedOracle {
   #role: { readonly noted: NotedRole | undefined; readonly since: number };
   #state: FollowedState = { applied: 0, consistent: false };
   #begunAt = 0;
+  #disturbedUntil = -Infinity;
   /** Of another side that serves, as its word lay there when the program began. */
   #word: EpochName | undefined;
   /** What the program has read of it, and when. */
@@ -132,13 +133,24 @@ export class Side implements ServedOracle {
     const { folder } = this.#options;
     this.#role = { noted: this.#noted(), since: -Infinity };
     this.#begunAt = this.machine.loop.now;
-    this.#heard = undefined;
+    if (!this.#hasNoted()) this.#heard = undefined;
     this.#word = this.#options.hears();
     this.#state = (newestCopy(this.#contentOf(`${folder}/destination-state.json`)) as
       FollowedState | undefined) ?? {
       applied: 0,
       consistent: false,
     };
+  }
+
+  /** Something failed on this machine, or may until then. */
+  disturbs(until: number): void {
+    this.#disturbedUntil = Math.max(this.#disturbedUntil, until);
+  }
+
+  /** Whether what was heard was heard long before, and nothing kept it from being noted: it is never forgotten. */
+  #hasNoted(): boolean {
+    if (this.#heard === undefined) return false;
+    return this.#disturbedUntil < this.#heard.at && this.machine.loop.now - this.#heard.at > GRACE;
   }
 
   /** The program reads that another side serves in this epoch. */
@@ -154,6 +166,15 @@ export class Side implements ServedOracle {
       readonly epoch: EpochName;
     };
     this.#try(() => (this.#history = this.#roles.histories.servedIn(group.epoch, this.site)));
+  }
+
+  /** I11: hosts are, of a program that could have heard of a newer epoch when it began. */
+  letsIn(): void {
+    const [history, word] = [this.#history, this.#word];
+    if (history === undefined || !isNewer(word, history) || !this.#roles.undisturbedSince(this.#begunAt))
+      return;
+    const what = `the ${this.site} lets hosts in, in epoch ${history.epoch.number}`;
+    this.fail(new Violation('I11-unheard', `${what}, and could have heard of ${word!.number}`));
   }
 
   /** What hosts read after a restart is what the journal says, to the byte. */
@@ -296,16 +317,11 @@ export class Side implements ServedOracle {
         `the ${this.site} takes a write, and is noted as ${this.role?.kind ?? 'destination'}`,
       );
     const { now } = this.machine.loop;
-    const [word, heard] = [this.#word, this.#heard];
+    const heard = this.#heard;
     if (isNewer(heard?.epoch, history) && now - heard!.at > GRACE)
       throw new Violation(
         'I11-heard',
         `the ${this.site} takes a write in epoch ${history.epoch.number}, long after it heard of ${heard!.epoch.number}`,
-      );
-    if (isNewer(word, history) && this.#roles.undisturbedSince(this.#begunAt))
-      throw new Violation(
-        'I11-unheard',
-        `the ${this.site} takes a write in epoch ${history.epoch.number}, and could have heard of ${word!.number}`,
       );
   }
 

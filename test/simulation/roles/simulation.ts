@@ -78,7 +78,7 @@ class RolesSimulation {
       },
     });
     this.#troubles = new Troubles(machines, this.#servers.server, (text) => {
-      this.#oracle.disturbs(this.#loop.now + 5000);
+      this.#disturbs(SITES.find((site) => text.startsWith(site)));
       this.#note(text);
     });
     this.#sides = { source: this.#side('source'), destination: this.#side('destination') };
@@ -167,7 +167,10 @@ class RolesSimulation {
           if (epoch !== undefined && program.alive) side.hears(epoch);
         }),
       dice: this.#dice,
-      onFrontEnd: (frontEnd) => this.#frontEnds.set(site, frontEnd),
+      onFrontEnd: (frontEnd) => {
+        frontEnd.onListening = () => side.letsIn();
+        this.#frontEnds.set(site, frontEnd);
+      },
       onThreadEnd: (error) => {
         this.#note(`${site}: ${error.message}`);
         for (const host of this.#hosts[site]) host.cutOff();
@@ -214,12 +217,21 @@ class RolesSimulation {
         this.#oracle.disturbs(this.#loop.now + step.time + 1000);
         this.#troubles.do(step);
         return;
-      case 'io-error':
       case 'room':
+        this.#disturbs(step.site, step.time);
+        this.#troubles.do(step);
+        return;
+      case 'io-error':
       case 'clock':
-        this.#oracle.disturbs(this.#loop.now + 5000);
         this.#troubles.do(step);
     }
+  }
+
+  /** Something fails at a site, for so long: what is not heard, or not noted, is tried again a little later. */
+  #disturbs(site: SiteName | undefined, time = 0): void {
+    const until = this.#loop.now + time + 5000;
+    this.#oracle.disturbs(until);
+    if (site !== undefined) this.#sides[site].disturbs(until);
   }
 
   #turn(site: SiteName, verb: Verb): void {

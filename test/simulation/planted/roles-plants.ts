@@ -1,0 +1,99 @@
+/** Breaks of what two sites rely on that change their parts. */
+import { edit, plantFrom, type Plant } from './plant.ts';
+
+const rolesPlantFrom =
+  (from: number) =>
+  (...args: Parameters<ReturnType<typeof plantFrom>>): Plant => ({
+    ...plantFrom(from)(...args),
+    roles: true,
+  });
+
+export const ROLES_PLANTS: readonly Plant[] = [
+  rolesPlantFrom(1)(
+    'I11',
+    'a side serves before it is noted that it takes over',
+    20,
+    edit(
+      'daemon/roles/roled-group.ts',
+      "this.#note({ kind: 'taking-over', takeover });",
+      "this.#role = { kind: 'taking-over', takeover };",
+    ),
+  ),
+  rolesPlantFrom(106)(
+    'I11',
+    'a side that was deposed does not note it',
+    100,
+    edit(
+      'daemon/roles/roled-group.ts',
+      "await this.#noteAtLast({ kind: 'deposed', by });",
+      "this.#role = { kind: 'deposed', by };",
+    ),
+  ),
+  rolesPlantFrom(5)(
+    'I11',
+    'hosts are let in before the other side was heard',
+    20,
+    edit('daemon/source.ts', 'await this.#other.hear(this.#run.parts.streams, this.#world.platform.clock);'),
+  ),
+  rolesPlantFrom(2)(
+    'I11',
+    'hosts write behind the last record of an epoch',
+    20,
+    edit(
+      'daemon/source.ts',
+      'await host.stopServing();\n    return host.handOver(payload);',
+      'return host.handOver(payload);',
+    ),
+  ),
+  rolesPlantFrom(4)(
+    'I11',
+    'a handover goes to a destination that is not consistent',
+    40,
+    edit(
+      'daemon/roles/roled-group.ts',
+      'if (!(await isFollowed(part.group, this.#patience)))',
+      'if (this.name === "")',
+    ),
+  ),
+  rolesPlantFrom(49)(
+    'I11',
+    'a side that took over says so once',
+    60,
+    edit(
+      'transfer/link.ts',
+      'if (reading.status.epoch.number <= this.#options.epoch.number) this.#announced = false;',
+    ),
+  ),
+  rolesPlantFrom(3)(
+    'I10',
+    'what a side has that gives way is overwritten before it is kept',
+    20,
+    edit('destage/destination-back.ts', 'this.#keepDivergence();\n    const before', 'const before'),
+  ),
+  rolesPlantFrom(3)(
+    'I10',
+    'what a side has that gives way is not asked for',
+    20,
+    edit('daemon/diverged.ts', 'map.mark(record.volume, record.offset, record.offset + record.length);'),
+  ),
+  rolesPlantFrom(3)(
+    'I10',
+    'a side gives way with what the other one lacks, and nobody was asked',
+    20,
+    edit(
+      'daemon/roles/roled-group.ts',
+      "if (this.#role.kind === 'following' || giving.answer?.keptAs === undefined)",
+      'if (giving.answer !== undefined)',
+    ),
+  ),
+  rolesPlantFrom(3)(
+    'I10',
+    'what was kept is to be kept again',
+    20,
+    edit(
+      'destage/destination-back.ts',
+      'this.#keepDivergence();\n    const before = this.#state;\n',
+      'const before = this.#state;\n    this.#keepDivergence();\n',
+    ),
+  ),
+];
