@@ -15,8 +15,8 @@ export const ROLES_PLANTS: readonly Plant[] = [
     20,
     edit(
       'daemon/roles/roled-group.ts',
-      "this.#note({ kind: 'taking-over', takeover });",
-      "this.#role = { kind: 'taking-over', takeover };",
+      "this.note({ kind: 'taking-over', takeover });",
+      "this.role = { kind: 'taking-over', takeover };",
     ),
   ),
   rolesPlantFrom(106)(
@@ -25,8 +25,8 @@ export const ROLES_PLANTS: readonly Plant[] = [
     100,
     edit(
       'daemon/roles/roled-group.ts',
-      "await this.#noteAtLast({ kind: 'deposed', by });",
-      "this.#role = { kind: 'deposed', by };",
+      "await this.noteAtLast({ kind: 'deposed', ...parted });",
+      "this.role = { kind: 'deposed', ...parted };",
     ),
   ),
   rolesPlantFrom(5)(
@@ -51,7 +51,7 @@ export const ROLES_PLANTS: readonly Plant[] = [
     40,
     edit(
       'daemon/roles/roled-group.ts',
-      'if (!(await isFollowed(part.group, this.#patience)))',
+      'if (!(await isFollowed(part.group, this.patience)))',
       'if (this.name === "")',
     ),
   ),
@@ -82,7 +82,7 @@ export const ROLES_PLANTS: readonly Plant[] = [
     20,
     edit(
       'daemon/roles/roled-group.ts',
-      "if (this.#role.kind === 'following' || giving.answer?.keptAs === undefined)",
+      "if (this.role.kind === 'following' || giving.answer?.keptAs === undefined)",
       'if (giving.answer !== undefined)',
     ),
   ),

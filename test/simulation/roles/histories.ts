@@ -17,8 +17,9 @@ export class History {
   readonly model: Model;
   /** The highest LSN that a host was told is durable. */
   promised: number;
-  /** The epoch that its last record hands over to. */
+  /** The epoch that its last record hands over to, and all that were ever handed over to, some of which were called off. */
   handedOver: string | undefined;
+  readonly handovers = new Set<string>();
   /** Where epochs begin that came of it: what they rest on is never lost. */
   readonly forks: number[] = [];
 
@@ -38,6 +39,10 @@ export class History {
 
 export function isOfHost({ kind, flags }: ModelRecord): boolean {
   return (kind === Kind.write || kind === Kind.zero) && (flags & FROM_VOLUME) === 0;
+}
+
+export function isNewer(epoch: EpochName | undefined, { epoch: own }: History): boolean {
+  return epoch !== undefined && epoch.number >= own.number && epoch.id !== own.id;
 }
 
 /** What a side that gave way had that the other one has not. */
@@ -89,6 +94,11 @@ export class Histories {
     model.cutAfter(lsn);
     parent.forks.push(lsn);
     return this.#add(new History(epoch, site, lsn, model));
+  }
+
+  /** A side goes on with all that it has, in an epoch of its own. */
+  goOn(parent: History, epoch: EpochName): History {
+    return this.#add(new History(epoch, parent.site, parent.model.last, parent.model.fork()));
   }
 
   #add(history: History): History {

@@ -74,12 +74,20 @@ export class RolesOracle {
   tookOver(site: SiteName, parent: History, history: History): void {
     const { number, id } = history.epoch;
     this.note(`epoch ${number} begins at ${history.fork}`);
-    if (parent.handedOver === id) {
-      const lost = parent.writtenBehind(history.fork);
+    if (parent.handovers.has(id)) {
+      // Called off too late, the operator has both sides serve.
+      const lost = parent.handedOver === id ? parent.writtenBehind(history.fork) : [];
       if (lost.length > 0)
         throw new Violation('I11-switchover', `a switchover leaves ${lost.length} writes behind`);
     } else if (!this.#asked.delete(`${site} failover`))
       throw new Violation('I10-word', `the ${site} takes over, which nobody asked for`);
+  }
+
+  /** @throws Violation */
+  wentOn(site: SiteName, history: History): void {
+    this.note(`epoch ${history.epoch.number} goes on behind ${history.fork}`);
+    if (!this.#asked.delete(`${site} failover`))
+      throw new Violation('I10-word', `the ${site} goes on, which nobody asked for`);
   }
 
   /** @throws Violation */

@@ -10,7 +10,7 @@ import { Kind, Model, parseRecords, type ModelRecord } from '../oracle/model.ts'
 import { differenceOf } from '../oracle/replica.ts';
 import { isSecondCopy, newestCopy } from '../oracle/two-copies.ts';
 import { Violation } from '../oracle/violation.ts';
-import { isOfHost, type EpochName, type History } from './histories.ts';
+import { isNewer, isOfHost, type EpochName, type History } from './histories.ts';
 import type { RolesOracle } from './oracle.ts';
 
 /** Kind of a handover record (journal/record.ts), written down anew. */
@@ -21,7 +21,8 @@ const GRACE = 1000;
 
 /** As in `role.json` (journal/role-file.ts). */
 export interface NotedRole {
-  readonly kind: 'destination' | 'taking-over' | 'source' | 'handing-over' | 'deposed' | 'following';
+  readonly kind:
+    'destination' | 'taking-over' | 'source' | 'handing-over' | 'deposed' | 'following' | 'going-on';
   readonly takeover?: NotedTakeover;
   readonly by?: NotedTakeover;
   readonly epoch?: EpochName;
@@ -218,6 +219,7 @@ export class Side implements ServedOracle {
     this.#role = { noted, since: this.machine.loop.now };
     this.#roles.note(`${this.site} is noted as ${noted.kind}`);
     if (noted.kind === 'taking-over') this.#takesOver(noted.takeover!);
+    if (noted.kind === 'going-on') this.#goesOn(noted.takeover!);
     if (noted.kind === 'following') this.#gaveWay(noted.by!);
   }
 
@@ -236,6 +238,14 @@ export class Side implements ServedOracle {
       if (this.machine.disk.findDurable(path)?.isSynced !== true)
         throw new Violation('I6-fork', `the ${this.site} takes over, and ${path} is not durable`);
     this.#roles.tookOver(this.site, parent, history);
+  }
+
+  /** A side that was deposed has all that its hosts wrote, and goes on with it, at an operator's word. */
+  #goesOn({ epoch }: NotedTakeover): void {
+    const { histories } = this.#roles;
+    const before = this.#history;
+    if (before === undefined) throw new Violation('I11-fork', `the ${this.site} goes on and never served`);
+    if (histories.of(epoch.id) === undefined) this.#roles.wentOn(this.site, histories.goOn(before, epoch));
   }
 
   /** I10: only with an operator's word, where anything is lost by it. */
@@ -298,7 +308,10 @@ export class Side implements ServedOracle {
       throw new Violation('I3-lsn', `at the ${this.site} record ${record.lsn} follows record ${model.last}`);
     if (isOfHost(record)) this.#accepted();
     model.append(record);
-    if (record.kind === HANDOVER) this.#history!.handedOver = handsOverTo(record);
+    if (record.kind !== HANDOVER) return;
+    const id = handsOverTo(record);
+    this.#history!.handedOver = id;
+    if (id !== undefined) this.#history!.handovers.add(id);
   }
 
   /** I11 */
@@ -370,10 +383,7 @@ export class Side implements ServedOracle {
   }
 }
 
-function isNewer(epoch: EpochName | undefined, { epoch: own }: History): boolean {
-  return epoch !== undefined && epoch.number >= own.number && epoch.id !== own.id;
-}
-
-function handsOverTo({ payload }: ModelRecord): string {
-  return (JSON.parse(payload.toString('utf8')) as { readonly epoch: EpochName }).epoch.id;
+/** Undefined: what was handed over is called off. */
+function handsOverTo({ payload }: ModelRecord): string | undefined {
+  return (JSON.parse(payload.toString('utf8')) as { readonly epoch: EpochName | null }).epoch?.id;
 }
