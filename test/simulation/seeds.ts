@@ -6,6 +6,7 @@ import { parseArgs } from 'node:util';
 import { crashPoint } from './crash-points.ts';
 import { INTERVAL_SEED, makeScenario } from './scenario.ts';
 import type { RunResult } from './result.ts';
+import { turningPoint } from './roles/crash-points.ts';
 import { makeRoleScenario } from './roles/scenario.ts';
 import { run, runTurns } from './runner.ts';
 
@@ -62,6 +63,6 @@ for (let number = from; number < end; number += stride) {
 tell();
 
 function runOne(number: number, seed: string): Promise<RunResult> {
-  if (values.roles) return runTurns(makeRoleScenario(seed));
+  if (values.roles) return runTurns(values['crash-points'] ? turningPoint(number) : makeRoleScenario(seed));
   return run(values['crash-points'] ? crashPoint(number) : makeScenario(seed));
 }

@@ -11,12 +11,12 @@ const rolesPlantFrom =
 export const ROLES_PLANTS: readonly Plant[] = [
   rolesPlantFrom(1)(
     'I11',
-    'a side serves before it is noted that it takes over',
+    'a side that takes over serves before its folder is that of a source',
     20,
     edit(
       'daemon/roles/roled-group.ts',
       "this.note({ kind: 'taking-over', takeover });",
-      "this.role = { kind: 'taking-over', takeover };",
+      "this.note({ kind: 'source', takeover });",
     ),
   ),
   rolesPlantFrom(106)(
