@@ -68,6 +68,8 @@ export class SourceMode implements ReplicationMode {
   #sealedBytes = 0;
   #closed = LSN_NONE;
   #copy: Copy = { kind: 'none' };
+  /** A copy is to begin from now on, and to end, even where one that was under way took the marks with it. */
+  #owed = false;
   /** Bytes that were marked when the copy began. */
   #total = 0;
   readonly #rate = new Rate();
@@ -154,6 +156,7 @@ export class SourceMode implements ReplicationMode {
       const toBring = await mark();
       // Behind it: segments may have been sealed meanwhile.
       this.#sealed = { ...this.#sealed, ...toBring };
+      this.#owed = true;
       this.#log.info('more is to be brought over', { bytes: this.#sealed.marked });
       await this.#callOff();
       this.#governSoon();
@@ -273,7 +276,7 @@ export class SourceMode implements ReplicationMode {
 
   #isInStep(): boolean {
     const { checkpoint, marked } = this.#sealed;
-    return marked === 0 && isShippedWhole(checkpoint) && isShippedConsistent(checkpoint);
+    return !this.#owed && marked === 0 && isShippedWhole(checkpoint) && isShippedConsistent(checkpoint);
   }
 
   async #moveCopy(): Promise<void> {
@@ -281,6 +284,7 @@ export class SourceMode implements ReplicationMode {
     const copy = this.#copy;
     if (copy.kind === 'ended' && digested >= copy.at) {
       this.#copy = { kind: 'none' };
+      this.#owed = false;
       this.#windows.end();
       if (this.#isInStep())
         this.#log.info('the destinations get every write in order: recovery points from here on');
