@@ -257,7 +257,11 @@ class Source extends SourceSide implements RunningSource {
     return host.handOver(payload);
   }
 
-  followed = (): boolean => this.#run.parts.streams.every(({ answer }) => answer?.consistent === true);
+  followed = (): boolean =>
+    this.#run.parts.streams.every(
+      // What was remembered may be of the epoch before.
+      ({ answer }) => answer?.consistent === true && answer.epoch?.id === this.#run.identity.epoch.id,
+    );
 
   tell = (code: WaitCode, why: string | undefined): void => this.#run.parts.group.waits.set(code, why);
 
