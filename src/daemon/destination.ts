@@ -141,7 +141,7 @@ function runningDestination(
 ): RunningDestination {
   return {
     name: config.name,
-    facts: () => group.report().facts,
+    facts: () => group.facts,
     room: () => group.report().room,
     taking: () => group.taking,
     settle: () => group.settle(),

@@ -134,6 +134,11 @@ export class DestinationGroup {
     this.#wakeUp?.abort();
   }
 
+  /** Nothing is looked at on the disk. */
+  get facts(): DestinationFacts {
+    return this.#facts;
+  }
+
   report(): DestinationReport {
     return {
       facts: this.#facts,
