@@ -6,6 +6,7 @@ import type { RehearsalProgress, RehearsalRequest } from './contract/rehearsals.
 import type { RecoveryPoints } from './contract/points.ts';
 import type {
   FailoverAnswer,
+  FailoverRequest,
   RejoinAnswer,
   RollbackAnswer,
   RollbackRequest,
@@ -89,7 +90,7 @@ export interface DaemonControl {
    * A destination takes over, or says what that would come to: it serves hosts when this resolves.
    * @throws OperatorError `GROUP_UNKNOWN`, `FAILOVER_REFUSED`, or what keeps the volumes from it
    */
-  failover(group: string, dryRun: boolean): Promise<FailoverAnswer>;
+  failover(group: string, request: FailoverRequest): Promise<FailoverAnswer>;
   /**
    * A source hands over to its destination: it serves nobody when this resolves.
    * @throws OperatorError `GROUP_UNKNOWN`, `NOT_SERVING`, `SWITCHOVER_ONE`, `GROUP_NOT_CONSISTENT`

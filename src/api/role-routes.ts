@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import { checkedBody } from './checked-body.ts';
 import { checkedGroup } from './checked-names.ts';
 import {
+  failoverRequestSchema,
   roleRequestSchema,
   rollbackRequestSchema,
   type FailoverAnswer,
@@ -21,7 +22,13 @@ export function addRoleRoutes(app: FastifyInstance, control: DaemonControl): voi
       .dryRun;
 
   app.post<GroupRoute>('/groups/:name/failover', (request): Promise<FailoverAnswer> =>
-    control.failover(checkedGroup(request.params.name), isTrial(request.body)),
+    control.failover(
+      checkedGroup(request.params.name),
+      checkedBody(failoverRequestSchema, request.body, {
+        what: 'a failover',
+        fix: 'send {}, or {"point":{"kind":"time","time":MILLISECONDS}} or a point as a mount has it; {"dryRun":true} changes nothing',
+      }),
+    ),
   );
 
   app.post<GroupRoute>('/groups/:name/switchover', (request): Promise<SwitchoverAnswer> =>

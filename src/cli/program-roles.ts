@@ -26,7 +26,7 @@ const VERBS = [
 export function addRoles(program: Command, finish: Finish): void {
   addRollback(program, finish);
   for (const [verb, description, group] of VERBS) {
-    program
+    const command = program
       .command(verb)
       .description(description)
       .argument('<group>', group, name)
@@ -35,10 +35,15 @@ export function addRoles(program: Command, finish: Finish): void {
       .option('--dry-run', 'say what would be done and what is lost, and change nothing', false)
       .option('--json', 'as one line of JSON', false)
       .addHelpText('after', example(`blockferry ${verb} oracle`))
-      .action(async (of: string, options: Flags) => {
+      .action(async (of: string, options: Flags & { at?: string }) => {
         const roles = await import('./roles.ts');
         finish(await roles[verb]({ ...options, group: of }));
       });
+    if (verb === 'failover')
+      command.option(
+        '--at <point>',
+        'as it was at or before a time or an LSN, or at a snapshot of this name',
+      );
   }
 }
 

@@ -59,9 +59,10 @@ async function change<T extends object>(verb: Verb<T>, options: RoleOptions): Pr
   return ExitCode.ok;
 }
 
-export function failover(options: RoleOptions): Promise<ExitCode> {
+export function failover(options: RoleOptions & { readonly at?: string }): Promise<ExitCode> {
+  const body = options.at === undefined ? {} : { point: wantedPoint(undefined, options.at) };
   return change(
-    { path: 'failover', answer: failoverAnswerSchema, consequences: failoverLoss, done: failoverDone },
+    { path: 'failover', body, answer: failoverAnswerSchema, consequences: failoverLoss, done: failoverDone },
     options,
   );
 }
@@ -73,6 +74,7 @@ function failoverLoss(answer: FailoverAnswer, group: string): string[] {
   return [
     `Group ${group} is served from here from record ${answer.lsn} on, of ${when(answer.time)}.`,
     `What hosts wrote at the source after that is not here: ${seconds(answer.behindSeconds)} of writes, as far as the clocks agree.`,
+    ...broughtBack(answer),
     ...useless(answer),
     ...unfinished(answer),
     'If the source is alive, `blockferry switchover` there loses nothing. If it comes back, it lets its hosts go once it hears of this.',
@@ -103,8 +105,18 @@ function failoverDone(answer: FailoverAnswer, group: string): string[] {
   return [
     `Group ${group} is served here, at ${printable(answer.hosts)}, in epoch ${answer.epoch}.`,
     `Its volumes are as of record ${answer.lsn}, ${when(answer.time)}: ${seconds(answer.behindSeconds)} before now; what the source took after that was not received.`,
+    ...broughtBack(answer),
     ...useless(answer),
     ...unfinished(answer),
+  ];
+}
+
+function broughtBack({ rollback }: FailoverAnswer): string[] {
+  if (rollback === undefined) return [];
+  const { point, discardedSeconds, keptAs } = rollback;
+  return [
+    `Before hosts are served the volumes become what they were at ${printable(point.name)}, record ${point.lsn}, of ${when(point.time)}; "blockferry status" says how far that is.`,
+    `Of what arrived, ${durationText(discardedSeconds)} of writes are in them no more then: they are kept as snapshot ${keptAs}.`,
   ];
 }
 

@@ -46,9 +46,11 @@ export function buildSourceBack(
   const { files, random } = platform;
   // Its own: in the other one are those of this side as a destination.
   const folder = join(options.folder, 'points');
+  const key = keyOf(options);
   return new SourceWorker(files, random, {
     ...options,
-    key: keyOf(options),
+    key,
+    openFile: (path) => openSegment(files, path, key),
     stores: {
       log,
       hasStore: () => files.stat(folder) !== undefined,

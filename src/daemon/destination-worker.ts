@@ -11,6 +11,8 @@ import type { SnapshotInfo, SnapshotStore } from '../recovery/snapshot-store.ts'
 import type { SetVolume } from '../volume/volume-set.ts';
 import type { ViewOptions } from '../recovery/views.ts';
 import { windowsBehind, type PastWindow } from '../recovery/windows.ts';
+import { refuseWithout } from './rollback-reader.ts';
+import type { RollbackPoint } from './roles/rollback-file.ts';
 import { ServedViews, type MountFacts, type ServedViewsOptions } from './served-views.ts';
 
 export interface WorkerOptions extends Omit<DestinationBackOptions, 'openSnapshots'>, ServedViewsOptions {
@@ -23,6 +25,7 @@ export class DestinationWorker extends DestinationBack {
   readonly #platform: Pick<Platform, 'clock'>;
   readonly #options: WorkerOptions;
   readonly #mounts: ServedViews;
+  #release: (() => void) | undefined;
 
   constructor(platform: Pick<Platform, 'clock' | 'files'>, log: Log, options: WorkerOptions) {
     const mounts = new ServedViews(platform, log, options);
@@ -45,6 +48,27 @@ export class DestinationWorker extends DestinationBack {
       const point = choosePoint(await this.snapshots(), wanted);
       return { point, options: { writable, ...(await this.#pastBehind(point, wanted)) } };
     });
+  }
+
+  /**
+   * What the volumes are to become when this side takes over; what it needs of the journal stays until another is asked for, or
+   * `letPointGo`. @throws OperatorError as `mount` does; `VOLUME_NOT_AT_POINT`
+   */
+  async holdPoint(wanted: WantedPoint): Promise<RollbackPoint> {
+    await this.letPointGo();
+    const { id, name, lsn, time } = choosePoint(await this.snapshots(), wanted);
+    const { volumes } = (await this.facts()).state;
+    refuseWithout(volumes, name, this.#mounts.volumesOf(id));
+    const { past, onClose } = await this.#pastBehind({ name, lsn, time }, wanted);
+    if (past === undefined) return { id, name, lsn, time };
+    this.#release = onClose;
+    return { id, name: `lsn-${past.lsn}`, lsn: past.lsn, time: past.time, base: { lsn, time } };
+  }
+
+  letPointGo(): Promise<void> {
+    this.#release?.();
+    this.#release = undefined;
+    return Promise.resolve();
   }
 
   /** Between which records any state can be mounted, oldest first; reads the header of each segment that is kept. */
@@ -89,7 +113,7 @@ export class DestinationWorker extends DestinationBack {
 
   /** What was written between the snapshot and the wanted state; nothing where that is all that there is. */
   async #pastBehind(
-    point: SnapshotInfo,
+    point: Pick<SnapshotInfo, 'name' | 'lsn' | 'time'>,
     wanted: WantedPoint,
   ): Promise<Pick<ViewOptions, 'past' | 'onClose'>> {
     if (wanted.kind === 'snapshot') return {};

@@ -20,9 +20,11 @@ import type { Platform } from '../platform/platform.ts';
 import type { RemoteThread } from '../platform/node/threads.ts';
 import type { DestinationWorker } from './destination-worker.ts';
 import { logFromThread, type RunningGroup } from './running-group.ts';
+import type { WantedPoint } from '../recovery/choose-point.ts';
 import type { PastWindow } from '../recovery/windows.ts';
 import { Mounts } from './mounts.ts';
 import { Rehearsing } from './rehearsing.ts';
+import type { RollbackPoint } from './roles/rollback-file.ts';
 import { SideSnapshots } from './side-snapshots.ts';
 import { startFailure } from './start-failure.ts';
 import { toldSnapshot } from './told-snapshot.ts';
@@ -41,6 +43,9 @@ export interface RunningDestination extends RunningGroup {
   room(): number;
   /** The name of the segment that is on its way out of the inbox, if one is. */
   taking(): string | undefined;
+  /** What its volumes are to become when it takes over; it stays until `letPointGo`. @throws OperatorError as `DestinationWorker.holdPoint` does */
+  holdPoint(wanted: WantedPoint): Promise<RollbackPoint>;
+  letPointGo(): Promise<void>;
   /** It stops, with all in its volumes that arrived without a hole. @throws what keeps the volumes from it */
   settle(): Promise<Settled>;
 }
@@ -75,7 +80,8 @@ export async function startDestination(
       watch: (watched, onChange) => world.watch(watched, onChange),
     });
     const mounts = new Mounts(back.call);
-    const snapshots = snapshotsOf(config, { group, back, platform, log });
+    const held = new Set<string>();
+    const snapshots = snapshotsOf(config, { group, back, platform, log, held });
     const { rehearsal } = config;
     const list = (): Promise<readonly SnapshotFacts[]> => back.call.snapshots();
     const rehearsing =
@@ -83,7 +89,7 @@ export async function startDestination(
     group.start();
     snapshots.start();
     rehearsing?.start();
-    const parts = { group, back, snapshots, mounts, rehearsing, platform, lock, settings };
+    const parts = { group, back, snapshots, mounts, rehearsing, platform, lock, settings, held };
     return runningDestination(config, parts);
   } catch (error) {
     await back.terminate();
@@ -106,6 +112,8 @@ interface Parts {
   readonly back: RemoteThread<DestinationWorker>;
   readonly mounts: Mounts;
   readonly platform: Pick<Platform, 'clock' | 'random'>;
+  /** Snapshots that retention leaves alone. */
+  readonly held: Set<string>;
 }
 
 interface RunningParts extends Parts {
@@ -118,7 +126,7 @@ interface RunningParts extends Parts {
 
 function snapshotsOf(
   config: DestinationGroupConfig,
-  { group, back, platform, log }: Omit<Parts, 'mounts'> & { readonly log: Log },
+  { group, back, platform, log, held }: Omit<Parts, 'mounts'> & { readonly log: Log },
 ): SideSnapshots {
   const state = (): DestinationState => group.report().facts.state;
   return new SideSnapshots({
@@ -128,7 +136,8 @@ function snapshotsOf(
     log,
     list: () => back.call.snapshots(),
     // These come and go with the window.
-    isJudged: ({ id, lsn }) => config.retain === undefined || id !== windowSnapshotId(state(), lsn),
+    isJudged: ({ id, lsn }) =>
+      !held.has(id) && (config.retain === undefined || id !== windowSnapshotId(state(), lsn)),
     create: (called) => group.createSnapshot(called),
     reached: () => state().applied,
     delete: (id) => group.deleteSnapshot(id),
@@ -137,13 +146,22 @@ function snapshotsOf(
 
 function runningDestination(
   config: DestinationGroupConfig,
-  { group, back, snapshots, mounts, rehearsing, platform, lock, settings }: RunningParts,
+  { group, back, snapshots, mounts, rehearsing, platform, lock, settings, held }: RunningParts,
 ): RunningDestination {
   return {
     name: config.name,
     facts: () => group.facts,
     room: () => group.report().room,
     taking: () => group.taking,
+    async holdPoint(wanted) {
+      const point = await back.call.holdPoint(wanted);
+      held.add(point.id);
+      return point;
+    },
+    letPointGo() {
+      held.clear();
+      return back.call.letPointGo();
+    },
     settle: () => group.settle(),
     status: () =>
       Promise.resolve(

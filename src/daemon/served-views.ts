@@ -84,6 +84,11 @@ export class ServedViews {
     return this.#views.follow(store);
   }
 
+  /** Of a snapshot of the store. @throws OperatorError `SNAPSHOT_NOT_FOUND` */
+  volumesOf(id: string): string[] {
+    return this.#views.volumesOf(id);
+  }
+
   /**
    * Offers the volumes of what `choose` finds. @throws OperatorError as `choose` and `Views.open` do, `NBD_ADDRESS`
    */

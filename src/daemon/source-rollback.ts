@@ -146,7 +146,7 @@ export class SourceRollback {
   async #write(): Promise<boolean> {
     const { host, back } = this.#options;
     if (!(await this.#settle())) return false;
-    await back.beginRollback(this.#rollback.point.id);
+    await back.beginRollback(this.#rollback.point);
     for (let step: DifferenceStep | undefined; step?.isLast !== true;) {
       step = await back.readDifference();
       if (this.#stopped() || !(await host.rewrite(step.pieces))) return false;

@@ -1,4 +1,6 @@
 /** What runs on a source's back thread: sealing and destaging, and, where it keeps snapshots of its own, what is done with these. */
+import { join } from 'node:path';
+import type { SegmentReader } from '../journal/segment/segment.ts';
 import { assert } from '../platform/errors.ts';
 import type { Files } from '../platform/files.ts';
 import type { Random } from '../platform/random.ts';
@@ -6,6 +8,7 @@ import { choosePoint, type WantedPoint } from '../recovery/choose-point.ts';
 import type { DifferenceStep } from '../recovery/difference.ts';
 import type { SnapshotInfo } from '../recovery/snapshot-store.ts';
 import { clearFolder, FolderCopy, type CopyProgress } from './folder-copy.ts';
+import { ROLLBACK_FOLDER, type RollbackPoint } from './roles/rollback-file.ts';
 import { RollbackReader } from './rollback-reader.ts';
 import type { MountFacts, ServedViews } from './served-views.ts';
 import { SourceBack, type PointStores } from './source-back.ts';
@@ -14,6 +17,8 @@ import type { GivenUp, SnapshotToMake, SourceSnapshots } from './source-snapshot
 
 export interface SourceWorkerOptions extends SourceBackOptions {
   readonly stores: PointStores;
+  /** A replication file. */
+  readonly openFile: (path: string) => SegmentReader;
   readonly own: { readonly snapshots: SourceSnapshots; readonly mounts: ServedViews } | undefined;
 }
 
@@ -23,11 +28,13 @@ export class SourceWorker extends SourceBack {
   readonly #rollback: RollbackReader | undefined;
   #copy: FolderCopy | undefined;
 
-  constructor(files: Files, random: Random, { stores, own, ...options }: SourceWorkerOptions) {
+  constructor(files: Files, random: Random, { stores, own, openFile, ...options }: SourceWorkerOptions) {
     super(files, random, options, stores, own?.snapshots);
     this.#own = own;
     const { volumes } = options;
-    this.#rollback = own && new RollbackReader({ ...own, volumes, content: this.content });
+    const folder = join(options.folder, ROLLBACK_FOLDER);
+    const reading = { volumes, content: this.content, files, folder, openSegment: openFile };
+    this.#rollback = own && new RollbackReader({ ...own, ...reading });
     this.#moved = { files, folder: options.folder };
   }
 
@@ -108,8 +115,8 @@ export class SourceWorker extends SourceBack {
   }
 
   /** Where the volumes differ from it is to be read, from the start. @throws OperatorError as `RollbackReader.begin` does */
-  beginRollback(id: string): Promise<void> {
-    this.#rollingBack.begin(id);
+  beginRollback(point: RollbackPoint): Promise<void> {
+    this.#rollingBack.begin(point);
     return Promise.resolve();
   }
 

@@ -83,6 +83,12 @@ export class Views {
     return store;
   }
 
+  /** @throws OperatorError `SNAPSHOT_NOT_FOUND` */
+  volumesOf(id: string): string[] {
+    assert(this.#store !== undefined, 'the store was opened before it is looked into');
+    return this.#store.volumesOf(id);
+  }
+
   /**
    * Opens every volume of a snapshot of the store; nothing is read or copied. As long as it is open the snapshot cannot be
    * deleted. @throws OperatorError `MOUNTS_MAX`, and as `SnapshotStore.open` does; the operating system's

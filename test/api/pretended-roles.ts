@@ -1,6 +1,7 @@
 import { PretendedRehearsals } from './pretended-rehearsals.ts';
 import type {
   FailoverAnswer,
+  FailoverRequest,
   RejoinAnswer,
   RollbackAnswer,
   RollbackRequest,
@@ -11,7 +12,7 @@ import type {
 export class PretendedRoles extends PretendedRehearsals {
   readonly turned: { readonly verb: string; readonly group: string; readonly dryRun: boolean }[] = [];
 
-  failover(group: string, dryRun: boolean): Promise<FailoverAnswer> {
+  failover(group: string, { dryRun }: FailoverRequest): Promise<FailoverAnswer> {
     this.turned.push({ verb: 'failover', group, dryRun });
     return Promise.resolve({
       lsn: 7,

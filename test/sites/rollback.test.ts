@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import type { MountEntry } from '../../src/api/contract/mounts.ts';
-import type { RollbackAnswer } from '../../src/api/contract/roles.ts';
+import type { RecoveryPoints } from '../../src/api/contract/points.ts';
+import type { FailoverAnswer, RollbackAnswer } from '../../src/api/contract/roles.ts';
+import type { DestinationGroupStatus } from '../../src/api/contract/status.ts';
 import { readRollback } from '../../src/daemon/roles/rollback-file.ts';
 import { NbdClient } from '../../src/nbd/client.ts';
 import { nodeFiles } from '../../src/platform/node/files.ts';
@@ -28,7 +30,8 @@ describe('a group that is brought back', function () {
     volume,
     host: new StampedHost(i + 1, { start: 0, length: VOLUMES[volume] / 2 }),
   }));
-  let [one, two]: Contents[] = [[], []];
+  let [one, two]: [Contents, Contents] = [[], []];
+  let keptAs: string;
   after(() => pair.stopAll());
 
   const ask = <T>(site: Site, path: string, body: object): Promise<T> =>
@@ -85,7 +88,7 @@ describe('a group that is brought back', function () {
     const trial = await rollBack('one', true);
     assert.ok(trial.point.name === 'one' && trial.lsn > trial.point.lsn && trial.behindSeconds > 0);
     assertIs('source', two);
-    const { keptAs } = await rollBack('one');
+    ({ keptAs } = await rollBack('one'));
     await served();
     assertIs('source', one);
     assertIs('destination', one);
@@ -95,9 +98,6 @@ describe('a group that is brought back', function () {
   });
 
   it('goes on where it was killed, before anybody is served; undone, it is what it was before (I6)', async () => {
-    two = await write();
-    const { keptAs } = await rollBack('one');
-    await served();
     const asked = rollBack(keptAs).catch(() => undefined);
     for (const limit = Date.now() + 60_000; note()?.begun !== true && Date.now() < limit;) await pause(1);
     await pair.stop('source', 'SIGKILL');
@@ -114,5 +114,81 @@ describe('a group that is brought back', function () {
     const point = { kind: 'snapshot', called: 'one' };
     await assert.rejects(ask('destination', 'rollback', { point }), /serves no hosts here/);
     await served();
+  });
+});
+
+describe('a destination that takes over as of an earlier moment', function () {
+  this.timeout(180_000);
+  const pair = new SitePair({
+    folder: temporaryFolder(),
+    volumes: { a: 8 * MIB, b: 2 * MIB },
+    transport: '        folder: ../destination/buffer/g',
+    sourceExtra: '    coalesce: false',
+    destinationExtra: '    retain: { time: 1 d, size: 1 GiB }\n    nbd: { socket: nbd.sock }',
+  });
+  const ask = <T>(site: Site, path: string, body: object): Promise<T> =>
+    connectDaemon(pair.path(site, 'state'), 'POST', `/groups/g/${path}`, body) as Promise<T>;
+  after(() => pair.stopAll());
+
+  async function overwrite(fill: number): Promise<number> {
+    for (const [name, size] of [
+      ['a', 8 * MIB],
+      ['b', 2 * MIB],
+    ] as const) {
+      const client = await NbdClient.open({ path: pair.socket }, name);
+      for (let at = 0; at < size; at += MIB) await client.write(at, Buffer.alloc(MIB, fill));
+      await client.flush();
+      client.close();
+    }
+    await pair.inStep();
+    return (await pair.destination()).appliedTime;
+  }
+
+  const holds = (site: Site, fill: number): boolean =>
+    ['a', 'b'].every((name) => readFileSync(pair.volume(site, name)).every((byte) => byte === fill));
+
+  it('serves what it was then, by its time, also when it is killed on the way, and so does the old source (I3, I10)', async () => {
+    await pair.start('destination');
+    await pair.start('source');
+    await overwrite(1);
+    await pair.marker('snapshot', 'first');
+    const time = await overwrite(2);
+    await overwrite(66);
+    await pair.stop('source', 'SIGKILL');
+    const point = { kind: 'time', time };
+    const trial = await ask<FailoverAnswer>('destination', 'failover', { dryRun: true, point });
+    assert.ok(trial.rollback !== undefined && trial.rollback.discardedSeconds > 0);
+    const { rollback } = await ask<FailoverAnswer>('destination', 'failover', { point });
+    assert.equal(rollback?.point.lsn, trial.rollback.point.lsn);
+    const note = (): ReturnType<typeof readRollback> =>
+      readRollback(nodeFiles, pair.groupFolder('destination'));
+    for (const limit = Date.now() + 60_000; note()?.begun !== true && Date.now() < limit;) await pause(1);
+    await pair.stop('destination', 'SIGKILL');
+    assert.equal(note()?.begun, true, 'killed half way');
+    await pair.start('destination');
+    await pair.until('hosts being served', async () => {
+      const client = await NbdClient.open({ path: pair.path('destination', 'nbd.sock') }, 'a');
+      assert.ok((await client.read(0, MIB)).every((byte) => byte === 2));
+      client.close();
+      return true;
+    });
+    const { snapshots } = (await connectDaemon(
+      pair.path('destination', 'state'),
+      'GET',
+      '/groups/g/points',
+    )) as RecoveryPoints;
+    const names = snapshots.map(({ name }) => name);
+    assert.ok(
+      ['first', rollback.keptAs].every((name) => names.includes(name)),
+      names.join(),
+    );
+    // It has nothing that this side has not, and follows by itself.
+    const started = pair.start('source').catch(() => undefined);
+    await pair.until('both sides as they were then', async () => {
+      const { epoch, consistent } = (await pair.report('source')).groups[0] as DestinationGroupStatus;
+      return Promise.resolve(epoch === 2 && consistent && holds('source', 2) && holds('destination', 2));
+    });
+    await pair.stop('source', 'SIGKILL');
+    await started;
   });
 });

@@ -8,6 +8,12 @@ export const roleRequestSchema = z.strictObject({
 });
 export type RoleRequest = z.infer<typeof roleRequestSchema>;
 
+export const failoverRequestSchema = roleRequestSchema.extend({
+  /** What the volumes are brought back to before hosts are served; left out: all that arrived. */
+  point: wantedPointSchema.optional(),
+});
+export type FailoverRequest = z.infer<typeof failoverRequestSchema>;
+
 export const rollbackRequestSchema = roleRequestSchema.extend({ point: wantedPointSchema });
 export type RollbackRequest = z.infer<typeof rollbackRequestSchema>;
 
@@ -32,6 +38,15 @@ export const failoverAnswerSchema = z.object({
   /** This side was handing over, and does not any more; the epoch in which the other side serves if it has the last record already. */
   calledOff: amount.optional(),
   epoch: amount,
+  /** The volumes become what they were at this point, and then hosts are served. */
+  rollback: z
+    .object({
+      point: z.object({ name: z.string(), lsn: amount, time: amount }),
+      /** Of what arrived, what the volumes do not hold any more then; it is kept as this snapshot. */
+      discardedSeconds: z.number(),
+      keptAs: z.string(),
+    })
+    .optional(),
 });
 export type FailoverAnswer = z.infer<typeof failoverAnswerSchema>;
 

@@ -21,6 +21,7 @@ import {
   type Part,
   type RoledGroupOptions,
 } from './part.ts';
+import { clearRollback } from './rollback-file.ts';
 import { finishTurn } from './turns.ts';
 import { atLast, RETRY, type Patience } from './waiting.ts';
 
@@ -72,6 +73,7 @@ export abstract class PlayedGroup {
   async #start(): Promise<void> {
     const { files } = this.options.world.platform;
     this.role = finishTurn(files, this.config, this.role, this.hasDepot);
+    clearRollback(files, this.config.folder, this.role);
     if (this.role.kind === 'destination') await this.#startDestination();
     else await this.#startSource();
   }

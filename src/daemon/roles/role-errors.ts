@@ -33,7 +33,7 @@ export function notRolledBackHere(group: string): OperatorError {
     `group ${group} serves no hosts here: it holds what the other side writes`,
     {
       remedy:
-        'run `blockferry rollback` where they are served: this side follows; `blockferry mount` shows what this side holds of the past',
+        'run `blockferry rollback` where they are served: this side follows; or, where that side is lost or has no such point, `blockferry failover --at` here',
     },
   );
 }
@@ -58,7 +58,7 @@ export function noSnapshotsHere(group: string): OperatorError {
     `group ${group} is a source that keeps no snapshots: they are at its destinations`,
     {
       remedy:
-        'ask there: `blockferry snapshot list`; or give this side `snapshots` in the configuration, to keep some here too',
+        'ask there: `blockferry recover points`, and `blockferry failover --at` to go back to one; or give this side `snapshots` in the configuration, to keep some here too',
     },
   );
 }

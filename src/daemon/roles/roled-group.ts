@@ -15,6 +15,7 @@ import type {
 import type { EpochIdentity } from '../../journal/ids.ts';
 import type { Role, Takeover } from '../../journal/role-file.ts';
 import { sleep } from '../../platform/clock.ts';
+import type { WantedPoint } from '../../recovery/choose-point.ts';
 import type { RunningSource } from '../running-source.ts';
 import { GivingWay, type Parted } from './giving-way.ts';
 import { PlayedGroup } from './played-group.ts';
@@ -26,7 +27,7 @@ import {
   oneDestination,
   rollingBack,
 } from './role-errors.ts';
-import { planRollback } from './rollback-plan.ts';
+import { planReturn, planRollback } from './rollback-plan.ts';
 import { epochOf, failoverFacts, forkAt, goingOnFacts, nextEpoch, refuseFailover } from './takeover.ts';
 import { turnToDestination } from './turns.ts';
 import { isFollowed, RETRY } from './waiting.ts';
@@ -37,13 +38,14 @@ export class RoledGroup extends PlayedGroup {
   #giving: GivingWay | undefined;
 
   /**
-   * This side serves hosts from now on, with all that arrived; the other side gives way once it hears of it. So does a source that
-   * was deposed, with all that its hosts wrote, and one that hands over, which calls that off.
-   * @throws OperatorError `FAILOVER_REFUSED`, or what keeps the volumes from it; it is a destination as before then
+   * This side serves hosts from now on, with all that arrived, or brought back to a point of this side; the other side gives way
+   * once it hears of it. So does a source that was deposed, with all that its hosts wrote, and one that hands over, which calls
+   * that off. @throws OperatorError `FAILOVER_REFUSED`, why there is no such point, or what keeps the volumes from it; it is a destination as before then
    */
-  failover(dryRun: boolean): Promise<FailoverAnswer> {
+  failover(dryRun: boolean, at?: WantedPoint): Promise<FailoverAnswer> {
     return this.inTurn(async () => {
       const part = this.part;
+      if (part?.kind === 'source' && at !== undefined) throw refuseFailover(this.name, 'it is the source');
       if (part?.kind === 'source' && this.#giving !== undefined)
         return this.#goOn(part.group, this.#giving, dryRun);
       if (part?.kind === 'source' && this.role.kind === 'handing-over')
@@ -51,12 +53,16 @@ export class RoledGroup extends PlayedGroup {
       if (part?.kind !== 'destination') throw refuseFailover(this.name, 'it is the source');
       const epoch = nextEpoch(this.options.world.platform.random, part.group.facts().state.epoch);
       const told = { clock: this.options.world.platform.clock, config: this.serving, epoch };
-      if (dryRun) return failoverFacts(await part.group.status(), part.group.facts(), told);
       const before = await part.group.status();
+      const trial = failoverFacts(before, part.group.facts(), told);
+      const back = await planReturn(part.group, at, this.options.world.platform);
+      if (dryRun) await part.group.letPointGo();
+      if (dryRun) return { ...trial, ...back.answer };
       return this.orAsBefore(async () => {
         await part.fetcher?.stop();
         const { facts, markers } = await part.group.settle();
-        const answer = { ...failoverFacts(before, facts, told), markers: [...markers] };
+        const answer = { ...failoverFacts(before, facts, told), markers: [...markers], ...back.answer };
+        back.note(this.config.folder);
         await this.#takeOver(epoch);
         return answer;
       });

@@ -1,12 +1,12 @@
 /** What a rollback comes to, and what is noted of it before its first step. */
-import type { RollbackAnswer } from '../../api/contract/roles.ts';
+import type { FailoverAnswer, RollbackAnswer } from '../../api/contract/roles.ts';
 import { nameAt } from '../../journal/marker-names.ts';
 import { assert } from '../../platform/errors.ts';
 import type { Platform } from '../../platform/platform.ts';
 import type { WantedPoint } from '../../recovery/choose-point.ts';
-import type { SnapshotInfo } from '../../recovery/snapshot-store.ts';
+import type { RunningDestination } from '../destination.ts';
 import type { RunningSource } from '../running-source.ts';
-import { readRollback, writeRollback, type Rollback } from './rollback-file.ts';
+import { readRollback, writeRollback, type Rollback, type RollbackPoint } from './rollback-file.ts';
 
 const NAME_MAX = 80;
 
@@ -28,7 +28,8 @@ export async function planRollback(
   group: RunningSource,
   { folder, wanted, platform }: Asked,
 ): Promise<PlannedRollback> {
-  const point = await group.rollbackPoint(wanted);
+  const { id, name, lsn: of, time } = await group.rollbackPoint(wanted);
+  const point = { id, name, lsn: of, time };
   const rollback = noteOf(point, readRollback(platform.files, folder), platform);
   const status = await group.status();
   assert(status.role === 'source', 'a source is rolled back');
@@ -46,14 +47,37 @@ export async function planRollback(
 
 /** `before`: one that is under way, which this takes the place of. */
 function noteOf(
-  { id, name, lsn, time }: SnapshotInfo,
+  point: RollbackPoint,
   before: Rollback | undefined,
   { clock, random }: Pick<Platform, 'clock' | 'random'>,
 ): Rollback {
   const newId = (): string => random.bytes(16).toString('hex');
-  const done = { id: newId(), name: `rolled-back-to-${name}`.slice(0, NAME_MAX) };
-  const point = { id, name, lsn, time };
+  const done = { id: newId(), name: `rolled-back-to-${point.name}`.slice(0, NAME_MAX) };
   // Half way between two states the volumes are nothing to be kept: what they were before is.
   if (before?.begun === true) return { point, kept: before.kept, begun: true, done };
   return { point, kept: { id: newId(), name: `before-rollback-${nameAt(clock.now())}` }, begun: false, done };
+}
+
+export interface PlannedReturn {
+  readonly answer: Pick<FailoverAnswer, 'rollback'>;
+  /** It is to be done once this side serves; durable on return. */
+  readonly note: (folder: string) => void;
+}
+
+/** Of a destination that takes over and is brought back to a point, if any. @throws OperatorError as `RunningDestination.holdPoint` does */
+export async function planReturn(
+  group: RunningDestination,
+  wanted: WantedPoint | undefined,
+  platform: Pick<Platform, 'clock' | 'files' | 'random'>,
+): Promise<PlannedReturn> {
+  if (wanted === undefined) return { answer: {}, note: () => undefined };
+  const point = await group.holdPoint(wanted);
+  const rollback = noteOf(point, undefined, platform);
+  const { appliedTime } = group.facts().state;
+  const discardedSeconds = Math.max(0, (appliedTime - point.time) / 1000);
+  const { name, lsn, time } = point;
+  return {
+    answer: { rollback: { point: { name, lsn, time }, discardedSeconds, keptAs: rollback.kept.name } },
+    note: (folder) => writeRollback(platform.files, folder, rollback),
+  };
 }

@@ -23,7 +23,7 @@ import { markDiverged } from '../diverged.ts';
 import { assert } from '../../platform/errors.ts';
 import type { Files } from '../../platform/files.ts';
 import { removeResync, writeResync } from './resync-file.ts';
-import { removeRollback } from './rollback-file.ts';
+import { keepSegments, readRollback, removeRollback } from './rollback-file.ts';
 
 /** Of a source alone: what they hold speaks of a journal that is no longer this side's. */
 const SOURCE_FILES = [CHANGE_MAP_FILE, DIGEST_TABLE_FILE, 'medium.json'];
@@ -53,6 +53,8 @@ export function finishTurn(files: Files, { folder, key }: GroupPlace, role: Role
 export function turnToSource(files: Files, folder: string, takeover: Takeover, hasDepot: boolean): void {
   const { groupId, volumes } = readDestinationState(files, folder);
   const { epoch, fork } = takeover;
+  const rollback = readRollback(files, folder);
+  if (rollback !== undefined) keepSegments(files, folder, rollback.point);
   for (const name of [JOURNAL_FOLDER, INBOX_FOLDER, 'links', OUTBOX_FOLDER, OUTBOX_STATUS_FOLDER])
     empty(files, join(folder, name));
   for (const name of SOURCE_FILES) files.remove(join(folder, name));

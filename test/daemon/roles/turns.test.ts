@@ -1,6 +1,13 @@
 import assert from 'node:assert/strict';
 import { dirname, join } from 'node:path/posix';
 import { ChangeMap } from '../../../src/capture/change-map.ts';
+import {
+  clearRollback,
+  readRollback,
+  removeRollback,
+  writeRollback,
+  type Rollback,
+} from '../../../src/daemon/roles/rollback-file.ts';
 import { readResync } from '../../../src/daemon/roles/resync-file.ts';
 import { finishTurn, turnToDestination, turnToSource } from '../../../src/daemon/roles/turns.ts';
 import {
@@ -163,6 +170,44 @@ describe('a group’s folder that changes its part', () => {
         map.close();
         for (const folder of ['journal', 'inbox', 'links', 'outbox', 'outbox-status'])
           assert.deepEqual(names(disk, folder), [], folder);
+      },
+    );
+  });
+
+  it('has all that leads to the point which it is to be brought back to, wherever the change was cut off (I6, I10)', () => {
+    const segments = [SEGMENT, '00000001-000000000000001f-0000000000000031.seg'];
+    const called = { id: id('5'), name: 'lsn-45' };
+    const rollback: Rollback = {
+      point: { ...called, lsn: lsn(45), time: 900, base: { lsn: lsn(30), time: 800 } },
+      kept: called,
+      begun: false,
+      done: called,
+    };
+    everywhere(
+      (disk) => {
+        destination(disk);
+        put(disk, ...segments.slice(1).map((name) => `journal/${name}`));
+      },
+      (files) => {
+        writeRollback(files, FOLDER, rollback);
+        writeRole(files, FOLDER, { kind: 'taking-over', takeover: TAKEOVER });
+        turnToSource(files, FOLDER, TAKEOVER, true);
+      },
+      (disk) => {
+        const role = readRole(disk, FOLDER);
+        if (role?.kind === 'taking-over') turnToSource(disk, FOLDER, role.takeover, true);
+        const part: Role = readRole(disk, FOLDER) ?? { kind: 'destination' };
+        clearRollback(disk, FOLDER, part);
+        if (part.kind === 'destination') {
+          assert.equal(readRollback(disk, FOLDER), undefined, 'it did not come to pass');
+          assert.deepEqual(names(disk, 'journal').toSorted(), segments.toSorted());
+          return;
+        }
+        assert.deepEqual(readRollback(disk, FOLDER), rollback);
+        assert.deepEqual(names(disk, 'rollback'), segments.slice(1), 'of the journal, what leads to it');
+        assert.deepEqual(names(disk, 'journal'), []);
+        removeRollback(disk, FOLDER);
+        assert.deepEqual([readRollback(disk, FOLDER), ...names(disk, 'rollback')], [undefined]);
       },
     );
   });

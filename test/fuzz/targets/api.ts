@@ -202,7 +202,7 @@ function control(): DaemonControl {
       assert.match(group, NAME_PATTERN);
       return { state: 'under-way' };
     },
-    failover(group, dryRun) {
+    failover(group, { dryRun }) {
       assert.match(group, NAME_PATTERN);
       assert.equal(typeof dryRun, 'boolean');
       return Promise.reject(new OperatorError('FAILOVER_REFUSED', 'it is the source'));
