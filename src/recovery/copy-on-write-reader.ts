@@ -4,9 +4,9 @@ import type { OpenFile } from '../platform/files.ts';
 import type { ChunkFile } from './chunk-file.ts';
 import { CHUNK_SIZE } from './chunk-format.ts';
 import { chunkKey } from './chunk-index.ts';
-import { addKeptExtents } from './extents.ts';
+import { addKeptExtents, keptRanges } from './extents.ts';
 import { snapshotDamaged } from './snapshot-errors.ts';
-import type { SnapshotReader } from './snapshot-store.ts';
+import type { ChangedRanges, SnapshotReader } from './snapshot-store.ts';
 
 export interface CopyOnWriteView {
   readonly id: string;
@@ -53,6 +53,11 @@ export class CopyOnWriteReader implements SnapshotReader {
     const { volume, live } = this.#view;
     const view = { volume, live, chunkFiles: this.#view.chunkFiles() };
     addKeptExtents(view, offset, Math.min(this.size, offset + length), list);
+  }
+
+  changed(offset: number): ChangedRanges {
+    const { volume } = this.#view;
+    return keptRanges({ volume, chunkFiles: this.#view.chunkFiles() }, offset, this.size);
   }
 
   close(): void {

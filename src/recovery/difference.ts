@@ -79,29 +79,42 @@ function* walk(volumes: readonly ComparedVolume[]): Generator<DifferingPiece | P
   const [live, past] = [Buffer.alloc(WINDOW), Buffer.alloc(WINDOW)];
   let before = 0;
   for (const volume of volumes) {
-    for (let at = 0; at < volume.size;) {
-      const { end, isZeros } = spanOf(volume, at);
-      const start = isZeros ? Math.min(end, firstData(volume, at)) : at;
-      const length = Math.min(WINDOW, end - start);
-      if (length > 0) {
-        const [now, then] = [live.subarray(0, length), past.subarray(0, length)];
-        volume.look((content) => content.read(now, start));
-        if (isZeros) then.fill(0);
-        else volume.past.read(start, then);
-        yield* differing(volume.index, start, { now, then });
+    for (const range of candidates(volume)) {
+      for (let at = range.start; at < range.end;) {
+        const { end, isZeros } = spanOf(volume, at, range.end);
+        const start = isZeros ? Math.min(end, firstData(volume, at)) : at;
+        const length = Math.min(WINDOW, end - start);
+        if (length > 0) {
+          const [now, then] = [live.subarray(0, length), past.subarray(0, length)];
+          volume.look((content) => content.read(now, start));
+          if (isZeros) then.fill(0);
+          else volume.past.read(start, then);
+          yield* differing(volume.index, start, { now, then });
+        }
+        at = start + length;
+        yield { read: length, done: before + at };
       }
-      at = start + length;
-      yield { read: length, done: before + at };
     }
     before += volume.size;
   }
 }
 
+/** Where they may differ, as far as that is known without reading. */
+function* candidates({ size, past }: ComparedVolume): Generator<{ start: number; end: number }, void> {
+  const shared = Math.min(size, past.size);
+  for (let at = 0; at < shared;) {
+    const { ranges, end } = past.changed?.(at) ?? { ranges: [{ start: at, end: shared }], end: shared };
+    for (const range of ranges) yield { start: range.start, end: Math.min(range.end, shared) };
+    at = end;
+  }
+  if (shared < size) yield { start: shared, end: size };
+}
+
 /** Up to where the point is zeros, or data, from here on. */
-function spanOf({ size, past }: ComparedVolume, at: number): { end: number; isZeros: boolean } {
-  if (at >= past.size) return { end: size, isZeros: true };
+function spanOf({ past }: ComparedVolume, at: number, limit: number): { end: number; isZeros: boolean } {
+  if (at >= past.size) return { end: limit, isZeros: true };
   const list = new ExtentList(1);
-  const most = Math.min(LOOK_BYTES, size - at, past.size - at);
+  const most = Math.min(LOOK_BYTES, limit - at, past.size - at);
   past.extents(at, most, list);
   const [extent] = list.extents;
   const isZeros = extent !== undefined && extent.kind !== 'data';

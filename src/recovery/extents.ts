@@ -2,6 +2,7 @@
 import type { ExtentList } from '../nbd/front-end.ts';
 import type { OpenFile } from '../platform/files.ts';
 import type { ChunkFile } from './chunk-file.ts';
+import type { ChangedRanges } from './snapshot-store.ts';
 import { CHUNK_SIZE } from './chunk-format.ts';
 
 /** Chunks that one answer tells of at most: 4 GiB. */
@@ -24,22 +25,18 @@ export function addFileExtents(file: OpenFile, start: number, end: number, list:
   return true;
 }
 
-/**
- * The same of a volume with chunk files in front of it, the first of them counting; at most 4 GiB. What may have been lost
- * counts as data: to read it tells. The cost grows with what is kept, not with the range.
- */
-export function addKeptExtents(
-  view: { readonly volume: string; readonly live: OpenFile; readonly chunkFiles: Iterable<ChunkFile> },
-  start: number,
-  end: number,
-  list: ExtentList,
-): void {
+interface KeptView {
+  readonly volume: string;
+  readonly chunkFiles: Iterable<ChunkFile>;
+}
+
+function statesOf({ volume, chunkFiles }: KeptView, start: number, end: number): Uint8Array {
   const first = Math.floor(start / CHUNK_SIZE);
   const count = Math.min(CHUNKS_MAX, Math.ceil(end / CHUNK_SIZE) - first);
   const states = new Uint8Array(count);
-  for (const chunkFile of view.chunkFiles) {
+  for (const chunkFile of chunkFiles) {
     const { index } = chunkFile;
-    const number = chunkFile.volumeNumber(view.volume);
+    const number = chunkFile.volumeNumber(volume);
     if (number === undefined || chunkFile.damage !== undefined) {
       states.forEach((state, i) => (states[i] = state === ChunkState.live ? ChunkState.data : state));
       break;
@@ -49,6 +46,41 @@ export function addKeptExtents(
         states[chunk - first] = isZeros ? ChunkState.zeros : ChunkState.data;
     });
   }
+  return states;
+}
+
+/** Where something was kept: elsewhere the volume is what it was. At most 4 GiB from the start on, a whole number of chunks. */
+export function keptRanges(view: KeptView, start: number, end: number): ChangedRanges {
+  const first = Math.floor(start / CHUNK_SIZE);
+  const states = statesOf(view, start, end);
+  const ranges: { start: number; end: number }[] = [];
+  for (let from = 0; from < states.length;) {
+    const isLive = states[from] === ChunkState.live;
+    let to = from + 1;
+    while (to < states.length && (states[to] === ChunkState.live) === isLive) to += 1;
+    const range = {
+      start: Math.max(start, (first + from) * CHUNK_SIZE),
+      end: Math.min(end, (first + to) * CHUNK_SIZE),
+    };
+    if (!isLive) ranges.push(range);
+    from = to;
+  }
+  return { ranges, end: Math.min(end, (first + states.length) * CHUNK_SIZE) };
+}
+
+/**
+ * The same of a volume with chunk files in front of it, the first of them counting; at most 4 GiB. What may have been lost
+ * counts as data: to read it tells. The cost grows with what is kept, not with the range.
+ */
+export function addKeptExtents(
+  view: KeptView & { readonly live: OpenFile },
+  start: number,
+  end: number,
+  list: ExtentList,
+): void {
+  const first = Math.floor(start / CHUNK_SIZE);
+  const states = statesOf(view, start, end);
+  const count = states.length;
   for (let from = 0; from < count;) {
     const state = states[from] ?? ChunkState.live;
     let to = from + 1;

@@ -11,7 +11,8 @@ import { SegmentRefused, type SegmentReader } from '../journal/segment/segment.t
 import { UndestagedIndex } from '../journal/undestaged-index.ts';
 import { ExtentList } from '../nbd/front-end.ts';
 import { OperatorError } from '../platform/errors.ts';
-import type { SnapshotInfo, SnapshotReader } from './snapshot-store.ts';
+import { BlockRanges } from './block-ranges.ts';
+import type { ChangedRanges, SnapshotInfo, SnapshotReader } from './snapshot-store.ts';
 
 /** Pieces of one state, some 40 bytes of memory each. */
 export const PIECES_MAX = 2 ** 21;
@@ -88,7 +89,9 @@ export class PastState {
   over(base: SnapshotReader, volume: string): SnapshotReader {
     const index = this.#indexes.get(this.#options.volumes.find(({ name }) => name === volume)?.index ?? -1);
     if (index === undefined) return base;
+    const changed = base.changed?.bind(base);
     return {
+      ...(changed && { changed: (offset: number) => changedOver(index, changed(offset), offset) }),
       size: base.size,
       read: (offset, into) => this.#read(index, base, offset, into),
       extents: (offset, length, list) => addExtents(index.lookup(offset, length), base, list),
@@ -192,6 +195,15 @@ export class PastState {
       reader.close();
     }
   }
+}
+
+/** What came behind the snapshot, and what was kept of it. */
+function changedOver(index: UndestagedIndex, base: ChangedRanges, offset: number): ChangedRanges {
+  const all = new BlockRanges();
+  for (const { start, end } of base.ranges) all.add(start, end);
+  for (const { kind, start, end } of index.lookup(offset, base.end - offset))
+    if (kind !== 'volume') all.add(start, end);
+  return { ranges: [...all.within(offset, base.end)], end: base.end };
 }
 
 function addExtents(

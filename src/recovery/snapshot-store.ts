@@ -66,6 +66,13 @@ export interface SnapshotStore {
   close(): void;
 }
 
+export interface ChangedRanges {
+  /** In order. */
+  readonly ranges: readonly { readonly start: number; readonly end: number }[];
+  /** Up to where it was looked. */
+  readonly end: number;
+}
+
 export interface SnapshotReader {
   /** Bytes. */
   readonly size: number;
@@ -76,5 +83,7 @@ export interface SnapshotReader {
    * @throws the operating system's errors
    */
   extents(offset: number, length: number, list: ExtentList): void;
+  /** Where, from `offset` on, the volume may be something else by now: not all of what is left. Undefined: it is not known. */
+  changed?(offset: number): ChangedRanges;
   close(): void;
 }

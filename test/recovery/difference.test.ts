@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import type { VolumeIndex } from '../../src/journal/ids.ts';
+import type { ChangedRanges } from '../../src/recovery/snapshot-store.ts';
 import { Difference, type ComparedVolume } from '../../src/recovery/difference.ts';
 
 const KIB = 1024;
@@ -22,7 +23,12 @@ function dataFrom(ranges: Ranges, from: number): { start: number; end: number } 
   return undefined;
 }
 
-function compared(index: number, now: Ranges, then: Ranges): ComparedVolume & { readonly live: Buffer } {
+function compared(
+  index: number,
+  now: Ranges,
+  then: Ranges,
+  knowsChanges: boolean,
+): ComparedVolume & { readonly live: Buffer } {
   const [live, past] = [contentOf(now), contentOf(then)];
   return {
     index: index as VolumeIndex,
@@ -43,9 +49,21 @@ function compared(index: number, now: Ranges, then: Ranges): ComparedVolume & { 
         if (start > offset) list.add(start - offset, 'hole');
         if (data !== undefined && data.end > start) list.add(Math.min(end, data.end) - start, 'data');
       },
+      ...(knowsChanges && { changed: (offset: number) => changedOf(live, past, offset) }),
       close: () => undefined,
     },
   };
+}
+
+/** By pieces of 64 KiB, half a MiB at a time. */
+function changedOf(live: Buffer, past: Buffer, offset: number): ChangedRanges {
+  const stop = Math.min(past.length, offset + 512 * KIB);
+  const found: { start: number; end: number }[] = [];
+  for (let start = offset; start < stop; start += 64 * KIB) {
+    const end = Math.min(stop, start + 64 * KIB);
+    if (!live.subarray(start, end).equals(past.subarray(start, end))) found.push({ start, end });
+  }
+  return { ranges: found, end: stop };
 }
 
 const ranges = fc.array(
@@ -60,8 +78,8 @@ const ranges = fc.array(
 describe('what a recovery point holds that a volume does not', () => {
   it('makes the volume what it was then, where written over it; where they are the same there is nothing', () => {
     fc.assert(
-      fc.property(ranges, ranges, ranges, (now, then, other) => {
-        const volumes = [compared(0, now, then), compared(1, other, other)];
+      fc.property(ranges, ranges, ranges, fc.boolean(), (now, then, other, knowsChanges) => {
+        const volumes = [compared(0, now, then, knowsChanges), compared(1, other, other, knowsChanges)];
         const difference = new Difference(volumes);
         let step;
         do {
