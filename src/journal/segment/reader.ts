@@ -2,6 +2,7 @@ import { zstdDecompressSync } from 'node:zlib';
 import type { Files, OpenFile } from '../../platform/files.ts';
 import { decodeRecord, payloadLength, RECORD_HEADER_SIZE, type JournalRecord } from '../record.ts';
 import { SegmentCipher } from './cipher.ts';
+import { discard } from './discard.ts';
 import {
   checkTrailer,
   damaged,
@@ -106,7 +107,8 @@ class Reader implements SegmentReader {
   }
 
   verify(): void {
-    Array.from(this.frames(), (frame) => frame.length);
+    // A frame's records are views of the same memory.
+    for (const [first] of this.frames()) if (first !== undefined) discard([first.payload]);
   }
 
   close(): void {
@@ -144,7 +146,9 @@ class Reader implements SegmentReader {
         ? stored
         : this.#cipher.openFrame(stored, number, [this.#headerBytes, bytes.subarray(0, 28)]);
     if (body === undefined) throw forged(path, `frame ${number}`);
-    return { frame, plain: plainOf(frame, body, path) };
+    const plain = plainOf(frame, body, path);
+    discard([bytes, body].filter(({ buffer }) => buffer !== plain.buffer));
+    return { frame, plain };
   }
 
   #records(frame: FrameHeader, plain: Buffer): JournalRecord[] {

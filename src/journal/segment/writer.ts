@@ -4,6 +4,7 @@ import type { Random } from '../../platform/random.ts';
 import { lsn, type Lsn } from '../ids.ts';
 import { readUInt64, RECORD_HEADER_SIZE } from '../record.ts';
 import { SALT_SIZE, SegmentCipher } from './cipher.ts';
+import { discard } from './discard.ts';
 import {
   encodeFrameHeader,
   encodeHeader,
@@ -158,6 +159,7 @@ export class SegmentWriter {
       records: frame.records,
     });
     for (const part of [header, ...stored]) this.#write(part);
+    discard([...(packed === undefined ? [] : [packed]), ...(this.#cipher === undefined ? [] : stored)]);
   }
 
   /** Into memory that is used again for the next frame. */
@@ -183,7 +185,9 @@ function compress(plain: Buffer, level: number): Buffer | undefined {
     // One buffer for the whole result, instead of many to be joined.
     chunkSize: plain.length + COMPRESSED_SLACK,
   });
-  return packed.length < plain.length ? packed : undefined;
+  if (packed.length < plain.length) return packed;
+  discard([packed]);
+  return undefined;
 }
 
 function firstLsn(plain: Buffer): Lsn {
