@@ -38,14 +38,14 @@ const CLIENT_FLAGS = HandshakeFlag.fixedNewstyle | HandshakeFlag.noZeroes;
 
 export class Handshake {
   readonly #volumes: readonly HostVolume[];
-  readonly #send: (bytes: Buffer) => unknown;
+  readonly #send: (bytes: Buffer) => void;
   #clientFlags: number | undefined;
   #options = 0;
   #structured = false;
   /** The export that the metadata context was chosen for. */
   #allocationOf: HostVolume | undefined;
 
-  constructor(volumes: readonly HostVolume[], send: (bytes: Buffer) => unknown) {
+  constructor(volumes: readonly HostVolume[], send: (bytes: Buffer) => void) {
     this.#volumes = volumes;
     this.#send = send;
     send(Buffer.concat([NBDMAGIC, Buffer.from([0, CLIENT_FLAGS])]));

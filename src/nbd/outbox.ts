@@ -4,20 +4,29 @@
  * much as reading it: fresh memory has to be given by the system page by page.
  */
 
-/** Bytes that are kept for replies: a chunk of a READ reply fits. What needs more gets it, and does not keep it. */
-const KEPT = 260 * 1024;
+/**
+ * Bytes that are kept for replies, four chunks of READ replies: a host takes one while the next is made. The system gives
+ * only what is touched. What needs more gets it, and does not keep it.
+ */
+const KEPT = 1028 * 1024;
 const NONE = Buffer.alloc(0);
 
+/** Where replies go. */
+export interface Line {
+  readonly send: (bytes: Buffer) => void;
+  /** Whether all that was sent was taken: its memory may be used again. */
+  readonly isTaken: () => boolean;
+}
+
 export class Outbox {
-  /** Whether all that was sent so far was taken: its memory may be used again. */
-  readonly #send: (bytes: Buffer) => boolean;
+  readonly #line: Line;
   #bytes = NONE;
   /** What is not sent yet; the system may still have what lies before it. */
   #start = 0;
   #end = 0;
 
-  constructor(send: (bytes: Buffer) => boolean) {
-    this.#send = send;
+  constructor(line: Line) {
+    this.#line = line;
   }
 
   /** Where what {@link reserve} gave lies; another after the next call of anything here. */
@@ -27,6 +36,7 @@ export class Outbox {
 
   /** So many bytes behind what there is, to be filled before anything else is done. Returns where they begin. */
   reserve(length: number): number {
+    if (this.#start > 0 && this.#start === this.#end && this.#line.isTaken()) this.#start = this.#end = 0;
     if (this.#end + length > this.#bytes.length) this.flush();
     if (this.#end + length > this.#bytes.length) {
       this.#bytes = Buffer.allocUnsafeSlow(Math.max(KEPT, length));
@@ -44,9 +54,10 @@ export class Outbox {
 
   flush(): void {
     if (this.#end === this.#start) return;
-    const isTaken = this.#send(this.#bytes.subarray(this.#start, this.#end));
-    if (isTaken && this.#bytes.length > KEPT) this.#bytes = NONE;
-    if (isTaken) this.#end = 0;
+    this.#line.send(this.#bytes.subarray(this.#start, this.#end));
     this.#start = this.#end;
+    if (this.#bytes.length <= KEPT) return;
+    this.#bytes = NONE;
+    this.#start = this.#end = 0;
   }
 }

@@ -12,7 +12,7 @@ import {
   putSimpleReply,
   SIMPLE_REPLY_SIZE,
 } from './protocol.ts';
-import { Outbox } from './outbox.ts';
+import { Outbox, type Line } from './outbox.ts';
 import type { Request } from './request.ts';
 
 const STATES: Record<Extent['kind'], number> = {
@@ -26,9 +26,7 @@ const OFFSET_SIZE = 8;
 const HIGH = 0x1_0000_0000;
 
 /** What a transmission needs of its connection. */
-export interface Outlet {
-  /** Whether these and all before were taken: their memory is used again then, and else left alone. */
-  readonly send: (bytes: Buffer) => boolean;
+export interface Outlet extends Line {
   /** Undefined while the host takes its replies; otherwise settles when it has taken those before. */
   readonly drained: () => Promise<void> | undefined;
   /** A request is answered with this error; the host itself learns no more than a number. */
@@ -45,7 +43,7 @@ export class Replies {
   constructor(agreement: Agreement, outlet: Outlet) {
     this.#agreement = agreement;
     this.#outlet = outlet;
-    this.#outbox = new Outbox(outlet.send);
+    this.#outbox = new Outbox(outlet);
   }
 
   /** Requests whose replies wait for a sync. */

@@ -172,11 +172,8 @@ export class NbdServer {
     socket.on('close', taken);
     return new Session({
       volumes: this.#options.volumes,
-      send: (bytes) => {
-        socket.write(bytes);
-        // What the system did not take at once lies there until it does.
-        return socket.writableLength === 0;
-      },
+      send: (bytes) => void socket.write(bytes),
+      isTaken: () => socket.writableLength === 0,
       drained: () => {
         if (socket.writableLength <= UNSENT_MAX) return undefined;
         unsent ??= Promise.withResolvers<undefined>();

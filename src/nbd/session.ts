@@ -133,7 +133,10 @@ export class Session {
         this.#transmission = new Transmission(result.agreement, {
           drained: this.#options.drained,
           failed: this.#options.failed,
-          send: (reply) => this.#over || this.#options.send(reply),
+          send: (reply) => {
+            if (!this.#over) this.#options.send(reply);
+          },
+          isTaken: this.#options.isTaken,
         });
       } else if (used === 0) return;
     }

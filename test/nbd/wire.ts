@@ -135,10 +135,8 @@ export class Talk {
     this.#limit = unsentMax;
     this.session = new Session({
       volumes,
-      send: (bytes) => {
-        this.sent.push(bytes);
-        return false;
-      },
+      send: (bytes) => this.sent.push(bytes),
+      isTaken: () => false,
       drained: () => {
         if (this.bytes().length <= this.#limit) return undefined;
         this.#stalled ??= Promise.withResolvers<undefined>();

@@ -125,8 +125,8 @@ async function talk(stream: Buffer, mode: number, cuts: Prng | undefined): Promi
     send: (bytes) => {
       sent.push(Buffer.from(bytes));
       unsent += bytes.length;
-      return true;
     },
+    isTaken: () => true,
     drained: () => {
       if (unsent <= UNSENT_MAX) return undefined;
       unsent = 0;

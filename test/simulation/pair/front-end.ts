@@ -77,10 +77,8 @@ export class Line {
     this.#onGone = onGone;
     this.#session = new Session({
       volumes,
-      send: (bytes) => {
-        this.#reply(Buffer.from(bytes));
-        return true;
-      },
+      send: (bytes) => this.#reply(Buffer.from(bytes)),
+      isTaken: () => true,
       drained: () => undefined,
       onEnd: () => this.end(),
       failed: () => undefined,
