@@ -12,8 +12,8 @@ import type { Files, OpenFile } from '../platform/files.ts';
 /** Raw segments, the open one included, that are made whatever room there is; more only beside room to seal all. */
 export const RAWS_SURE = 8;
 /**
- * Bytes of raw segments beyond those. Written at random in 4 KiB blocks they take 16 MiB of index, in sectors 100 MiB; and a
- * restart reads them in about two seconds.
+ * Bytes of raw segments at most, where these are more. Written at random in 4 KiB blocks they take 16 MiB of index, in sectors
+ * 100 MiB; and a restart reads and writes all of them again before hosts come: a few seconds.
  */
 const RAWS_BYTES_MAX = 1024 * 1024 * 1024;
 /** Of the buffer's quota, beside which they are. */

@@ -8,7 +8,9 @@
  * Bytes that are kept for replies, four chunks of READ replies: a host takes one while the next is made. The system gives
  * only what is touched. What needs more gets it, and does not keep it.
  */
-const KEPT = 1028 * 1024;
+const KEPT = 1040 * 1024;
+/** Bytes after which replies leave, though there are more in this turn: their host need not wait for these. */
+const GATHERED = KEPT / 4;
 const NONE = Buffer.alloc(0);
 
 /** Where replies go. */
@@ -37,7 +39,8 @@ export class Outbox {
   /** So many bytes behind what there is, to be filled before anything else is done. Returns where they begin. */
   reserve(length: number): number {
     if (this.#start > 0 && this.#start === this.#end && this.#line.isTaken()) this.#start = this.#end = 0;
-    if (this.#end + length > this.#bytes.length) this.flush();
+    const isMuch = this.#end - this.#start + length > GATHERED;
+    if (isMuch || this.#end + length > this.#bytes.length) this.flush();
     if (this.#end + length > this.#bytes.length) {
       this.#bytes = Buffer.allocUnsafeSlow(Math.max(KEPT, length));
       this.#start = this.#end = 0;
