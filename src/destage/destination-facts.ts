@@ -1,5 +1,5 @@
 /** What a destination's working half tells its front. */
-import type { Lsn } from '../journal/ids.ts';
+import type { EpochIdentity, Lsn } from '../journal/ids.ts';
 import type { SegmentRange } from '../journal/names.ts';
 import type { RefusedSegment } from '../journal/status.ts';
 import type { WindowFacts } from './retained-window.ts';
@@ -33,3 +33,9 @@ export type ReceiveResult =
       readonly code: string;
       readonly reason: string;
     };
+
+/** The epoch that this side is the source of from now on; undefined: it is none, a program still runs, or what follows may call it off. */
+export function handoverOf({ state, journalSegments }: DestinationFacts): EpochIdentity | undefined {
+  const { handover, pending, background } = state;
+  return journalSegments === 0 && pending === undefined && background.length === 0 ? handover : undefined;
+}

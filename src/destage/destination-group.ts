@@ -10,7 +10,7 @@ import { errorCode } from '../platform/errors.ts';
 import type { Log } from '../platform/log.ts';
 import type { Platform } from '../platform/platform.ts';
 import type { Wait } from '../platform/waits.ts';
-import type { DestinationFacts } from './destination-facts.ts';
+import { handoverOf, type DestinationFacts } from './destination-facts.ts';
 import type { BackCalls, DestinationGroupOptions } from './group-options.ts';
 import {
   applyReason,
@@ -37,7 +37,6 @@ import { countSetAside } from './set-aside.ts';
 import { settle, type Settled } from './settle.ts';
 import { statusOf } from './status-of.ts';
 import { HEARTBEAT, StatusPublisher, type StatusFacts } from './status-publisher.ts';
-import { handoverOf } from './state-file.ts';
 import { Tidying } from './tidying.ts';
 
 /** Milliseconds. */
@@ -145,7 +144,7 @@ export class DestinationGroup {
       inboxSegments: this.#inbox.waiting,
       missing: this.#inbox.missing,
       setAside: countSetAside(this.#platform.files, this.#options.folder),
-      used: this.#used,
+      used: this.#used(),
       room: this.#room(),
       waits: this.#waits.list(),
     };
@@ -203,10 +202,7 @@ export class DestinationGroup {
     await this.#loops;
   }
 
-  get #used(): number {
-    return this.#inbox.bytes + this.#facts.journalBytes;
-  }
-
+  #used = (): number => this.#inbox.bytes + this.#facts.journalBytes;
   /** Methods, because they change while they are awaited. */
   #stopped = (): boolean => this.#stop.signal.aborted;
   #isAwake = (): boolean => this.#awake;
@@ -236,9 +232,7 @@ export class DestinationGroup {
         this.#begin('removing what deleted snapshots left');
         moved = (await this.#tidying.step()) || moved;
         await this.#publish();
-        const { state, journalSegments } = this.#facts;
-        // What arrived behind it may call it off.
-        const handover = journalSegments === 0 ? handoverOf(state) : undefined;
+        const handover = handoverOf(this.#facts);
         if (handover !== undefined && !this.#stopped()) this.#options.onHandover(handover);
         this.#waits.set('work', undefined);
       } catch (error) {
@@ -350,7 +344,7 @@ export class DestinationGroup {
   #room(): number {
     const stuck = this.#inbox.waiting === 0 && this.#facts.journalSegments === 0 ? this.#inbox.arriving : 0;
     const free = this.#platform.files.freeSpace(this.#options.folder) - FREE_MARGIN;
-    return Math.max(0, Math.min(free, this.#options.quota() - this.#used) + stuck);
+    return Math.max(0, Math.min(free, this.#options.quota() - this.#used()) + stuck);
   }
 
   async #publish(force = false): Promise<void> {

@@ -93,11 +93,6 @@ export function aheadTo({ begun, applied }: DestinationState): Lsn | undefined {
   return begun > applied ? begun : undefined;
 }
 
-/** The epoch that this side is the source of from now on; undefined: it is none, or a program still runs. */
-export function handoverOf({ handover, pending, background }: DestinationState): EpochIdentity | undefined {
-  return pending === undefined && background.length === 0 ? handover : undefined;
-}
-
 export const DESTINATION_START: DestinationState = {
   groupId: '',
   epoch: undefined,
