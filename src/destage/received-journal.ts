@@ -93,8 +93,8 @@ export class ReceivedJournal {
       else if (range.first !== this.received(state.applied) + 1) this.#backToInbox(path);
       else {
         try {
-          this.#unalias(path);
-          this.#add(path, range, this.#check(path, range, state, false));
+          const wasOthers = this.#unalias(path);
+          this.#add(path, range, this.#check(path, range, state, wasOthers));
         } catch (error) {
           if (!(error instanceof SegmentRefused)) throw error;
           onRefused(path, range, error);
@@ -131,14 +131,15 @@ export class ReceivedJournal {
   }
 
   /**
-   * A crash may have left both names of a file that was joined, and a file server that does not replace files has written
-   * to it by the other one since: that goes, and what counts is durable.
+   * A crash may have left both names of a file that was joined, and somebody has written to it by the other one since, as a
+   * file server does that does not replace files: that goes, and what counts is durable. Returns whether there were two.
    */
-  #unalias(path: string): void {
+  #unalias(path: string): boolean {
     const alias = join(this.inbox, basename(path));
     const hasAlias = this.#files.stat(alias) !== undefined;
     this.#sync(path, hasAlias);
     this.#files.remove(alias);
+    return hasAlias;
   }
 
   /** Another user's file, which this one cannot write to, can only be synced as it is. */
