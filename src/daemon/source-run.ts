@@ -111,8 +111,7 @@ export class SourceRun {
       volumes: () => this.identity.volumes,
       answers: () => answersOf(streams),
     });
-    const { files } = world.platform;
-    const resizing = new VolumeResize({ files, log, back, host, identity: this.identity });
+    const resizing = new VolumeResize({ ...world.platform, log, back, host, identity: this.identity });
     this.#parts = { group, streams, comparing, resizing, cutOff };
     for (const args of this.#early.splice(0)) group.closed(...args);
     if (this.identity.mustAttach) await this.#attach(host, resizing);
@@ -152,8 +151,9 @@ export class SourceRun {
 
   /** Another takes over, once all that is under way has ended; the hosts' thread and its journal are left as they are. */
   async giveWay(): Promise<void> {
-    const { group, streams, comparing, cutOff } = this.parts;
+    const { group, streams, comparing, resizing, cutOff } = this.parts;
     comparing.verifying.stop();
+    resizing.stop();
     await group.giveWay();
     await Promise.all(streams.map((stream) => stream.stop()));
     cutOff();
@@ -162,8 +162,9 @@ export class SourceRun {
   /** Hosts are let go, and what they wrote is finished. */
   async stop(): Promise<void> {
     if (this.#parts === undefined) return;
-    const { group, streams, comparing } = this.#parts;
+    const { group, streams, comparing, resizing } = this.#parts;
     comparing.verifying.stop();
+    resizing.stop();
     try {
       await group.stop();
     } finally {

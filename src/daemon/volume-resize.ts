@@ -7,7 +7,8 @@
  * never taken for what a resize is to zero.
  */
 import type { ResizeAnswer, ResizeRequest } from '../api/contract/volumes.ts';
-import { OperatorError } from '../platform/errors.ts';
+import { sleep, type Clock } from '../platform/clock.ts';
+import { describeError, OperatorError } from '../platform/errors.ts';
 import type { Files } from '../platform/files.ts';
 import type { Log } from '../platform/log.ts';
 import type { Remote } from '../platform/node/threads.ts';
@@ -17,8 +18,11 @@ import type { SourceIdentity } from './source-identity.ts';
 import type { PlacedVolume } from './source-volumes.ts';
 
 const SECTOR = 512;
+/** Milliseconds. */
+const RETRY = 2000;
 
 export interface VolumeResizeOptions {
+  readonly clock: Clock;
   readonly files: Files;
   readonly log: Log;
   readonly back: Pick<Remote<SourceBack>, 'extend' | 'clear' | 'grow'>;
@@ -28,6 +32,7 @@ export interface VolumeResizeOptions {
 
 export class VolumeResize {
   readonly #options: VolumeResizeOptions;
+  readonly #stop = new AbortController();
   #isBusy = false;
 
   constructor(options: VolumeResizeOptions) {
@@ -54,6 +59,11 @@ export class VolumeResize {
     return answer;
   }
 
+  /** What is under way goes on at the next start. */
+  stop(): void {
+    this.#stop.abort();
+  }
+
   /** Of a volume that was begun to be resized before the last stop: its file as it must be before the journal says so. */
   async prepare({ index, size }: PlacedVolume, from: number): Promise<void> {
     const { back } = this.#options;
@@ -74,8 +84,23 @@ export class VolumeResize {
     }
     await back.grow(index, size);
     await host.grow(index, from, size);
-    identity.noteSize(index, size);
+    await this.#noteSize(volume, size);
     await host.offer(index, size);
+  }
+
+  /** The journal has it: there is no way back, and copies go up to what hosts see. */
+  async #noteSize({ index, name }: PlacedVolume, size: number): Promise<void> {
+    const { clock, identity, log } = this.#options;
+    for (;;) {
+      try {
+        identity.noteSize(index, size);
+        return;
+      } catch (error) {
+        if (this.#stop.signal.aborted) throw error;
+        log.warn(`the resize of volume ${name} goes on as soon as it can be noted: ${describeError(error)}`);
+        await sleep(clock, RETRY, this.#stop.signal);
+      }
+    }
   }
 }
 
