@@ -93,8 +93,9 @@ export class LineWatch {
   used(): void {
     this.#jumps = this.#jumps.filter(({ at }) => this.#machine.loop.now - at < LOOK);
     const wall = this.#machine.wall();
-    const unnoticed = this.#jumps.reduce((sum, { by }) => sum + by, 0);
-    const times = [wall, wall - SLACK, ...(unnoticed > 0 ? [wall - unnoticed] : [])];
+    // Of several, the first may have been noticed and those behind it not.
+    const unnoticed = this.#jumps.map((_, i) => this.#jumps.slice(i).reduce((sum, { by }) => sum + by, 0));
+    const times = [wall, wall - SLACK, ...unnoticed.filter((by) => by > 0).map((by) => wall - by)];
     if (times.every((time) => this.#hours.at(time).kind === 'closed'))
       this.#fail(new Violation('schedule-closed', 'the link is used while its schedule has it closed'));
   }
