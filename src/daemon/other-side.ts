@@ -45,8 +45,8 @@ export interface OtherSideOptions extends SourcePart {
 export class OtherSide {
   readonly #options: OtherSideOptions;
   #deposed = false;
-  /** The resync that is being taken in hand. */
-  #taking: string | undefined;
+  /** A resync is being taken in hand. */
+  #isTaking = false;
 
   constructor(options: OtherSideOptions) {
     this.#options = options;
@@ -87,14 +87,17 @@ export class OtherSide {
     onDeposed({ epoch, fork, at });
   }
 
-  said({ resync }: DestinationStatus): void {
-    if (resync === undefined || resync.id === this.#options.identity().resync || resync.id === this.#taking)
-      return;
-    this.#taking = resync.id;
-    this.#take(resync).catch((error: unknown) => {
-      this.#taking = undefined;
-      this.#options.log.warn(`what the other side asks for cannot be noted: ${describeError(error)}`);
-    });
+  said({ resync, applied }: DestinationStatus): void {
+    const { identity, group, log } = this.#options;
+    if (resync === undefined || this.#isTaking) return;
+    // It may have been noted just before a crash that took the copy which was to name it: then it still asks when it has all.
+    if (resync.id === identity().resync && group()?.isBroughtTo(applied) !== true) return;
+    this.#isTaking = true;
+    this.#take(resync)
+      .catch((error: unknown) =>
+        log.warn(`what the other side asks for cannot be noted: ${describeError(error)}`),
+      )
+      .finally(() => (this.#isTaking = false));
   }
 
   async #take(resync: Resync): Promise<void> {
