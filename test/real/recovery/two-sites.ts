@@ -25,8 +25,16 @@ export class TwoSites {
   readonly #far: string;
   readonly #signal: AbortSignal | undefined;
 
-  /** `folder`: empty; the caller removes it. `volumes`: name → bytes. `signal`, aborted: nothing is waited for any more. */
-  constructor(folder: string, volumes: Readonly<Record<string, number>>, signal?: AbortSignal) {
+  /**
+   * `folder`: empty; the caller removes it. `volumes`: name → bytes. `signal`, aborted: nothing is waited for any more.
+   * `destinationExtra`: settings of the destination's group.
+   */
+  constructor(
+    folder: string,
+    volumes: Readonly<Record<string, number>>,
+    signal?: AbortSignal,
+    destinationExtra = '',
+  ) {
     this.#signal = signal;
     this.#line = join(folder, 'line');
     this.#far = join(folder, 'destination/buffer');
@@ -36,7 +44,7 @@ export class TwoSites {
       quota: '8 GiB',
       segment: '{ size: 8 MiB, age: 1 s }',
       transport: '        folder: ../line/g',
-      destinationExtra: '    views: { socket: views.sock }',
+      destinationExtra: `    views: { socket: views.sock }\n${destinationExtra}`,
     });
     mkdirSync(this.#far, { recursive: true });
     this.join();
