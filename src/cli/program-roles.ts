@@ -25,6 +25,7 @@ const VERBS = [
 
 export function addRoles(program: Command, finish: Finish): void {
   addRollback(program, finish);
+  addRestore(program, finish);
   for (const [verb, description, group] of VERBS) {
     const command = program
       .command(verb)
@@ -45,6 +46,25 @@ export function addRoles(program: Command, finish: Finish): void {
         'as it was at or before a time or an LSN, or at a snapshot of this name',
       );
   }
+}
+
+function addRestore(program: Command, finish: Finish): void {
+  program
+    .command('restore')
+    .description(
+      'bring the source’s volumes back to a recovery point of this side, its destination; then it serves again',
+    )
+    .argument('<group>', 'a group that this daemon is a destination of', name)
+    .requiredOption('--at <point>', 'as it was at or before a time or an LSN, or at a snapshot of this name')
+    .addOption(stateOption())
+    .option('--yes', 'do not ask', false)
+    .option('--dry-run', 'say what would be done and what is lost, and change nothing', false)
+    .option('--json', 'as one line of JSON', false)
+    .addHelpText('after', example('blockferry restore oracle --at 2026-11-20T14:03:06Z'))
+    .action(async (group: string, options: Flags & { at: string }) => {
+      const { restore } = await import('./roles.ts');
+      finish(await restore({ ...options, group }));
+    });
 }
 
 function addRollback(program: Command, finish: Finish): void {

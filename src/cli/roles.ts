@@ -67,6 +67,27 @@ export function failover(options: RoleOptions & { readonly at?: string }): Promi
   );
 }
 
+/** The source's volumes become what they were at a point of this side, which serves until the source follows. */
+export function restore(options: RoleOptions & { readonly at: string }): Promise<ExitCode> {
+  return change(
+    {
+      path: 'failover',
+      body: { point: wantedPoint(undefined, options.at), handBack: true },
+      answer: failoverAnswerSchema,
+      consequences: (answer, group) => [...failoverLoss(answer, group), ...handedBack(group)],
+      done: (answer, group) => [...failoverDone(answer, group), ...handedBack(group)],
+    },
+    options,
+  );
+}
+
+function handedBack(group: string): string[] {
+  return [
+    `The old source gives way when it hears of this; "blockferry rejoin ${group}" there if hosts wrote what is not here. It gets what differs, and nothing else.`,
+    'Once it has that, this side hands over to it by itself (alarm handing-back).',
+  ];
+}
+
 function failoverLoss(answer: FailoverAnswer, group: string): string[] {
   const again = servedAgain(answer, group);
   if (again !== undefined)

@@ -150,7 +150,7 @@ function controlOf(groups: readonly RoledGroup[], alarms: Alarms): Omit<DaemonCo
     unmount: async (group, mount) => find(group).unmount(mount),
     rehearse: async (group, request) => find(group).rehearse(request),
     rehearsal: (group, number) => find(group).rehearsal(number),
-    failover: async (group, { dryRun, point }) => roled(group).failover(dryRun, point),
+    failover: async (group, request) => roled(group).failover(request),
     switchover: async (group, dryRun) => roled(group).switchover(dryRun),
     rejoin: async (group, dryRun) => roled(group).rejoin(dryRun),
     rollback: async (group, request) => roled(group).rollback(request),

@@ -23,7 +23,8 @@ export interface Takeover {
 /**
  * - `destination`: it follows the other side.
  * - `taking-over`: a destination that is becoming the source.
- * - `source`: it serves hosts; since a takeover, or from the beginning.
+ * - `source`: it serves hosts; since a takeover, or from the beginning. It `handsBack`: until the other side follows, which is to
+ *   serve what this side restored.
  * - `handing-over`: a source that serves nobody any more, and whose last record makes its destination the source in `epoch`;
  *   unless it is called off.
  * - `deposed`: a source that serves nobody any more, because the other side took over; it had itself taken over before, or not.
@@ -32,8 +33,12 @@ export interface Takeover {
  */
 export type Role =
   | { readonly kind: 'destination' }
-  | { readonly kind: 'taking-over'; readonly takeover: Takeover }
-  | { readonly kind: 'source'; readonly takeover?: Takeover | undefined }
+  | { readonly kind: 'taking-over'; readonly takeover: Takeover; readonly handsBack?: true | undefined }
+  | {
+      readonly kind: 'source';
+      readonly takeover?: Takeover | undefined;
+      readonly handsBack?: true | undefined;
+    }
   | { readonly kind: 'handing-over'; readonly epoch: EpochIdentity; readonly takeover?: Takeover | undefined }
   | { readonly kind: 'deposed'; readonly by: Takeover; readonly takeover?: Takeover | undefined }
   | { readonly kind: 'following'; readonly by: Takeover; readonly takeover?: Takeover | undefined }
@@ -43,15 +48,17 @@ const FILE = 'role.json';
 
 const takeover = z.strictObject({ epoch: epochSchema, fork: forkSchema, at: z.number().int().nonnegative() });
 
-/** 1 does not know of a deposed source that had taken over itself. */
-const VERSION = 2;
+/** 1 does not know of a deposed source that had taken over itself, 2 of one that hands back. */
+const VERSION = 3;
+
+const handsBack = z.literal(true).optional();
 
 const schema = z.strictObject({
   version: z.literal(VERSION),
   role: z.discriminatedUnion('kind', [
     z.strictObject({ kind: z.literal('destination') }),
-    z.strictObject({ kind: z.literal('taking-over'), takeover }),
-    z.strictObject({ kind: z.literal('source'), takeover: takeover.optional() }),
+    z.strictObject({ kind: z.literal('taking-over'), takeover, handsBack }),
+    z.strictObject({ kind: z.literal('source'), takeover: takeover.optional(), handsBack }),
     z.strictObject({ kind: z.literal('handing-over'), epoch: epochSchema, takeover: takeover.optional() }),
     z.strictObject({ kind: z.literal('deposed'), by: takeover, takeover: takeover.optional() }),
     z.strictObject({ kind: z.literal('following'), by: takeover, takeover: takeover.optional() }),

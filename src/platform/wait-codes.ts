@@ -153,6 +153,11 @@ const ROLE = {
     'The source serves nobody any more and waits until its destination has everything and serves.',
     'See what keeps the link or the destination; if it does not come back, `blockferry failover` here.',
   ),
+  'handing-back': facts(
+    'info',
+    'The volumes are restored here, and the other side is to serve them again: this side does until that follows.',
+    'Start it, and say `blockferry rejoin` there if it waits for that; `blockferry switchover` there later changes its mind.',
+  ),
   deposed: facts(
     'error',
     'The other side took over; here hosts wrote what it does not have, so that this side neither serves nor follows.',

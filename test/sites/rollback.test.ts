@@ -117,8 +117,8 @@ describe('a group that is brought back', function () {
   });
 });
 
-describe('a destination that takes over as of an earlier moment', function () {
-  this.timeout(180_000);
+/** Two volumes that hosts fill with one byte at a time, of which the destination retains every moment. */
+function filledPair() {
   const pair = new SitePair({
     folder: temporaryFolder(),
     volumes: { a: 8 * MIB, b: 2 * MIB },
@@ -128,8 +128,6 @@ describe('a destination that takes over as of an earlier moment', function () {
   });
   const ask = <T>(site: Site, path: string, body: object): Promise<T> =>
     connectDaemon(pair.path(site, 'state'), 'POST', `/groups/g/${path}`, body) as Promise<T>;
-  after(() => pair.stopAll());
-
   async function overwrite(fill: number): Promise<number> {
     for (const [name, size] of [
       ['a', 8 * MIB],
@@ -146,6 +144,14 @@ describe('a destination that takes over as of an earlier moment', function () {
 
   const holds = (site: Site, fill: number): boolean =>
     ['a', 'b'].every((name) => readFileSync(pair.volume(site, name)).every((byte) => byte === fill));
+
+  return { pair, ask, overwrite, holds };
+}
+
+describe('a destination that takes over as of an earlier moment', function () {
+  this.timeout(180_000);
+  const { pair, ask, overwrite, holds } = filledPair();
+  after(() => pair.stopAll());
 
   it('serves what it was then, by its time, also when it is killed on the way, and so does the old source (I3, I10)', async () => {
     await pair.start('destination');
@@ -190,5 +196,44 @@ describe('a destination that takes over as of an earlier moment', function () {
     });
     await pair.stop('source', 'SIGKILL');
     await started;
+  });
+});
+
+describe('a source that is restored from its destination', function () {
+  this.timeout(180_000);
+  const { pair, ask, overwrite, holds } = filledPair();
+  after(() => pair.stopAll());
+
+  it('serves again, and by itself, what it was at the moment asked for, as the destination holds it (I3, I10)', async () => {
+    await pair.start('destination');
+    await pair.start('source');
+    await overwrite(1);
+    await pair.marker('snapshot', 'first');
+    const time = await overwrite(2);
+    await overwrite(66);
+    const { rollback } = await ask<FailoverAnswer>('destination', 'failover', {
+      point: { kind: 'time', time },
+      handBack: true,
+    });
+    // Killed at any moment of it, it goes on.
+    await pause(1000);
+    await pair.stop('destination', 'SIGKILL');
+    await pair.start('destination');
+    await pair.until('the source serving', async () => {
+      const [source, destination] = [await pair.source(), await pair.destination()];
+      if (source.epoch !== 3 || destination.epoch !== 3) return false;
+      const client = await NbdClient.open({ path: pair.socket }, 'a');
+      assert.ok((await client.read(0, MIB)).every((byte) => byte === 2));
+      client.close();
+      return true;
+    });
+    await pair.inStep();
+    assert.ok(holds('source', 2) && holds('destination', 2));
+    const { snapshots } = (await connectDaemon(
+      pair.path('destination', 'state'),
+      'GET',
+      '/groups/g/points',
+    )) as RecoveryPoints;
+    assert.ok(snapshots.some(({ name }) => name === rollback?.keptAs));
   });
 });

@@ -11,6 +11,8 @@ export type RoleRequest = z.infer<typeof roleRequestSchema>;
 export const failoverRequestSchema = roleRequestSchema.extend({
   /** What the volumes are brought back to before hosts are served; left out: all that arrived. */
   point: wantedPointSchema.optional(),
+  /** The other side is to serve again, as soon as it follows: this side restores it. */
+  handBack: z.boolean().default(false),
 });
 export type FailoverRequest = z.infer<typeof failoverRequestSchema>;
 

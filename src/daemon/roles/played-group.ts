@@ -151,6 +151,7 @@ export abstract class PlayedGroup {
       this.options,
     ));
     if (role.kind === 'handing-over') await this.handOver(group, role.epoch);
+    if (role.kind === 'source' && role.handsBack === true) void this.handBack(group);
     if (role.kind === 'deposed' || role.kind === 'following') void this.inTurn(() => this.giveWay(role));
   }
 
@@ -215,6 +216,9 @@ export abstract class PlayedGroup {
 
   /** It starts as one that gives way. */
   protected abstract giveWay(parted: Parted): Promise<void>;
+
+  /** It starts as one that serves until the other side follows. */
+  protected abstract handBack(group: RunningSource): Promise<void>;
 
   /** The last record of the epoch is put. */
   protected abstract handOver(group: RunningSource, epoch: EpochIdentity): Promise<void>;

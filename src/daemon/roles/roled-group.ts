@@ -7,6 +7,7 @@
  */
 import type {
   FailoverAnswer,
+  FailoverRequest,
   RejoinAnswer,
   RollbackAnswer,
   RollbackRequest,
@@ -15,7 +16,7 @@ import type {
 import type { EpochIdentity } from '../../journal/ids.ts';
 import type { Role, Takeover } from '../../journal/role-file.ts';
 import { sleep } from '../../platform/clock.ts';
-import type { WantedPoint } from '../../recovery/choose-point.ts';
+import { describeError } from '../../platform/errors.ts';
 import type { RunningSource } from '../running-source.ts';
 import { GivingWay, type Parted } from './giving-way.ts';
 import { PlayedGroup } from './played-group.ts';
@@ -42,10 +43,11 @@ export class RoledGroup extends PlayedGroup {
    * once it hears of it. So does a source that was deposed, with all that its hosts wrote, and one that hands over, which calls
    * that off. @throws OperatorError `FAILOVER_REFUSED`, why there is no such point, or what keeps the volumes from it; it is a destination as before then
    */
-  failover(dryRun: boolean, at?: WantedPoint): Promise<FailoverAnswer> {
+  failover({ dryRun, point: at, handBack }: FailoverRequest): Promise<FailoverAnswer> {
     return this.inTurn(async () => {
       const part = this.part;
-      if (part?.kind === 'source' && at !== undefined) throw refuseFailover(this.name, 'it is the source');
+      if (part?.kind === 'source' && (at !== undefined || handBack))
+        throw refuseFailover(this.name, 'it is the source');
       if (part?.kind === 'source' && this.#giving !== undefined)
         return this.#goOn(part.group, this.#giving, dryRun);
       if (part?.kind === 'source' && this.role.kind === 'handing-over')
@@ -63,7 +65,7 @@ export class RoledGroup extends PlayedGroup {
         const { facts, markers } = await part.group.settle();
         const answer = { ...failoverFacts(before, facts, told), markers: [...markers], ...back.answer };
         back.note(this.config.folder);
-        await this.#takeOver(epoch);
+        await this.#takeOver(epoch, handBack);
         return answer;
       });
     });
@@ -165,8 +167,22 @@ export class RoledGroup extends PlayedGroup {
     });
   }
 
+  /** The other side is to serve: as soon as it can, and nothing is lost. */
+  protected async handBack(group: RunningSource): Promise<void> {
+    const { clock } = this.patience;
+    const isAsked = (): boolean =>
+      this.part?.group === group && this.role.kind === 'source' && this.role.handsBack === true;
+    group.tell('handing-back', 'the other side is to serve hosts again: this one does until that follows');
+    while (isAsked()) {
+      await sleep(clock, RETRY, this.stopping.signal);
+      if (this.stopping.signal.aborted) return;
+      await this.switchover(false).catch((error: unknown) => this.options.log.debug(describeError(error)));
+    }
+  }
+
   protected async handOver(group: RunningSource, epoch: EpochIdentity): Promise<void> {
     await group.handOver({ epoch });
+    group.tell('handing-back', undefined);
     group.tell(
       'handing-over',
       `the other side is to serve hosts, in epoch ${epoch.number}, once it has everything`,
@@ -187,12 +203,12 @@ export class RoledGroup extends PlayedGroup {
   }
 
   /** The destination is settled. */
-  async #takeOver(epoch: EpochIdentity): Promise<void> {
+  async #takeOver(epoch: EpochIdentity, handsBack = false): Promise<void> {
     const { files, clock } = this.options.world.platform;
     const { folder } = this.config;
     await this.end();
     const takeover: Takeover = { epoch, fork: forkAt(files, folder), at: Math.round(clock.now()) };
-    this.note({ kind: 'taking-over', takeover });
+    this.note({ kind: 'taking-over', takeover, ...(handsBack ? { handsBack } : {}) });
     await this.again();
     this.options.log.warn(`group ${this.name}: this side serves hosts from now on`, {
       epoch: epoch.number,

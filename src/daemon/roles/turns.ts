@@ -36,10 +36,8 @@ export interface GroupPlace {
 
 /** Does what is noted to be done. Returns the part that this side has from now on. */
 export function finishTurn(files: Files, { folder, key }: GroupPlace, role: Role, hasDepot: boolean): Role {
-  if (role.kind === 'taking-over') turnToSource(files, folder, role.takeover, hasDepot);
-  if (role.kind === 'going-on') goOn(files, { folder, key }, role.takeover);
-  if (role.kind === 'taking-over' || role.kind === 'going-on')
-    return { kind: 'source', takeover: role.takeover };
+  if (role.kind === 'taking-over') return turnToSource(files, folder, role, hasDepot);
+  if (role.kind === 'going-on') return goOn(files, { folder, key }, role.takeover);
   // Up to there, what it has behind the fork point is still to be found.
   if (role.kind !== 'following' || !isFollower(files, folder, role.by)) return role;
   turnToDestination(files, folder, role.by, undefined);
@@ -50,7 +48,12 @@ export function finishTurn(files: Files, { folder, key }: GroupPlace, role: Role
  * A destination whose volumes are at the fork point is the source of the takeover's epoch from now on. `hasDepot`: the other
  * side fetches from this one. Durable on return.
  */
-export function turnToSource(files: Files, folder: string, takeover: Takeover, hasDepot: boolean): void {
+export function turnToSource(
+  files: Files,
+  folder: string,
+  { takeover, handsBack }: Omit<Extract<Role, { kind: 'taking-over' }>, 'kind'>,
+  hasDepot: boolean,
+): Role {
   const { groupId, volumes } = readDestinationState(files, folder);
   const { epoch, fork } = takeover;
   const rollback = readRollback(files, folder);
@@ -79,7 +82,17 @@ export function turnToSource(files: Files, folder: string, takeover: Takeover, h
   map.sync();
   map.close();
   writeGroupFile(files, folder, { id: groupId, epoch, volumes });
-  writeRole(files, folder, { kind: 'source', takeover });
+  return noteSource(files, folder, { takeover, handsBack });
+}
+
+function noteSource(
+  files: Files,
+  folder: string,
+  how: Omit<Extract<Role, { kind: 'source' }>, 'kind'>,
+): Role {
+  const role = { kind: 'source', ...how } as const;
+  writeRole(files, folder, role);
+  return role;
 }
 
 /** What a source that was deposed knows of its volumes, once all of its journal is in them. */
@@ -120,7 +133,7 @@ function isFollower(files: Files, folder: string, by: Takeover): boolean {
  * A source that was deposed serves hosts again from now on, in an epoch of its own: all of its journal is in its volumes, and what
  * the other side lacks of them is marked and goes over as what was not shipped. Durable on return.
  */
-function goOn(files: Files, { folder, key }: GroupPlace, takeover: Takeover): void {
+function goOn(files: Files, { folder, key }: GroupPlace, takeover: Takeover): Role {
   const [group, checkpoint] = [readGroupFile(files, folder), readCheckpoint(files, folder)];
   assert(group !== undefined && checkpoint !== undefined, 'a source has served');
   const { epoch, fork } = takeover;
@@ -143,7 +156,7 @@ function goOn(files: Files, { folder, key }: GroupPlace, takeover: Takeover): vo
     applied: checkpoint.digested,
   });
   writeGroupFile(files, folder, { ...group, epoch });
-  writeRole(files, folder, { kind: 'source', takeover });
+  return noteSource(files, folder, { takeover });
 }
 
 function follow(files: Files, folder: string, { epoch, fork }: Takeover, { resync, marked }: Deposed): void {

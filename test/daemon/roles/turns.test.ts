@@ -148,7 +148,7 @@ describe('a group’s folder that changes its part', () => {
       destination,
       (files) => {
         writeRole(files, FOLDER, { kind: 'taking-over', takeover: TAKEOVER });
-        turnToSource(files, FOLDER, TAKEOVER, true);
+        turnToSource(files, FOLDER, { takeover: TAKEOVER }, true);
       },
       (disk) => {
         const role = readRole(disk, FOLDER);
@@ -157,7 +157,7 @@ describe('a group’s folder that changes its part', () => {
           assert.deepEqual(names(disk, 'journal'), [SEGMENT]);
           return;
         }
-        if (role.kind === 'taking-over') turnToSource(disk, FOLDER, role.takeover, true);
+        if (role.kind === 'taking-over') turnToSource(disk, FOLDER, role, true);
         assert.deepEqual(readRole(disk, FOLDER), { kind: 'source', takeover: TAKEOVER } satisfies Role);
         const checkpoint = readCheckpoint(disk, FOLDER);
         assert.ok(checkpoint !== undefined && checkpoint.copyEnded > checkpoint.copyBegun);
@@ -191,11 +191,11 @@ describe('a group’s folder that changes its part', () => {
       (files) => {
         writeRollback(files, FOLDER, rollback);
         writeRole(files, FOLDER, { kind: 'taking-over', takeover: TAKEOVER });
-        turnToSource(files, FOLDER, TAKEOVER, true);
+        turnToSource(files, FOLDER, { takeover: TAKEOVER }, true);
       },
       (disk) => {
         const role = readRole(disk, FOLDER);
-        if (role?.kind === 'taking-over') turnToSource(disk, FOLDER, role.takeover, true);
+        if (role?.kind === 'taking-over') turnToSource(disk, FOLDER, role, true);
         const part: Role = readRole(disk, FOLDER) ?? { kind: 'destination' };
         clearRollback(disk, FOLDER, part);
         if (part.kind === 'destination') {

@@ -238,7 +238,9 @@ class RolesSimulation {
     const { group } = this.#sites[site];
     if (group === undefined) return;
     this.#oracle.asks(site, verb);
-    group[verb](false).then(
+    const asked =
+      verb === 'failover' ? group.failover({ dryRun: false, handBack: false }) : group[verb](false);
+    asked.then(
       (answer) => this.#note(`${site}: ${verb} ${JSON.stringify(answer)}`),
       (error: unknown) => {
         this.#note(`${site}: no ${verb}: ${describeError(error)}`);
