@@ -9,6 +9,7 @@ import {
   INBOX_FOLDER,
   JOURNAL_FOLDER,
   parseSealedName,
+  PART_SUFFIX,
   type SegmentRange,
 } from '../journal/names.ts';
 import { SegmentRefused, type SegmentHeader, type SegmentReader } from '../journal/segment/segment.ts';
@@ -114,6 +115,8 @@ export class ReceivedJournal {
     const path = join(this.inbox, name);
     // No file transport promises that what it wrote is on the medium.
     const isInDoubt = this.#inDoubt.has(name);
+    // Its upload's name may be left of a crash, and be another name of it.
+    if (this.#inDoubt.delete(name + PART_SUFFIX)) this.#files.remove(join(this.inbox, name + PART_SUFFIX));
     this.#inDoubt.add(name);
     this.#sync(path, isInDoubt);
     this.#inDoubt.delete(name);
@@ -131,15 +134,16 @@ export class ReceivedJournal {
   }
 
   /**
-   * A crash may have left both names of a file that was joined, and somebody has written to it by the other one since, as a
-   * file server does that does not replace files: that goes, and what counts is durable. Returns whether there were two.
+   * A crash may have left other names of a file that was joined, its upload's too, and somebody has written to it by those
+   * since, as a file server does that takes what is there for the beginning of an upload: they go, and what counts is durable.
+   * Returns whether there were any.
    */
   #unalias(path: string): boolean {
-    const alias = join(this.inbox, basename(path));
-    const hasAlias = this.#files.stat(alias) !== undefined;
-    this.#sync(path, hasAlias);
-    this.#files.remove(alias);
-    return hasAlias;
+    const inbox = join(this.inbox, basename(path));
+    const aliases = [inbox, inbox + PART_SUFFIX].filter((name) => this.#files.stat(name) !== undefined);
+    this.#sync(path, aliases.length > 0);
+    for (const alias of aliases) this.#files.remove(alias);
+    return aliases.length > 0;
   }
 
   /** Another user's file, which this one cannot write to, can only be synced as it is. */
