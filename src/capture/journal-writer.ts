@@ -286,6 +286,8 @@ export class JournalWriter {
 
   /** Goes on in a new raw segment. False when there can be none now, and all is as before. */
   #roll(): boolean {
+    // Of one that was retired the open segment is the next one's, who has found it by now.
+    if (this.#failure !== undefined) return false;
     try {
       const spare = this.#pool.take();
       if (spare === undefined) return false;

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { RAWS_SURE } from '../../src/capture/raw-pool.ts';
 import { lsn } from '../../src/journal/ids.ts';
 import { RecordKind } from '../../src/journal/record.ts';
+import { OperatorError } from '../../src/platform/errors.ts';
 import { systemError } from '../support/tampered-files.ts';
 import { isSettled, Journal, settle, tags } from './journal.ts';
 
@@ -150,6 +151,25 @@ describe('the journal writer', () => {
     journal.writer.release(raw.path);
     await again;
     assert.equal(journal.writer.room(), undefined);
+  });
+
+  it('hands on nothing more once another has taken over, were there room by then to close what was open', async () => {
+    const journal = new Journal();
+    for (let tag = 0; journal.writer.room() === undefined; tag += 1)
+      journal.write(Array.from({ length: FILLS }, () => tag));
+    await settle();
+    assert.equal(journal.writer.close(), false, 'every segment is in use');
+    const waiting = journal.writer.closable();
+    journal.writer.retire(new OperatorError('GROUP_MOVING', 'it moves', { remedy: 'wait' }));
+    const closed = journal.closed.length;
+    const { raw, generation } = journal.closed[0]!;
+    journal.writer.forget(generation);
+    journal.writer.release(raw.path);
+    await waiting;
+    assert.equal(journal.writer.closable(), undefined);
+    assert.equal(journal.writer.close(), false);
+    await settle();
+    assert.equal(journal.closed.length, closed);
   });
 
   it('takes nothing more after a sync that failed, says so to all who wait, once to its owner, and wakes the rest', async () => {
