@@ -15,8 +15,8 @@ export const ROLES_PLANTS: readonly Plant[] = [
     20,
     edit(
       'daemon/roles/roled-group.ts',
-      "this.note({ kind: 'taking-over', takeover });",
-      "this.note({ kind: 'source', takeover });",
+      "this.note({ kind: 'taking-over', takeover,",
+      "this.note({ kind: 'source', takeover,",
     ),
   ),
   rolesPlantFrom(106)(
