@@ -1,5 +1,5 @@
 /** What commands' definitions share. */
-import { InvalidArgumentError, Option } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import { parseSize } from '../config/units.ts';
 import { NAME_PATTERN, NAME_RULE } from '../platform/name-rule.ts';
 import { defaultConfigFile, defaultStateFolder } from './paths.ts';
@@ -19,6 +19,15 @@ export function configOption(description: string): Option {
   return new Option('--config <file>', description)
     .env('BLOCKFERRY_CONFIG')
     .default(defaultConfigFile(machine));
+}
+
+/** Of a command that changes what is served or kept: where, whether it asks, and how it answers. */
+export function addConsent(command: Command): Command {
+  return command
+    .addOption(stateOption())
+    .option('--yes', 'do not ask', false)
+    .option('--dry-run', 'say what would be done and what is lost, and change nothing', false)
+    .option('--json', 'as one line of JSON', false);
 }
 
 export function name(value: string): string {

@@ -1,6 +1,6 @@
 /** The commands that say which side serves hosts. */
 import type { Command } from 'commander';
-import { example, name, stateOption, type Finish } from './program-parts.ts';
+import { addConsent, example, name, type Finish } from './program-parts.ts';
 import type { RoleOptions } from './roles.ts';
 
 type Flags = Omit<RoleOptions, 'group'>;
@@ -27,14 +27,9 @@ export function addRoles(program: Command, finish: Finish): void {
   addRollback(program, finish);
   addRestore(program, finish);
   for (const [verb, description, group] of VERBS) {
-    const command = program
-      .command(verb)
+    const command = addConsent(program.command(verb))
       .description(description)
       .argument('<group>', group, name)
-      .addOption(stateOption())
-      .option('--yes', 'do not ask', false)
-      .option('--dry-run', 'say what would be done and what is lost, and change nothing', false)
-      .option('--json', 'as one line of JSON', false)
       .addHelpText('after', example(`blockferry ${verb} oracle`))
       .action(async (of: string, options: Flags & { at?: string }) => {
         const roles = await import('./roles.ts');
@@ -49,17 +44,12 @@ export function addRoles(program: Command, finish: Finish): void {
 }
 
 function addRestore(program: Command, finish: Finish): void {
-  program
-    .command('restore')
+  addConsent(program.command('restore'))
     .description(
       'bring the source’s volumes back to a recovery point of this side, its destination; then it serves again',
     )
     .argument('<group>', 'a group that this daemon is a destination of', name)
     .requiredOption('--at <point>', 'as it was at or before a time or an LSN, or at a snapshot of this name')
-    .addOption(stateOption())
-    .option('--yes', 'do not ask', false)
-    .option('--dry-run', 'say what would be done and what is lost, and change nothing', false)
-    .option('--json', 'as one line of JSON', false)
     .addHelpText('after', example('blockferry restore oracle --at 2026-11-20T14:03:06Z'))
     .action(async (group: string, options: Flags & { at: string }) => {
       const { restore } = await import('./roles.ts');
@@ -68,17 +58,12 @@ function addRestore(program: Command, finish: Finish): void {
 }
 
 function addRollback(program: Command, finish: Finish): void {
-  program
-    .command('rollback')
+  addConsent(program.command('rollback'))
     .description(
       'bring the volumes back to a recovery point, here and so at the destinations; what they hold is kept',
     )
     .argument('<group>', 'a group that this daemon serves hosts of, and keeps snapshots of', name)
     .requiredOption('--at <point>', 'a snapshot’s name, or the newest at or before a time or an LSN')
-    .addOption(stateOption())
-    .option('--yes', 'do not ask', false)
-    .option('--dry-run', 'say what would be done and what is lost, and change nothing', false)
-    .option('--json', 'as one line of JSON', false)
     .addHelpText('after', example('blockferry rollback oracle --at before-the-upgrade'))
     .action(async (group: string, options: Flags & { at: string }) => {
       const { rollback } = await import('./roles.ts');

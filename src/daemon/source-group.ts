@@ -230,12 +230,12 @@ export class SourceGroup {
     return this.#mode.bringOver(() => this.#back.markAll(compare));
   }
 
-  /** What a destination asked for is brought over with the next copy. Durable on return. @throws the file system's errors */
   /** Whether whoever has all up to this record has all that was copied, and nothing more is being copied. */
   isBroughtTo(applied: Lsn): boolean {
     return this.mode === 'journal' && applied >= this.#checkpoint.copyEnded;
   }
 
+  /** What a destination asked for is brought over with the next copy. Durable on return. @throws the file system's errors */
   resync({ volumes }: Resync, note: () => Promise<void>): Promise<void> {
     return this.#mode.bringOver(async () => {
       const toBring = await this.#back.markRegions(volumes);

@@ -53,8 +53,8 @@ export class RoledGroup extends PlayedGroup {
       if (part?.kind === 'source' && this.role.kind === 'handing-over')
         return this.#callOff(part.group, this.role, dryRun);
       if (part?.kind !== 'destination') throw refuseFailover(this.name, 'it is the source');
-      const epoch = nextEpoch(this.options.world.platform.random, part.group.facts().state.epoch);
-      const told = { clock: this.options.world.platform.clock, config: this.serving, epoch };
+      const next = nextEpoch(this.options.world.platform.random, part.group.facts().state.epoch);
+      const told = { clock: this.options.world.platform.clock, config: this.serving, next };
       const before = await part.group.status();
       const trial = failoverFacts(before, part.group.facts(), told);
       const back = await planReturn(part.group, at, this.options.world.platform);
@@ -65,7 +65,7 @@ export class RoledGroup extends PlayedGroup {
         const { facts, markers } = await part.group.settle();
         const answer = { ...failoverFacts(before, facts, told), markers: [...markers], ...back.answer };
         back.note(this.config.folder);
-        await this.#takeOver(epoch, handBack);
+        await this.#takeOver(next, handBack);
         return answer;
       });
     });

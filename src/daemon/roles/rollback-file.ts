@@ -85,7 +85,7 @@ export function keepSegments(files: Files, folder: string, { base, lsn: end }: R
   files.syncDirectory(folder);
 }
 
-/** And what was put aside for it, also what a crash left of that. Durable on return. */
+/** Durable on return; not so what was put aside for it, which goes too: what a crash leaves of that, the next one removes. */
 export function removeRollback(files: Files, folder: string): void {
   const [note, aside] = [join(folder, FILE), join(folder, ROLLBACK_FOLDER)];
   if (files.stat(note) !== undefined) {

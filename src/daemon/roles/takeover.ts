@@ -14,14 +14,15 @@ import type { Files } from '../../platform/files.ts';
 export interface ToldWith {
   readonly clock: Clock;
   readonly config: SourceGroupConfig;
-  readonly epoch: EpochIdentity;
+  /** The one that it serves in. */
+  readonly next: EpochIdentity;
 }
 
 /** @throws OperatorError `GROUP_NOT_CONSISTENT`, `FAILOVER_REFUSED` */
 export function failoverFacts(
   status: SourceStatus | DestinationGroupStatus,
   { state }: DestinationFacts,
-  { clock, config, epoch }: ToldWith,
+  { clock, config, next }: ToldWith,
 ): FailoverAnswer {
   assert(status.role === 'destination', 'a destination fails over');
   if (state.epoch === undefined || !state.consistent)
@@ -35,7 +36,7 @@ export function failoverFacts(
     uselessBytes: status.missing.length === 0 ? 0 : status.buffer.used,
     markers: [state.pending, ...state.background].flatMap((marker) => marker?.name ?? []),
     hosts: hostsOf(config),
-    epoch: epoch.number,
+    epoch: next.number,
   };
 }
 
@@ -52,18 +53,18 @@ export function epochOf(status: SourceStatus | DestinationGroupStatus): Pick<Epo
 export function goingOnFacts(
   status: SourceStatus | DestinationGroupStatus,
   config: SourceGroupConfig,
-  epoch: Pick<EpochIdentity, 'number'>,
+  next: Pick<EpochIdentity, 'number'>,
 ): FailoverAnswer {
   assert(status.role === 'source', 'a source goes on');
   const nothingLost = { time: 0, behindSeconds: 0, uselessSegments: 0, uselessBytes: 0, markers: [] };
-  return { lsn: status.lsn, ...nothingLost, hosts: hostsOf(config), epoch: epoch.number };
+  return { lsn: status.lsn, ...nothingLost, hosts: hostsOf(config), epoch: next.number };
 }
 
 /** Where a destination that is settled leaves its epoch. */
 export function forkAt(files: Files, folder: string): ForkPoint {
-  const { epoch, applied: lsn, digest, appliedTime: time } = readDestinationState(files, folder);
-  assert(epoch !== undefined, 'something was received');
-  return { epoch, lsn, digest, time };
+  const { applied: lsn, digest, appliedTime: time, ...received } = readDestinationState(files, folder);
+  assert(received.epoch !== undefined, 'something was received');
+  return { epoch: received.epoch, lsn, digest, time };
 }
 
 function hostsOf({ nbd: { socket, tcp } }: SourceGroupConfig): string {
