@@ -218,7 +218,15 @@ function removeNote(files: Files, folder: string, name: string): void {
 export function movedByHand(group: string): OperatorError {
   return new OperatorError('RESTART_NEEDED', `the buffer of group ${group} cannot be moved while it runs`, {
     remedy:
-      'stop blockferry, move the group’s folder with mv, and start it; a source without snapshots of its own that never changed its part moves by itself',
+      'stop blockferry, move the group’s folder with mv, and start it; a source that never changed its part, and has its snapshots outside of that folder, moves by itself',
+  });
+}
+
+export function mountedMeanwhile(group: string): OperatorError {
+  return new OperatorError('MOVE_MOUNTED', `recovery points of group ${group} are mounted`, {
+    remedy:
+      'say `blockferry unmount` for each that `blockferry status` lists; what is mounted cannot move along',
+    retryable: true,
   });
 }
 

@@ -54,7 +54,7 @@ export async function startDaemon(
     } as const;
     for (const settings of config.groups) {
       const log = child(settings.name);
-      if (settings.role === 'source' && settings.ownSnapshots === undefined)
+      if (settings.role === 'source')
         expectMove(nodeFiles, config.stateFolder, settings.name, settings.folder);
       const group = new RoledGroup(settings, { world: nodeWorld, links, log, here });
       await group.start();

@@ -30,6 +30,8 @@ export interface MovingSource {
   /** @throws OperatorError `GROUP_LOCKED` */
   lock(folder: string): void;
   unlock(folder: string): void;
+  /** Whether it can move now. @throws OperatorError why not */
+  check(): void;
   /**
    * Goes on in the other folder, if it is still wanted in the end: all but what changes meanwhile has been copied. False: it
    * cannot go on at all, which has been told. @throws why it goes on where it was
@@ -108,6 +110,7 @@ export class SourceMove {
     const { name } = source;
     const live = source.folder();
     const { files } = this.#platform;
+    source.check();
     source.lock(to);
     let stays = true;
     try {

@@ -20,32 +20,34 @@ import type { SourceHost } from './source-host.ts';
 import { SourceRollback } from './source-rollback.ts';
 import type { SourceWorker } from './source-worker.ts';
 
-interface Parts {
+/** What a run of the group gives it. */
+export interface SideParts {
   readonly platform: Pick<Platform, 'clock' | 'random' | 'files'>;
   readonly log: Log;
   readonly back: Remote<SourceWorker>;
   readonly group: SourceGroup;
   readonly host: Remote<SourceHost>;
-  /** The group's. */
-  readonly folder: string;
-  readonly other: Pick<OtherSide, 'rollback' | 'serve'>;
 }
 
 interface Held {
   readonly snapshots: SideSnapshots;
   readonly mounts: Mounts;
-  readonly group: Parts['group'];
-  readonly back: Parts['back'];
+  readonly group: SideParts['group'];
+  readonly back: SideParts['back'];
 }
 
 export abstract class SourceSide {
   readonly name: string;
   #held: Held | undefined;
   #rollback: SourceRollback | undefined;
+  readonly #asked = new Set<Promise<unknown>>();
 
   constructor(name: string) {
     this.name = name;
   }
+
+  /** Resolves when the group can be asked for anything. */
+  protected abstract steady(): Promise<unknown>;
 
   snapshots(): Promise<SnapshotEntry[]> {
     return this.#ask(({ snapshots }) => snapshots.list());
@@ -108,17 +110,16 @@ export abstract class SourceSide {
     );
   }
 
-  /** Begins to make and to prune them, if it is to keep any; and to bring the volumes back to one, after which hosts are served. */
-  protected keepSnapshots(settings: SnapshotsConfig | undefined, parts: Parts): void {
-    const { rollback } = parts.other;
-    if (rollback !== undefined) {
-      this.#rollback = new SourceRollback(rollback, {
-        ...parts,
-        name: this.name,
-        serve: () => parts.other.serve(),
-      });
-      this.#rollback.start();
-    }
+  /** The volumes are brought back to a recovery point, if they are to be, and hosts are served after that. */
+  protected rollBack(other: Pick<OtherSide, 'rollback' | 'serve'>, folder: string, parts: SideParts): void {
+    if (other.rollback === undefined) return;
+    const serve = (): Promise<void> => other.serve();
+    this.#rollback = new SourceRollback(other.rollback, { ...parts, name: this.name, folder, serve });
+    this.#rollback.start();
+  }
+
+  /** Begins to make and to prune them, if it is to keep any. */
+  protected keepSnapshots(settings: SnapshotsConfig | undefined, parts: SideParts): void {
     if (settings === undefined) return;
     const { platform, log, back, group, host } = parts;
     const { points } = group;
@@ -127,9 +128,9 @@ export abstract class SourceSide {
       ...{ group: this.name, settings, platform, log },
       list: () => back.snapshots(),
       isJudged: ({ id }) => this.#rollback?.needs(id) !== true,
-      create: async (called) => {
+      create: (called) => {
         this.refuseWhileRollingBack();
-        await points.create(called);
+        return this.#during(points.create(called));
       },
       reached: async () => (await host.status()).lsn,
       delete: (id) => points.delete(id),
@@ -150,9 +151,19 @@ export abstract class SourceSide {
     if (this.isRollingBack) throw rollingBack(this.name);
   }
 
+  /** None is made or pruned by itself any more, and nothing that was asked for is under way. */
   protected async leaveSnapshots(): Promise<void> {
-    await this.stopRollingBack();
+    await this.stopSnapshots();
+    while (this.#asked.size > 0) await Promise.allSettled(this.#asked);
+  }
+
+  protected async stopSnapshots(): Promise<void> {
     await this.#held?.snapshots.stop();
+  }
+
+  /** Whether somebody may be looking at a snapshot. */
+  protected get isLookedAt(): boolean {
+    return this.#held !== undefined && this.#held.mounts.list().length > 0;
   }
 
   /** Nothing where it keeps none. */
@@ -162,8 +173,14 @@ export abstract class SourceSide {
   }
 
   async #ask<R>(act: (held: Held) => Promise<R>): Promise<R> {
+    await this.steady();
     if (this.#held === undefined) throw noSnapshotsHere(this.name);
-    return act(this.#held);
+    return this.#during(act(this.#held));
+  }
+
+  #during<R>(asked: Promise<R>): Promise<R> {
+    this.#asked.add(asked);
+    return asked.finally(() => this.#asked.delete(asked));
   }
 }
 

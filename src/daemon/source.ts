@@ -1,4 +1,5 @@
 /** Builds a source group from its configuration and runs it: two threads, its links, its status. */
+import { sep } from 'node:path';
 import type { MarkerToPlace } from '../api/control.ts';
 import type { InitializeAnswer, InitializeRequest } from '../api/contract/initialize.ts';
 import type { LinkTestReport } from '../api/contract/link-test.ts';
@@ -10,7 +11,7 @@ import type { ResizeAnswer, ResizeRequest } from '../api/contract/volumes.ts';
 import type { Config, LinkConfig, SourceGroupConfig } from '../config/config.ts';
 import type { HandoverPayload } from '../journal/handover.ts';
 import type { Lsn } from '../journal/ids.ts';
-import { assert, describeError, errorCode, OperatorError } from '../platform/errors.ts';
+import { assert, describeError, OperatorError } from '../platform/errors.ts';
 import type { Log } from '../platform/log.ts';
 import type { WaitCode } from '../platform/wait-codes.ts';
 import type { Parting } from './diverged.ts';
@@ -26,13 +27,14 @@ import {
 } from './source-facts.ts';
 import { SourceThreads } from './source-threads.ts';
 import { sourceStatus } from './source-status.ts';
-import { SourceSide } from './source-side.ts';
+import { SourceSide, type SideParts } from './source-side.ts';
 import { startFailure } from './start-failure.ts';
 import { markerTimetable, type Timetable } from './timetable.ts';
-import { commitMove, findGroup, movedByHand } from './buffer-place.ts';
+import { findGroup, mountedMeanwhile, movedByHand } from './buffer-place.ts';
 import { FolderLocks } from './folder-locks.ts';
-import { SourceMove, type MovingSource, type Stays } from './source-move.ts';
-import { SourceRun, type SourceRunOptions } from './source-run.ts';
+import { SourceMove, type MovingSource } from './source-move.ts';
+import type { SourceRun } from './source-run.ts';
+import { SourceRuns } from './source-runs.ts';
 import type { SharedLink } from '../transfer/shared-link.ts';
 import type { World } from './world.ts';
 
@@ -76,16 +78,9 @@ class Source extends SourceSide implements RunningSource {
   readonly #locks: FolderLocks;
   readonly #other: OtherSide;
   readonly #threads: SourceThreads;
-  readonly #runOptions: Omit<SourceRunOptions, 'folder'>;
-  #run: SourceRun;
-  /** The group's; what runs may still be on its way there. */
-  #folder: string;
-  /** About to take over. */
-  #next: SourceRun | undefined;
+  readonly #runs: SourceRuns;
   #timetable: Timetable;
   readonly #move: SourceMove;
-  /** Resolves when the group can be asked for anything: one that is about to go on in another folder cannot. */
-  #steady: Promise<unknown> = Promise.resolve();
 
   constructor(config: SourceGroupConfig, log: Log, { world, links, locks, live, part }: Surroundings) {
     super(config.name);
@@ -109,30 +104,22 @@ class Source extends SourceSide implements RunningSource {
       return found;
     };
     const { announcement } = part;
-    this.#runOptions = { config: () => this.#config, log, world, threads, link, other, announcement };
-    this.#folder = live;
-    this.#run = new SourceRun({ ...this.#runOptions, folder: live });
+    const options = { config: () => this.#config, log, world, threads, link, other, announcement };
+    this.#runs = new SourceRuns(options, live);
     this.#move = new SourceMove(world.platform, log, this.#moving(), config.folder);
   }
 
   async start(): Promise<void> {
-    const options = await this.#run.open();
-    this.#threads.startHost(
-      options,
-      SourceRun.events(() => this.#next ?? this.#run),
-    );
-    const { host, back } = this.#threads;
+    this.#threads.startHost(await this.#run.open(), this.#runs.events);
     await this.#run.begin();
     this.#run.connect();
     await this.#other.hear(this.#run.parts.streams, this.#world.platform.clock);
     if (this.#other.rollback === undefined) await this.#other.serve();
     this.#run.start();
-    const { group } = this.#run.parts;
-    const { platform } = this.#world;
-    const parts = { platform, log: this.#log, host, back, group, folder: this.#folder };
-    this.keepSnapshots(this.#config.ownSnapshots, { ...parts, other: this.#other });
+    this.rollBack(this.#other, this.#runs.folder, this.#sideParts);
+    this.keepSnapshots(this.#config.ownSnapshots, this.#sideParts);
     this.#timetable.start();
-    if (this.#config.ownSnapshots === undefined) this.#move.start();
+    this.#move.start();
   }
 
   async placeMarker({ kind, name }: MarkerToPlace): Promise<PlacedMarker> {
@@ -197,8 +184,7 @@ class Source extends SourceSide implements RunningSource {
 
   /** @throws OperatorError `RESTART_NEEDED`; as `SourceMove.announce` */
   prepare({ folder }: Config['groups'][number]): void {
-    const isOther = folder !== this.#config.folder;
-    if (isOther && this.#config.ownSnapshots !== undefined) throw movedByHand(this.name);
+    if (folder !== this.#config.folder) this.#checkMovable();
     this.#move.announce(folder);
   }
 
@@ -242,7 +228,7 @@ class Source extends SourceSide implements RunningSource {
   settle = (): Promise<boolean> =>
     Promise.all([this.#steady, this.stopRollingBack()]).then(() => this.#run.parts.group.settle());
 
-  stay = (): Promise<string> => this.#move.stop().then(() => this.#folder);
+  stay = (): Promise<string> => this.#move.stop().then(() => this.#runs.folder);
 
   async markDiverged(parting: Parting): Promise<DivergedVolumes> {
     await this.#steady;
@@ -267,9 +253,10 @@ class Source extends SourceSide implements RunningSource {
 
   async stop(): Promise<void> {
     this.#timetable.stop();
-    await this.leaveSnapshots();
+    await this.stopRollingBack();
     try {
       await this.#move.stop();
+      await this.stopSnapshots();
       await this.#run.stop();
     } finally {
       await this.#threads.end();
@@ -283,6 +270,25 @@ class Source extends SourceSide implements RunningSource {
     await this.#threads.end();
   }
 
+  get #run(): SourceRun {
+    return this.#runs.present;
+  }
+
+  /** Resolves when the group can be asked for anything: one that is about to go on in another folder cannot. */
+  get #steady(): Promise<unknown> {
+    return this.#runs.steady;
+  }
+
+  /** Of the run that is the present one. */
+  get #sideParts(): SideParts {
+    const { host, back } = this.#threads;
+    return { platform: this.#world.platform, log: this.#log, host, back, group: this.#run.parts.group };
+  }
+
+  protected steady(): Promise<unknown> {
+    return this.#steady;
+  }
+
   #timetableOf({ timedMarkers }: SourceGroupConfig): Timetable {
     const place = (marker: MarkerToPlace): Promise<unknown> => this.placeMarker(marker);
     return markerTimetable(timedMarkers, this.#world.platform.clock, this.#log, place);
@@ -291,70 +297,39 @@ class Source extends SourceSide implements RunningSource {
   #moving(): MovingSource {
     return {
       name: this.name,
-      folder: () => this.#folder,
+      folder: () => this.#runs.folder,
       back: () => this.#threads.back,
       lock: (folder) => this.#locks.take(folder),
       unlock: (folder) => this.#locks.release(folder),
+      check: () => this.#checkMovable(),
       switchTo: (folder, isWanted) => this.#switchTo(folder, isWanted),
     };
   }
 
-  /** Hosts are held meanwhile, and stay connected. False: it cannot go on. @throws why it stays where it was */
+  /** @throws OperatorError `RESTART_NEEDED`, `MOVE_MOUNTED`, `ROLLING_BACK` */
+  #checkMovable(): void {
+    const { ownSnapshots } = this.#config;
+    if (
+      ownSnapshots !== undefined &&
+      `${ownSnapshots.snapshotFolder}${sep}`.startsWith(`${this.#runs.folder}${sep}`)
+    )
+      throw movedByHand(this.name);
+    this.refuseWhileRollingBack();
+    if (this.isLookedAt) throw mountedMeanwhile(this.name);
+  }
+
+  /** Hosts stay connected. False: it cannot go on. @throws why it stays where it was */
   async #switchTo(to: string, isWanted: () => boolean): Promise<boolean> {
-    const { clock } = this.#world.platform;
-    const { host } = this.#threads;
-    const since = clock.monotonic();
-    const steady = Promise.withResolvers<undefined>();
-    this.#steady = steady.promise;
-    try {
-      await host.hold();
-      const stays = await this.#goOnIn(to, isWanted).catch((error: unknown) => this.#broke(error));
+    return this.#runs.steadyAfter(async () => {
+      await this.leaveSnapshots();
+      const stays = this.isLookedAt
+        ? { error: mountedMeanwhile(this.name) }
+        : await this.#runs.switchTo(to, isWanted);
       if (stays === 'broken') return false;
+      this.keepSnapshots(this.#config.ownSnapshots, this.#sideParts);
       if (stays !== undefined) throw stays.error;
-    } finally {
-      await host.letGo().catch((error: unknown) => this.#log.debug(describeError(error)));
-      this.#next = undefined;
-      steady.resolve(undefined);
-    }
-    const held = Math.round(clock.monotonic() - since);
-    this.#log.info('the buffer was moved', { folder: to, hostsHeldMilliseconds: held });
-    return true;
-  }
-
-  /** Hosts are refused: nobody would take from the journal what they write. */
-  async #broke(error: unknown): Promise<'broken'> {
-    const message = `group ${this.name} could not go on while its buffer was moved: ${describeError(error)}`;
-    this.#run.failed(message);
-    const refused = this.#threads.host.refuse({ code: 'EIO', message });
-    await refused.catch((failure: unknown) => this.#log.debug(describeError(failure)));
-    return 'broken';
-  }
-
-  /** All but the hosts' thread stops, in order, and starts again, as in a restart. Returns why it stays where it was, if so. */
-  async #goOnIn(to: string, isWanted: () => boolean): Promise<Stays | undefined> {
-    await this.#run.giveWay();
-    const stays = await this.#finishMove(to, isWanted);
-    await this.#threads.endBack();
-    const run = (this.#next = new SourceRun({ ...this.#runOptions, folder: this.#folder }));
-    await this.#threads.host.resume((await run.open()).group);
-    await run.begin();
-    this.#run = run;
-    run.connect();
-    run.start();
-    return stays;
-  }
-
-  async #finishMove(to: string, isWanted: () => boolean): Promise<Stays | undefined> {
-    try {
-      await this.#threads.back.finishMove();
-      if (!isWanted()) return { error: new OperatorError('MOVE_CALLED_OFF', `${to} is not wanted any more`) };
-      commitMove(this.#world.platform.files, this.#folder, to);
-      this.#folder = to;
-      return undefined;
-    } catch (error) {
-      if (errorCode(error) === 'GROUP_MOVE_UNKNOWN') throw error;
-      return { error };
-    }
+      return true;
+    });
   }
 
   #threadEnded(error: Error): void {

@@ -93,8 +93,6 @@ export const MOVE_POINTS = 1_000_000;
 /** A buffer that moves to another folder under its hosts' writes, with replication files in it that wait for a slow line. */
 export const moving: Scenario = {
   ...SHORT,
-  // A source that keeps snapshots of its own does not move by itself.
-  own: undefined,
   seed: 'moved',
   length: 1500,
   steps: [

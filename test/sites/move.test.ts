@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { mountEntrySchema, type MountEntry } from '../../src/api/contract/mounts.ts';
 import { NbdClient } from '../../src/nbd/client.ts';
 import { connectDaemon } from '../support/daemon-client.ts';
 import { temporaryFolder } from '../support/folder.ts';
@@ -28,6 +29,7 @@ describe('a source whose buffer moves to another folder while it runs', function
       volumes: { disk: SIZE },
       segment: '{ size: 1 MiB, age: 200 ms }',
       transport: `        folder: ${join(folder, 'destination', 'buffer', 'g')}`,
+      sourceExtra: '    snapshots: snapshots\n    views: { socket: views.sock }',
     });
   });
   afterEach(async () => {
@@ -45,6 +47,19 @@ describe('a source whose buffer moves to another folder while it runs', function
     configure(buffer);
     const answer = await connectDaemon(pair.path('source', 'state'), 'POST', '/reload', {});
     assert.deepEqual(answer, { changed: ['groups.g.buffer'] });
+  }
+
+  const ask = (method: string, path: string, body?: object): Promise<unknown> =>
+    connectDaemon(pair.path('source', 'state'), method, `/groups/g/${path}`, body);
+
+  const mount = async (called: string): Promise<MountEntry> =>
+    mountEntrySchema.parse(await ask('POST', 'mounts', { point: { kind: 'snapshot', called } }));
+
+  async function readOf(address: MountEntry['address'], name: string): Promise<Buffer> {
+    const client = await NbdClient.open(address, name);
+    const held = await client.read(0, SIZE);
+    client.close();
+    return held;
   }
 
   const hosts = (): StampedHost[] =>
@@ -95,6 +110,38 @@ describe('a source whose buffer moves to another folder while it runs', function
     await pair.until('removing the old files', () => Promise.resolve(left().join() === 'lock,moved-to.json'));
     stop = true;
     assert.deepEqual(await Promise.all(load), [true, true, true]);
+    await assertSame(all);
+  });
+
+  it('goes on keeping snapshots of its own, which are whole; one that is mounted stands in the way (I7)', async () => {
+    await pair.start('destination');
+    await pair.start('source');
+    const all = hosts();
+    const write = async (): Promise<void> => {
+      for (const host of all) await host.run({ path: pair.socket }, 'disk', 100);
+    };
+    const now = (): Promise<Buffer> => readOf({ kind: 'socket', path: pair.socket }, 'disk');
+    await write();
+    await ask('POST', 'snapshots', { name: 'before' });
+    const before = await now();
+    await write();
+    const mounted = await mount('before');
+    await assert.rejects(reload(other), /MOVE_MOUNTED/);
+    await ask('DELETE', `mounts/${mounted.name}`);
+    await reload(other);
+    await pair.until('moving', () => isIn(join(other, 'g')));
+    await write();
+    await ask('POST', 'snapshots', { name: 'after' });
+    const after = await now();
+    await write();
+    await pair.inStep();
+    for (const [name, held] of [
+      ['before', before],
+      ['after', after],
+    ] as const) {
+      const { address, exports } = await mount(name);
+      assert.ok(held.equals(await readOf(address, exports[0]!.name)), name);
+    }
     await assertSame(all);
   });
 
