@@ -61,9 +61,7 @@ async function makeRoom(engine: Engine): Promise<void> {
   }
 }
 
-describe('a source group’s host path', function () {
-  this.timeout(60_000);
-
+describe('a source group’s host path', () => {
   it('lets reads see what was written at once, destaged or not, whatever overlaps what (I2)', async () => {
     await fc.assert(
       fc.asyncProperty(steps, async (list) => {

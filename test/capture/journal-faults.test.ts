@@ -110,9 +110,7 @@ const POWER = {
   },
 } as const;
 
-describe('a journal whose files fail', function () {
-  this.timeout(120_000);
-
+describe('a journal whose files fail', () => {
   const faults: readonly [string, Fault, (change: Change) => boolean][] = [
     ['a full disk', { when: 'before', error: systemError('ENOSPC') }, () => true],
     ['an I/O error', { when: 'before', error: systemError('EIO') }, () => true],
@@ -156,9 +154,7 @@ describe('a journal whose files fail', function () {
   }
 });
 
-describe('a journal whose process dies at any of its changes', function () {
-  this.timeout(120_000);
-
+describe('a journal whose process dies at any of its changes', () => {
   for (const when of ['before', 'after'] as const) {
     for (const [what, power] of Object.entries(POWER)) {
       it(`holds what it confirmed: died ${when} the change, the medium ${what} (I1, I6)`, async () => {

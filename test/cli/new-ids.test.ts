@@ -10,8 +10,7 @@ const MIB = 1024 * 1024;
 const run = (program: string, ...args: readonly string[]): string =>
   execFileSync(program, args, { encoding: 'utf8', stdio: 'pipe' });
 
-describe('what is on a device that is mounted beside its original', function () {
-  this.timeout(60_000);
+describe('what is on a device that is mounted beside its original', () => {
   const folder = temporaryFolder();
   const [at, other] = [join(folder, 'original'), join(folder, 'copy')];
   const loops: string[] = [];

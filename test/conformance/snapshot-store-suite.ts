@@ -93,7 +93,7 @@ const DELETE_STEPS: readonly Step[] = [
 
 export function snapshotStoreSuite(title: string, make: () => SnapshotBench): void {
   describe(`the snapshot store, ${title}`, function () {
-    this.timeout(240_000);
+    this.timeout(600_000);
     let bench: SnapshotBench;
     before(() => {
       bench = make();

@@ -28,8 +28,7 @@ export interface Cutting {
 
 export function describeCuts(subject: Subject, cutting: Cutting): void {
   describe('cut at random bytes', () => {
-    it(`brings everything after ${cutting.cuts} cuts, once, and publishes nothing by halves (I6)`, async function () {
-      this.timeout(180_000);
+    it(`brings everything after ${cutting.cuts} cuts, once, and publishes nothing by halves (I6)`, async () => {
       const published = new Map<string, Buffer>();
       let cuts = 0;
       for (let round = 0; cuts < cutting.cuts; round++) {
@@ -55,8 +54,7 @@ export function describeCuts(subject: Subject, cutting: Cutting): void {
     });
   });
 
-  it('cancelled at any moment, leaves the old file or has published the new one', async function () {
-    this.timeout(60_000);
+  it('cancelled at any moment, leaves the old file or has published the new one', async () => {
     let old = randomBytes(1000);
     await subject.put(old, 'inbox/cancelled.seg');
     for (let round = 0; round < 25; round++) {

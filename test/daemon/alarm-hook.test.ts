@@ -137,7 +137,7 @@ describe('the program for alarms', () => {
     const run = ['/bin/sh', '-c', script, out, '$(id) done'] as const;
     const alarms = hook({ run: [...run] }, nodeProcesses);
     alarms.push(change('link-down'));
-    for (const end = Date.now() + 30_000; !log.lines.join().includes('$(id) done');) {
+    for (const end = Date.now() + 200_000; !log.lines.join().includes('$(id) done');) {
       assert.ok(Date.now() < end, log.lines.join('\n'));
       await new Promise((resolve) => setTimeout(resolve, 10));
     }

@@ -119,9 +119,7 @@ class Destination {
 
 const at = (lsn: number): WantedPoint => ({ kind: 'lsn', lsn });
 
-describe('any point in time at a destination', function () {
-  this.timeout(60_000);
-
+describe('any point in time at a destination', () => {
   it('is the state at exactly that record, while more is applied, and over a restart (I3)', async () => {
     const place = fc.record({ volume: fc.nat(1), piece: fc.nat(15) });
     const record = fc.oneof(

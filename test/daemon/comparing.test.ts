@@ -66,8 +66,7 @@ async function sameAs(site: SourceSite, replica: Replica): Promise<void> {
   for (const [i, name] of NAMES.entries()) assert.ok(replica.content[i]!.equals(site.seen(name)), name);
 }
 
-describe('a source whose destination has an old copy', function () {
-  this.timeout(20_000);
+describe('a source whose destination has an old copy', () => {
   const isInStep = (site: SourceSite) => (): boolean => site.group.mode === 'journal';
   const isNoted = (site: SourceSite): boolean => site.disk.stat('/group/comparing.json') !== undefined;
 

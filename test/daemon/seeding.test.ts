@@ -101,9 +101,7 @@ function assertSame(site: SourceSite, volumes: readonly Buffer[]): void {
 
 const stateOf = (site: SourceSite): SeedExportStatus['state'] | undefined => seedingOf(site).status()?.state;
 
-describe('a source whose volumes are carried over by a seed', function () {
-  this.timeout(20_000);
-
+describe('a source whose volumes are carried over by a seed', () => {
   it('says when a drive is full, and goes on with the next one; hosts write meanwhile (I3)', async () => {
     const site = await start();
     const replica = new Replica();

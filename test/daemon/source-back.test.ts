@@ -105,9 +105,7 @@ function spoil(disk: MemoryDisk, path: string): void {
   disk.open(path, 'write').write(Buffer.from([0xff]), RAW_HEADER_SIZE + 40);
 }
 
-describe('a source’s sealing and destaging', function () {
-  this.timeout(60_000);
-
+describe('a source’s sealing and destaging', () => {
   it('seals segments that join up and brings the volumes up to them', async () => {
     const { disk, raws, history } = await written(4);
     const sealed = await finish(disk, raws);

@@ -7,9 +7,7 @@ import { errorCode } from '../../src/platform/errors.ts';
 import { VOLUME_SIZE } from '../capture/engine.ts';
 import { SEGMENT_BYTES_MAX, SourceSite } from './source-site.ts';
 
-describe('a source group', function () {
-  this.timeout(20_000);
-
+describe('a source group', () => {
   it('seals and destages what hosts write, and frees it when every destination has it (I5)', async () => {
     const site = await SourceSite.start();
     assert.equal(await site.fill(6), 'taken');

@@ -85,9 +85,7 @@ async function pass(
 const leftovers = (site: SourceSite): number =>
   site.disk.list('/group/points').filter((name) => !name.startsWith('catalogue')).length;
 
-describe('a source group that replicates on an interval', function () {
-  this.timeout(20_000);
-
+describe('a source group that replicates on an interval', () => {
   it('takes its destinations from one point to the next while hosts write all the while (I3)', async () => {
     const site = await SourceSite.startFresh(options);
     const replica = new Replica();

@@ -128,9 +128,7 @@ const fullAt =
 const noRoomToKeep = (change: Change, ...more: Change['kind'][]): Fault | undefined =>
   change.path.includes('catalogue') ? undefined : fullAt(`${SNAPSHOTS}/`, ...more)(change);
 
-describe('a source’s own snapshots', function () {
-  this.timeout(60_000);
-
+describe('a source’s own snapshots', () => {
   for (const clones of [true, false]) {
     it(`are cut at each marker, and stay what they were then, ${clones ? 'by clones' : 'by copies'} (I3, I7, I9)`, async () => {
       const { disk, raws, history, markers } = await written(5, clones);

@@ -29,9 +29,7 @@ import { openFiles } from '../support/open-files.ts';
 
 const MIB = 1024 * 1024;
 
-describe('a source on real threads and files', function () {
-  this.timeout(60_000);
-
+describe('a source on real threads and files', () => {
   let folder: string;
   let lines: string[];
   let running: number;
@@ -188,7 +186,7 @@ describe('a source on real threads and files', function () {
     const placed = (): string[] => lines.filter((line) => line.endsWith(' placed')).toSorted();
     for (const end = Date.now() + 100_000; placed().length < 2 && Date.now() < end;) await sleep(100);
     assert.match(placed().join(), /^custom marker nightly placed,snapshot marker \d{8}t\d{6}\.\d{3}z placed/);
-  }).timeout(120_000);
+  });
 
   it('stops at once with an offline volume, says what it leaves to the journal, and has it after a restart', async () => {
     const group = await start();

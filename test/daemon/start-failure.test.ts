@@ -17,9 +17,7 @@ import { fill } from '../support/full-disk.ts';
 
 const MIB = 1024 * 1024;
 
-describe('a group that cannot start', function () {
-  this.timeout(60_000);
-
+describe('a group that cannot start', () => {
   let folder: string;
   beforeEach(() => {
     folder = temporaryFolder();

@@ -28,9 +28,7 @@ function countingFiles(): { files: Files; calls: { list: number; stat: number } 
   return { files, calls };
 }
 
-describe('a backlog of thousands of segments', function () {
-  this.timeout(120_000);
-
+describe('a backlog of thousands of segments', () => {
   function prepare(): { site: Site; stream: Stream; paths: string[] } {
     const root = temporaryFolder();
     const stream = new Stream(join(root, 'source'), KEY, unsyncedFiles);

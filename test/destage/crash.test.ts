@@ -47,9 +47,7 @@ function dyingAt(n: number, when: 'before' | 'after'): { files: Files; calls: ()
   return { files, calls: () => calls };
 }
 
-describe('a destination that dies at any of its changes', function () {
-  this.timeout(120_000);
-
+describe('a destination that dies at any of its changes', () => {
   /** Receives what is in the inbox and applies it, as the front does; returns the runs of the custom marker's program. */
   async function drain(back: DestinationBack, names: readonly string[], attempts: number[]): Promise<void> {
     for (const name of names) {

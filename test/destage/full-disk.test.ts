@@ -10,8 +10,7 @@ import { Site, Stream, write } from './stream.ts';
 /** More than the room that a destination leaves alone. */
 const DISK_MIB = 80;
 
-describe('a destination on a full disk', function () {
-  this.timeout(60_000);
+describe('a destination on a full disk', () => {
   let disk = '';
 
   beforeEach(() => {

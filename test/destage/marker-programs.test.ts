@@ -12,9 +12,7 @@ import { marker, Site, Stream, write } from './stream.ts';
 
 const ID = '0123456789abcdef0123456789abcdef';
 
-describe("a custom marker's program", function () {
-  this.timeout(120_000);
-
+describe("a custom marker's program", () => {
   /** A marker at record 5 with a write before and one behind it, and a program that tells each of its starts. */
   function prepare(wait: boolean): {
     site: Site;
@@ -169,9 +167,7 @@ describe("a custom marker's program", function () {
   });
 });
 
-describe('the heartbeat of a destination', function () {
-  this.timeout(60_000);
-
+describe('the heartbeat of a destination', () => {
   it('goes on while a call to the other half hangs, and says so', async () => {
     const { site, stream } = plain();
     let release = (): void => undefined;

@@ -3,8 +3,7 @@ import assert from 'node:assert/strict';
 import { fuzz } from './engine/run.ts';
 import { TARGETS } from './targets.ts';
 
-describe('Parsers of what comes from outside', function () {
-  this.timeout(120_000);
+describe('Parsers of what comes from outside', () => {
   for (const { name, inTests } of TARGETS) {
     it(`${name}: nothing that was ever found, nor ${inTests} mutated inputs, make it break a promise`, async () => {
       const { outcome, findings } = await fuzz({

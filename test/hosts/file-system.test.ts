@@ -34,7 +34,7 @@ class MountedExport {
     writeFileSync(file, '');
     this.#fuse = spawn('nbdfuse', ['-C', '2', file, uri], { stdio: 'ignore' });
     for (let i = 0; statSync(file).size !== SIZE; i += 1) {
-      assert.ok(i < 100, 'nbdfuse shows the export');
+      assert.ok(i < 2000, 'nbdfuse shows the export');
       await pause(50);
     }
     this.#loop = run('losetup', '-f', '--show', file).trim();
@@ -69,8 +69,7 @@ function hashes(folder: string): Record<string, string> {
   );
 }
 
-describe('an ext4 file system on an exported volume', function () {
-  this.timeout(120_000);
+describe('an ext4 file system on an exported volume', () => {
   const folder = temporaryFolder();
   const pair = new SitePair({
     folder,

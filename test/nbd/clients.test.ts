@@ -8,8 +8,7 @@ import { run, serve, stopServing } from './serving.ts';
 
 const MIB = 1024 * 1024;
 
-describe('real NBD clients', function () {
-  this.timeout(60_000);
+describe('real NBD clients', () => {
   afterEach(stopServing);
 
   it('nbdinfo lists every export with its size, block sizes and abilities', async () => {

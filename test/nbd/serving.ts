@@ -64,7 +64,7 @@ export function run(program: string, ...args: readonly string[]): Promise<string
 
 export async function until(what: string, condition: () => boolean): Promise<void> {
   for (let i = 0; !condition(); i += 1) {
-    assert.ok(i < 500, what);
+    assert.ok(i < 6000, what);
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }

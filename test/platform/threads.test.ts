@@ -8,9 +8,7 @@ import type { Lodger, LodgerOptions } from './lodger-thread.ts';
 
 const MODULE = new URL('./lodger-thread.ts', import.meta.url);
 
-describe('a pool of threads', function () {
-  this.timeout(60_000);
-
+describe('a pool of threads', () => {
   let folder: string;
   let pool: ThreadPool<LodgerOptions, Lodger>;
   let told: string[];

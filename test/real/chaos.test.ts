@@ -7,7 +7,7 @@ const KILLS = 8;
 const FREEZES = 2;
 
 describe('both daemons and the file server, killed and frozen under load', function () {
-  this.timeout(400_000);
+  this.timeout(600_000);
 
   it(`lose nothing in ${KILLS} kills and ${FREEZES} freezes, and markers show their moment (I1, I2, I3, I6, I9)`, async () => {
     const progress: string[] = [];

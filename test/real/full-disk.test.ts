@@ -9,12 +9,12 @@ import { SmallFileSystem } from './small-file-system.ts';
 const MIB = 1024 * 1024;
 const SIZE = 24 * MIB;
 /** Milliseconds. A link that failed tries again after up to a minute. */
-const PATIENCE = 120_000;
+const PATIENCE = 300_000;
 /** Writes of each host between the steps. */
 const SOME = 60;
 
 describe('a disk that is full and then has room again, under hosts that go on writing', function () {
-  this.timeout(400_000);
+  this.timeout(600_000);
 
   interface Scene {
     readonly pair: SitePair;

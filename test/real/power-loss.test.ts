@@ -6,7 +6,7 @@ import { runPowerLoss } from './power/power-loss.ts';
 const POINTS = 8;
 
 describe('a power failure on a real file system', function () {
-  this.timeout(300_000);
+  this.timeout(600_000);
 
   it(`at ${POINTS} points of a run on each side, loses nothing flushed and mixes no moments (I1, I2, I3, I5, I6, I7, I9)`, async () => {
     const progress: string[] = [];

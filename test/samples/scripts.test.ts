@@ -43,7 +43,7 @@ describe('The sample scripts', () => {
     return spawnSync('dash', [script, ...argv], {
       env: environment(extra),
       encoding: 'utf8',
-      timeout: 20_000,
+      timeout: 200_000,
     });
   }
 
@@ -238,13 +238,15 @@ describe('The sample scripts', () => {
     ] as const) {
       it(`thaws at ${signal}`, async () => {
         for (const name of ['sync', 'fsfreeze']) stub(name);
-        stub('blockferry', 'sleep 1');
+        stub('blockferry', `while [ ! -e "${folder}/signalled" ]; do sleep 0.1; done`);
         const child = spawn('dash', [FLUSH, 'oracle', ...MOUNTS], { env: environment(), stdio: 'ignore' });
         const ended = once(child, 'exit');
         while (!calls().some((call) => call.startsWith('blockferry'))) {
           await new Promise((resolve) => setTimeout(resolve, 20));
         }
         child.kill(signal);
+        // A shell looks at its traps when what it waits for has ended.
+        fs.writeFileSync(join(folder, 'signalled'), '');
         assert.deepEqual(await ended, [code, null]);
         assert.equal(calls().filter((call) => call.includes('--unfreeze')).length, 2);
       });

@@ -49,9 +49,9 @@ export class ServerProcess {
     running.delete(this);
   }
 
-  /** Resolves when the port takes connections. @throws Error with the server's output when it does not within 10 s */
+  /** Resolves when the port takes connections. @throws Error with the server's output when it does not within a minute */
   async listening(port: number): Promise<void> {
-    const deadline = Date.now() + 10_000;
+    const deadline = Date.now() + 60_000;
     while (!(await takesConnections(port))) {
       if (this.#exited || Date.now() > deadline) {
         throw new Error(`the server does not listen on port ${port}: ${this.#output.join('')}`);

@@ -14,8 +14,7 @@ const MIB = 1024 * 1024;
 const BLOCK = 64 * 1024;
 const SIZES = { disk: 4 * MIB, log: MIB };
 
-describe('what a virus overwrote', function () {
-  this.timeout(120_000);
+describe('what a virus overwrote', () => {
   const folder = temporaryFolder();
   const pair = new SitePair({
     folder,

@@ -15,9 +15,7 @@ const FILLED = 96 * MIB;
 /** Of the regions that are filled: so many lie from one that differs, in one sector, to the next. */
 const DIFFERING_EACH = 100;
 
-describe('a destination that has an old copy', function () {
-  this.timeout(180_000);
-
+describe('a destination that has an old copy', () => {
   it('comes into step for the bytes of what differs, while hosts write and either side is killed', async () => {
     const folder = temporaryFolder();
     const pair = new SitePair({

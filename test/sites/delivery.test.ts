@@ -9,9 +9,7 @@ import { StampedHost } from '../support/stamped-load.ts';
 const MIB = 1024 * 1024;
 
 /** A carrier by hand: the source ships into a plain folder, and the test takes the files from there to the inbox. */
-describe('segments that are delivered by hand', function () {
-  this.timeout(120_000);
-
+describe('segments that are delivered by hand', () => {
   function prepare(): {
     pair: SitePair;
     depot: string;

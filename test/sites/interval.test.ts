@@ -70,7 +70,7 @@ function checkPoint(volumes: readonly Buffer[]): number {
 }
 
 describe('a source that replicates on an interval', function () {
-  this.timeout(240_000);
+  this.timeout(600_000);
 
   it('takes its destination from one point of both volumes to the next, through kills, markers and a restart (I3, I6)', async () => {
     const folder = temporaryFolder();

@@ -11,7 +11,7 @@ const VOLUMES = { a: 32 * MIB, b: 32 * MIB } as const;
 const KILLS = Number(process.env.BLOCKFERRY_KILLS ?? 8);
 
 describe('two sites whose daemons are killed under load', function () {
-  this.timeout(60_000 + KILLS * 20_000);
+  this.timeout(300_000 + KILLS * 60_000);
   const pair = new SitePair({ folder: temporaryFolder(), volumes: VOLUMES, transport: folderTransport() });
   const hosts = [0, 1, 2, 3].map((i) => ({
     volume: i % 2 === 0 ? 'a' : 'b',

@@ -6,9 +6,7 @@ import { nodeFiles } from '../../src/platform/node/files.ts';
 import { temporaryFolder } from '../support/folder.ts';
 import { SitePair } from '../support/site-pair.ts';
 
-describe('the marker programs of a daemon that is killed', function () {
-  this.timeout(120_000);
-
+describe('the marker programs of a daemon that is killed', () => {
   it('run again until they end, one that the volumes wait for and one that nobody waits for, and then no more (I9)', async () => {
     const folder = temporaryFolder();
     const out = (name: string): string => join(folder, `starts-of-${name}`);

@@ -18,8 +18,7 @@ type VolumeName = keyof typeof SIZES;
 /** Every block says of which round it is. */
 const block = (round: number): Buffer => Buffer.alloc(BLOCK, round);
 
-describe('a mounted recovery point', function () {
-  this.timeout(120_000);
+describe('a mounted recovery point', () => {
   const folder = temporaryFolder();
   const pair = new SitePair({
     folder,

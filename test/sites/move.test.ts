@@ -13,9 +13,7 @@ const MIB = 1024 * 1024;
 const SIZE = 32 * MIB;
 const CONNECTIONS = 3;
 
-describe('a source whose buffer moves to another folder while it runs', function () {
-  this.timeout(180_000);
-
+describe('a source whose buffer moves to another folder while it runs', () => {
   let pair: SitePair;
   let other: string;
   beforeEach(() => {

@@ -10,8 +10,7 @@ import { SitePair } from '../support/site-pair.ts';
 const MIB = 1024 * 1024;
 const BLOCK = 64 * 1024;
 
-describe('a rehearsal at a destination', function () {
-  this.timeout(120_000);
+describe('a rehearsal at a destination', () => {
   const folder = temporaryFolder();
   const check = join(folder, 'check');
   const pair = new SitePair({

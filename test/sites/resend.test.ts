@@ -8,8 +8,7 @@ import { StampedHost } from '../support/stamped-load.ts';
 
 const MIB = 1024 * 1024;
 
-describe('two sites with an FTP server between them', function () {
-  this.timeout(180_000);
+describe('two sites with an FTP server between them', () => {
   let server: FtpServer;
   let pair: SitePair;
 

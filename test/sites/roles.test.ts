@@ -97,8 +97,7 @@ class Pair {
   }
 }
 
-describe('two sites that change their parts', function () {
-  this.timeout(180_000);
+describe('two sites that change their parts', () => {
   let pair: Pair;
   beforeEach(async () => {
     pair = new Pair();

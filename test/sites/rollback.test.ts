@@ -17,8 +17,7 @@ const VOLUMES = { a: 16 * MIB, b: 8 * MIB } as const;
 const NAMES = Object.keys(VOLUMES) as (keyof typeof VOLUMES)[];
 type Contents = readonly Buffer[];
 
-describe('a group that is brought back', function () {
-  this.timeout(180_000);
+describe('a group that is brought back', () => {
   const pair = new SitePair({
     folder: temporaryFolder(),
     volumes: VOLUMES,
@@ -148,8 +147,7 @@ function filledPair() {
   return { pair, ask, overwrite, holds };
 }
 
-describe('a destination that takes over as of an earlier moment', function () {
-  this.timeout(180_000);
+describe('a destination that takes over as of an earlier moment', () => {
   const { pair, ask, overwrite, holds } = filledPair();
   after(() => pair.stopAll());
 
@@ -199,8 +197,7 @@ describe('a destination that takes over as of an earlier moment', function () {
   });
 });
 
-describe('a source that is restored from its destination', function () {
-  this.timeout(180_000);
+describe('a source that is restored from its destination', () => {
   const { pair, ask, overwrite, holds } = filledPair();
   after(() => pair.stopAll());
 

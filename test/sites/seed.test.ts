@@ -20,7 +20,7 @@ const FILLED_MIB = (SIZE_MIB * 9) / 16;
 const DRIVE_MIB = SIZE_MIB / 2;
 
 describe('a seed on two drives', function () {
-  this.timeout(SIZE_MIB > 64 ? 3_600_000 : 300_000);
+  this.timeout(SIZE_MIB > 64 ? 3_600_000 : 600_000);
 
   it('brings over what the volume holds, and over the link goes nothing but what hosts write meanwhile', async () => {
     const folder = temporaryFolder();

@@ -14,8 +14,7 @@ import { SitePair, type Site } from '../support/site-pair.ts';
 const MIB = 1024 * 1024;
 const SIZES = { disk: 4 * MIB, log: MIB };
 
-describe('snapshots on both sides', function () {
-  this.timeout(120_000);
+describe('snapshots on both sides', () => {
   const folder = temporaryFolder();
   const pair = new SitePair({
     folder,

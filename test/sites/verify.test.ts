@@ -10,9 +10,7 @@ import { SitePair } from '../support/site-pair.ts';
 
 const MIB = 1024 * 1024;
 
-describe('a pair of which a medium changes one bit', function () {
-  this.timeout(180_000);
-
+describe('a pair of which a medium changes one bit', () => {
   it('finds it out while hosts write, mends the replica’s, and keeps a good copy of what was the source’s', async () => {
     const folder = temporaryFolder();
     const pair = new SitePair({

@@ -116,8 +116,7 @@ describe('SMB client and Samba', () => {
     });
   });
 
-  it('lists 10,000 names, page after page, and tells files, folders and links apart', async function () {
-    this.timeout(60_000);
+  it('lists 10,000 names, page after page, and tells files, folders and links apart', async () => {
     await use(async (tree) => {
       await tree.makeFolder('many');
       const names = Array.from({ length: 10_000 }, (_, index) => `${index}-${'x'.repeat(index % 50)}`);

@@ -22,7 +22,7 @@ export function connectDaemon(
         : { socketPath: address.socket };
     const type = body === undefined ? {} : { 'content-type': 'application/json' };
     const headers = { authorization: `Bearer ${token}`, ...type };
-    const call = request({ ...where, method, path, headers, timeout: 10_000, agent: false }, (response) => {
+    const call = request({ ...where, method, path, headers, timeout: 60_000, agent: false }, (response) => {
       let text = '';
       response.on('data', (bytes: Buffer) => (text += bytes.toString()));
       response.on('end', () => {

@@ -27,6 +27,8 @@ export interface PairOptions {
   readonly destinationVolumes?: string;
 }
 
+/** Milliseconds: only a hang takes so long, on however slow a machine. */
+const HANG = 240_000;
 const ROOT = join(import.meta.dirname, '../..');
 
 export class SitePair {
@@ -73,7 +75,7 @@ export class SitePair {
     for (const stream of [child.stdout, child.stderr])
       stream.on('data', (bytes: Buffer) => (output += bytes.toString()));
     this.#running.set(site, child);
-    const limit = Date.now() + 20_000;
+    const limit = Date.now() + HANG;
     for (;;) {
       const ended = child.exitCode ?? child.signalCode;
       if (ended !== null) throw new Error(`the ${site} ended with ${ended}:\n${output}`);
@@ -130,7 +132,7 @@ export class SitePair {
     return placed as { id: string; lsn: number };
   }
 
-  async until(what: string, done: () => Promise<boolean>, patience = 60_000): Promise<void> {
+  async until(what: string, done: () => Promise<boolean>, patience = HANG): Promise<void> {
     const limit = Date.now() + patience;
     for (;;) {
       if (await done().catch(() => false)) return;

@@ -83,8 +83,7 @@ async function act(bench: FetchBench, what: Event): Promise<void> {
 }
 
 describe('a fetcher, whatever goes wrong', () => {
-  it('loses nothing that the other side frees, and has it all when everything is well again (I5, I6, I12)', async function () {
-    this.timeout(120_000);
+  it('loses nothing that the other side frees, and has it all when everything is well again (I5, I6, I12)', async () => {
     await fc.assert(
       fc.asyncProperty(story, fc.integer(), async (events, seed) => {
         const bench = new FetchBench(String(seed));

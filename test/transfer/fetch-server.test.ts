@@ -45,8 +45,7 @@ describe('the way back through the receiver', () => {
     return { segments, truth };
   }
 
-  it('brings every byte, and lets the other side free it (I5)', async function () {
-    this.timeout(60_000);
+  it('brings every byte, and lets the other side free it (I5)', async () => {
     const { segments, truth } = seal(5);
     const link = new Link(nodePlatform, silent, {
       name: 'a',
@@ -65,13 +64,13 @@ describe('the way back through the receiver', () => {
     });
     const options = { host: '127.0.0.1', port: server.port, user: USER, password: PASSWORD, path: '/' };
     const trust = { tls: 'none', certificateAuthority: undefined, fingerprint: undefined } as const;
-    const transport = new FtpTransport({ ...options, ...trust, timeout: 15_000, connections: 3 });
+    const transport = new FtpTransport({ ...options, ...trust, timeout: 60_000, connections: 3 });
     const room = (): number => 1024 * MIB;
     const site = new SiteA(nodePlatform, { folder, transport, hours: ALWAYS, room, truth });
     try {
       link.start();
-      await until(() => link.received === 50, 50_000);
-      await until(() => readdirSync(join(server.folder, 'outbox')).length === 0, 50_000);
+      await until(() => link.received === 50);
+      await until(() => readdirSync(join(server.folder, 'outbox')).length === 0);
       for (const [name, bytes] of truth) assert.ok(readFileSync(join(folder, 'journal', name)).equals(bytes));
       assert.equal(site.refusals, 0);
       assert.deepEqual(readdirSync(join(folder, 'inbox')), []);

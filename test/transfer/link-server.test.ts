@@ -50,15 +50,14 @@ describe('link to a server', () => {
     });
 
   const until = async (what: string, isSo: () => boolean): Promise<void> => {
-    const end = clock.monotonic() + 30_000;
+    const end = clock.monotonic() + 100_000;
     while (!isSo()) {
       assert.ok(clock.monotonic() < end, `it never happened that ${what}`);
       await sleep(clock, 20);
     }
   };
 
-  it('carries every byte over a line that is cut, and believes only a status that has the key (I5, I12)', async function () {
-    this.timeout(60_000);
+  it('carries every byte over a line that is cut, and believes only a status that has the key (I5, I12)', async () => {
     for (const { path, bytes } of journal) writeFileSync(path, random.bytes(bytes));
     let cuts = 2;
     const carried = link((operation) =>
@@ -76,8 +75,10 @@ describe('link to a server', () => {
       );
       assert.equal(carried.received, 0);
       says(60);
-      await until('the status is accepted', () => carried.received === 60);
-      assert.equal(carried.report().state, 'idle');
+      await until(
+        'the status is accepted',
+        () => carried.received === 60 && carried.report().state === 'idle',
+      );
       assert.equal([...files.keys()].filter((name) => name.endsWith('.part')).length, 0);
     } finally {
       await carried.stop();

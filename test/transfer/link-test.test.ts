@@ -23,8 +23,7 @@ const outcomes = ({ steps }: LinkTestReport): string[] =>
   );
 const GOOD = ['connect', 'write', 'read', 'replace', 'list', 'speed', 'delete'];
 
-describe('a link test', function () {
-  this.timeout(60_000);
+describe('a link test', () => {
   afterEach('leaves nothing behind on this side', () => {
     assert.deepEqual(readdirSync(folder), []);
   });

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { pause } from '../../support/site-pair.ts';
 
 /** Milliseconds for what takes one on a machine that has nothing else to do. */
-const PATIENCE = 60_000;
+const PATIENCE = 300_000;
 const INTERVAL = 50;
 
 export class HostDisk {

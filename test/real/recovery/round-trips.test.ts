@@ -4,7 +4,7 @@ import { RoundTrips } from './round-trips.ts';
 
 /** Short; `npm run recovery -- --failovers 30 --switchovers 10` is the long one. */
 describe('a database on two volumes of a group whose source dies under load', function () {
-  this.timeout(300_000);
+  this.timeout(600_000);
   const trips = new RoundTrips({ folder: temporaryFolder(), seed: 'round trip', scale: 1, loadMax: 500 });
   after(() => trips.end());
 

@@ -43,7 +43,7 @@ for (const secure of [false, true]) {
     afterEach(() => site.stop());
 
     async function basicFtp(): Promise<Client> {
-      const client = new Client(10_000);
+      const client = new Client(60_000);
       await client.access({
         host: '127.0.0.1',
         port: site.port,
@@ -62,7 +62,7 @@ for (const secure of [false, true]) {
         'set ftp:ssl-protect-data true',
         `set ssl:ca-file ${join(local, 'ca.pem')}`,
         'set net:max-retries 1',
-        'set net:timeout 10',
+        'set net:timeout 60',
       ];
       const script = `${settings.join('; ')}; open -u '${USER},${PASSWORD}' ftp://localhost:${site.port}; ${commands}`;
       return (await run('lftp', ['--norc', '-c', script])).stdout;
@@ -211,7 +211,7 @@ for (const secure of [false, true]) {
 
     it('a wrong password is answered late and never logged', async () => {
       const started = Date.now();
-      const client = new Client(10_000);
+      const client = new Client(60_000);
       const access = { host: '127.0.0.1', port: site.port, user: USER, password: 'not-the-password', secure };
       const secureOptions = { ca: certificate.certificate };
       await assert.rejects(client.access({ ...access, secureOptions }), /530/);

@@ -23,7 +23,7 @@ describe('the depot behind the receiver', () => {
     client = await RawClient.loggedIn(site);
     const options = { host: '127.0.0.1', port: site.port, user: USER, password: PASSWORD, path: '/' };
     const trust = { tls: 'none', certificateAuthority: undefined, fingerprint: undefined } as const;
-    transport = new FtpTransport({ ...options, ...trust, timeout: 15_000, connections: 2 });
+    transport = new FtpTransport({ ...options, ...trust, timeout: 60_000, connections: 2 });
   });
   afterEach(async () => {
     await transport.close();

@@ -215,7 +215,7 @@ export class ManualClock implements Clock {
   }
 }
 
-export async function until(condition: () => boolean, limit = 5_000): Promise<void> {
+export async function until(condition: () => boolean, limit = 60_000): Promise<void> {
   const end = Date.now() + limit;
   while (!condition()) {
     if (Date.now() > end) throw new Error(`not within ${limit} ms: ${condition.toString()}`);

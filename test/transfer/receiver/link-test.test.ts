@@ -17,8 +17,7 @@ describe('a link test of the receiver', () => {
   });
   afterEach(() => site.stop());
 
-  it('goes through everything, wakes nobody, and leaves nothing behind', async function () {
-    this.timeout(60_000);
+  it('goes through everything, wakes nobody, and leaves nothing behind', async () => {
     const transport = new FtpTransport({
       host: '127.0.0.1',
       port: site.port,
@@ -28,7 +27,7 @@ describe('a link test of the receiver', () => {
       tls: 'none',
       certificateAuthority: undefined,
       fingerprint: undefined,
-      timeout: 15_000,
+      timeout: 60_000,
       connections: 2,
     });
     const { steps } = await testLink(nodePlatform, { transport, folder: temporaryFolder() });
