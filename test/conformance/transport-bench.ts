@@ -97,7 +97,7 @@ export async function arrived(
   name: string,
   bytes: number,
 ): Promise<void> {
-  const deadline = Date.now() + 20_000;
+  const deadline = Date.now() + 200_000;
   while (bench.size(`${name}.part`) < bytes) {
     assert.ok(Date.now() < deadline, `${name}.part never had ${bytes} bytes`);
     await turn();

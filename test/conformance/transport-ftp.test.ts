@@ -18,7 +18,7 @@ type Tls = FtpTransportOptions['tls'];
 /** Slow enough to be cut in the middle of a few MiB. */
 const RATE = 20 * MIB;
 /** Milliseconds. */
-const TIMEOUT = 15_000;
+const TIMEOUT = 60_000;
 
 function optionsFor(server: FtpServer, tls: Tls): FtpTransportOptions {
   return {

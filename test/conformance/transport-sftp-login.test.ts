@@ -32,7 +32,7 @@ describe('transport: SFTP, a server that asks for the password', () => {
       privateKey: undefined,
       hostKey: server.hostKey,
       path: '/group',
-      timeout: 15_000,
+      timeout: 60_000,
       connections: 1,
     });
     stop = async () => {

@@ -19,7 +19,7 @@ function optionsFor(server: SshServer): SftpTransportOptions {
     privateKey: undefined,
     hostKey: server.hostKey,
     path: server.groupFolder,
-    timeout: 15_000,
+    timeout: 60_000,
     connections: 3,
   };
 }

@@ -21,7 +21,7 @@ function optionsFor(server: SambaServer): SmbTransportOptions {
     domain: '',
     password: server.password,
     encryption: 'when-demanded',
-    timeout: 15_000,
+    timeout: 60_000,
   };
 }
 

@@ -18,7 +18,7 @@ export function optionsFor(server: SambaServer): SmbClientOptions {
     user: server.users.writer,
     password: server.password,
     domain: '',
-    timeout: 15_000,
+    timeout: 60_000,
     encryption: 'when-demanded',
   };
 }

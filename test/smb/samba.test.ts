@@ -242,7 +242,7 @@ describe('SMB client and Samba', () => {
   });
 
   it('says TIMEOUT of a frozen server, and works when it thaws', async () => {
-    const patient = new SmbClient({ ...options, timeout: 500 });
+    const patient = new SmbClient({ ...options, timeout: 2_000 });
     await patient.use((tree) => tree.hasFolder('folder'));
     server.freeze();
     await refused(

@@ -213,6 +213,11 @@ export class ManualClock implements Clock {
   get pending(): number {
     return this.#timers.size;
   }
+
+  /** Whether somebody began, at this very moment, to wait so many milliseconds. */
+  waits(delay: number): boolean {
+    return [...this.#timers].some(({ at }) => at === this.#now + delay);
+  }
 }
 
 export async function until(condition: () => boolean, limit = 60_000): Promise<void> {

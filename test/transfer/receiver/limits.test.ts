@@ -221,11 +221,8 @@ describe("the receiver's limits", () => {
     site = await startSite({ clock });
     const client = await loggedIn();
     await client.command('PASV');
-    const pending = clock.pending;
     const answer = client.command(`STOR inbox/${name}.part`);
-    // The idle timer is off and the data connection's is on: as many as before, one of them new.
-    await new Promise((resolve) => setTimeout(resolve, 50));
-    assert.equal(clock.pending, pending);
+    await until(() => clock.waits(DATA_CONNECT_TIME) && !clock.waits(IDLE_TIME));
     clock.advance(DATA_CONNECT_TIME);
     assert.match(await answer, /^425/);
   });
@@ -234,7 +231,7 @@ describe("the receiver's limits", () => {
     site = await startSite({ clock, tls: makeCertificate() });
     const client = await connected();
     assert.match(await client.command('AUTH TLS'), /^234/);
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await until(() => clock.waits(TLS_HANDSHAKE_TIME));
     clock.advance(TLS_HANDSHAKE_TIME);
     assert.equal(await client.reply(), 'closed');
     await until(() => site.receiver.connections() === 0);
