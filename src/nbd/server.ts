@@ -3,9 +3,11 @@ import { createServer, type AddressInfo, type Server, type Socket } from 'node:n
 import type { Clock } from '../platform/clock.ts';
 import { describeError, OperatorError } from '../platform/errors.ts';
 import type { Log } from '../platform/log.ts';
+import { hostSocket } from '../platform/node/host-socket.ts';
 import { listenOnLocalSocket } from '../platform/node/local-socket.ts';
 import type { HostVolume } from './front-end.ts';
 import { FailureLog } from './failure-log.ts';
+import { Received } from './received.ts';
 import { Session } from './session.ts';
 
 /** Milliseconds in which a client must have chosen an export. */
@@ -65,14 +67,14 @@ export class NbdServer {
 
   /** May be called for several addresses. Returns the address with its actual port. @throws OperatorError `NBD_ADDRESS` */
   async listen(address: NbdAddress): Promise<NbdAddress> {
-    // Half-open: a host that has said all it wants still gets its replies.
     const options = {
       noDelay: true,
+      pauseOnConnect: true,
       allowHalfOpen: true,
       keepAlive: true,
       keepAliveInitialDelay: KEEP_ALIVE_AFTER,
     };
-    const server = createServer(options, (socket) => this.#accept(socket));
+    const server = createServer(options, (accepted) => this.#accept(accepted));
     const release = await this.#open(server, address);
     // Such as no file descriptor left for a connection: those there are go on.
     server.on('error', (error) => this.#options.log.warn(`NBD connection not accepted: ${error.message}`));
@@ -86,7 +88,10 @@ export class NbdServer {
    */
   async close(): Promise<void> {
     this.#closing = true;
-    const closed = this.#listening.map(({ server }) => new Promise((resolve) => server.close(resolve)));
+    const closed = [
+      ...this.#listening.map(({ server }) => new Promise((resolve) => server.close(resolve))),
+      ...[...this.#connections].map(({ socket }) => new Promise((resolve) => socket.once('close', resolve))),
+    ];
     for (const { socket } of this.#connections) socket.pause();
     const limit = this.#options.clock.monotonic() + CLOSE_TIME_LIMIT;
     while (this.#busy() && this.#options.clock.monotonic() < limit) {
@@ -131,18 +136,23 @@ export class NbdServer {
     );
   }
 
-  #accept(socket: Socket): void {
+  #accept(accepted: Socket): void {
     const { log, connectionsMax, clock } = this.#options;
     const peer =
-      socket.remoteAddress === undefined
+      accepted.remoteAddress === undefined
         ? 'a local client'
-        : `${socket.remoteAddress}:${socket.remotePort ?? 0}`;
+        : `${accepted.remoteAddress}:${accepted.remotePort ?? 0}`;
     if (this.#connections.size >= connectionsMax) {
       log.warn(`NBD connection from ${peer} refused: there are ${connectionsMax} already`);
-      socket.destroy();
+      accepted.destroy();
       return;
     }
-    const session = this.#converse(socket, peer);
+    const received = new Received();
+    const socket = hostSocket(accepted, {
+      inbox: received.inbox,
+      onArrived: (count) => session.arrived(count),
+    });
+    const session = this.#converse(socket, received, peer);
     const connection = { socket, session };
     this.#connections.add(connection);
     const timer = clock.after(HANDSHAKE_TIME_LIMIT, () => {
@@ -151,7 +161,6 @@ export class NbdServer {
       session.end();
       socket.destroy();
     });
-    socket.on('data', (bytes: Buffer) => session.receive(bytes));
     socket.on('end', () => session.hostLeft());
     socket.on('error', (error) => log.debug(`NBD connection from ${peer}: ${error.message}`));
     socket.on('close', () => {
@@ -162,7 +171,7 @@ export class NbdServer {
     });
   }
 
-  #converse(socket: Socket, peer: string): Session {
+  #converse(socket: Socket, received: Received, peer: string): Session {
     let unsent: PromiseWithResolvers<undefined> | undefined;
     const taken = (): void => {
       unsent?.resolve(undefined);
@@ -172,6 +181,7 @@ export class NbdServer {
     socket.on('close', taken);
     return new Session({
       volumes: this.#options.volumes,
+      received,
       send: (bytes) => void socket.write(bytes),
       isTaken: () => socket.writableLength === 0,
       drained: () => {

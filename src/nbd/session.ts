@@ -1,17 +1,17 @@
 /** One client's conversation, without its socket: received bytes in, bytes to send and the end out. */
-import { WRITE_HEADROOM, type HostVolume } from './front-end.ts';
+import type { HostVolume } from './front-end.ts';
 import { Handshake } from './handshake.ts';
+import type { Received } from './received.ts';
 import type { Outlet } from './replies.ts';
 import { Transmission, type BlockedFor } from './transmission.ts';
 
-/** Received and not yet taken; at least one whole small write and a long write's piece fit. Bytes. */
-const BUFFER_SIZE = 512 * 1024;
-
 export interface SessionOptions extends Outlet {
   readonly volumes: readonly HostVolume[];
+  /** Its own; what arrives is put into its inbox. */
+  readonly received: Received;
   /** The conversation is over; `reason` when the client broke the protocol. Called once. */
   readonly onEnd: (reason: string | undefined) => void;
-  /** What was received waits, for room in the journal or for a host to take its replies, and fills all the memory there is for it: give no more bytes until this was called again with `false`. */
+  /** What was received waits, for room in the journal or for a host to take its replies, and fills all the memory there is for it: put nothing into the inbox until this was called again with `false`. */
   readonly onFull: (full: boolean) => void;
 }
 
@@ -23,22 +23,20 @@ interface Wait {
 
 export class Session {
   readonly #options: SessionOptions;
-  readonly #buffer = Buffer.allocUnsafe(WRITE_HEADROOM + BUFFER_SIZE);
+  readonly #received: Received;
   readonly #handshake: Handshake;
   #transmission: Transmission | undefined;
-  #start = WRITE_HEADROOM;
-  #end = WRITE_HEADROOM;
+  #full = false;
   #wait: Wait | undefined;
   /** The host sends no more; what it sent is still to be done. */
   #left = false;
   /** Nothing more is taken; what waits for a sync may still be answered. */
   #ending = false;
   #over = false;
-  /** Received while the buffer was full, at most what one read from the socket gives. */
-  #held: Buffer[] = [];
 
   constructor(options: SessionOptions) {
     this.#options = options;
+    this.#received = options.received;
     this.#handshake = new Handshake(options.volumes, options.send);
   }
 
@@ -51,24 +49,12 @@ export class Session {
     return this.#transmission?.pending ?? 0;
   }
 
-  receive(bytes: Buffer): void {
-    if (this.#held.length > 0) {
-      this.#held.push(bytes);
-      return;
-    }
-    for (let done = 0; done < bytes.length && !this.#isOver();) {
-      this.#makeRoom();
-      const piece = Math.min(bytes.length - done, this.#buffer.length - this.#end);
-      if (piece === 0) {
-        this.#held.push(bytes.subarray(done));
-        this.#options.onFull(true);
-        return;
-      }
-      bytes.copy(this.#buffer, this.#end, done, done + piece);
-      this.#end += piece;
-      done += piece;
-      if (!this.#isBlocked()) this.#process();
-    }
+  /** So many bytes were put into the inbox. Not while it is full. */
+  arrived(count: number): void {
+    if (this.#isOver()) return;
+    this.#received.add(count);
+    if (!this.#isBlocked()) this.#process();
+    this.#makeRoom();
   }
 
   /**
@@ -83,7 +69,8 @@ export class Session {
     }
     this.#left = true;
     if (this.#isBlocked()) return;
-    const whole = this.#start === this.#end && this.#transmission?.midway !== true;
+    const { start, end } = this.#received;
+    const whole = start === end && this.#transmission?.midway !== true;
     this.#finish(whole ? undefined : 'the host was cut off in the middle of a message');
   }
 
@@ -97,11 +84,8 @@ export class Session {
   goOn(): void {
     this.#wait = undefined;
     this.#process();
-    const held = this.#held.splice(0);
-    for (const bytes of held) this.receive(bytes);
-    if (this.#isOver()) return;
-    if (held.length > 0 && this.#held.length === 0) this.#options.onFull(false);
-    if (this.#left) this.hostLeft();
+    this.#makeRoom();
+    if (this.#left && !this.#isOver()) this.hostLeft();
   }
 
   // Methods, because these change in what is called in between.
@@ -113,21 +97,20 @@ export class Session {
     return this.#wait !== undefined;
   }
 
-  /** Moves what is left to the front, behind the head-room. */
   #makeRoom(): void {
-    if (this.#start === WRITE_HEADROOM) return;
-    if (this.#start === this.#end) this.#start = this.#end = WRITE_HEADROOM;
-    else if (this.#end === this.#buffer.length) {
-      this.#buffer.copy(this.#buffer, WRITE_HEADROOM, this.#start, this.#end);
-      this.#end -= this.#start - WRITE_HEADROOM;
-      this.#start = WRITE_HEADROOM;
-    }
+    if (this.#isOver()) return;
+    const full = !this.#received.makeRoom();
+    if (full === this.#full) return;
+    this.#full = full;
+    this.#options.onFull(full);
   }
 
   #process(): void {
+    const received = this.#received;
+    const { bytes } = received;
     while (this.#transmission === undefined && !this.#isOver()) {
-      const { used, result } = this.#handshake.take(this.#buffer.subarray(this.#start, this.#end));
-      this.#start += used;
+      const { used, result } = this.#handshake.take(bytes.subarray(received.start, received.end));
+      received.take(used);
       if (result.kind === 'ended') this.#finish(result.reason);
       else if (result.kind === 'agreed') {
         this.#transmission = new Transmission(result.agreement, {
@@ -141,12 +124,12 @@ export class Session {
       } else if (used === 0) return;
     }
     if (this.#transmission === undefined) return;
-    const result = this.#transmission.take(this.#buffer, this.#start, this.#end);
+    const result = this.#transmission.take(bytes, received.start, received.end);
     if (result.kind === 'ended') {
       this.#finish(result.reason);
       return;
     }
-    this.#start += result.used;
+    received.take(result.used);
     if (result.kind !== 'blocked') return;
     const wait = (this.#wait = { for: result.for, session: this });
     const goOn = resume(wait);
@@ -156,7 +139,6 @@ export class Session {
 
   /** The volume may keep its promise of room for hours: it must not keep what has ended in memory for that. */
   #letGo(): void {
-    this.#held = [];
     if (this.#wait !== undefined) this.#wait.session = undefined;
   }
 

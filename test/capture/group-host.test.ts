@@ -194,8 +194,8 @@ describe('a source group’s host path', () => {
     const engine = new Engine();
     while (engine.volume('a').room() === undefined) engine.write('a', 0, Buffer.alloc(16 * 1024, 1));
     const talk = new wire.Talk(engine.host.volumes).go('a');
-    talk.session.receive(wire.request(wire.WRITE, 1, { data: Buffer.alloc(SECTOR, 9) }));
-    talk.session.receive(wire.request(wire.TRIM, 2, { length: SECTOR }));
+    talk.receive(wire.request(wire.WRITE, 1, { data: Buffer.alloc(SECTOR, 9) }));
+    talk.receive(wire.request(wire.TRIM, 2, { length: SECTOR }));
     await settle();
     assert.equal(talk.bytes().length, 0, 'it waits');
     engine.host.refuse({ code: 'ENOSPC', message: 'the buffer is full' });
@@ -208,11 +208,11 @@ describe('a source group’s host path', () => {
         [2, 28],
       ],
     );
-    talk.session.receive(wire.request(wire.READ, 3, { length: SECTOR }));
+    talk.receive(wire.request(wire.READ, 3, { length: SECTOR }));
     assert.equal(wire.replies(talk.take())[0]?.error, 0, 'reads go on');
     engine.host.refuse(undefined);
     await makeRoom(engine);
-    talk.session.receive(wire.request(wire.WRITE, 4, { data: Buffer.alloc(SECTOR, 9) }));
+    talk.receive(wire.request(wire.WRITE, 4, { data: Buffer.alloc(SECTOR, 9) }));
     assert.equal(wire.replies(talk.take())[0]?.error, 0, 'and writes, once they are taken again');
     engine.host.stop();
   });
@@ -225,8 +225,8 @@ describe('a source group’s host path', () => {
     engine.files.fault = ({ kind }) =>
       kind === 'sync' ? { when: 'before', error: systemError('EIO') } : undefined;
     const talk = new wire.Talk(engine.host.volumes).go('a');
-    talk.session.receive(wire.request(wire.FLUSH, 1));
-    talk.session.receive(wire.request(wire.WRITE, 2, { data: Buffer.alloc(SECTOR, 9) }));
+    talk.receive(wire.request(wire.FLUSH, 1));
+    talk.receive(wire.request(wire.WRITE, 2, { data: Buffer.alloc(SECTOR, 9) }));
     await settle();
     assert.equal(talk.bytes().length, 0);
     gate.resolve(undefined);

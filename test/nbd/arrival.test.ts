@@ -33,10 +33,10 @@ async function outcome(bytes: Buffer, cuts: readonly number[]): Promise<unknown>
   let at = 0;
   for (const cut of [...cuts].sort((a, b) => a - b)) {
     const end = Math.max(at, Math.min(cut, bytes.length));
-    talk.session.receive(Buffer.from(bytes.subarray(at, end)));
+    talk.receive(Buffer.from(bytes.subarray(at, end)));
     at = end;
   }
-  talk.session.receive(Buffer.from(bytes.subarray(at)));
+  talk.receive(Buffer.from(bytes.subarray(at)));
   await wire.settle();
   const replies = wire.replies(talk.take()).sort((a, b) => a.cookie - b.cookie);
   return {
@@ -77,7 +77,7 @@ describe('how bytes arrive', () => {
       wire.request(wire.READ, 2, { length: 1024 }),
       wire.request(wire.DISC, 0),
     ]);
-    for (const byte of bytes) talk.session.receive(Buffer.from([byte]));
+    for (const byte of bytes) talk.receive(Buffer.from([byte]));
     await wire.settle();
     assert.deepEqual(talk.ended, { reason: undefined });
     assert.equal(disk.content[1023], 3);

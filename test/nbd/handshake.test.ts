@@ -12,13 +12,13 @@ const two = [new MemoryVolume('oracle', SIZE), new MemoryVolume('logs', 2 * SIZE
 /** A talk behind the greeting and the client flags. */
 function haggling(volumes: readonly MemoryVolume[]): wire.Talk {
   const talk = new wire.Talk(volumes);
-  talk.session.receive(wire.CLIENT_FLAGS);
+  talk.receive(wire.CLIENT_FLAGS);
   talk.take();
   return talk;
 }
 
 function ask(talk: wire.Talk, type: number, data?: Buffer): wire.OptionAnswer[] {
-  talk.session.receive(wire.option(type, data));
+  talk.receive(wire.option(type, data));
   return wire.optionAnswers(talk.take());
 }
 
@@ -71,18 +71,16 @@ describe('the NBD handshake', () => {
     it(`answers EXPORT_NAME with ${length} bytes when the client flags are ${flags}`, () => {
       const talk = new wire.Talk(one);
       talk.take();
-      talk.session.receive(
-        Buffer.concat([Buffer.from([0, 0, 0, flags]), wire.option(1, Buffer.from('disk'))]),
-      );
+      talk.receive(Buffer.concat([Buffer.from([0, 0, 0, flags]), wire.option(1, Buffer.from('disk'))]));
       assert.equal(talk.take().length, length);
-      talk.session.receive(wire.request(wire.READ, 1, { length: 512 }));
+      talk.receive(wire.request(wire.READ, 1, { length: 512 }));
       assert.equal(talk.take().length, 16 + 512, 'a simple reply');
     });
   }
 
   it('ends with a reason when EXPORT_NAME names no export', () => {
     const talk = haggling(two);
-    talk.session.receive(wire.option(1, Buffer.from('none')));
+    talk.receive(wire.option(1, Buffer.from('none')));
     assert.match(talk.ended?.reason ?? '', /"none"/);
   });
 
@@ -138,10 +136,10 @@ describe('the NBD handshake', () => {
         10,
         wire.queries(what === 'for another export' ? 'logs' : name, 'base:allocation'),
       );
-      talk.session.receive(Buffer.concat([wire.STRUCTURED_REPLY, set, ...replace]));
-      talk.session.receive(wire.option(7, wire.chooses(name)));
+      talk.receive(Buffer.concat([wire.STRUCTURED_REPLY, set, ...replace]));
+      talk.receive(wire.option(7, wire.chooses(name)));
       talk.take();
-      talk.session.receive(wire.request(wire.BLOCK_STATUS, 1, { length: 512 }));
+      talk.receive(wire.request(wire.BLOCK_STATUS, 1, { length: 512 }));
       assert.deepEqual(
         wire.replies(talk.take()).map(({ error }) => error),
         [22],
@@ -165,7 +163,7 @@ describe('the NBD handshake', () => {
   ] as const) {
     it(`ends at ${what} with a reason`, () => {
       const talk = new wire.Talk(one);
-      talk.session.receive(Buffer.from(bytes));
+      talk.receive(Buffer.from(bytes));
       assert.match(talk.ended?.reason ?? '', reason);
     });
   }

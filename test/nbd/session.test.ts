@@ -18,7 +18,7 @@ describe('an NBD session in transmission', () => {
     const writes = [1, 2, 3].map((i) =>
       wire.request(wire.WRITE, i, { offset: i * 4096, data: filled(4096, i) }),
     );
-    talk.session.receive(Buffer.concat(writes));
+    talk.receive(Buffer.concat(writes));
     assert.deepEqual(disk.calls, ['write 3']);
     assert.deepEqual(errors(talk.take()), { 1: 0, 2: 0, 3: 0 });
     for (const i of [1, 2, 3]) assert.equal(disk.content[i * 4096 + 4095], i);
@@ -29,10 +29,10 @@ describe('an NBD session in transmission', () => {
     const talk = new wire.Talk([disk]).go('disk');
     const data = Buffer.from(Array.from({ length: MIB + 512 }, (_, i) => (i * 31 + (i >> 9)) & 255));
     const bytes = wire.request(wire.WRITE, 9, { offset: 512, data });
-    talk.session.receive(bytes.subarray(0, 700_001));
+    talk.receive(bytes.subarray(0, 700_001));
     assert.equal(talk.bytes().length, 0);
     assert.ok(disk.calls.length > 1, 'pieces go on as they arrive');
-    talk.session.receive(bytes.subarray(700_001));
+    talk.receive(bytes.subarray(700_001));
     assert.deepEqual(errors(talk.take()), { 9: 0 });
     assert.ok(disk.content.subarray(512, 512 + data.length).equals(data));
   });
@@ -43,7 +43,7 @@ describe('an NBD session in transmission', () => {
     disk.failWriteAt = { offset: 700 * 1024, error: ioError() };
     const long = wire.request(wire.WRITE, 1, { data: filled(2 * MIB, 0x25) });
     const next = wire.request(wire.WRITE, 2, { offset: 0, data: filled(512, 7) });
-    talk.session.receive(Buffer.concat([long, next]));
+    talk.receive(Buffer.concat([long, next]));
     assert.deepEqual(errors(talk.take()), { 1: 5, 2: 0 });
     assert.equal(disk.content[MIB + MIB / 2], 0);
     assert.equal(talk.ended, undefined);
@@ -72,7 +72,7 @@ describe('an NBD session in transmission', () => {
       wire.request(wire.WRITE, 16, { offset: SIZE - 512, data: filled(1024, 1) }),
     ];
     const good = wire.request(wire.READ, 99, { length: 512 });
-    talk.session.receive(Buffer.concat([...bad, good]));
+    talk.receive(Buffer.concat([...bad, good]));
     const expected = [22, 22, 22, 28, 22, 22, 28, 22, 22, 22, 22, 22, 22, 22, 22, 28];
     assert.deepEqual(errors(talk.take()), {
       ...Object.fromEntries(expected.map((e, i) => [i + 1, e])),
@@ -84,16 +84,16 @@ describe('an NBD session in transmission', () => {
   it('answers an empty WRITE and what follows it in the same bytes', () => {
     const talk = new wire.Talk([volume()]).go('disk');
     const bytes = [wire.request(wire.WRITE, 1), wire.request(wire.READ, 2, { length: 512 })];
-    talk.session.receive(Buffer.concat(bytes));
+    talk.receive(Buffer.concat(bytes));
     assert.deepEqual(errors(talk.take()), { 1: 22, 2: 0 });
   });
 
   it('throws the payload of a WRITE that is over the largest block away and answers EINVAL', () => {
     const disk = new MemoryVolume('disk', 64 * MIB);
     const talk = new wire.Talk([disk]).go('disk');
-    talk.session.receive(wire.request(wire.WRITE, 1, { length: 33 * MIB }));
-    for (let i = 0; i < 33; i += 1) talk.session.receive(filled(MIB, 0x25));
-    talk.session.receive(wire.request(wire.READ, 2, { length: 512 }));
+    talk.receive(wire.request(wire.WRITE, 1, { length: 33 * MIB }));
+    for (let i = 0; i < 33; i += 1) talk.receive(filled(MIB, 0x25));
+    talk.receive(wire.request(wire.READ, 2, { length: 512 }));
     assert.deepEqual(errors(talk.take()), { 1: 22, 2: 0 });
     assert.deepEqual(disk.calls, []);
   });
@@ -103,7 +103,7 @@ describe('an NBD session in transmission', () => {
     const talk = new wire.Talk([disk]).go('disk');
     const gate = Promise.withResolvers<undefined>();
     disk.flushGate = gate.promise;
-    talk.session.receive(
+    talk.receive(
       Buffer.concat([
         wire.request(wire.WRITE, 1, { flags: wire.FUA, data: filled(512, 1) }),
         wire.request(wire.WRITE, 2, { data: filled(512, 2) }),
@@ -125,7 +125,7 @@ describe('an NBD session in transmission', () => {
     const disk = volume();
     const talk = new wire.Talk([disk]).go('disk');
     disk.flushGate = Promise.reject(ioError());
-    talk.session.receive(wire.request(wire.FLUSH, 1));
+    talk.receive(wire.request(wire.FLUSH, 1));
     await wire.settle();
     assert.deepEqual(errors(talk.take()), { 1: 5 });
   });
@@ -136,7 +136,7 @@ describe('an NBD session in transmission', () => {
     const gate = Promise.withResolvers<undefined>();
     disk.flushGate = gate.promise;
     const late = wire.request(wire.WRITE, 2, { data: filled(512, 9) });
-    talk.session.receive(Buffer.concat([wire.request(wire.FLUSH, 1), wire.request(wire.DISC, 0), late]));
+    talk.receive(Buffer.concat([wire.request(wire.FLUSH, 1), wire.request(wire.DISC, 0), late]));
     await wire.settle();
     assert.equal(talk.ended, undefined);
     gate.resolve(undefined);
@@ -149,7 +149,7 @@ describe('an NBD session in transmission', () => {
   it('trims and zeroes, keeping blocks when the host wants them kept', () => {
     const disk = volume();
     const talk = new wire.Talk([disk]).go('disk');
-    talk.session.receive(
+    talk.receive(
       Buffer.concat([
         wire.request(wire.TRIM, 1, { offset: 512, length: 1024 }),
         wire.request(wire.WRITE_ZEROES, 2, { offset: 4096, length: 4096, flags: wire.NO_HOLE }),
@@ -163,14 +163,14 @@ describe('an NBD session in transmission', () => {
   it('tells data, zeros and holes apart in BLOCK_STATUS, and one extent when one is wanted', () => {
     const disk = volume();
     const talk = new wire.Talk([disk]).go('disk');
-    talk.session.receive(
+    talk.receive(
       Buffer.concat([
         wire.request(wire.WRITE, 1, { offset: 4096, data: filled(4096, 1) }),
         wire.request(wire.WRITE_ZEROES, 2, { offset: 8192, length: 4096, flags: wire.NO_HOLE }),
       ]),
     );
     talk.take();
-    talk.session.receive(
+    talk.receive(
       Buffer.concat([
         wire.request(wire.BLOCK_STATUS, 3, { length: SIZE }),
         wire.request(wire.BLOCK_STATUS, 4, { length: SIZE, flags: wire.REQ_ONE }),
@@ -188,8 +188,8 @@ describe('an NBD session in transmission', () => {
     const disk = new MemoryVolume('disk', 4 * MIB);
     const talk = new wire.Talk([disk]).go('disk');
     disk.failReadAt = { offset: 2 * MIB, error: ioError() };
-    talk.session.receive(wire.request(wire.READ, 1, { length: 4 * MIB }));
-    talk.session.receive(wire.request(wire.READ, 2, { length: 512 }));
+    talk.receive(wire.request(wire.READ, 1, { length: 4 * MIB }));
+    talk.receive(wire.request(wire.READ, 2, { length: 512 }));
     assert.deepEqual(errors(talk.take()), { 1: 5, 2: 0 });
   });
 
@@ -197,7 +197,7 @@ describe('an NBD session in transmission', () => {
     const disk = volume();
     const talk = new wire.Talk([disk]).go('disk');
     disk.failReadAt = { offset: 0, error: new TypeError('nobody foresaw this') };
-    talk.session.receive(wire.request(wire.READ, 1, { length: 512 }));
+    talk.receive(wire.request(wire.READ, 1, { length: 512 }));
     assert.deepEqual(errors(talk.take()), { 1: 5 });
     const [failure] = talk.failures;
     assert.deepEqual([failure?.code, failure?.message], ['EIO', 'nobody foresaw this']);
@@ -211,12 +211,12 @@ describe('an NBD session in transmission', () => {
     it(`ends at ${what} with a reason, after answering what came before`, () => {
       const disk = volume();
       const talk = new wire.Talk([disk]).go('disk');
-      talk.session.receive(
+      talk.receive(
         Buffer.concat([wire.request(wire.WRITE, 1, { data: filled(512, 1) }), bytes, filled(4096, 3)]),
       );
       assert.deepEqual(errors(talk.take()), { 1: 0 });
       assert.match(talk.ended?.reason ?? '', reason);
-      talk.session.receive(wire.request(wire.WRITE, 3, { data: filled(512, 1) }));
+      talk.receive(wire.request(wire.WRITE, 3, { data: filled(512, 1) }));
       assert.deepEqual(disk.calls, ['write 1']);
     });
   }
@@ -237,7 +237,7 @@ describe('an NBD session in transmission', () => {
   ] as const) {
     it(`tells a host that leaves ${where} ${reason === undefined ? 'from' : 'as'} one that is cut off`, () => {
       const talk = new wire.Talk([volume()]).go('disk');
-      talk.session.receive(Buffer.from(bytes));
+      talk.receive(Buffer.from(bytes));
       talk.session.hostLeft();
       assert.ok(talk.ended !== undefined);
       if (reason === undefined) assert.equal(talk.ended.reason, undefined);

@@ -19,7 +19,7 @@ describe('an NBD session that must wait', () => {
     const talk = new wire.Talk([disk]).go('disk');
     const gate = Promise.withResolvers<undefined>();
     disk.flushGate = gate.promise;
-    talk.session.receive(Buffer.concat(Array.from({ length: 5000 }, (_, i) => wire.request(wire.FLUSH, i))));
+    talk.receive(Buffer.concat(Array.from({ length: 5000 }, (_, i) => wire.request(wire.FLUSH, i))));
     assert.ok(disk.calls.length <= 1024, `${disk.calls.length} flushes at once`);
     gate.resolve(undefined);
     for (let i = 0; i < 20; i += 1) await wire.settle();
@@ -38,7 +38,7 @@ describe('an NBD session that must wait', () => {
       wire.request(wire.READ, 4, { length: 1024 }),
     ];
     const bytes = Buffer.concat([long, ...rest]);
-    for (let at = 0; at < bytes.length; at += 65536) talk.session.receive(bytes.subarray(at, at + 65536));
+    for (let at = 0; at < bytes.length; at += 65536) talk.receive(bytes.subarray(at, at + 65536));
     assert.equal(talk.full, true);
     assert.deepEqual(disk.calls, []);
     open();
@@ -58,7 +58,7 @@ describe('an NBD session that must wait', () => {
     disk.close();
     const bytes = wire.request(wire.WRITE, 1, { data: filled(MIB, 1) });
     let given = 0;
-    for (; !talk.full; given += 65536) talk.session.receive(bytes.subarray(given, given + 65536));
+    for (; !talk.full; given += 65536) talk.receive(bytes.subarray(given, given + 65536));
     assert.ok(given > 400 * 1024 && given < 700 * 1024, `full after ${given} bytes`);
   });
 
@@ -66,7 +66,7 @@ describe('an NBD session that must wait', () => {
     const disk = volume();
     const talk = new wire.Talk([disk]).go('disk');
     const open = disk.close();
-    talk.session.receive(wire.request(wire.WRITE, 1, { data: filled(MIB, 1) }).subarray(0, 300_000));
+    talk.receive(wire.request(wire.WRITE, 1, { data: filled(MIB, 1) }).subarray(0, 300_000));
     talk.session.hostLeft();
     assert.match(talk.ended?.reason ?? '', /waited for room/);
     open();
@@ -79,7 +79,7 @@ describe('an NBD session that must wait', () => {
     const disk = volume();
     const talk = new wire.Talk([disk], MIB).go('disk');
     const reads = [1, 2, 3, 4].map((i) => wire.request(wire.READ, i, { length: MIB }));
-    talk.session.receive(Buffer.concat(reads));
+    talk.receive(Buffer.concat(reads));
     talk.session.hostLeft();
     assert.ok(talk.ended === undefined);
     const got: Buffer[] = [];
@@ -96,7 +96,7 @@ describe('an NBD session that must wait', () => {
     disk.close();
     const ended = Array.from({ length: 20 }, () => {
       const talk = new wire.Talk([disk]).go('disk');
-      talk.session.receive(wire.request(wire.WRITE, 1, { data: filled(512, 1) }));
+      talk.receive(wire.request(wire.WRITE, 1, { data: filled(512, 1) }));
       talk.session.end();
       return new WeakRef(talk.session);
     });
@@ -118,7 +118,7 @@ describe('an NBD session that must wait', () => {
     disk.write = () => {
       throw ioError();
     };
-    talk.session.receive(wire.request(wire.WRITE, 1, { data: filled(512, 1) }));
+    talk.receive(wire.request(wire.WRITE, 1, { data: filled(512, 1) }));
     await wire.settle();
     assert.deepEqual(errors(talk.take()), { 1: 5 });
   });
@@ -127,7 +127,7 @@ describe('an NBD session that must wait', () => {
     const disk = new MemoryVolume('disk', 32 * MIB);
     const talk = new wire.Talk([disk], MIB).go('disk');
     const reads = Array.from({ length: 8 }, (_, i) => wire.request(wire.READ, i, { length: 32 * MIB }));
-    talk.session.receive(Buffer.concat(reads));
+    talk.receive(Buffer.concat(reads));
     let total = 0;
     for (let i = 0; i < 2000 && total < 256 * MIB; i += 1) {
       const bytes = talk.take();

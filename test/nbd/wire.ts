@@ -1,6 +1,7 @@
 /** Bytes as a client sends them, and replies taken apart; written down anew here, so that a wrong constant in the server shows. */
 import assert from 'node:assert/strict';
 import type { HostError, HostVolume } from '../../src/nbd/front-end.ts';
+import { Received } from '../../src/nbd/received.ts';
 import { Session } from '../../src/nbd/session.ts';
 
 export const READ = 0;
@@ -123,6 +124,9 @@ export const settle = (): Promise<void> => new Promise((resolve) => setImmediate
 /** A session with a client that can be slow to take its replies. */
 export class Talk {
   readonly session: Session;
+  readonly #received = new Received();
+  /** Given while the session was full. */
+  #held: Buffer[] = [];
   sent: Buffer[] = [];
   ended: { readonly reason: string | undefined } | undefined;
   full = false;
@@ -135,6 +139,7 @@ export class Talk {
     this.#limit = unsentMax;
     this.session = new Session({
       volumes,
+      received: this.#received,
       send: (bytes) => this.sent.push(bytes),
       isTaken: () => false,
       drained: () => {
@@ -147,8 +152,25 @@ export class Talk {
         assert.equal(this.ended, undefined, 'the end came twice');
         this.ended = { reason };
       },
-      onFull: (full) => (this.full = full),
+      onFull: (full) => {
+        this.full = full;
+        if (!full) for (const bytes of this.#held.splice(0)) this.receive(bytes);
+      },
     });
+  }
+
+  /** What the host sends, as its socket gives it. */
+  receive(bytes: Buffer): void {
+    const { inbox } = this.#received;
+    for (let at = 0; at < bytes.length;) {
+      if (this.full) {
+        this.#held.push(bytes.subarray(at));
+        return;
+      }
+      const count = bytes.copy(inbox, 0, at);
+      this.session.arrived(count);
+      at += count;
+    }
   }
 
   bytes(): Buffer {
@@ -172,7 +194,7 @@ export class Talk {
       option(10, queries(name, 'base:allocation')),
       option(7, chooses(name)),
     ];
-    this.session.receive(Buffer.concat([CLIENT_FLAGS, ...options]));
+    this.receive(Buffer.concat([CLIENT_FLAGS, ...options]));
     this.take();
     return this;
   }

@@ -1,6 +1,7 @@
 /** A host that says what it likes: `nbd/session.ts`, from the first byte on or behind a handshake. */
 import assert from 'node:assert/strict';
 import { HostError, type Extent, type HostVolume, type WriteRun } from '../../../src/nbd/front-end.ts';
+import { Received } from '../../../src/nbd/received.ts';
 import { Session } from '../../../src/nbd/session.ts';
 import { MemoryVolume } from '../../support/memory-volume.ts';
 import { chooses, CLIENT_FLAGS, option, queries, request, STRUCTURED_REPLY } from '../../nbd/wire.ts';
@@ -120,8 +121,10 @@ async function talk(stream: Buffer, mode: number, cuts: Prng | undefined): Promi
   const sent: Buffer[] = [];
   let unsent = 0;
   const state: { full: boolean; ended?: { readonly reason: string | undefined } } = { full: false };
+  const received = new Received();
   const session = new Session({
     volumes: [volume],
+    received,
     send: (bytes) => {
       sent.push(Buffer.from(bytes));
       unsent += bytes.length;
@@ -141,8 +144,9 @@ async function talk(stream: Buffer, mode: number, cuts: Prng | undefined): Promi
   });
   for (let at = 0; at < stream.length && state.ended === undefined;) {
     const piece = cuts === undefined ? stream.length : 1 + cuts.below(cuts.oneIn(4) ? 100_000 : 100);
-    session.receive(Buffer.from(stream.subarray(at, at + piece)));
-    at += piece;
+    const count = stream.copy(received.inbox, 0, at, at + piece);
+    session.arrived(count);
+    at += count;
     await until(() => !state.full || state.ended !== undefined);
   }
   // A host that leaves while its requests wait for room loses them; this one waits.

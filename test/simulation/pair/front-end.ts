@@ -1,5 +1,6 @@
 /** The NBD server without sockets: real sessions, and a line to each host that splits and delays what is said on it. */
 import type { HostVolume } from '../../../src/nbd/front-end.ts';
+import { Received } from '../../../src/nbd/received.ts';
 import { Session } from '../../../src/nbd/session.ts';
 import type { HostServer } from '../../../src/daemon/source-host.ts';
 import type { Thread } from '../platform/threads.ts';
@@ -60,6 +61,7 @@ export class FrontEnd implements HostServer {
 /** One connection. */
 export class Line {
   readonly #thread: Thread;
+  readonly #received = new Received();
   readonly #session: Session;
   readonly #peer: Peer;
   readonly #onGone: () => void;
@@ -77,6 +79,7 @@ export class Line {
     this.#onGone = onGone;
     this.#session = new Session({
       volumes,
+      received: this.#received,
       send: (bytes) => this.#reply(Buffer.from(bytes)),
       isTaken: () => true,
       drained: () => undefined,
@@ -138,7 +141,9 @@ export class Line {
     while (this.#open && !this.#full && !this.#paused) {
       const bytes = this.#waiting.shift();
       if (bytes === undefined) return;
-      this.#session.receive(bytes);
+      const count = bytes.copy(this.#received.inbox);
+      if (count < bytes.length) this.#waiting.unshift(bytes.subarray(count));
+      this.#session.arrived(count);
     }
   }
 
