@@ -9,15 +9,15 @@ import type { Files, OpenFile } from '../platform/files.ts';
 import type { CatalogueEntry } from './catalogue.ts';
 import {
   BLOCK_SIZE,
-  CHUNK_SIZE,
   encodeFileHeader,
   encodeMark,
   RUN_DATA_MAX,
   runSeed,
   type RunBuilder,
 } from './chunk-format.ts';
-import { ChunkIndex, chunkKey, chunkOf, volumeOf, type ChunkKey, type IndexedChunk } from './chunk-index.ts';
+import { ChunkIndex, chunkKey, chunkOf, volumeOf, type ChunkKey, type IndexedPiece } from './chunk-index.ts';
 import { scanChunkFile, type ChunkScan } from './chunk-scan.ts';
+import { both, bytesOf, CHUNK_SIZE, granulesIn, NO_GRANULES, spansOf, type Granules } from './granules.ts';
 
 /** Bytes: block numbers in the index have 32 bits. */
 export const CHUNK_FILE_SIZE_MAX = 0xffff_ffff * BLOCK_SIZE;
@@ -44,8 +44,14 @@ export function holdsChunks(files: Files, folder: string, id: string): boolean {
   return (files.stat(pathOf(folder, id))?.size ?? 0) > BLOCK_SIZE;
 }
 
-/** Puts the chunk's bytes into `into`, or says false when it knows without reading that they are all zeros. */
-export type ReadChunk = (volume: number, chunk: number, into: Buffer) => boolean;
+/** Of each chunk, what is to be kept of it; ascending. */
+export type WantedGranules = ReadonlyMap<ChunkKey, Granules>;
+
+/**
+ * Puts these granules of a chunk into `into`, one behind the other, or says false when it knows without reading that they are
+ * all zeros.
+ */
+export type ReadGranules = (volume: number, chunk: number, granules: Granules, into: Buffer) => boolean;
 
 interface Appending {
   readonly file: OpenFile;
@@ -55,9 +61,11 @@ interface Appending {
 
 interface Appended {
   readonly end: number;
-  /** As the keys that were asked for. */
-  readonly chunks: readonly IndexedChunk[];
+  readonly pieces: ReadonlyMap<ChunkKey, IndexedPiece>;
 }
+
+/** One piece is read at a time. */
+const PIECE = Buffer.alloc(CHUNK_SIZE);
 
 export class ChunkFile {
   readonly id: string;
@@ -116,7 +124,7 @@ export class ChunkFile {
     return this.#appending?.end;
   }
 
-  /** Why chunks that are not in the index may have been lost; known once the index is loaded. */
+  /** Why pieces that are not in the index may have been lost; known once the index is loaded. */
   get damage(): string | undefined {
     return this.#damage;
   }
@@ -131,10 +139,15 @@ export class ChunkFile {
     return this.#index;
   }
 
-  /** Whether a volume's chunk is kept here. */
-  holds(volume: string, chunk: number): boolean {
+  /** What is kept here of a volume's chunk. */
+  holds(volume: string, chunk: number): Granules {
     const number = this.volumeNumber(volume);
-    return number !== undefined && this.index.has(chunkKey(number, chunk));
+    return number === undefined ? NO_GRANULES : this.index.granules(chunkKey(number, chunk));
+  }
+
+  /** All granules that a chunk has: none behind the volume's end. */
+  granulesOf(key: ChunkKey): Granules {
+    return granulesIn(0, this.#lengthOf(key));
   }
 
   unloadIndex(): void {
@@ -195,15 +208,15 @@ export class ChunkFile {
   }
 
   /**
-   * Appends these chunks, which the index must not have yet; they are durable when this returns (I7). When it throws none of
-   * them is kept. `builder` is empty before and after. @throws the operating system's errors, OperatorError `SNAPSHOT_LIMIT`
+   * Appends what is wanted, which the index must not have yet; it is durable when this returns (I7). When it throws none of
+   * it is kept. `builder` is empty before and after. @throws the operating system's errors, OperatorError `SNAPSHOT_LIMIT`
    */
-  keep(keys: Float64Array, how: { readonly read: ReadChunk; readonly builder: RunBuilder }): void {
+  keep(wanted: WantedGranules, how: { readonly read: ReadGranules; readonly builder: RunBuilder }): void {
     const appending = this.#appending;
     assert(appending !== undefined, 'appended to while open');
     let appended: Appended;
     try {
-      appended = this.#append(appending, keys, how);
+      appended = this.#append(appending, wanted, how);
       appending.file.syncNow();
     } catch (error) {
       how.builder.clear();
@@ -212,7 +225,7 @@ export class ChunkFile {
     }
     this.#mark(appending, appended.end);
     appending.end = appended.end;
-    appended.chunks.forEach((chunk, i) => this.index.add(keys[i] as ChunkKey, chunk));
+    for (const [key, piece] of appended.pieces) this.index.add(key, piece);
   }
 
   /** Gives the room of these chunks back, where the file system can. None of them may be asked for again. */
@@ -220,10 +233,10 @@ export class ChunkFile {
     const file = this.#files.open(this.path, 'write');
     try {
       for (const key of keys) {
-        const found = this.index.find(key);
-        if (found?.kind !== 'data') continue;
-        const length = Math.ceil(this.#lengthOf(key) / BLOCK_SIZE) * BLOCK_SIZE;
-        if (!file.punchHole(found.position, length)) return;
+        for (const piece of this.index.pieces(key)) {
+          const length = Math.ceil(bytesOf(piece.granules, this.#lengthOf(key)) / BLOCK_SIZE) * BLOCK_SIZE;
+          if (piece.kind === 'data' && length > 0 && !file.punchHole(piece.position, length)) return;
+        }
       }
     } finally {
       file.close();
@@ -231,23 +244,34 @@ export class ChunkFile {
   }
 
   /**
-   * Reads a chunk that the index has into the beginning of `into`, which has room for `CHUNK_SIZE`.
+   * Puts what the index has of `wanted` into a chunk's bytes, each granule in its place.
    * @throws OperatorError `SNAPSHOT_DAMAGED` by way of `damaged`
    */
-  readChunk(key: ChunkKey, buffer: Buffer, damaged: (why: string) => Error): void {
-    const chunk = this.index.find(key);
-    assert(chunk !== undefined, 'a chunk that the index has');
-    const into = buffer.subarray(0, this.#lengthOf(key));
-    if (chunk.kind === 'zeros') {
-      into.fill(0);
-      return;
+  readChunk(key: ChunkKey, wanted: Granules, into: Buffer, damaged: (why: string) => Error): void {
+    const length = this.#lengthOf(key);
+    for (const piece of this.index.pieces(key)) {
+      if (both(piece.granules, wanted) === NO_GRANULES) continue;
+      const bytes = PIECE.subarray(0, bytesOf(piece.granules, length));
+      if (piece.kind === 'zeros') bytes.fill(0);
+      else this.#readPiece(piece, bytes, damaged);
+      for (const { start, end } of spansOf(both(piece.granules, wanted))) {
+        const before = bytesOf(both(piece.granules, granulesIn(0, start)), length);
+        bytes.copy(into, start, before, before + end - start);
+      }
     }
+  }
+
+  #readPiece(
+    { position, crc }: { readonly position: number; readonly crc: number },
+    into: Buffer,
+    damaged: (why: string) => Error,
+  ): void {
     const file = this.#appending?.file ?? this.#open('read');
     if (file === undefined) throw damaged(`${this.path} is gone`);
     try {
-      const count = file.read(into, chunk.position);
-      if (count === into.length && crc32(into) === chunk.crc) return;
-      throw damaged(`the chunk at ${chunk.position} of ${this.path} fails its check`);
+      const count = file.read(into, position);
+      if (count === into.length && crc32(into) === crc) return;
+      throw damaged(`what is kept at ${position} of ${this.path} fails its check`);
     } finally {
       if (file !== this.#appending?.file) file.close();
     }
@@ -260,11 +284,11 @@ export class ChunkFile {
 
   #append(
     { file, end: durable }: Appending,
-    keys: Float64Array,
-    { read, builder }: { readonly read: ReadChunk; readonly builder: RunBuilder },
+    wanted: WantedGranules,
+    { read, builder }: { readonly read: ReadGranules; readonly builder: RunBuilder },
   ): Appended {
     const seed = runSeed(this.id);
-    const chunks: IndexedChunk[] = [];
+    const pieces = new Map<ChunkKey, IndexedPiece>();
     let end = durable;
     const flush = (): void => {
       if (end + BLOCK_SIZE + RUN_DATA_MAX > CHUNK_FILE_SIZE_MAX) throw tooLarge(this.path, this.#entry.name);
@@ -272,18 +296,21 @@ export class ChunkFile {
       file.write(run, end);
       end += run.length;
     };
-    for (const key of keys as Iterable<ChunkKey>) {
-      const [volume, chunk] = [volumeOf(key), chunkOf(key)];
-      const added = builder.add(volume, chunk, this.#lengthOf(key), (into) => read(volume, chunk, into));
-      chunks.push(
+    for (const [key, granules] of wanted) {
+      const [volume, chunk, length] = [volumeOf(key), chunkOf(key), bytesOf(granules, this.#lengthOf(key))];
+      const added = builder.add({ volume, chunk, granules, length }, (into) =>
+        read(volume, chunk, granules, into),
+      );
+      pieces.set(
+        key,
         added === undefined
-          ? { kind: 'zeros' }
-          : { kind: 'data', position: end + added.offset, crc: added.crc },
+          ? { kind: 'zeros', granules }
+          : { kind: 'data', granules, position: end + added.offset, crc: added.crc },
       );
       if (builder.full) flush();
     }
     if (builder.count > 0) flush();
-    return { end, chunks };
+    return { end, pieces };
   }
 
   /** After a failed append: gives the room back. Should this fail too, what lies there is overwritten by the next run. */

@@ -6,12 +6,13 @@
 import { describeError, errorCode } from '../platform/errors.ts';
 import type { Log } from '../platform/log.ts';
 import type { Catalogue } from './catalogue.ts';
-import type { ChunkFile, ReadChunk } from './chunk-file.ts';
-import { CHUNK_SIZE, type RunBuilder } from './chunk-format.ts';
+import type { ChunkFile, ReadGranules, WantedGranules } from './chunk-file.ts';
+import type { RunBuilder } from './chunk-format.ts';
 import { chunkKey, chunkOf, volumeOf, type ChunkKey } from './chunk-index.ts';
+import { both, CHUNK_SIZE, NO_GRANULES, spansOf, without, type Granules } from './granules.ts';
 import { snapshotDamaged } from './snapshot-errors.ts';
 
-/** Chunks in a step: 4 MiB. */
+/** Chunks in a step: 4 MiB at most. */
 export const MERGE_STEP_CHUNKS = 64;
 
 export class ChunkMerge {
@@ -36,7 +37,7 @@ export class ChunkMerge {
       const number = into.volumeNumber(from.volumeName(volumeOf(key)));
       const needs = number !== undefined && chunkOf(key) * CHUNK_SIZE < into.volumeSize(number);
       const translated = chunkKey(number ?? 0, chunkOf(key));
-      if (needs && !into.index.has(translated)) needed.push(translated);
+      if (needs && this.#needed(translated) !== NO_GRANULES) needed.push(translated);
       else useless.push(key);
     }
     this.#keys = Float64Array.from(needed).sort();
@@ -52,9 +53,11 @@ export class ChunkMerge {
   step(catalogue: Catalogue, builder: RunBuilder): 'more' | 'done' | 'damaged' {
     const keys = this.#keys.subarray(this.#done, this.#done + MERGE_STEP_CHUNKS);
     if (keys.length === 0) return 'done';
-    const handed = [...(keys as Iterable<ChunkKey>)].map((key) => this.#theirs(volumeOf(key), chunkOf(key)));
+    const wanted: WantedGranules = new Map(
+      [...(keys as Iterable<ChunkKey>)].map((key) => [key, this.#needed(key)]),
+    );
     try {
-      this.#into.keep(keys, { read: this.#read, builder });
+      this.#into.keep(wanted, { read: this.#read, builder });
     } catch (error) {
       if (errorCode(error) !== 'SNAPSHOT_DAMAGED') throw error;
       // An older snapshot that needs the chunk is to be told of the damage when it is read.
@@ -64,7 +67,7 @@ export class ChunkMerge {
       return 'damaged';
     }
     if (this.#reopened) catalogue.change({ [this.#into.id]: { kept: this.#into.end } });
-    this.from.release(handed);
+    this.from.release([...wanted.keys()].map((key) => this.#theirs(key)));
     this.#done += keys.length;
     return this.#done < this.#keys.length ? 'more' : 'done';
   }
@@ -75,17 +78,24 @@ export class ChunkMerge {
     if (this.#reopened && end !== undefined) this.#into.finish(end);
   }
 
-  #theirs(number: number, chunk: number): ChunkKey {
-    return chunkKey(this.from.volumeNumber(this.#into.volumeName(number)) ?? 0, chunk);
+  #theirs(key: ChunkKey): ChunkKey {
+    return chunkKey(this.from.volumeNumber(this.#into.volumeName(volumeOf(key))) ?? 0, chunkOf(key));
   }
 
-  readonly #read: ReadChunk = (number, chunk, into) => {
-    const volume = this.#into.volumeName(number);
-    this.from.readChunk(this.#theirs(number, chunk), this.#buffer, (why) =>
-      snapshotDamaged(this.from.id, volume, why),
+  /** What only `from` has of a chunk of `#into`. */
+  #needed(key: ChunkKey): Granules {
+    const theirs = both(this.from.index.granules(this.#theirs(key)), this.#into.granulesOf(key));
+    return without(theirs, this.#into.index.granules(key));
+  }
+
+  readonly #read: ReadGranules = (number, chunk, granules, into) => {
+    const key = chunkKey(number, chunk);
+    this.from.readChunk(this.#theirs(key), granules, this.#buffer, (why) =>
+      snapshotDamaged(this.from.id, this.#into.volumeName(number), why),
     );
-    // The volume may have grown between the two.
-    this.#buffer.copy(into, 0, 0, into.length);
+    let at = 0;
+    // The volume may have grown between the two: the last granule is cut where `into` ends.
+    for (const { start, end } of spansOf(granules)) at += this.#buffer.copy(into, at, start, end);
     return true;
   };
 }

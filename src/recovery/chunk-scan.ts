@@ -1,15 +1,9 @@
 /** Rebuilds a chunk file's index from the file, and tells damage from the torn end of an interrupted append. */
 import { crc32 } from 'node:zlib';
 import type { OpenFile } from '../platform/files.ts';
-import {
-  BLOCK_SIZE,
-  CHUNK_SIZE,
-  decodeRunHeader,
-  encodeFileHeader,
-  runSeed,
-  type RunHeader,
-} from './chunk-format.ts';
+import { BLOCK_SIZE, decodeRunHeader, encodeFileHeader, runSeed, type RunHeader } from './chunk-format.ts';
 import { ChunkIndex, chunkKey } from './chunk-index.ts';
+import { CHUNK_SIZE } from './granules.ts';
 
 export interface ChunkScan {
   readonly index: ChunkIndex;
@@ -41,7 +35,7 @@ export function scanChunkFile(file: OpenFile, snapshotId: string, kept: number |
     if (run === undefined) break;
     durable = Math.max(durable, run.durable);
     unproved = addProved(index, unproved, durable);
-    if (run.chunks.length === 0) break;
+    if (run.pieces.length === 0) break;
     unproved.push(run);
     position = run.end;
   }
@@ -61,8 +55,9 @@ function addProved(index: ChunkIndex, runs: readonly RunHeader[], durable: numbe
 }
 
 function addRun(index: ChunkIndex, run: RunHeader): void {
-  for (const { volume, chunk, crc, length, position } of run.chunks) {
-    index.add(chunkKey(volume, chunk), length === 0 ? { kind: 'zeros' } : { kind: 'data', position, crc });
+  for (const { volume, chunk, granules, crc, length, position } of run.pieces) {
+    const piece = length === 0 ? { kind: 'zeros' as const } : { kind: 'data' as const, position, crc };
+    index.add(chunkKey(volume, chunk), { granules, ...piece });
   }
 }
 
@@ -89,7 +84,7 @@ function durableBehind(file: OpenFile, position: number, seed: number): number {
 
 function dataIsIntact(file: OpenFile, run: RunHeader): boolean {
   const data = Buffer.alloc(CHUNK_SIZE);
-  return run.chunks.every(({ crc, length, position }) => {
+  return run.pieces.every(({ crc, length, position }) => {
     const part = data.subarray(0, length);
     return length === 0 || (file.read(part, position) === length && crc32(part) === crc);
   });

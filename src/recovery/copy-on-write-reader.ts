@@ -2,9 +2,18 @@ import type { ExtentList } from '../nbd/front-end.ts';
 import { assert } from '../platform/errors.ts';
 import type { OpenFile } from '../platform/files.ts';
 import type { ChunkFile } from './chunk-file.ts';
-import { CHUNK_SIZE } from './chunk-format.ts';
 import { chunkKey } from './chunk-index.ts';
 import { addKeptExtents, keptRanges } from './extents.ts';
+import {
+  both,
+  CHUNK_SIZE,
+  either,
+  granulesIn,
+  NO_GRANULES,
+  spansOf,
+  without,
+  type Granules,
+} from './granules.ts';
 import { snapshotDamaged } from './snapshot-errors.ts';
 import type { ChangedRanges, SnapshotReader } from './snapshot-store.ts';
 
@@ -20,13 +29,14 @@ export interface CopyOnWriteView {
   readonly onClose: () => void;
 }
 
-/** Looks every chunk up at every read: between two reads it may have been overwritten, and kept. */
+/** Looks up at every read what it does not have: between two reads it may have been overwritten, and kept. */
 export class CopyOnWriteReader implements SnapshotReader {
   readonly size: number;
   readonly #view: CopyOnWriteView;
-  /** The kept chunk that was read last; what is kept never changes. */
+  /** What is kept of the chunk that was read last, as far as it was read; what is kept never changes. */
   readonly #cached = Buffer.alloc(CHUNK_SIZE);
   #cachedChunk = -1;
+  #cachedGranules = NO_GRANULES;
   #closed = false;
 
   constructor(view: CopyOnWriteView) {
@@ -68,20 +78,35 @@ export class CopyOnWriteReader implements SnapshotReader {
   }
 
   #readChunk(chunk: number, from: number, into: Buffer): void {
-    if (chunk !== this.#cachedChunk && !this.#loadKept(chunk)) {
-      const { live } = this.#view;
-      const position = chunk * CHUNK_SIZE + from;
-      const count = live.read(into, position);
-      if (count !== into.length) throw this.#damaged(`the volume ${live.path} ends at ${position + count}`);
-      return;
+    if (chunk !== this.#cachedChunk) [this.#cachedChunk, this.#cachedGranules] = [chunk, NO_GRANULES];
+    const wanted = granulesIn(from, from + into.length);
+    this.#loadKept(chunk, without(wanted, this.#cachedGranules));
+    const within = (span: { readonly start: number; readonly end: number }): [number, number] => [
+      Math.max(from, span.start),
+      Math.min(from + into.length, span.end),
+    ];
+    for (const span of spansOf(both(wanted, this.#cachedGranules))) {
+      const [start, end] = within(span);
+      this.#cached.copy(into, start - from, start, end);
     }
-    this.#cached.copy(into, 0, from, from + into.length);
+    for (const span of spansOf(without(wanted, this.#cachedGranules))) {
+      const [start, end] = within(span);
+      this.#readLive(chunk * CHUNK_SIZE + start, into.subarray(start - from, end - from));
+    }
   }
 
-  /** False when the chunk was never overwritten since the snapshot. */
-  #loadKept(chunk: number): boolean {
+  #readLive(position: number, into: Buffer): void {
+    const { live } = this.#view;
+    const count = live.read(into, position);
+    if (count !== into.length) throw this.#damaged(`the volume ${live.path} ends at ${position + count}`);
+  }
+
+  /** What is not kept anywhere was never overwritten since the snapshot. */
+  #loadKept(chunk: number, wanted: Granules): void {
     const { volume } = this.#view;
+    let missing = wanted;
     for (const chunkFile of this.#view.chunkFiles()) {
+      if (missing === NO_GRANULES) return;
       const number = chunkFile.volumeNumber(volume);
       if (number === undefined) {
         throw this.#damaged(
@@ -89,15 +114,14 @@ export class CopyOnWriteReader implements SnapshotReader {
         );
       }
       const key = chunkKey(number, chunk);
-      if (chunkFile.index.has(key)) {
-        this.#cachedChunk = -1;
-        chunkFile.readChunk(key, this.#cached, (why) => this.#damaged(why));
-        this.#cachedChunk = chunk;
-        return true;
+      const found = both(missing, chunkFile.index.granules(key));
+      if (found !== NO_GRANULES) {
+        chunkFile.readChunk(key, found, this.#cached, (why) => this.#damaged(why));
+        this.#cachedGranules = either(this.#cachedGranules, found);
+        missing = without(missing, found);
       }
-      if (chunkFile.damage !== undefined) throw this.#damaged(chunkFile.damage);
+      if (missing !== NO_GRANULES && chunkFile.damage !== undefined) throw this.#damaged(chunkFile.damage);
     }
-    return false;
   }
 
   #damaged(why: string): Error {

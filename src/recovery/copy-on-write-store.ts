@@ -16,15 +16,21 @@ import type { Files } from '../platform/files.ts';
 import type { Log } from '../platform/log.ts';
 import type { VolumeRange } from '../volume/volume-set.ts';
 import type { Catalogue, CatalogueEntry } from './catalogue.ts';
-import { ChunkFile, removeChunkFile, type ReadChunk } from './chunk-file.ts';
-import { CHUNK_SIZE, RunBuilder } from './chunk-format.ts';
-import { chunkKey } from './chunk-index.ts';
+import { ChunkFile, removeChunkFile, type ReadGranules, type WantedGranules } from './chunk-file.ts';
+import { RunBuilder } from './chunk-format.ts';
+import { chunkKey, chunkOf, volumeOf, type ChunkKey } from './chunk-index.ts';
 import { ChunkMerge } from './chunk-merge.ts';
 import { CopyOnWriteReader } from './copy-on-write-reader.ts';
+import { CHUNK_SIZE, either, granulesIn, NO_GRANULES, spansOf, without, type Granules } from './granules.ts';
 import { Readers } from './readers.ts';
 import { snapshotNotFound } from './snapshot-errors.ts';
 import type { SnapshotInfo, SnapshotReader, SnapshotStore, SnapshotVolume } from './snapshot-store.ts';
 import { VolumeSources } from './volume-source.ts';
+
+/** Of a chunk of which so many pieces are kept, all the rest is kept with the next: their index is to stay small. */
+const PIECES_MAX = 4;
+/** What is kept together, 4 GiB at most. */
+const CHUNKS_AT_ONCE = 65_536;
 
 export class CopyOnWriteStore implements SnapshotStore {
   readonly kind = 'copy-on-write';
@@ -96,15 +102,7 @@ export class CopyOnWriteStore implements SnapshotStore {
     this.#catalogue.settle();
     const newest = this.#appended;
     if (newest === undefined) return;
-    const keys = this.#missing(newest, ranges);
-    if (keys.length === 0) return;
-    const sources = new VolumeSources(this.#files, (number) => this.#pathOf(newest.volumeName(number)));
-    try {
-      const read: ReadChunk = (number, chunk, into) => sources.read(number, chunk * CHUNK_SIZE, into);
-      newest.keep(keys, { read, builder: this.#runBuilder });
-    } finally {
-      sources.close();
-    }
+    for (const touched of this.#touched(newest, ranges)) this.#keep(newest, this.#lacking(newest, touched));
   }
 
   leave(behind: Lsn): void {
@@ -268,24 +266,63 @@ export class CopyOnWriteStore implements SnapshotStore {
     for (const chunkFile of this.#chunkFiles) if (!needed.includes(chunkFile)) chunkFile.unloadIndex();
   }
 
-  /** Keys of the chunks in `ranges` that the newest snapshot still lacks: ascending, each once. */
-  #missing(newest: ChunkFile, ranges: readonly VolumeRange[]): Float64Array {
-    const behind = this.#chunkFiles.slice(this.#chunkFiles.indexOf(newest) + 1);
-    const keys: number[] = [];
+  /** What of each chunk lies in `ranges`, a limited number of chunks at a time: a trim may be as long as a volume. */
+  *#touched(newest: ChunkFile, ranges: readonly VolumeRange[]): Iterable<WantedGranules> {
+    let touched = new Map<ChunkKey, Granules>();
     for (const { volume, offset, length } of ranges) {
       assert(this.#volumes.has(volume), `volume ${volume} is one of this group`);
       const number = newest.volumeNumber(volume);
       if (number === undefined) continue;
       const end = Math.min(offset + length, newest.volumeSize(number));
       for (let chunk = Math.floor(offset / CHUNK_SIZE); chunk * CHUNK_SIZE < end; chunk += 1) {
-        const key = chunkKey(number, chunk);
-        if (keys.at(-1) === key || newest.index.has(key)) continue;
-        if (!behind.some((chunkFile) => chunkFile.holds(volume, chunk))) keys.push(key);
+        const [key, start] = [chunkKey(number, chunk), chunk * CHUNK_SIZE];
+        const granules = granulesIn(Math.max(0, offset - start), Math.min(CHUNK_SIZE, end - start));
+        touched.set(key, either(granules, touched.get(key) ?? NO_GRANULES));
+        if (touched.size < CHUNKS_AT_ONCE) continue;
+        yield touched;
+        touched = new Map();
       }
     }
-    const sorted = Float64Array.from(keys).sort();
-    return sorted.filter((key, i) => i === 0 || key !== sorted[i - 1]);
+    yield touched;
   }
+
+  /** What the newest snapshot still lacks of that. */
+  #lacking(newest: ChunkFile, touched: WantedGranules): WantedGranules {
+    const behind = this.#chunkFiles.slice(this.#chunkFiles.indexOf(newest) + 1);
+    return new Map(
+      [...touched]
+        .map(([key, granules]) => [key, lackingOf(newest, behind, key, granules)] as const)
+        .filter(([, lacking]) => lacking !== NO_GRANULES)
+        .sort(([a], [b]) => a - b),
+    );
+  }
+
+  #keep(newest: ChunkFile, wanted: WantedGranules): void {
+    if (wanted.size === 0) return;
+    const sources = new VolumeSources(this.#files, (number) => this.#pathOf(newest.volumeName(number)));
+    try {
+      const read: ReadGranules = (number, chunk, granules, into) =>
+        sources.read(number, { position: chunk * CHUNK_SIZE, spans: spansOf(granules) }, into);
+      newest.keep(wanted, { read, builder: this.#runBuilder });
+    } finally {
+      sources.close();
+    }
+  }
+}
+
+/** What of a chunk is to be kept before these granules are overwritten. `behind`: deleted ones', which are asked before it is. */
+function lackingOf(
+  newest: ChunkFile,
+  behind: readonly ChunkFile[],
+  key: ChunkKey,
+  touched: Granules,
+): Granules {
+  const [volume, chunk] = [newest.volumeName(volumeOf(key)), chunkOf(key)];
+  const own = newest.index.granules(key);
+  const kept = behind.reduce((all, chunkFile) => either(all, chunkFile.holds(volume, chunk)), own);
+  const lacking = without(touched, kept);
+  if (lacking === NO_GRANULES || newest.index.pieces(key).length < PIECES_MAX) return lacking;
+  return without(newest.granulesOf(key), kept);
 }
 
 /** Loads its index, if it is not. */

@@ -3,13 +3,13 @@ import type { ExtentList } from '../nbd/front-end.ts';
 import type { OpenFile } from '../platform/files.ts';
 import type { ChunkFile } from './chunk-file.ts';
 import type { ChangedRanges } from './snapshot-store.ts';
-import { CHUNK_SIZE } from './chunk-format.ts';
+import { CHUNK_SIZE, GRANULE_SIZE, GRANULES_PER_CHUNK, spansOf } from './granules.ts';
 
 /** Chunks that one answer tells of at most: 4 GiB. */
 const CHUNKS_MAX = 65_536;
 
 /** `live`: as the volume itself; the others are kept. */
-const ChunkState = { live: 0, zeros: 1, data: 2 } as const;
+const GranuleState = { live: 0, zeros: 1, data: 2 } as const;
 
 /** Adds [start, end) of a file; false when the list is full. */
 export function addFileExtents(file: OpenFile, start: number, end: number, list: ExtentList): boolean {
@@ -30,42 +30,47 @@ interface KeptView {
   readonly chunkFiles: Iterable<ChunkFile>;
 }
 
+/** Of every granule, from that on in which `start` lies. */
 function statesOf({ volume, chunkFiles }: KeptView, start: number, end: number): Uint8Array {
   const first = Math.floor(start / CHUNK_SIZE);
   const count = Math.min(CHUNKS_MAX, Math.ceil(end / CHUNK_SIZE) - first);
-  const states = new Uint8Array(count);
+  const states = new Uint8Array(count * GRANULES_PER_CHUNK);
   for (const chunkFile of chunkFiles) {
     const { index } = chunkFile;
     const number = chunkFile.volumeNumber(volume);
     if (number === undefined || chunkFile.damage !== undefined) {
-      states.forEach((state, i) => (states[i] = state === ChunkState.live ? ChunkState.data : state));
+      states.forEach((state, i) => (states[i] = state === GranuleState.live ? GranuleState.data : state));
       break;
     }
-    index.visit({ volume: number, first, count }, (chunk, isZeros) => {
-      if (states[chunk - first] === ChunkState.live)
-        states[chunk - first] = isZeros ? ChunkState.zeros : ChunkState.data;
+    index.visit({ volume: number, first, count }, (chunk, { granules, isZeros }) => {
+      const at = (chunk - first) * GRANULES_PER_CHUNK;
+      for (const span of spansOf(granules)) {
+        for (let i = at + span.start / GRANULE_SIZE; i < at + span.end / GRANULE_SIZE; i += 1) {
+          if (states[i] === GranuleState.live) states[i] = isZeros ? GranuleState.zeros : GranuleState.data;
+        }
+      }
     });
   }
-  return states;
+  return states.subarray(Math.floor(start / GRANULE_SIZE) - first * GRANULES_PER_CHUNK);
 }
 
-/** Where something was kept: elsewhere the volume is what it was. At most 4 GiB from the start on, a whole number of chunks. */
+/** Where something was kept: elsewhere the volume is what it was. At most 4 GiB from the start on, a whole number of granules. */
 export function keptRanges(view: KeptView, start: number, end: number): ChangedRanges {
-  const first = Math.floor(start / CHUNK_SIZE);
+  const first = Math.floor(start / GRANULE_SIZE);
   const states = statesOf(view, start, end);
   const ranges: { start: number; end: number }[] = [];
   for (let from = 0; from < states.length;) {
-    const isLive = states[from] === ChunkState.live;
+    const isLive = states[from] === GranuleState.live;
     let to = from + 1;
-    while (to < states.length && (states[to] === ChunkState.live) === isLive) to += 1;
+    while (to < states.length && (states[to] === GranuleState.live) === isLive) to += 1;
     const range = {
-      start: Math.max(start, (first + from) * CHUNK_SIZE),
-      end: Math.min(end, (first + to) * CHUNK_SIZE),
+      start: Math.max(start, (first + from) * GRANULE_SIZE),
+      end: Math.min(end, (first + to) * GRANULE_SIZE),
     };
     if (!isLive) ranges.push(range);
     from = to;
   }
-  return { ranges, end: Math.min(end, (first + states.length) * CHUNK_SIZE) };
+  return { ranges, end: Math.min(end, (first + states.length) * GRANULE_SIZE) };
 }
 
 /**
@@ -78,20 +83,20 @@ export function addKeptExtents(
   end: number,
   list: ExtentList,
 ): void {
-  const first = Math.floor(start / CHUNK_SIZE);
+  const first = Math.floor(start / GRANULE_SIZE);
   const states = statesOf(view, start, end);
   const count = states.length;
   for (let from = 0; from < count;) {
-    const state = states[from] ?? ChunkState.live;
+    const state = states[from] ?? GranuleState.live;
     let to = from + 1;
     while (to < count && states[to] === state) to += 1;
-    const runStart = Math.max(start, (first + from) * CHUNK_SIZE);
-    const runEnd = Math.min(end, (first + to) * CHUNK_SIZE);
+    const runStart = Math.max(start, (first + from) * GRANULE_SIZE);
+    const runEnd = Math.min(end, (first + to) * GRANULE_SIZE);
     from = to;
     const taken =
-      state === ChunkState.live
+      state === GranuleState.live
         ? addFileExtents(view.live, runStart, runEnd, list)
-        : list.add(runEnd - runStart, state === ChunkState.zeros ? 'hole' : 'data');
+        : list.add(runEnd - runStart, state === GranuleState.zeros ? 'hole' : 'data');
     if (!taken) return;
   }
 }

@@ -1,5 +1,10 @@
 import type { Files, OpenFile } from '../platform/files.ts';
 
+interface Span {
+  readonly start: number;
+  readonly end: number;
+}
+
 /**
  * The volumes, each read in ascending order with its holes passed over. Opened when first read and for one batch only, so
  * that a volume that was away and came back is not read through a handle of before.
@@ -14,14 +19,26 @@ export class VolumeSources {
     this.#pathOf = pathOf;
   }
 
-  /** Fills `into` from `position`; false when there is nothing but a hole and `into` is left as it is. */
-  read(number: number, position: number, into: Buffer): boolean {
+  /** Puts spans, counted from `position`, into `into`, one behind the other; false when they are nothing but holes. */
+  read(
+    number: number,
+    { position, spans }: { readonly position: number; readonly spans: readonly Span[] },
+    into: Buffer,
+  ): boolean {
     let source = this.#opened.get(number);
     if (source === undefined) {
       source = new VolumeSource(this.#files.open(this.#pathOf(number), 'read'));
       this.#opened.set(number, source);
     }
-    return source.read(position, into);
+    let at = 0;
+    let isData = false;
+    for (const { start, end } of spans) {
+      const part = into.subarray(at, at + end - start);
+      if (source.read(position + start, part)) isData = true;
+      else part.fill(0);
+      at += part.length;
+    }
+    return isData;
   }
 
   close(): void {
@@ -39,6 +56,7 @@ class VolumeSource {
     this.#file = file;
   }
 
+  /** False when there is nothing but a hole, and `into` is left as it is. */
   read(position: number, into: Buffer): boolean {
     if (this.#isHole(position, into.length)) return false;
     const count = this.#file.read(into, position);

@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import { OperatorError } from '../../src/platform/errors.ts';
 import { lsn } from '../../src/journal/ids.ts';
 import { ChunkFile, CHUNK_FILE_SIZE_MAX } from '../../src/recovery/chunk-file.ts';
-import { BLOCK_SIZE, CHUNK_SIZE, RunBuilder } from '../../src/recovery/chunk-format.ts';
+import { BLOCK_SIZE, RunBuilder } from '../../src/recovery/chunk-format.ts';
 import { chunkKey } from '../../src/recovery/chunk-index.ts';
+import { CHUNK_SIZE, granulesIn } from '../../src/recovery/granules.ts';
 import { memoryPlace } from './memory-place.ts';
 import { hexId } from './replica.ts';
 
@@ -25,7 +26,7 @@ describe('a chunk file at its limit', () => {
     chunkFile.reopen();
     const builder = new RunBuilder();
     assert.throws(
-      () => chunkFile.keep(Float64Array.of(chunkKey(0, 0)), { read: () => true, builder }),
+      () => chunkFile.keep(new Map([[chunkKey(0, 0), granulesIn(0, 512)]]), { read: () => true, builder }),
       (error: unknown) => {
         assert.ok(error instanceof OperatorError);
         assert.equal(error.code, 'SNAPSHOT_LIMIT');

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { CHUNK_SIZE } from '../../src/recovery/chunk-format.ts';
+import { CHUNK_SIZE, GRANULE_SIZE } from '../../src/recovery/granules.ts';
 import { openSnapshotStore } from '../../src/recovery/open-store.ts';
 import { memoryPlace, STORE_FOLDER, type MemoryPlace } from './memory-place.ts';
 import {
@@ -69,7 +69,7 @@ describe('the copy-on-write store, when what it kept is damaged', () => {
       write(0, 2 * CHUNK_SIZE, 512, 2),
     ];
     const run1 = 4096;
-    const stride = 4096 + CHUNK_SIZE;
+    const stride = 4096 + GRANULE_SIZE;
     for (const header of [0, run1, run1 + stride, run1 + 2 * stride]) {
       for (let bit = header * 8; bit < (header + 32) * 8; bit += 5) {
         const place = memoryPlace(SIZES);

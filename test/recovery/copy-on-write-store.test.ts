@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { CHUNK_SIZE } from '../../src/recovery/chunk-format.ts';
+import { CHUNK_SIZE, GRANULE_SIZE } from '../../src/recovery/granules.ts';
 import { SNAPSHOTS_MAX } from '../../src/recovery/catalogue.ts';
 import { openSnapshotStore } from '../../src/recovery/open-store.ts';
 import { memoryPlace, STORE_FOLDER } from './memory-place.ts';
@@ -34,8 +34,8 @@ describe('the copy-on-write store', () => {
       .filter((call) => ['write', 'truncate', 'punchHole'].includes(call.name));
     assert.deepEqual(changes, [{ name: 'write', path: chunksOf(1) }], 'one gathered write');
     assert.deepEqual(calls[synced], { name: 'syncNow', path: chunksOf(1) });
-    const blocks = 1 + 1 + 4 * 16 + 1;
-    assert.equal(place.disk.stat(chunksOf(1))!.size, blocks * 4096, 'header, run, four chunks, mark');
+    const blocks = 1 + 1 + 3 * 16 + 1 + 1;
+    assert.equal(place.disk.stat(chunksOf(1))!.size, blocks * 4096, 'header, run, three chunks, 4 KiB, mark');
     assert.deepEqual(
       calls.slice(synced + 1),
       [{ name: 'write', path: chunksOf(1) }],
@@ -75,6 +75,25 @@ describe('the copy-on-write store', () => {
       place.disk.stat(chunksOf(1))!.size <= 4 * 4096,
       `${place.disk.stat(chunksOf(1))!.size} bytes for 200 chunks`,
     );
+    replica.check();
+  });
+
+  it('keeps 4 KiB of what a small write touches, once, and with the fifth such write all that is left of its chunk', () => {
+    const place = memoryPlace(SIZES);
+    const replica = replicaAfter(place, whole(0, 1), snapshot(1));
+    const blocks = (): number => place.disk.stat(chunksOf(1))!.size / 4096;
+    for (const [i, granule] of [3, 9, 0, 15].entries()) {
+      replica.run(write(0, granule * GRANULE_SIZE + 512, 512, 2));
+      replica.run(write(0, granule * GRANULE_SIZE, 1024, 3));
+      assert.equal(blocks(), 1 + 2 * (i + 1) + 1, 'header, runs of 4 KiB, mark');
+    }
+    replica.check();
+    replica.run(write(0, 5 * GRANULE_SIZE, 512, 4));
+    assert.equal(blocks(), 1 + 4 * 2 + (1 + 12) + 1);
+    replica.run(whole(0, 5));
+    replica.check();
+    place.crash();
+    replica.restart();
     replica.check();
   });
 
@@ -144,7 +163,7 @@ describe('the copy-on-write store', () => {
     assert.equal(files.openCount(), 1, 'only the chunk file is open');
     failing = false;
     replica.run(write(1, 0, 512, 3));
-    assert.equal(place.disk.stat(chunksOf(1))!.size, (1 + 1 + 16 + 1) * 4096, 'header, run, one chunk, mark');
+    assert.equal(place.disk.stat(chunksOf(1))!.size, (1 + 1 + 1 + 1) * 4096, 'header, run, 4 KiB, mark');
     replica.check();
   });
 

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { CHUNK_SIZE } from '../../src/recovery/chunk-format.ts';
+import { CHUNK_SIZE } from '../../src/recovery/granules.ts';
 import { openSnapshotStore } from '../../src/recovery/open-store.ts';
 import { memoryPlace, STORE_FOLDER, type MemoryPlace } from './memory-place.ts';
 import { hexId, quiet, replicaAfter, snapshot, write } from './replica.ts';
@@ -45,7 +45,9 @@ describe('the copy-on-write formats on disk', () => {
     for (const name of NAMES) {
       place.disk.open(join(STORE_FOLDER, name), 'create').write(readFileSync(join(GOLDEN, name)), 0);
     }
-    place.disk.open('/images/0.img', 'write').write(Buffer.alloc(SIZES[0]!, 0xff), 0);
+    const volume = place.disk.open('/images/0.img', 'write');
+    volume.write(Buffer.alloc(1024, 0xff), CHUNK_SIZE - 512);
+    volume.write(Buffer.alloc(512, 0xff), tail);
     const store = openSnapshotStore(place.files, quiet, place);
     const last = [1, 2].map((id) => {
       const reader = store.open(hexId(id), 'volume0');

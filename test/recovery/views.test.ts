@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { HostError } from '../../src/nbd/front-end.ts';
 import { lsn } from '../../src/journal/ids.ts';
 import { nodeFiles } from '../../src/platform/node/files.ts';
-import { CHUNK_SIZE } from '../../src/recovery/chunk-format.ts';
+import { CHUNK_SIZE } from '../../src/recovery/granules.ts';
 import { choosePoint } from '../../src/recovery/choose-point.ts';
 import { openSnapshotStore } from '../../src/recovery/open-store.ts';
 import { Views, VIEWS_MAX, type View } from '../../src/recovery/views.ts';

@@ -6,13 +6,13 @@ import type { Log } from '../../../src/platform/log.ts';
 import { Catalogue } from '../../../src/recovery/catalogue.ts';
 import {
   BLOCK_SIZE,
-  CHUNK_SIZE,
   encodeFileHeader,
   encodeMark,
   RunBuilder,
   runSeed,
 } from '../../../src/recovery/chunk-format.ts';
 import { chunkOf, volumeOf, type ChunkKey } from '../../../src/recovery/chunk-index.ts';
+import { CHUNK_SIZE, granulesIn } from '../../../src/recovery/granules.ts';
 import { scanChunkFile } from '../../../src/recovery/chunk-scan.ts';
 import { openSnapshotStore } from '../../../src/recovery/open-store.ts';
 import { MemoryDisk } from '../../recovery/memory-disk.ts';
@@ -53,9 +53,11 @@ function seeds(): Buffer[] {
   const files = IDS.map((id, i) => {
     const builder = new RunBuilder();
     const seed = runSeed(id);
-    builder.add(0, i, CHUNK_SIZE, (into) => into.fill(i + 1).length > 0);
-    builder.add(0, 2, CHUNK_SIZE, () => false);
-    builder.add(0, 3, 512, (into) => into.fill(9).length > 0);
+    const keep = (chunk: number, length: number, fill: (into: Buffer) => boolean): unknown =>
+      builder.add({ volume: 0, chunk, granules: granulesIn(0, length), length }, fill);
+    keep(i, CHUNK_SIZE, (into) => into.fill(i + 1).length > 0);
+    keep(2, CHUNK_SIZE, () => false);
+    keep(3, 512, (into) => into.fill(9).length > 0);
     const run = Buffer.from(builder.finish(BLOCK_SIZE, BLOCK_SIZE, seed));
     const end = BLOCK_SIZE + run.length;
     return { run, end, mark: encodeMark(end, seed) };

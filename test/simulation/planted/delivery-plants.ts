@@ -80,8 +80,8 @@ export const DELIVERY_PLANTS: readonly Plant[] = [
     2000,
     edit(
       'recovery/chunk-file.ts',
-      'appended = this.#append(appending, keys, how);\n      appending.file.syncNow();',
-      'appended = this.#append(appending, keys, how);',
+      'appended = this.#append(appending, wanted, how);\n      appending.file.syncNow();',
+      'appended = this.#append(appending, wanted, how);',
     ),
   ),
   plant(
