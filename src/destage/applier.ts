@@ -144,9 +144,13 @@ export class Applier {
    * What this side's hosts wrote behind the fork point is kept as it is, called by where it ends (I10). Called before anything
    * is applied over it; again after a crash. @throws OperatorError `SNAPSHOT_LIMIT`, `ENOSPC`
    */
-  keepDivergence({ epoch, lsn, time }: Divergence, fork: Lsn): void {
+  keepDivergence({ epoch, lsn, time }: Divergence): void {
     const id = snapshotId('diverged', epoch, lsn);
     this.#snapshot({ id, name: `diverged-${epoch.number}-${lsn}`, lsn, time });
+  }
+
+  /** What follows this record is another history from now on: snapshots behind it are apart (I3). @throws OperatorError `ENOSPC` */
+  leave(fork: Lsn): void {
     keeping(() => this.#store().leave(fork));
   }
 

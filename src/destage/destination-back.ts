@@ -189,7 +189,11 @@ export class DestinationBack {
   }
 
   snapshots(): Promise<readonly SnapshotFacts[]> {
-    return Promise.resolve(this.#applier.listSnapshots());
+    const { divergence, applied } = this.#state;
+    const all = this.#applier.listSnapshots();
+    if (divergence === undefined) return Promise.resolve(all);
+    // It is about to be noted of them.
+    return Promise.resolve(all.map((facts) => (facts.lsn > applied ? { ...facts, apart: true } : facts)));
   }
 
   /**
@@ -361,11 +365,12 @@ export class DestinationBack {
     }
   }
 
-  /** I10: before anything is applied over it. */
+  /** I10: before anything is applied over it. What the other side has too is not asked for, and needs no keeping. */
   #keepDivergence(): void {
-    const { divergence } = this.#state;
+    const { divergence, resync, applied } = this.#state;
     if (divergence === undefined) return;
-    this.#applier.keepDivergence(divergence, this.#state.applied);
+    if (resync !== undefined) this.#applier.keepDivergence(divergence);
+    this.#applier.leave(applied);
     this.#move({ ...this.#state, divergence: undefined });
   }
 

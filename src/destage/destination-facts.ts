@@ -39,3 +39,8 @@ export function handoverOf({ state, journalSegments }: DestinationFacts): EpochI
   const { handover, pending, background } = state;
   return journalSegments === 0 && pending === undefined && background.length === 0 ? handover : undefined;
 }
+
+/** What arrived, or what a history that was left has to do with it. */
+export function hasToApply({ state, journalSegments }: DestinationFacts): boolean {
+  return journalSegments > 0 || state.divergence !== undefined;
+}

@@ -10,7 +10,7 @@ import { errorCode } from '../platform/errors.ts';
 import type { Log } from '../platform/log.ts';
 import type { Platform } from '../platform/platform.ts';
 import type { Wait } from '../platform/waits.ts';
-import { handoverOf, type DestinationFacts } from './destination-facts.ts';
+import { handoverOf, hasToApply, type DestinationFacts } from './destination-facts.ts';
 import type { BackCalls, DestinationGroupOptions } from './group-options.ts';
 import {
   applyReason,
@@ -304,8 +304,9 @@ export class DestinationGroup {
     const { clock } = this.#platform;
     this.#begin(`applying what follows record ${this.#facts.state.applied}`);
     this.#markers.attend(this.#facts.state);
-    const { state, journalSegments } = this.#facts;
-    if (state.pending !== undefined || state.seed?.state === 'awaited' || journalSegments === 0) return false;
+    const { state } = this.#facts;
+    if (state.pending !== undefined || state.seed?.state === 'awaited' || !hasToApply(this.#facts))
+      return false;
     if (clock.monotonic() < this.#applyAfter) return false;
     try {
       this.#setFacts(await this.#back.applySome());

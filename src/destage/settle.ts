@@ -1,4 +1,4 @@
-import type { DestinationFacts } from './destination-facts.ts';
+import { hasToApply, type DestinationFacts } from './destination-facts.ts';
 import type { BackCalls } from './group-options.ts';
 import type { Intake } from './intake.ts';
 
@@ -26,8 +26,8 @@ export async function settle(
       group.onFacts(await back.finishMarker(pending.id));
     }
     moved = await intake.takeSome();
-    const { journalSegments, state: before } = group.facts();
-    if (journalSegments === 0 || before.seed?.state === 'awaited') continue;
+    const { state: before } = group.facts();
+    if (!hasToApply(group.facts()) || before.seed?.state === 'awaited') continue;
     group.onFacts(await back.applySome());
     const { state } = group.facts();
     moved ||= state.applied > before.applied || state.pending !== undefined;

@@ -68,7 +68,10 @@ export interface DestinationState {
   readonly seed: AwaitedSeed | undefined;
   /** What is to be brought over because this side was the source of another epoch; undefined: nothing is. */
   readonly resync: AwaitedResync | undefined;
-  /** What this side's hosts wrote that no longer counts is still to be kept aside: up to this record of an epoch that is left. */
+  /**
+   * This side was the source up to this record of an epoch that is left: what its hosts wrote that no longer counts is still to be
+   * kept aside, where there is a `resync` for that, and its snapshots behind the fork point are still to be noted as apart.
+   */
   readonly divergence: Divergence | undefined;
   /** The last record of the epoch is applied: from here on this side is the source of this one. */
   readonly handover: EpochIdentity | undefined;

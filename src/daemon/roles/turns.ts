@@ -177,7 +177,8 @@ function follow(files: Files, folder: string, { epoch, fork }: Takeover, { resyn
     statusSequence: readDestinationState(files, folder).statusSequence,
     begun: LSN_NONE,
     resync: differs ? { id: resync, begun: false } : undefined,
-    divergence: differs ? { epoch: group.epoch, lsn, time } : undefined,
+    // Markers and clocks alone are a history that is left, too.
+    divergence: differs || lsn > fork.lsn ? { epoch: group.epoch, lsn, time } : undefined,
   });
 }
 
