@@ -115,6 +115,8 @@ class Source extends SourceSide implements RunningSource {
     this.#run.connect();
     await this.#other.hear(this.#run.parts.streams, this.#world.platform.clock);
     if (this.#other.rollback === undefined) await this.#other.serve();
+    // What keeps its journal from being opened fails the start, though nobody is served yet.
+    else await this.#threads.host.status();
     this.#run.start();
     this.rollBack(this.#other, this.#runs.folder, this.#sideParts);
     this.keepSnapshots(this.#config.ownSnapshots, this.#sideParts);
