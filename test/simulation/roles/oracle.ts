@@ -12,7 +12,7 @@ import type { Loop } from '../platform/loop.ts';
 import type { SiteName } from '../steps.ts';
 import { Histories, type History, type Loss } from './histories.ts';
 
-export type Verb = 'failover' | 'switchover' | 'rejoin';
+export type Verb = 'failover' | 'switchover' | 'rejoin' | 'rollback';
 
 export interface RolesOracleOptions {
   readonly loop: Loop;
@@ -43,6 +43,16 @@ export class RolesOracle {
     this.#options.loop.fail(violation);
   }
 
+  /** What an operator was told, held against what is there. */
+  must(check: () => void): void {
+    try {
+      check();
+    } catch (error) {
+      if (!(error instanceof Violation)) throw error;
+      this.fail(error);
+    }
+  }
+
   note(text: string): void {
     this.#options.note(text);
   }
@@ -56,7 +66,12 @@ export class RolesOracle {
     this.#asked.add(`${site} ${verb}`);
   }
 
-  /** It was refused. */
+  /** And it is not done yet. */
+  wants(site: SiteName, verb: Verb): boolean {
+    return this.#asked.has(`${site} ${verb}`);
+  }
+
+  /** It was refused, or is done. */
   takesBack(site: SiteName, verb: Verb): void {
     this.#asked.delete(`${site} ${verb}`);
   }
@@ -112,6 +127,22 @@ export class RolesOracle {
         throw new Violation('I10-archive', `${what} is not kept`);
       const why = differenceOf(contentOf(store, kept.id, volumes), history.model.current);
       if (why !== undefined) throw new Violation('I10-archive', `${what} is not kept as it was: ${why}`);
+    }
+  }
+
+  /** What is left of recovery points is what was written up to there (I3, I7). @throws Violation */
+  checkSnapshots(
+    site: SiteName,
+    model: Model,
+    [store, volumes]: readonly [SnapshotStore, readonly SnapshotVolume[]],
+  ): void {
+    const cursor = model.cursor();
+    for (const { id, name, lsn, apart } of store.list()) {
+      if (apart === true) continue;
+      const what = `snapshot ${name} of the ${site}, at ${lsn},`;
+      if (lsn > model.last) throw new Violation('I3-snapshot', `${what} is of no history that is left`);
+      const why = differenceOf(contentOf(store, id, volumes), cursor.at(lsn));
+      if (why !== undefined) throw new Violation('I3-snapshot', `${what} is not as it was: ${why}`);
     }
   }
 

@@ -18,8 +18,29 @@ export type RoleStep =
           readonly connection: number;
           readonly action: HostAction;
         }
-      | { readonly kind: 'turn'; readonly site: SiteName; readonly verb: Verb }
+      | TurnStep
+      /** The operator has a recovery point made: by a marker where hosts are served, or on demand. */
+      | {
+          readonly kind: 'snapshot';
+          readonly site: SiteName;
+          readonly name: string;
+          readonly marker: boolean;
+        }
     ));
+
+export interface TurnStep {
+  readonly kind: 'turn';
+  readonly site: SiteName;
+  /** `restore`: a failover, after which the other side serves again. */
+  readonly verb: Verb | 'restore';
+  readonly to?: PointStep;
+}
+
+/** One of the snapshots that there are, or a place between the oldest and the newest: `where`, from 0 to 1. */
+export interface PointStep {
+  readonly by: 'snapshot' | 'lsn' | 'time';
+  readonly where: number;
+}
 
 export interface RoleScenario extends Settings {
   readonly steps: readonly RoleStep[];
@@ -32,6 +53,7 @@ export function makeRoleScenario(seed: string): RoleScenario {
   const volumes = Array.from({ length: dice.between(1, 2) }, () => dice.pick([64, 100, 192]) * KIB);
   const connections = volumes.length + dice.below(2);
   const length = dice.between(8_000, 60_000);
+  const goesBack = dice.fork('goes back').chance(0.5);
   const calm = dice.chance(0.15);
   const some = (most: number): number => (calm || dice.chance(0.4) ? 0 : dice.below(most + 1));
   const mix: Mix = {
@@ -44,7 +66,7 @@ export function makeRoleScenario(seed: string): RoleScenario {
   };
   const steps: RoleStep[] = [
     ...hostSteps(dice.fork('hosts'), { volumes, connections, length }),
-    ...turns(dice.fork('turns'), length),
+    ...(goesBack ? returns(dice.fork('returns'), length) : turns(dice.fork('turns'), length)),
     ...troubles(dice.fork('troubles'), mix, length).filter(isForRoles),
     ...(calm ? [] : droppingSyncs(dice.fork('dropping syncs'), length).filter(isForRoles)),
   ];
@@ -111,6 +133,35 @@ function turns(dice: Dice, length: number): RoleStep[] {
     if (verb === 'rejoin' || astray) continue;
     if (verb === 'failover') steps.push(...failoverSteps(dice, { at, loser: serving }));
     serving = other(serving);
+  }
+  return steps;
+}
+
+/** Recovery points are made, and gone back to: where hosts are served, and by who takes over. */
+function returns(dice: Dice, length: number): RoleStep[] {
+  const point = (): PointStep => ({
+    by: dice.pick(['snapshot', 'snapshot', 'lsn', 'time']),
+    where: dice.fraction(),
+  });
+  const steps: RoleStep[] = Array.from({ length: dice.between(3, 10) }, (_, number) => ({
+    at: dice.fraction() * length,
+    kind: 'snapshot',
+    site: dice.pick(['source', 'destination']),
+    name: `snap-${number}`,
+    marker: dice.chance(0.7),
+  }));
+  let serving: SiteName = 'source';
+  for (let at = dice.between(1000, 6000); at < length; at += dice.between(500, 12_000)) {
+    const astray = dice.chance(0.1);
+    const verb = dice.pick(['rollback', 'rollback', 'restore', 'failover', 'switchover', 'rejoin'] as const);
+    const usual = verb === 'switchover' || verb === 'rollback' ? serving : other(serving);
+    const isBack = verb === 'rollback' || verb === 'restore' || (verb === 'failover' && dice.chance(0.8));
+    steps.push({
+      ...{ at, kind: 'turn', site: astray ? other(usual) : usual, verb },
+      ...(isBack ? { to: point() } : {}),
+    });
+    if (verb === 'restore' || verb === 'failover') steps.push(...failoverSteps(dice, { at, loser: serving }));
+    if (!astray && (verb === 'failover' || verb === 'switchover')) serving = other(serving);
   }
   return steps;
 }

@@ -11,35 +11,15 @@ import { differenceOf } from '../oracle/replica.ts';
 import { isSecondCopy, newestCopy } from '../oracle/two-copies.ts';
 import { Violation } from '../oracle/violation.ts';
 import { isNewer, isOfHost, type EpochName, type History } from './histories.ts';
+import type { FollowedState, NotedRole, NotedTakeover } from './noted.ts';
 import type { RolesOracle } from './oracle.ts';
+import { Returns } from './returns.ts';
 
 /** Kind of a handover record (journal/record.ts), written down anew. */
 const HANDOVER = 10;
 const RAW_HEADER = 64;
 /** Milliseconds that it takes at most until hosts are let go, in a program that goes on: threads answer late, never overtaken. */
 const GRACE = 1000;
-
-/** As in `role.json` (journal/role-file.ts). */
-export interface NotedRole {
-  readonly kind:
-    'destination' | 'taking-over' | 'source' | 'handing-over' | 'deposed' | 'following' | 'going-on';
-  readonly takeover?: NotedTakeover;
-  readonly by?: NotedTakeover;
-  readonly epoch?: EpochName;
-}
-
-interface NotedTakeover {
-  readonly epoch: EpochName;
-  readonly fork: { readonly epoch: EpochName; readonly lsn: number };
-}
-
-/** As in `destination-state.json`, as far as it is looked at. */
-export interface FollowedState {
-  readonly applied: number;
-  readonly consistent: boolean;
-  readonly epoch?: EpochName;
-  readonly divergence?: object;
-}
 
 export interface SideOptions {
   readonly site: SiteName;
@@ -48,6 +28,8 @@ export interface SideOptions {
   readonly volumes: readonly string[];
   /** Where this site hears of the other one's takeover. */
   readonly hears: () => EpochName | undefined;
+  /** Hosts may come. */
+  readonly isServing: () => boolean;
   readonly roles: RolesOracle;
 }
 
@@ -57,6 +39,7 @@ export class Side implements ServedOracle {
   readonly machine: Machine;
   readonly #options: SideOptions;
   readonly #roles: RolesOracle;
+  readonly returns: Returns;
   /** Of the epoch that this site raised last. */
   #history: History | undefined;
   #role: { readonly noted: NotedRole | undefined; readonly since: number };
@@ -75,6 +58,11 @@ export class Side implements ServedOracle {
     const { site, machine, folder, roles } = options;
     [this.site, this.machine, this.#options, this.#roles] = [site, machine, options, roles];
     this.#role = { noted: undefined, since: 0 };
+    this.returns = new Returns({
+      ...{ site, roles, isServing: options.isServing },
+      content: () => machine.disk.find(`${folder}/rollback.json`)?.content(),
+      history: () => this.#history,
+    });
     machine.watcher = {
       wrote: (path, position, bytes) => {
         if (path.startsWith(`${folder}/journal/`)) this.#journalWrote(path, position, bytes);
@@ -86,6 +74,10 @@ export class Side implements ServedOracle {
           this.#failed = parseRecords(bytes);
       },
       renamed: (_, to) => this.#fileChanged(to),
+      removing: (path) => {
+        if (path === `${folder}/rollback.json`)
+          this.#roles.must(() => this.returns.ends(this.isSource || this.role?.kind === 'deposed'));
+      },
     };
   }
 
@@ -136,6 +128,7 @@ export class Side implements ServedOracle {
     this.#begunAt = this.machine.loop.now;
     if (!this.#hasNoted()) this.#heard = undefined;
     this.#word = this.#options.hears();
+    this.returns.begins();
     this.#state = (newestCopy(this.#contentOf(`${folder}/destination-state.json`)) as
       FollowedState | undefined) ?? {
       applied: 0,
@@ -166,11 +159,12 @@ export class Side implements ServedOracle {
     const group = newestCopy(this.#contentOf(`${this.#options.folder}/group.json`)) as {
       readonly epoch: EpochName;
     };
-    this.#try(() => (this.#history = this.#roles.histories.servedIn(group.epoch, this.site)));
+    this.#roles.must(() => (this.#history = this.#roles.histories.servedIn(group.epoch, this.site)));
   }
 
   /** I11: hosts are, of a program that could have heard of a newer epoch when it began. */
   letsIn(): void {
+    this.#roles.must(() => this.returns.letsIn());
     const [history, word] = [this.#history, this.#word];
     if (history === undefined || !isNewer(word, history) || !this.#roles.undisturbedSince(this.#begunAt))
       return;
@@ -202,7 +196,8 @@ export class Side implements ServedOracle {
   #fileChanged(path: string): void {
     const { folder } = this.#options;
     if (path.startsWith(`${folder}/journal/`) && path.endsWith('.open')) this.#isStarting = false;
-    if (path === `${folder}/role.json`) this.#try(() => this.#roleChanged(this.#noted()));
+    if (path === `${folder}/rollback.json`) this.#roles.must(() => this.returns.wrote());
+    if (path === `${folder}/role.json`) this.#roles.must(() => this.#roleChanged(this.#noted()));
     if (path === `${folder}/destination-state.json`)
       this.#stateMoved(newestCopy(this.#contentOf(path)) as FollowedState);
     if (path === `${folder}/status/destination.json`) this.#roles.published(this.site, this.#contentOf(path));
@@ -293,7 +288,7 @@ export class Side implements ServedOracle {
     const bytes = Buffer.from(written);
     // What was recovered is written again as it is.
     if (position === 0 && bytes.length > RAW_HEADER) return;
-    this.#try(() => {
+    this.#roles.must(() => {
       if (position === 0)
         this.#journalBegins(Number(bytes.readBigUInt64BE(32)), bytes.toString('hex', 16, 32));
       if (position < RAW_HEADER) return;
@@ -306,7 +301,8 @@ export class Side implements ServedOracle {
     const { model } = this;
     if (record.lsn !== model.last + 1)
       throw new Violation('I3-lsn', `at the ${this.site} record ${record.lsn} follows record ${model.last}`);
-    if (isOfHost(record)) this.#accepted();
+    // What brings the volumes back is written as hosts write.
+    if (isOfHost(record) && !this.returns.isPending) this.#accepted();
     model.append(record);
     if (record.kind !== HANDOVER) return;
     const id = handsOverTo(record);
@@ -371,15 +367,6 @@ export class Side implements ServedOracle {
 
   #contentOf(path: string): Buffer {
     return this.machine.disk.find(path)?.content() ?? Buffer.alloc(0);
-  }
-
-  #try(act: () => void): void {
-    try {
-      act();
-    } catch (error) {
-      if (!(error instanceof Violation)) throw error;
-      this.fail(error);
-    }
   }
 }
 

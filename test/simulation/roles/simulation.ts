@@ -5,7 +5,7 @@
  */
 import type { RoledGroup } from '../../../src/daemon/roles/roled-group.ts';
 import type { World } from '../../../src/daemon/world.ts';
-import { describeError, errorCode } from '../../../src/platform/errors.ts';
+import { errorCode } from '../../../src/platform/errors.ts';
 import type { Log, LogFields } from '../../../src/platform/log.ts';
 import { reasonsOf } from '../oracle/reasons.ts';
 import { Violation } from '../oracle/violation.ts';
@@ -24,7 +24,8 @@ import { Machine } from '../platform/machine.ts';
 import type { Program } from '../platform/program.ts';
 import type { RunResult } from '../result.ts';
 import type { SiteName } from '../steps.ts';
-import { RolesOracle, type Verb } from './oracle.ts';
+import { RolesOperator } from './operator.ts';
+import { RolesOracle } from './oracle.ts';
 import type { RoleScenario, RoleStep } from './scenario.ts';
 import { Side } from './side.ts';
 import { NO_PROGRAMS, servingIn, SNAPSHOTS_INSIDE, startRoled, transportOf, wordPath } from './sites.ts';
@@ -33,8 +34,6 @@ import { NO_PROGRAMS, servingIn, SNAPSHOTS_INSIDE, startRoled, transportOf, word
 export const SETTLE_LIMIT = 300_000;
 /** Milliseconds in which a pair that stands still says why. */
 const REASON_LIMIT = 10_000;
-/** Milliseconds between two looks of the operator. */
-const LOOK_EVERY = 500;
 const SITES = ['source', 'destination'] as const;
 
 type BySite<T> = Readonly<Record<SiteName, T>>;
@@ -56,7 +55,7 @@ class RolesSimulation {
   readonly #log: string[] = [];
   readonly #hosts: BySite<Host[]> = { source: [], destination: [] };
   readonly #frontEnds = new Map<SiteName, FrontEnd>();
-  #isCalm = false;
+  readonly #operator: RolesOperator;
 
   constructor(scenario: RoleScenario) {
     this.#scenario = scenario;
@@ -83,6 +82,10 @@ class RolesSimulation {
     });
     this.#sides = { source: this.#side('source'), destination: this.#side('destination') };
     this.#sites = { source: this.#site('source'), destination: this.#site('destination') };
+    const [loop, oracle] = [this.#loop, this.#oracle];
+    this.#operator = new RolesOperator(this.#sites, {
+      ...{ loop, oracle, returns: (site) => this.#sides[site].returns, note: (text) => this.#note(text) },
+    });
   }
 
   async run(): Promise<RunResult> {
@@ -109,7 +112,7 @@ class RolesSimulation {
     for (const site of SITES)
       for (let number = 0; number < this.#scenario.connections; number += 1)
         this.#hosts[site].push(this.#host(site, number));
-    this.#operate();
+    this.#operator.operate();
     for (const step of this.#scenario.steps) this.#loop.after(step.at, () => this.#do(step));
     await this.#loop.run(() => false, this.#scenario.length);
     this.#calm();
@@ -125,6 +128,7 @@ class RolesSimulation {
       machine,
       folder: FOLDER,
       volumes: this.#scenario.volumes.map((_, index) => volumePath(index)),
+      isServing: () => this.#frontEnds.get(site)?.accepts === true,
       hears: () => servingIn(other.disk.find(wordPath(site))?.content(), this.#scenario),
       roles: this.#oracle,
     });
@@ -203,7 +207,10 @@ class RolesSimulation {
         this.#hosts[step.site][step.connection]?.act(step.action);
         return;
       case 'turn':
-        this.#turn(step.site, step.verb);
+        this.#operator.turn(step);
+        return;
+      case 'snapshot':
+        this.#operator.snapshot(step);
         return;
       case 'restart':
         this.#sites[step.site].restart();
@@ -234,50 +241,9 @@ class RolesSimulation {
     if (site !== undefined) this.#sides[site].disturbs(until);
   }
 
-  #turn(site: SiteName, verb: Verb): void {
-    const { group } = this.#sites[site];
-    if (group === undefined) return;
-    this.#oracle.asks(site, verb);
-    const asked =
-      verb === 'failover' ? group.failover({ dryRun: false, handBack: false }) : group[verb](false);
-    asked.then(
-      (answer) => this.#note(`${site}: ${verb} ${JSON.stringify(answer)}`),
-      (error: unknown) => {
-        this.#note(`${site}: no ${verb}: ${describeError(error)}`);
-        if (['NOT_DEPOSED', 'FAILOVER_REFUSED'].includes(errorCode(error)))
-          this.#oracle.takesBack(site, verb);
-      },
-    );
-  }
-
-  /** The operator restarts what says it must be, and in the end answers whoever asks. */
-  #operate(): void {
-    this.#loop.after(LOOK_EVERY, () => {
-      for (const site of SITES) void this.#look(site);
-      this.#operate();
-    });
-  }
-
-  async #look(site: SiteName): Promise<void> {
-    const { group, program } = this.#sites[site];
-    if (group === undefined || program === undefined) return;
-    let mustRestart: boolean;
-    try {
-      const status = await group.status();
-      mustRestart = status.role === 'source' && status.mode === 'stopped';
-      if (this.#isCalm && status.waits.some(({ code }) => code === 'deposed')) this.#turn(site, 'rejoin');
-    } catch (error) {
-      // A thread that has ended answers nothing any more.
-      mustRestart = errorCode(error) === 'THREAD_ENDED';
-    }
-    if (!mustRestart || !program.alive) return;
-    this.#note(`the operator restarts the ${site}`);
-    program.kill(false);
-  }
-
   #calm(): void {
     this.#note('calm');
-    this.#isCalm = true;
+    this.#operator.calm();
     this.#troubles.end();
     const { server } = this.#servers;
     server.weather = FAIR;
@@ -289,10 +255,12 @@ class RolesSimulation {
     const [serving, more] = SITES.filter((site) => this.#frontEnds.get(site)?.accepts === true);
     if (serving === undefined || more !== undefined) return undefined;
     const [one, other] = [this.#sides[serving], this.#sides[serving === 'source' ? 'destination' : 'source']];
-    if (SITES.some((site) => this.#sites[site].group === undefined)) return undefined;
+    if (SITES.some((site) => this.#sites[site].group === undefined || this.#sides[site].returns.isPending))
+      return undefined;
     const { history, model } = one;
     if (history === undefined || !one.isSource || other.isSource || one.checkpoint !== model.last)
       return undefined;
+    if (one.role?.handsBack === true) return undefined;
     const { epoch, consistent, applied } = other.state;
     if (epoch?.id !== history.epoch.id || !consistent || applied !== model.last) return undefined;
     const waiting = this.#hosts[serving].some(({ outstanding }) => outstanding > 0);
@@ -307,8 +275,9 @@ class RolesSimulation {
       const { role, history, model, state, checkpoint } = this.#sides[site];
       const { number = 0 } = history?.epoch ?? {};
       const served = this.#frontEnds.get(site)?.accepts === true ? 'serves' : 'serves nobody';
+      const way = this.#sides[site].returns.isPending ? ', on its way back' : '';
       const follows = `follows ${state.epoch?.number ?? 0} at ${state.applied}${state.consistent ? '' : ', not consistent'}`;
-      return `${site}: ${role?.kind ?? 'as configured'}, ${served}, its epoch ${number} at ${checkpoint} of ${model.last}, ${follows}`;
+      return `${site}: ${role?.kind ?? 'as configured'}, ${served}, its epoch ${number} at ${checkpoint} of ${model.last}${way}, ${follows}`;
     });
     return new Violation(
       'liveness',
@@ -322,10 +291,11 @@ class RolesSimulation {
     const { own } = this.#scenario;
     for (const site of SITES) {
       const folder = site === 'source' && own === undefined ? SNAPSHOTS_INSIDE : SNAPSHOTS;
-      if (!this.#oracle.histories.losses.some((loss) => loss.site === site)) continue;
-      lookAtStore(this.#machines[site], this.#dice, { settings: this.#scenario, folder }, (...store) =>
-        this.#oracle.checkArchives(site, ...store),
-      );
+      lookAtStore(this.#machines[site], this.#dice, { settings: this.#scenario, folder }, (...store) => {
+        this.#oracle.checkArchives(site, ...store);
+        this.#oracle.checkSnapshots(site, serving.model, store);
+        this.#sides[site].returns.check(...store);
+      });
     }
     if (this.#loop.failed) throw this.#oracle.violation ?? new Violation('crash', 'failed without a reason');
   }
@@ -333,8 +303,10 @@ class RolesSimulation {
   #logOf(site: SiteName): Log {
     const line =
       (level: string) =>
-      (message: string, fields?: LogFields): void =>
+      (message: string, fields?: LogFields): void => {
+        this.#sides[site].returns.said(message);
         this.#note(`${site} ${level}: ${message}${fields === undefined ? '' : ` ${JSON.stringify(fields)}`}`);
+      };
     return { debug: line('debug'), info: line('info'), warn: line('warn'), error: line('error') };
   }
 
