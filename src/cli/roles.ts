@@ -188,7 +188,8 @@ export function rejoin(options: RoleOptions): Promise<ExitCode> {
 }
 
 function rejoinLoss(answer: RejoinAnswer, group: string): string[] {
-  const { fork, at, writes, bytes, volumes, from, to, keptAs } = answer;
+  const { fork, at, writes, bytes, volumes, from, to, keptAs, anew } = answer;
+  if (anew !== undefined) return joinLoss({ ...answer, anew });
   const span = from === undefined || to === undefined ? '' : `, from ${when(from)} to ${when(to)}`;
   return [
     `The other side took over at ${when(at)}, at record ${fork.lsn}, of ${when(fork.time)}.`,
@@ -198,6 +199,20 @@ function rejoinLoss(answer: RejoinAnswer, group: string): string[] {
           `Hosts wrote ${writes} times here since${span}: up to ${bytesText(bytes)} of the volumes (${perVolume(volumes)}). The other side does not have that.`,
           `It is kept as snapshot ${keptAs}, which can be mounted; the volumes of group ${group} become what the other side has.`,
           `To go on with this side's instead, and have the other side give way: \`blockferry failover ${group}\` here.`,
+        ]),
+  ];
+}
+
+/** Of a side that lost the group's folder. */
+function joinLoss(answer: RejoinAnswer & { readonly anew: number }): string[] {
+  const { epoch, at, anew, bytes, volumes, keptAs } = answer;
+  return [
+    `This side's folder of the group is new. The other side serves since ${when(at)}, in epoch ${epoch}.`,
+    `This side follows it: of the ${bytesText(anew)} of its volumes what differs here comes over.`,
+    ...(keptAs === undefined
+      ? ['The volumes hold nothing here.']
+      : [
+          `What the volumes hold here, at most ${bytesText(bytes)} (${perVolume(volumes)}), is kept as snapshot ${keptAs}.`,
         ]),
   ];
 }

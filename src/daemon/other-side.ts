@@ -1,6 +1,6 @@
 /** What a source does at the word of the other side: gives way to a newer epoch (I11), and brings over what it asks for. */
 import type { Takeover } from '../journal/role-file.ts';
-import type { DestinationStatus, Resync, ServingStatus } from '../journal/status.ts';
+import type { DestinationStatus, Resync, ServingStatus, SiteStatus } from '../journal/status.ts';
 import { sleep, type Clock } from '../platform/clock.ts';
 import { describeError } from '../platform/errors.ts';
 import type { Log } from '../platform/log.ts';
@@ -24,7 +24,14 @@ export interface SourcePart {
   readonly rollback: Rollback | undefined;
   /** The other side serves hosts in a newer epoch: hosts are served here no more. */
   readonly onDeposed: (by: Takeover) => void;
+  /** The group's folder is new here, and a destination holds what an earlier source of it wrote: nobody is served here any more. */
+  readonly onLost: () => void;
+  /** Every destination has said that it holds nothing but this group's. */
+  readonly onAgreed: () => void;
 }
+
+/** Of a group that never changed its parts: the number that it begins with. */
+const FIRST_EPOCH = 1;
 
 /** Nobody knows of another part. */
 export const ALONE: SourcePart = {
@@ -32,6 +39,8 @@ export const ALONE: SourcePart = {
   announcement: undefined,
   rollback: undefined,
   onDeposed: () => undefined,
+  onLost: () => undefined,
+  onAgreed: () => undefined,
 };
 
 export interface OtherSideOptions extends SourcePart {
@@ -45,6 +54,9 @@ export interface OtherSideOptions extends SourcePart {
 export class OtherSide {
   readonly #options: OtherSideOptions;
   #deposed = false;
+  #lost = false;
+  /** What a destination said last that holds what an earlier source of the group wrote. */
+  #foreign: SiteStatus | undefined;
   /** A resync is being taken in hand. */
   #isTaking = false;
 
@@ -54,7 +66,11 @@ export class OtherSide {
 
   /** Whether hosts may be served. */
   get mayServe(): boolean {
-    return this.#options.serves && !this.#deposed;
+    return this.#options.serves && !this.#deposed && !this.#lost;
+  }
+
+  get foreign(): SiteStatus | undefined {
+    return this.#foreign;
   }
 
   get rollback(): Rollback | undefined {
@@ -63,7 +79,10 @@ export class OtherSide {
 
   /** Hosts are let in, if they may be. @throws what keeps the server from listening */
   async serve(): Promise<void> {
-    if (this.mayServe) await this.#options.host()?.listen();
+    if (this.mayServe) {
+      this.#options.identity().noteServed();
+      await this.#options.host()?.listen();
+    }
     // It may have said so while hosts were let in.
     if (!this.mayServe) await this.#options.host()?.stopServing();
   }
@@ -77,14 +96,36 @@ export class OtherSide {
   }
 
   serving({ epoch, fork, at }: ServingStatus): void {
-    const { identity, group, log, onDeposed } = this.#options;
+    const { identity, log, onDeposed } = this.#options;
     if (this.#deposed || !isNewer(epoch, identity().epoch)) return;
     this.#deposed = true;
     log.warn(`the other side took over at record ${fork.lsn}: hosts are not served here any more`);
-    group()
-      ?.stopServing()
-      .catch((error: unknown) => log.warn(describeError(error)));
+    this.#letGo();
     onDeposed({ epoch, fork, at });
+  }
+
+  /** It holds what another group wrote: one that this side has lost, unless it got a destination that is not its own. */
+  holdsForeign(status: SiteStatus): void {
+    const { identity, log, onLost } = this.#options;
+    if (identity().epoch.number !== FIRST_EPOCH) return;
+    this.#foreign = status;
+    // What hosts wrote here counts, too; but where they are served elsewhere they are not served here (I11).
+    if (this.#lost || (status.role === 'destination' && identity().hasServed)) return;
+    this.#lost = true;
+    log.warn('a destination holds what an earlier source of this group wrote: hosts are not served here');
+    this.#letGo();
+    onLost();
+  }
+
+  /** Every destination has said that it holds nothing but this group's. */
+  agreed(): void {
+    this.#foreign = undefined;
+    this.#options.onAgreed();
+  }
+
+  /** What this side has is nothing to send to a destination that holds what an earlier source wrote. */
+  get sends(): boolean {
+    return !this.#lost;
   }
 
   said({ resync, applied }: DestinationStatus): void {
@@ -98,6 +139,13 @@ export class OtherSide {
         log.warn(`what the other side asks for cannot be noted: ${describeError(error)}`),
       )
       .finally(() => (this.#isTaking = false));
+  }
+
+  #letGo(): void {
+    const { group, log } = this.#options;
+    group()
+      ?.stopServing()
+      .catch((error: unknown) => log.warn(describeError(error)));
   }
 
   async #take(resync: Resync): Promise<void> {

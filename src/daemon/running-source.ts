@@ -1,6 +1,7 @@
 import type { MarkedVolume } from '../capture/change-map.ts';
 import type { HandoverPayload } from '../journal/handover.ts';
 import type { Lsn } from '../journal/ids.ts';
+import type { SiteStatus } from '../journal/status.ts';
 import type { WaitCode } from '../platform/wait-codes.ts';
 import type { WantedPoint } from '../recovery/choose-point.ts';
 import type { SnapshotInfo } from '../recovery/snapshot-store.ts';
@@ -26,6 +27,8 @@ export interface RunningSource extends RunningGroup {
   rollbackPoint(wanted: WantedPoint): Promise<SnapshotInfo>;
   /** Nobody is served, because its volumes are being brought back to one. */
   readonly isRollingBack: boolean;
+  /** What its destination says that holds what an earlier source of the group wrote; undefined: none does. */
+  foreign(): SiteStatus | undefined;
   /** It moves to no other folder any more. Its own. */
   stay(): Promise<string>;
   /** Says why nobody is served; undefined: that is no reason any more. */

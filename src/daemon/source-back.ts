@@ -175,10 +175,11 @@ export class SourceBack {
   }
 
   /**
-   * These are to be brought over, too; durable on return. @throws RangeError they are no volume's; the file system's errors
+   * These are to be brought over, too; `comparing`: what differs of all that is. Durable on return. @throws RangeError they are no volume's; the file system's errors
    */
-  markRegions(regions: readonly PackedRegions[]): Promise<ToBring> {
+  markRegions(regions: readonly PackedRegions[], comparing: boolean): Promise<ToBring> {
     markPacked(this.#opened.map, regions, (index) => this.#volumes.sizeOf(index));
+    if (comparing) this.#setComparing(true);
     return Promise.resolve(this.#toBring);
   }
 
@@ -225,9 +226,8 @@ export class SourceBack {
   /** Goes on with the export, into this folder. @throws as `SeedExport.step` */
   stepSeed(folder: string): Promise<SeedProgress> {
     const { map, seed } = this.#opened;
-    const { applied, digested } = this.#checkpoint;
     // A region that was marked for what is not in the volumes yet must stay so.
-    const step = applied < digested ? 'not-yet' : seed.step(folder);
+    const step = this.applied < this.#checkpoint.digested ? 'not-yet' : seed.step(folder);
     return Promise.resolve({ step, seed: seed.state, place: seed.place, marked: map.marked });
   }
 

@@ -235,10 +235,11 @@ export class SourceGroup {
     return this.mode === 'journal' && applied >= this.#checkpoint.copyEnded;
   }
 
-  /** What a destination asked for is brought over with the next copy. Durable on return. @throws the file system's errors */
-  resync({ volumes }: Resync, note: () => Promise<void>): Promise<void> {
+  /** What a destination asked for is brought over with the next copy; on an interval nothing is compared. Durable on return. @throws the file system's errors */
+  resync({ volumes, compare }: Resync, note: () => Promise<void>): Promise<void> {
     return this.#mode.bringOver(async () => {
-      const toBring = await this.#back.markRegions(volumes);
+      const compares = compare === true && this.#options.every === undefined;
+      const toBring = await this.#back.markRegions(volumes, compares);
       await note();
       return toBring;
     });
@@ -331,9 +332,8 @@ export class SourceGroup {
    * All that there is is sealed and in the source's own volumes; nobody may be served any more. False: something stands in
    * the way, which the waits say.
    */
-  async settle(): Promise<boolean> {
-    await this.#host.drain();
-    return this.#drain();
+  settle(): Promise<boolean> {
+    return this.#host.drain().then(() => this.#drain());
   }
 
   #drain(): Promise<boolean> {

@@ -37,6 +37,16 @@ export class SourceIdentity {
     this.#note({ resync: id });
   }
 
+  /** Whether hosts were ever let in, maybe. */
+  get hasServed(): boolean {
+    return this.#file.served === true;
+  }
+
+  /** Hosts are about to be let in. Durable on return. */
+  noteServed(): void {
+    if (!this.hasServed) this.#note({ served: true });
+  }
+
   get volumes(): readonly PlacedVolume[] {
     return this.#volumes;
   }

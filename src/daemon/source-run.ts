@@ -226,14 +226,16 @@ export class SourceRun {
       link: link(config),
       group: { name, id: this.identity.id, epoch: this.identity.epoch, folder },
       announcement,
-      segments: () => group.sealed,
+      segments: () => (other.sends ? group.sealed : []),
       copying: () => group.mode === 'initializing' || group.mode === 'delta',
       decode: (bytes) => decodeStatus(bytes, key, name),
       onStatus: (status) => {
         group.wake();
         other.said(status);
+        if (this.#parts?.streams.every(({ answer }) => answer !== undefined) === true) other.agreed();
       },
       onServing: (status) => other.serving(status),
+      onForeign: (status) => other.holdsForeign(status),
     });
   }
 }

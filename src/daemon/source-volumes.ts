@@ -48,7 +48,8 @@ function sizeOf(files: Files, { name, path, size: wanted }: VolumeConfig, held: 
   const stat = files.stat(path);
   if (stat === undefined && held !== undefined) {
     throw new OperatorError('VOLUME_MISSING', `volume ${name} (${path}) is not there, and it held data`, {
-      remedy: 'mount or restore it; an empty one in its place would be replicated as such',
+      remedy:
+        'mount it. If it is lost, `blockferry failover` at the destination, move the group’s folder away here, start, and `blockferry rejoin`: what was not sent is lost, and an empty one in its place would be replicated as such',
     });
   }
   // One of no length, or of the right one, may be what a crash left of making it.

@@ -11,6 +11,7 @@ import type { ResizeAnswer, ResizeRequest } from '../api/contract/volumes.ts';
 import type { Config, LinkConfig, SourceGroupConfig } from '../config/config.ts';
 import type { HandoverPayload } from '../journal/handover.ts';
 import type { Lsn } from '../journal/ids.ts';
+import type { SiteStatus } from '../journal/status.ts';
 import { assert, describeError, OperatorError } from '../platform/errors.ts';
 import type { Log } from '../platform/log.ts';
 import type { WaitCode } from '../platform/wait-codes.ts';
@@ -205,9 +206,7 @@ class Source extends SourceSide implements RunningSource {
     }
   }
 
-  wake(): void {
-    this.#run.wake();
-  }
+  wake = (): void => this.#run.wake();
 
   async status(): Promise<SourceStatus> {
     const { group, streams, comparing } = this.#run.parts;
@@ -250,6 +249,8 @@ class Source extends SourceSide implements RunningSource {
       // What was remembered may be of the epoch before.
       ({ answer }) => answer?.consistent === true && answer.epoch?.id === this.#run.identity.epoch.id,
     );
+
+  foreign = (): SiteStatus | undefined => this.#other.foreign;
 
   tell = (code: WaitCode, why: string | undefined): void => this.#run.parts.group.waits.set(code, why);
 

@@ -37,6 +37,7 @@ export interface StreamOptions extends Pick<LinkOptions, 'segments' | 'decode'> 
   /** The destination has said something new. */
   readonly onStatus: (status: DestinationStatus) => void;
   readonly onServing: LinkOptions['onServing'];
+  readonly onForeign: LinkOptions['onForeign'];
 }
 
 export class Stream {
@@ -82,6 +83,7 @@ export class Stream {
       decode,
       initial: memory.last,
       onServing: options.onServing,
+      onForeign: options.onForeign,
       onStatus: (status: DestinationStatus) => {
         // What is received is freed first: on a full disk that makes the room to note it.
         options.onStatus(status);

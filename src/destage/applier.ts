@@ -6,6 +6,7 @@
  */
 import { withCompared } from '../journal/compare-answer.ts';
 import { parseCompare } from '../journal/compare.ts';
+import type { Divergence } from '../journal/fork.ts';
 import { parseHandover } from '../journal/handover.ts';
 import { parseInitBegin } from '../journal/init-begin.ts';
 import { LSN_NONE, type AttachedVolume, type Lsn } from '../journal/ids.ts';
@@ -23,7 +24,7 @@ import { attach, resize, volumeUnknown } from './attach.ts';
 import { compare, comparePieces } from './comparing.ts';
 import { afterCopy, duringCopy } from './copy-state.ts';
 import { snapshotId, type OpenSnapshots, type SnapshotFacts, type Snapshots } from './snapshots.ts';
-import type { DestinationState, Divergence } from './state-file.ts';
+import type { DestinationState } from './state-file.ts';
 import { UnreadableRanges } from './unreadable.ts';
 import { afterVerify } from './verification.ts';
 

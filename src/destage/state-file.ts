@@ -4,9 +4,10 @@
  */
 import { join } from 'node:path';
 import { z } from 'zod';
-import { epochSchema } from '../journal/fork.ts';
-import type { AttachedVolume, EpochIdentity, Lsn, VolumeIndex } from '../journal/ids.ts';
-import { LSN_NONE, VOLUMES_PER_GROUP_MAX } from '../journal/ids.ts';
+import { divergenceSchema, epochSchema, type Divergence } from '../journal/fork.ts';
+import { attachedVolumesSchema } from '../journal/attached-volumes.ts';
+import type { AttachedVolume, EpochIdentity, Lsn } from '../journal/ids.ts';
+import { LSN_NONE } from '../journal/ids.ts';
 import { compareAnswerSchema, type CompareAnswer } from '../journal/compare-answer.ts';
 import { VERIFICATION_START, verificationSchema, type Verification } from '../journal/verification.ts';
 import { DIGEST_START } from '../journal/segment/format.ts';
@@ -84,13 +85,6 @@ export interface AwaitedResync {
   readonly begun: boolean;
 }
 
-export interface Divergence {
-  readonly epoch: EpochIdentity;
-  readonly lsn: Lsn;
-  /** The clock there, milliseconds since 1970. */
-  readonly time: number;
-}
-
 /** Records up to here may be in the volumes in part: what was to apply them was cut off. Undefined: none are. */
 export function aheadTo({ begun, applied }: DestinationState): Lsn | undefined {
   return begun > applied ? begun : undefined;
@@ -150,15 +144,7 @@ const schema = z.strictObject({
   applied: lsnSchema,
   digest: z.string().regex(/^[0-9a-f]{64}$/),
   appliedTime: count,
-  volumes: z
-    .array(
-      z.strictObject({
-        index: count.max(VOLUMES_PER_GROUP_MAX - 1).transform((value) => value as VolumeIndex),
-        name: z.string().min(1).max(255),
-        size: count,
-      }),
-    )
-    .max(VOLUMES_PER_GROUP_MAX),
+  volumes: attachedVolumesSchema,
   consistent: z.boolean(),
   pending: marker.optional(),
   background: z.array(marker).max(BACKGROUND_MAX).default([]),
@@ -168,7 +154,7 @@ const schema = z.strictObject({
   comparison: compareAnswerSchema.optional(),
   seed: z.strictObject({ id, state: z.enum(['awaited', 'imported', 'given-up']) }).optional(),
   resync: z.strictObject({ id, begun: z.boolean() }).optional(),
-  divergence: z.strictObject({ epoch: epochSchema, lsn: lsnSchema, time: count }).optional(),
+  divergence: divergenceSchema.optional(),
   handover: epochSchema.optional(),
 });
 

@@ -59,7 +59,7 @@ export class StatusPublisher {
     const { clock, files } = this.#platform;
     this.#sequence += 1;
     const content = this.#options.encodeStatus({
-      version: 1,
+      version: 2,
       role: 'destination',
       sequence: this.#sequence,
       writtenAt: Math.round(clock.now()),

@@ -13,6 +13,14 @@ export interface ForkPoint {
   readonly time: number;
 }
 
+/** The end of a history that is left, by which what is kept of it is called. */
+export interface Divergence {
+  readonly epoch: EpochIdentity;
+  readonly lsn: Lsn;
+  /** The clock there, milliseconds since 1970. */
+  readonly time: number;
+}
+
 const count = z.number().int().nonnegative();
 
 export const epochSchema = z.strictObject({
@@ -24,5 +32,11 @@ export const forkSchema = z.strictObject({
   epoch: epochSchema,
   lsn: count.transform((value) => value as Lsn),
   digest: z.string().regex(/^[0-9a-f]{64}$/),
+  time: count,
+});
+
+export const divergenceSchema = z.strictObject({
+  epoch: epochSchema,
+  lsn: count.transform((value) => value as Lsn),
   time: count,
 });

@@ -13,6 +13,7 @@ import type { PackedRegions } from './status.ts';
 const PACKED_MAX = 192 * 1024;
 /** Bytes of one volume's bits. */
 const BITS_MAX = 2 * 1024 * 1024;
+const REGION_MIN = 512;
 const REGION_MAX = 2 ** 40;
 
 export const resyncSchema = z.strictObject({
@@ -24,11 +25,12 @@ export const resyncSchema = z.strictObject({
         .int()
         .min(0)
         .max(VOLUMES_PER_GROUP_MAX - 1),
-      regionSize: z.number().int().min(512).max(REGION_MAX),
+      regionSize: z.number().int().min(REGION_MIN).max(REGION_MAX),
       bits: z.base64().max(PACKED_MAX),
     }),
     VOLUMES_PER_GROUP_MAX,
   ),
+  compare: z.literal(true).optional(),
 });
 
 /** A volume's regions. */
@@ -48,6 +50,13 @@ export function packRegions(volumes: readonly RegionsToPack[]): PackedRegions[] 
     const isShort = packed.reduce((sum, { bits }) => sum + bits.length, 0) <= PACKED_MAX;
     if (isShort && coarser.every(({ bits }) => bits.length <= BITS_MAX)) return packed;
   }
+}
+
+/** All of these volumes, however large they are by then: of fewer bits than a volume has regions, all of it is meant. */
+export function packWhole(volumes: readonly { readonly index: number }[]): PackedRegions[] {
+  return packRegions(
+    volumes.map(({ index }) => ({ index, regionSize: REGION_MIN, bits: new Uint8Array(0) })),
+  );
 }
 
 /** Two regions for one. */

@@ -9,8 +9,9 @@ import { OperatorError } from '../platform/errors.ts';
 import type { Files } from '../platform/files.ts';
 import { whyInvalid } from '../platform/invalid.ts';
 import { readTwoCopies, writeTwoCopies } from '../platform/two-copy-file.ts';
-import { epochSchema, forkSchema, type ForkPoint } from './fork.ts';
-import type { EpochIdentity } from './ids.ts';
+import { divergenceSchema, epochSchema, forkSchema, type Divergence, type ForkPoint } from './fork.ts';
+import { attachedVolumesSchema } from './attached-volumes.ts';
+import type { AttachedVolume, EpochIdentity } from './ids.ts';
 
 /** A side serves hosts in this epoch, which begins behind the fork point. */
 export interface Takeover {
@@ -20,6 +21,17 @@ export interface Takeover {
   readonly at: number;
 }
 
+/** What a side that lost the group's folder makes its own of the other side's. */
+export interface Joining {
+  readonly by: Takeover;
+  readonly groupId: string;
+  readonly volumes: readonly AttachedVolume[];
+  /** 32 hexadecimal digits: it asks for all of them in this name. */
+  readonly resync: string;
+  /** What its volumes hold is to be kept, called by this; undefined: they hold nothing. */
+  readonly keeps?: Divergence | undefined;
+}
+
 /**
  * - `destination`: it follows the other side.
  * - `taking-over`: a destination that is becoming the source.
@@ -27,6 +39,8 @@ export interface Takeover {
  *   serve what this side restored.
  * - `handing-over`: a source that serves nobody any more, and whose last record makes its destination the source in `epoch`;
  *   unless it is called off.
+ * - `lost`: a source whose folder is new, and which serves nobody because its destination holds what an earlier one wrote.
+ * - `joining`: one that is becoming a destination of the side that took over, with none of its history.
  * - `deposed`: a source that serves nobody any more, because the other side took over; it had itself taken over before, or not.
  * - `following`: one that is becoming a destination.
  * - `going-on`: one that is becoming the source again, in an epoch of its own.
@@ -40,16 +54,19 @@ export type Role =
       readonly handsBack?: true | undefined;
     }
   | { readonly kind: 'handing-over'; readonly epoch: EpochIdentity; readonly takeover?: Takeover | undefined }
+  | { readonly kind: 'lost' }
+  | ({ readonly kind: 'joining' } & Joining)
   | { readonly kind: 'deposed'; readonly by: Takeover; readonly takeover?: Takeover | undefined }
   | { readonly kind: 'following'; readonly by: Takeover; readonly takeover?: Takeover | undefined }
   | { readonly kind: 'going-on'; readonly takeover: Takeover };
 
 const FILE = 'role.json';
 
+const hexId = z.string().regex(/^[0-9a-f]{32}$/);
 const takeover = z.strictObject({ epoch: epochSchema, fork: forkSchema, at: z.number().int().nonnegative() });
 
-/** 1 does not know of a deposed source that had taken over itself, 2 of one that hands back. */
-const VERSION = 3;
+/** 1 does not know of a deposed source that had taken over itself, 2 of one that hands back, 3 of one that was lost. */
+const VERSION = 4;
 
 const handsBack = z.literal(true).optional();
 
@@ -60,6 +77,15 @@ const schema = z.strictObject({
     z.strictObject({ kind: z.literal('taking-over'), takeover, handsBack }),
     z.strictObject({ kind: z.literal('source'), takeover: takeover.optional(), handsBack }),
     z.strictObject({ kind: z.literal('handing-over'), epoch: epochSchema, takeover: takeover.optional() }),
+    z.strictObject({ kind: z.literal('lost') }),
+    z.strictObject({
+      kind: z.literal('joining'),
+      by: takeover,
+      groupId: hexId,
+      volumes: attachedVolumesSchema,
+      resync: hexId,
+      keeps: divergenceSchema.optional(),
+    }),
     z.strictObject({ kind: z.literal('deposed'), by: takeover, takeover: takeover.optional() }),
     z.strictObject({ kind: z.literal('following'), by: takeover, takeover: takeover.optional() }),
     z.strictObject({ kind: z.literal('going-on'), takeover }),

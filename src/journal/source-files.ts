@@ -9,6 +9,7 @@ import type { Files } from '../platform/files.ts';
 import { whyInvalid } from '../platform/invalid.ts';
 import { readTwoCopies, writeTwoCopies } from '../platform/two-copy-file.ts';
 import type { AttachedVolume, Epoch, EpochIdentity, Lsn, VolumeIndex } from './ids.ts';
+import { attachedVolumesSchema } from './attached-volumes.ts';
 import { VOLUMES_PER_GROUP_MAX } from './ids.ts';
 import type { SealPosition } from './seal.ts';
 
@@ -21,6 +22,8 @@ export interface GroupFile {
   readonly growing?: { readonly index: VolumeIndex; readonly size: number } | undefined;
   /** The newest resync (status.ts) whose regions are marked: every copy since brings them. */
   readonly resync?: string | undefined;
+  /** Hosts were let in, maybe: what the volumes hold since counts. */
+  readonly served?: true | undefined;
 }
 
 export interface SourceCheckpoint extends SealPosition {
@@ -41,17 +44,10 @@ const groupSchema = z.strictObject({
   version: z.literal(1),
   id,
   epoch: z.strictObject({ number: count.max(0xffffffff).transform((value) => value as Epoch), id }),
-  volumes: z
-    .array(
-      z.strictObject({
-        index: indexSchema,
-        name: z.string().min(1),
-        size: count,
-      }),
-    )
-    .max(VOLUMES_PER_GROUP_MAX),
+  volumes: attachedVolumesSchema,
   growing: z.strictObject({ index: indexSchema, size: count }).optional(),
   resync: id.optional(),
+  served: z.literal(true).optional(),
 });
 
 /** 1 has no copy's point. */

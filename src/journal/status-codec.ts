@@ -8,6 +8,7 @@ import { z } from 'zod';
 import { OperatorError } from '../platform/errors.ts';
 import { shortList, whyInvalid } from '../platform/invalid.ts';
 import type { Random } from '../platform/random.ts';
+import { attachedVolumesSchema } from './attached-volumes.ts';
 import { epochSchema, forkSchema } from './fork.ts';
 import { compareAnswerSchema } from './compare-answer.ts';
 import type { Epoch, Lsn } from './ids.ts';
@@ -26,7 +27,7 @@ const hexId = z.string().regex(/^[0-9a-f]{32}$/);
 const epochNumber = count.max(0xffffffff).transform((value) => value as Epoch);
 
 const common = {
-  version: z.literal(1),
+  version: z.literal(2),
   groupId: z.union([hexId, z.literal('')]),
   sequence: count,
   writtenAt: count,
@@ -38,6 +39,7 @@ const servingSchema = z.strictObject({
   epoch: epochSchema,
   fork: forkSchema,
   at: count,
+  volumes: attachedVolumesSchema,
 });
 
 const destinationSchema = z.strictObject({

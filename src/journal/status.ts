@@ -4,14 +4,14 @@
  * over says so in the same place: whoever still is the source of an older epoch hears of it there (I11).
  */
 import type { ForkPoint } from './fork.ts';
-import type { EpochIdentity, Lsn } from './ids.ts';
+import type { AttachedVolume, EpochIdentity, Lsn } from './ids.ts';
 import type { CompareAnswer } from './compare-answer.ts';
 import type { SegmentRange } from './names.ts';
 import type { Verification } from './verification.ts';
 
 export interface DestinationStatus {
   /** Of this layout. */
-  readonly version: 1;
+  readonly version: 2;
   /** Group id; empty until the first segment told it. */
   readonly groupId: string;
   /**
@@ -54,6 +54,8 @@ export interface Resync {
   /** 32 hexadecimal digits; the init-begin record of the copy that brings them names it. */
   readonly id: string;
   readonly volumes: readonly PackedRegions[];
+  /** There may be much in them that is the same on both sides: only what differs is to be sent. */
+  readonly compare?: true | undefined;
 }
 
 /** See packed-regions.ts. */
@@ -74,6 +76,8 @@ export interface ServingStatus extends Pick<
   readonly fork: ForkPoint;
   /** When it took over, by its own clock. */
   readonly at: number;
+  /** As it has them: one that lost its own gets all of these. */
+  readonly volumes: readonly AttachedVolume[];
 }
 
 export type SiteStatus = DestinationStatus | ServingStatus;

@@ -163,6 +163,11 @@ const ROLE = {
     'The other side took over; here hosts wrote what it does not have, so that this side neither serves nor follows.',
     'Look at what was written, then `blockferry rejoin` here, which keeps it aside, or `blockferry failover` here.',
   ),
+  'group-lost': facts(
+    'error',
+    'The group’s folder is new on this side, its source, but the destination holds what an earlier one wrote: nobody is served.',
+    'To get that back: `blockferry failover` at the destination, if it does not serve yet, and then `blockferry rejoin` here. To begin anew with what is here, move the group’s folder away at the destination.',
+  ),
   'rolling-back': facts(
     'info',
     'The volumes are being brought back to a recovery point: nobody is served until they are.',

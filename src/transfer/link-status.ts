@@ -20,6 +20,8 @@ export type StatusReading =
       readonly kind: 'refused';
       readonly code: 'status-refused' | 'status-replayed';
       readonly message: string;
+      /** It is authentic, and of another group. */
+      readonly foreign?: SiteStatus;
     };
 
 export interface StatusExpected {
@@ -61,7 +63,7 @@ export async function readStatus(
 function judge(status: SiteStatus, { groupId, epoch, known }: StatusExpected): StatusReading {
   if (status.groupId !== '' && status.groupId !== groupId) {
     const message = `the status file is of another group (id ${status.groupId}); let each group have a folder of its own at the destination`;
-    return { kind: 'refused', code: 'status-refused', message };
+    return { kind: 'refused', code: 'status-refused', message, foreign: status };
   }
   if (status.role === 'destination' && status.epoch !== undefined && status.epoch.id !== epoch.id) {
     const message = `the other side still follows epoch ${status.epoch.number}; this side serves in epoch ${epoch.number}`;

@@ -56,6 +56,8 @@ export interface LinkOptions {
   readonly onStatus: (status: DestinationStatus) => void;
   /** The other side serves hosts itself, in an epoch of its own: maybe a newer one than this source's. */
   readonly onServing: (status: ServingStatus) => void;
+  /** The other side is of another group. */
+  readonly onForeign: (status: SiteStatus) => void;
 }
 
 export interface LinkReport {
@@ -231,6 +233,7 @@ export class Link {
       if (reading.status.epoch.number <= this.#options.epoch.number) this.#announced = false;
       this.#options.onServing(reading.status);
     }
+    if (reading.kind === 'refused' && reading.foreign !== undefined) this.#options.onForeign(reading.foreign);
     if (reading.kind !== 'accepted') return false;
     this.#take(reading.status);
     this.#deliveries.confirmedBy(reading.status, this.#options.segments(), readAt);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { OtherSide, type OtherSideOptions } from '../../src/daemon/other-side.ts';
 import { lsn } from '../../src/journal/ids.ts';
-import type { DestinationStatus } from '../../src/journal/status.ts';
+import type { DestinationStatus, ServingStatus, SiteStatus } from '../../src/journal/status.ts';
 import { silentLog } from '../support/silent-log.ts';
 
 const ID = 'a'.repeat(32);
@@ -37,5 +37,65 @@ describe('what a destination asks its source for', () => {
 
   it('is brought again where a crash took the copy that was to name it: it has all, and still asks', async () => {
     assert.equal(await brought(ID, 'journal', 50), 1);
+  });
+});
+
+const FOREIGN = { role: 'destination', groupId: ID } as unknown as DestinationStatus;
+const SERVING = { ...FOREIGN, role: 'source' } as unknown as ServingStatus;
+
+/** A source that hears this of a destination, before it lets hosts in or after it. */
+async function hears(
+  status: SiteStatus,
+  { served = false, late = false, epoch = 1 } = {},
+): Promise<{ lost: number; listening: boolean; sends: boolean }> {
+  let [lost, listening, hasServed] = [0, false, served];
+  const host = {
+    listen: () => Promise.resolve((listening = true)),
+    stopServing: () => Promise.resolve((listening = false)),
+  };
+  const identity = {
+    epoch: { number: epoch, id: ID },
+    get hasServed() {
+      return hasServed;
+    },
+    noteServed: () => (hasServed = true),
+  };
+  const other = new OtherSide({
+    ...{ serves: true, announcement: undefined, rollback: undefined, onDeposed: () => undefined },
+    onLost: () => (lost += 1),
+    log: silentLog,
+    identity: () => identity,
+    group: () => host,
+    host: () => host,
+  } as unknown as OtherSideOptions);
+  if (late) await other.serve();
+  other.holdsForeign(status);
+  other.holdsForeign(status);
+  if (!late) await other.serve();
+  await new Promise(setImmediate);
+  return { lost, listening, sends: other.sends };
+}
+
+describe('a source whose destination holds what another group wrote', () => {
+  const lost = { lost: 1, listening: false, sends: false };
+  const serving = { lost: 0, listening: true, sends: true };
+
+  it('never lets hosts in where its own folder is new: it has lost what they wrote (I10)', async () => {
+    assert.deepEqual(await hears(FOREIGN), lost);
+    assert.deepEqual(await hears(SERVING), lost);
+  });
+
+  it('goes on where its hosts wrote here, too: it may have got a wrong destination', async () => {
+    assert.deepEqual(await hears(FOREIGN, { served: true }), serving);
+    assert.deepEqual(await hears(FOREIGN, { late: true }), serving);
+  });
+
+  it('lets hosts go all the same where they are served there (I11)', async () => {
+    assert.deepEqual(await hears(SERVING, { served: true }), lost);
+    assert.deepEqual(await hears(SERVING, { late: true }), lost);
+  });
+
+  it('goes on where it has taken over itself: what it holds is the group’s', async () => {
+    assert.deepEqual(await hears(SERVING, { epoch: 2 }), serving);
   });
 });

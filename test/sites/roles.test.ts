@@ -211,6 +211,40 @@ describe('two sites that change their parts', () => {
     pair.check('destination');
   });
 
+  it('a source that lost its disk serves nobody, follows once the other side serves, and gets what differs (I10, I11)', async () => {
+    await pair.write('source');
+    await pair.sites.inStep();
+    await pair.sites.stop('source', 'SIGKILL');
+    const old = readFileSync(pair.sites.volume('source', 'b'));
+    rmSync(pair.sites.path('source', 'buffer'), { recursive: true });
+    rmSync(pair.sites.volume('source', 'a'));
+    await pair.sites.start('source', false);
+    await pair.waits('source', 'group-lost');
+    await assert.rejects(pair.ask('source', 'rejoin'), /OTHER_SIDE_FOLLOWS/);
+    await pair.sites.stop('source', 'SIGKILL');
+    await pair.sites.start('source', false);
+    await pair.ask('destination', 'failover');
+    await pair.isServed('destination');
+    await pair.write('destination', 80);
+    let told: RejoinAnswer | undefined;
+    await pair.sites.until('the source hearing of it', async () => {
+      told = await pair.ask<RejoinAnswer>('source', 'rejoin', { dryRun: true });
+      return true;
+    });
+    assert.deepEqual([told?.anew, told?.volumes.map(({ name }) => name)], [16 * MIB, ['b']]);
+    await assert.rejects(NbdClient.open({ path: pair.socket('source') }, 'a'), 'it never serves');
+    await pair.ask('source', 'rejoin');
+    await pair.identical('destination');
+    pair.check('source');
+    const point = { kind: 'snapshot', called: told?.keptAs };
+    const mounted = await pair.ask<MountEntry>('source', 'mounts', { point, writable: false });
+    assert.ok((await contentOf(mounted, 'b')).equals(old), 'what was there is kept');
+    await pair.ask('destination', 'switchover');
+    await pair.isServed('source');
+    await pair.write('source', 40);
+    await pair.identical('source');
+  });
+
   it('a source that is killed and comes back hears of the takeover before it serves anybody (I11)', async () => {
     await pair.write('source');
     await pair.sites.inStep();

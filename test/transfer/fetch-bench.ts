@@ -105,6 +105,7 @@ export class FetchBench {
       announcement: undefined,
       decode,
       onServing: nothing,
+      onForeign: nothing,
       initial: undefined,
       onStatus: ({ received }) => this.#free(received),
     });
@@ -293,7 +294,7 @@ export class SiteA {
     this.#toldAt = clock.monotonic();
     const status = encodeStatus(
       {
-        version: 1,
+        version: 2,
         role: 'destination',
         groupId: GROUP_ID,
         epoch: undefined,

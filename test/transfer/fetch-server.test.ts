@@ -61,6 +61,7 @@ describe('the way back through the receiver', () => {
       initial: undefined,
       onStatus: () => undefined,
       onServing: () => undefined,
+      onForeign: () => undefined,
     });
     const options = { host: '127.0.0.1', port: server.port, user: USER, password: PASSWORD, path: '/' };
     const trust = { tls: 'none', certificateAuthority: undefined, fingerprint: undefined } as const;

@@ -34,7 +34,7 @@ export const segments = (count: number, bytes = BYTES): LinkSegment[] =>
 /** A status of a destination that has nothing to say but these facts. */
 export function said(facts: Partial<DestinationStatus> = {}): DestinationStatus {
   return {
-    version: 1,
+    version: 2,
     groupId: '',
     sequence: 10,
     writtenAt: 0,
@@ -101,6 +101,7 @@ export class LinkBench {
       initial,
       onStatus: (status) => this.onStatus(status),
       onServing: () => undefined,
+      onForeign: () => undefined,
     });
   }
 

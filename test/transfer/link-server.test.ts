@@ -47,6 +47,7 @@ describe('link to a server', () => {
       initial: undefined,
       onStatus: silent,
       onServing: silent,
+      onForeign: silent,
     });
 
   const until = async (what: string, isSo: () => boolean): Promise<void> => {

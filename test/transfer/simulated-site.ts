@@ -90,7 +90,7 @@ export class SimulatedSite {
   #publish(): void {
     const { missing } = this.#plan();
     const facts = {
-      version: 1,
+      version: 2,
       groupId: this.received === 0 ? '' : this.groupId,
       role: 'destination',
       epoch: undefined,

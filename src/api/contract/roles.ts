@@ -77,6 +77,8 @@ export const rejoinAnswerSchema = z.object({
   to: amount.optional(),
   /** The snapshot that it is kept in; undefined: nothing is lost. */
   keptAs: z.string().optional(),
+  /** This side has none of the group's history: of these bytes, all that the other side's volumes have, what differs comes over. */
+  anew: amount.optional(),
 });
 export type RejoinAnswer = z.infer<typeof rejoinAnswerSchema>;
 

@@ -38,11 +38,13 @@ export interface AsSource {
   /** The other side looks here for this one's word by itself. */
   readonly hasDepot: boolean;
   readonly onDeposed: (by: Takeover) => void;
+  readonly onLost: () => void;
+  readonly onAgreed: () => void;
 }
 
 /** @throws OperatorError as `startSource` does */
 export async function startSourcePart(
-  { config, role, hasDepot, onDeposed }: AsSource,
+  { config, role, hasDepot, ...heard }: AsSource,
   { world, links, log }: RoledGroupOptions,
 ): Promise<Extract<Part, { kind: 'source' }>> {
   const takeover = role.kind === 'source' || role.kind === 'handing-over' ? role.takeover : undefined;
@@ -51,7 +53,7 @@ export async function startSourcePart(
     serves: role.kind === 'source',
     rollback: role.kind === 'source' ? readRollback(world.platform.files, config.folder) : undefined,
     announcement: hasDepot ? undefined : word,
-    onDeposed,
+    ...heard,
   });
   return { kind: 'source', group };
 }

@@ -121,7 +121,9 @@ export abstract class PlayedGroup {
 
   #servingBy(config: GroupConfig): SourceGroupConfig {
     const { kind } = this.role;
-    const isFirst = kind === 'source' || kind === 'handing-over' ? this.role.takeover === undefined : false;
+    const isFirst =
+      kind === 'lost' ||
+      (kind === 'source' || kind === 'handing-over' ? this.role.takeover === undefined : false);
     return servingConfig(config, this.options.here, !isFirst);
   }
 
@@ -147,11 +149,16 @@ export abstract class PlayedGroup {
       {
         ...{ config: this.serving, role, hasDepot: this.hasDepot },
         onDeposed: (by) => void this.inTurn(() => this.deposed(by)),
+        onLost: () => void this.inTurn(() => this.lost()),
+        onAgreed: () => {
+          if (this.role.kind === 'lost') void this.inTurn(() => this.found());
+        },
       },
       this.options,
     ));
     if (role.kind === 'handing-over') await this.handOver(group, role.epoch);
     if (role.kind === 'source' && role.handsBack === true) void this.handBack(group);
+    if (role.kind === 'lost') void this.inTurn(() => this.lost());
     if (role.kind === 'deposed' || role.kind === 'following') void this.inTurn(() => this.giveWay(role));
   }
 
@@ -213,6 +220,12 @@ export abstract class PlayedGroup {
 
   /** The other side took over; hosts were let go. */
   protected abstract deposed(by: Takeover): Promise<void>;
+
+  /** Its destination holds what an earlier source of the group wrote; hosts were let go, or never let in. */
+  protected abstract lost(): Promise<void>;
+
+  /** It does not any more. */
+  protected abstract found(): Promise<void>;
 
   /** It starts as one that gives way. */
   protected abstract giveWay(parted: Parted): Promise<void>;

@@ -10,8 +10,10 @@ import type { Files } from '../../platform/files.ts';
 import { whyInvalid } from '../../platform/invalid.ts';
 
 const FILE = 'resync.json';
+/** 1 knows of nothing that is to be compared. */
+const VERSION = 2;
 
-const schema = z.strictObject({ version: z.literal(1), resync: resyncSchema });
+const schema = z.strictObject({ version: z.literal(VERSION), resync: resyncSchema });
 
 /** @throws OperatorError `STATE_DAMAGED` */
 export function readResync(files: Files, folder: string): Resync | undefined {
@@ -32,7 +34,7 @@ export function readResync(files: Files, folder: string): Resync | undefined {
 
 /** Durable on return. */
 export function writeResync(files: Files, folder: string, resync: Resync): void {
-  replaceFile(files, join(folder, FILE), Buffer.from(JSON.stringify({ version: 1, resync }), 'utf8'));
+  replaceFile(files, join(folder, FILE), Buffer.from(JSON.stringify({ version: VERSION, resync }), 'utf8'));
 }
 
 export function removeResync(files: Files, folder: string): void {

@@ -52,6 +52,23 @@ export function notDeposed(group: string): OperatorError {
   });
 }
 
+/** Of a side whose group folder is new. `heard`: whether its destination answers at all. */
+export function notServedThere(group: string, heard: boolean): OperatorError {
+  const why = heard ? 'does not serve hosts yet' : 'has not been heard since this one started';
+  return new OperatorError('OTHER_SIDE_FOLLOWS', `the other side of group ${group} ${why}`, {
+    remedy: heard
+      ? `run \`blockferry failover ${group}\` there, then this again`
+      : 'see what keeps the link in `blockferry status`, then say this again',
+    retryable: true,
+  });
+}
+
+export function volumeTooSmall(name: string, path: string, size: number): OperatorError {
+  return new OperatorError('VOLUME_TOO_SMALL', `volume ${name} (${path}) is smaller than the other side's`, {
+    remedy: `give it at least ${size} bytes, and say it again`,
+  });
+}
+
 export function noSnapshotsHere(group: string): OperatorError {
   return new OperatorError(
     'NO_SNAPSHOTS_HERE',

@@ -19,6 +19,7 @@ import { sleep } from '../../platform/clock.ts';
 import { describeError } from '../../platform/errors.ts';
 import type { RunningSource } from '../running-source.ts';
 import { GivingWay, type Parted } from './giving-way.ts';
+import { LostSide, makePlaces } from './lost-side.ts';
 import { PlayedGroup } from './played-group.ts';
 import {
   notDeposed,
@@ -37,6 +38,8 @@ type HandingOver = Extract<Role, { kind: 'handing-over' }>;
 
 export class RoledGroup extends PlayedGroup {
   #giving: GivingWay | undefined;
+  /** Of the part that plays now. */
+  #lost: { readonly group: RunningSource; readonly side: LostSide } | undefined;
 
   /**
    * This side serves hosts from now on, with all that arrived, or brought back to a point of this side; the other side gives way
@@ -100,14 +103,35 @@ export class RoledGroup extends PlayedGroup {
     });
   }
 
-  /** This side follows the other, which took over; what its hosts wrote since is kept aside. @throws OperatorError `NOT_DEPOSED` */
+  /**
+   * This side follows the other, which took over; what its hosts wrote since is kept aside, or all that its volumes hold, where
+   * it lost the group's folder. @throws OperatorError `NOT_DEPOSED`; as `LostSide.plan` does
+   */
   rejoin(dryRun: boolean): Promise<RejoinAnswer> {
     return this.inTurn(async () => {
+      if (this.role.kind === 'lost') return this.#join(dryRun);
       const giving = this.#giving;
       const answer = giving?.answer;
       if (giving === undefined || answer === undefined) throw notDeposed(this.name);
       if (dryRun) return answer;
       await this.#follow(giving);
+      return answer;
+    });
+  }
+
+  async #join(dryRun: boolean): Promise<RejoinAnswer> {
+    const { log, world } = this.options;
+    const { volumes } = this.config;
+    const planned = await this.#lost?.side.plan(this.config);
+    if (planned === undefined) throw notDeposed(this.name);
+    const { answer, joining } = planned;
+    if (dryRun) return answer;
+    return this.orAsBefore(async () => {
+      await this.end();
+      makePlaces(world.platform.files, volumes, joining.volumes);
+      this.note({ kind: 'joining', ...joining });
+      await this.again();
+      log.warn(`group ${this.name}: this side follows the other from now on, and gets all of its volumes`);
       return answer;
     });
   }
@@ -223,6 +247,27 @@ export class RoledGroup extends PlayedGroup {
     const parted = { by, takeover: 'takeover' in this.role ? this.role.takeover : undefined };
     await this.noteAtLast({ kind: 'deposed', ...parted });
     await this.giveWay(parted);
+  }
+
+  /** It is said again when more is heard. */
+  protected async lost(): Promise<void> {
+    const part = this.part;
+    if (part?.kind !== 'source') return;
+    if (this.role.kind === 'source') await this.noteAtLast({ kind: 'lost' });
+    if (this.role.kind !== 'lost') return;
+    const { platform } = this.options.world;
+    if (this.#lost?.group !== part.group)
+      this.#lost = { group: part.group, side: new LostSide(part.group, platform) };
+    await this.#lost.side.settle(this.stopping.signal, () =>
+      sleep(platform.clock, RETRY, this.stopping.signal),
+    );
+  }
+
+  protected async found(): Promise<void> {
+    if (this.role.kind !== 'lost') return;
+    await this.noteAtLast({ kind: 'source' });
+    await this.again();
+    this.options.log.warn(`group ${this.name}: no destination holds anything of an earlier source any more`);
   }
 
   protected async giveWay(parted: Parted): Promise<void> {

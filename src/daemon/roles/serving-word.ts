@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { STATUS_FILE, STATUS_FOLDER } from '../../journal/names.ts';
 import type { Takeover } from '../../journal/role-file.ts';
+import { readGroupFile } from '../../journal/source-files.ts';
 import { encodeStatus } from '../../journal/status-codec.ts';
 import { readDestinationState, sequenceAt } from '../../destage/state-file.ts';
 import { replaceFile } from '../../platform/atomic-file.ts';
@@ -26,7 +27,7 @@ export function writeServingWord(
   // Later than all that this side said as a destination.
   const sequence = Math.max(statusSequence, sequenceAt(now));
   const word = {
-    version: 1,
+    version: 2,
     role: 'source',
     groupId,
     sequence,
@@ -34,6 +35,7 @@ export function writeServingWord(
     epoch,
     fork,
     at,
+    volumes: readGroupFile(files, folder)?.volumes ?? [],
   } as const;
   const bytes = encodeStatus(word, key, name, random);
   const path = join(folder, STATUS_FOLDER, STATUS_FILE);

@@ -9,8 +9,8 @@ import { CHANGE_MAP_FILE } from '../../journal/change-map-format.ts';
 import { DIGEST_TABLE_FILE } from '../../journal/digest-table-format.ts';
 import { LSN_NONE } from '../../journal/ids.ts';
 import { INBOX_FOLDER, JOURNAL_FOLDER, OUTBOX_FOLDER, OUTBOX_STATUS_FOLDER } from '../../journal/names.ts';
-import { packRegions } from '../../journal/packed-regions.ts';
-import { writeRole, type Role, type Takeover } from '../../journal/role-file.ts';
+import { packRegions, packWhole } from '../../journal/packed-regions.ts';
+import { writeRole, type Joining, type Role, type Takeover } from '../../journal/role-file.ts';
 import { SEAL_START } from '../../journal/seal.ts';
 import {
   readCheckpoint,
@@ -37,6 +37,7 @@ export interface GroupPlace {
 /** Does what is noted to be done. Returns the part that this side has from now on. */
 export function finishTurn(files: Files, { folder, key }: GroupPlace, role: Role, hasDepot: boolean): Role {
   if (role.kind === 'taking-over') return turnToSource(files, folder, role, hasDepot);
+  if (role.kind === 'joining') return joinOther(files, folder, role);
   if (role.kind === 'going-on') return goOn(files, { folder, key }, role.takeover);
   // Up to there, what it has behind the fork point is still to be found.
   if (role.kind !== 'following' || !isFollower(files, folder, role.by)) return role;
@@ -118,11 +119,38 @@ export function turnToDestination(
     assert(deposed !== undefined, 'what the volumes hold is known before they are to follow');
     follow(files, folder, by, deposed);
   }
+  noteDestination(files, folder);
+}
+
+function noteDestination(files: Files, folder: string): Role {
   for (const name of [JOURNAL_FOLDER, INBOX_FOLDER, 'links']) empty(files, join(folder, name));
   for (const name of SOURCE_FILES) files.remove(join(folder, name));
   removeSeedState(files, folder);
   removeRollback(files, folder);
-  writeRole(files, folder, { kind: 'destination' });
+  const role = { kind: 'destination' } as const;
+  writeRole(files, folder, role);
+  return role;
+}
+
+/**
+ * A side that has nothing of the group's history follows the other from the fork point on, and asks for all of its volumes: what
+ * they hold here is kept aside before anything is written over it (I10). Durable on return.
+ */
+function joinOther(files: Files, folder: string, joining: Joining): Role {
+  const { by, groupId, volumes, resync: id, keeps } = joining;
+  if (!isFollower(files, folder, by)) {
+    const compare = keeps === undefined ? {} : { compare: true as const };
+    writeResync(files, folder, { id, volumes: packWhole(volumes), ...compare });
+    const { lsn: applied, digest, time: appliedTime } = by.fork;
+    writeDestinationState(files, folder, {
+      ...DESTINATION_START,
+      ...{ groupId, epoch: by.epoch, applied, digest, appliedTime, volumes },
+      statusSequence: readDestinationState(files, folder).statusSequence,
+      resync: { id, begun: false },
+      divergence: keeps,
+    });
+  }
+  return noteDestination(files, folder);
 }
 
 function isFollower(files: Files, folder: string, by: Takeover): boolean {

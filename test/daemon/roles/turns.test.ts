@@ -17,6 +17,7 @@ import {
 } from '../../../src/destage/state-file.ts';
 import { epoch, lsn, type AttachedVolume, type VolumeIndex } from '../../../src/journal/ids.ts';
 import { readRole, writeRole, type Role, type Takeover } from '../../../src/journal/role-file.ts';
+import { unpackRegions } from '../../../src/journal/packed-regions.ts';
 import { encodeRecord, RecordKind } from '../../../src/journal/record.ts';
 import { SEAL_START } from '../../../src/journal/seal.ts';
 import {
@@ -242,6 +243,42 @@ describe('a group’s folder that changes its part', () => {
         assert.deepEqual(state.resync, { id: id('7'), begun: false });
         assert.equal(readResync(disk, FOLDER)?.id, id('7'));
         assert.deepEqual([...names(disk, 'journal'), ...names(disk, 'links')], []);
+      },
+    );
+  });
+
+  it('is a destination’s with nothing of the history that asks for all of it, and keeps first what the volumes hold (I6, I10)', () => {
+    const keeps = { epoch: { number: epoch(1), id: id('4') }, lsn: lsn(60), time: 4000 };
+    const joining = { by: TAKEOVER, groupId: id('8'), volumes: VOLUMES, resync: id('7'), keeps };
+    everywhere(
+      (disk) => {
+        source(disk);
+        writeRole(disk, FOLDER, { kind: 'lost' });
+      },
+      (files) => {
+        writeRole(files, FOLDER, { kind: 'joining', ...joining });
+        finishTurn(files, PLACE, { kind: 'joining', ...joining }, false);
+      },
+      (disk) => {
+        const role = readRole(disk, FOLDER);
+        if (role?.kind === 'lost') {
+          assert.deepEqual(names(disk, 'journal'), [SEGMENT]);
+          return;
+        }
+        assert.ok(role !== undefined);
+        assert.deepEqual(finishTurn(disk, PLACE, role, false), { kind: 'destination' });
+        assert.deepEqual(readRole(disk, FOLDER), { kind: 'destination' } satisfies Role);
+        const state = readDestinationState(disk, FOLDER);
+        assert.deepEqual(
+          [state.groupId, state.epoch, state.applied, state.digest, state.consistent],
+          [id('8'), NEW, 50, FORK.digest, false],
+        );
+        assert.deepEqual([state.volumes, state.divergence], [VOLUMES, keeps]);
+        const resync = readResync(disk, FOLDER);
+        assert.deepEqual([state.resync?.id, resync?.id, resync?.compare], [id('7'), id('7'), true]);
+        const whole = resync?.volumes.flatMap((packed) => unpackRegions(packed, 8 * 1024 * 1024));
+        assert.deepEqual(whole, [{ index: 0, start: 0, end: 8 * 1024 * 1024 }], 'also of one that grew');
+        assert.deepEqual(names(disk, 'journal'), []);
       },
     );
   });
