@@ -207,7 +207,9 @@ function addSnapshot(program: Command, finish: Finish): void {
   const snapshot = program.command('snapshot').description('recovery points');
   snapshot
     .command('list')
-    .description('the recovery points that this side holds, oldest first')
+    .description(
+      'the recovery points that this side holds, oldest first, and what is kept for each: deleting it gives that back, less what an older one needs of it. Not known of reflink copies, whose blocks the file system shares',
+    )
     .argument('<group>', 'a group of this daemon', name)
     .addOption(stateOption())
     .option('--json', 'as one line of JSON', false)

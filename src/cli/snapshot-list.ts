@@ -2,7 +2,7 @@ import { snapshotListSchema } from '../api/contract/snapshots.ts';
 import { ask } from './client.ts';
 import { ExitCode } from './exit-codes.ts';
 import { paint, print, printJson } from './output.ts';
-import { columns, printable, timeText } from './text.ts';
+import { bytesText, columns, printable, timeText } from './text.ts';
 
 export interface SnapshotListOptions {
   readonly state: string;
@@ -21,12 +21,15 @@ export async function listSnapshots({ state, group, json }: SnapshotListOptions)
   } else if (list.snapshots.length === 0) {
     print([`Group ${group} has no snapshots here.`]);
   } else {
-    const header = ['NAME', 'LSN', 'TIME AT THE SOURCE', 'KIND', 'ID'].map((title) => paint('bold', title));
-    const rows = list.snapshots.map(({ name, lsn, time, kind, id }) => [
+    const header = ['NAME', 'LSN', 'TIME AT THE SOURCE', 'KIND', 'KEPT FOR IT', 'ID'].map((title) =>
+      paint('bold', title),
+    );
+    const rows = list.snapshots.map(({ name, lsn, time, kind, bytes, id }) => [
       printable(name),
       String(lsn),
       timeText(time),
       kind,
+      bytes === undefined ? 'not known' : bytesText(bytes),
       id,
     ]);
     print(columns([header, ...rows]));

@@ -38,6 +38,11 @@ export class DestinationWorker extends DestinationBack {
     this.#mounts = mounts;
   }
 
+  /** As the store's; nothing before that is open. */
+  snapshotsUsed(): Promise<ReadonlyMap<string, number>> {
+    return Promise.resolve(this.#mounts.used());
+  }
+
   /**
    * Offers a recovery point's volumes. @throws OperatorError as `choosePoint`, `PastState.add` and `Views.open` do,
    * `NBD_ADDRESS`, or why the snapshots cannot be had

@@ -135,6 +135,7 @@ function snapshotsOf(
     platform,
     log,
     list: () => back.call.snapshots(),
+    used: () => back.call.snapshotsUsed(),
     // These come and go with the window.
     isJudged: ({ id, lsn }) =>
       !held.has(id) && (config.retain === undefined || id !== windowSnapshotId(state(), lsn)),

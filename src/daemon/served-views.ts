@@ -84,6 +84,11 @@ export class ServedViews {
     return this.#views.follow(store);
   }
 
+  /** As the store's, if it is open. */
+  used(): ReadonlyMap<string, number> {
+    return this.#views.used();
+  }
+
   /** Of a snapshot of the store. @throws OperatorError `SNAPSHOT_NOT_FOUND` */
   volumesOf(id: string): string[] {
     return this.#views.volumesOf(id);

@@ -17,6 +17,8 @@ export interface SideSnapshotsOptions extends OwnSnapshotsOptions {
   readonly log: Log;
   /** Whether retention has a say over it. */
   readonly isJudged: (snapshot: SnapshotInfo) => boolean;
+  /** Bytes of each, by its id, as far as it is known. */
+  readonly used: () => Promise<ReadonlyMap<string, number>>;
   /** Durable when it resolves. @throws OperatorError `SNAPSHOT_NOT_FOUND`, `SNAPSHOT_IN_USE` */
   readonly delete: (id: string) => Promise<void>;
 }
@@ -52,7 +54,12 @@ export class SideSnapshots {
   }
 
   async list(): Promise<SnapshotEntry[]> {
-    return (await this.#options.list()).map(toldSnapshot);
+    const listed = await this.#options.list();
+    const used = await this.#options.used();
+    return listed.map((snapshot) => {
+      const bytes = used.get(snapshot.id);
+      return { ...toldSnapshot(snapshot), ...(bytes === undefined ? {} : { bytes }) };
+    });
   }
 
   async create(name: string | undefined): Promise<SnapshotEntry> {

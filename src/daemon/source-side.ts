@@ -19,6 +19,7 @@ import type { SourceGroup } from './source-group.ts';
 import type { SourceHost } from './source-host.ts';
 import { SourceRollback } from './source-rollback.ts';
 import type { SourceWorker } from './source-worker.ts';
+import { toldSnapshot } from './told-snapshot.ts';
 
 /** What a run of the group gives it. */
 export interface SideParts {
@@ -54,13 +55,13 @@ export abstract class SourceSide {
   }
 
   points(): Promise<RecoveryPoints> {
-    return this.#ask(async ({ snapshots, group }) => {
+    return this.#ask(async ({ back, group }) => {
       const { applied, clock } = group.checkpoint;
-      const listed = await snapshots.list();
+      const listed = await back.snapshots();
       return {
         applied: { lsn: applied, time: clock, consistent: true },
         windows: [],
-        snapshots: listed.map((entry) => ({ ...entry, named: !isNameOfTime(entry.name) })),
+        snapshots: listed.map((info) => ({ ...toldSnapshot(info), named: !isNameOfTime(info.name) })),
       };
     });
   }
@@ -127,6 +128,7 @@ export abstract class SourceSide {
     const snapshots = new SideSnapshots({
       ...{ group: this.name, settings, platform, log },
       list: () => back.snapshots(),
+      used: () => back.snapshotsUsed(),
       isJudged: ({ id }) => this.#rollback?.needs(id) !== true,
       create: (called) => {
         this.refuseWhileRollingBack();

@@ -68,6 +68,11 @@ export class SourceWorker extends SourceBack {
     return Promise.resolve(this.#kept.snapshots.list());
   }
 
+  /** As the store's. */
+  snapshotsUsed(): Promise<ReadonlyMap<string, number>> {
+    return Promise.resolve(this.#kept.mounts.used());
+  }
+
   /** What is destaged is at its record, and nothing behind it. Durable on return. @throws OperatorError `ENOSPC`, `SNAPSHOT_LIMIT` */
   createSnapshot(wanted: SnapshotToMake): Promise<number> {
     assert(this.applied === wanted.lsn, `the volumes are not at ${wanted.lsn}`);

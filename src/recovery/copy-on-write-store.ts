@@ -140,6 +140,11 @@ export class CopyOnWriteStore implements SnapshotStore {
     return true;
   }
 
+  used(): ReadonlyMap<string, number> {
+    const sizeOf = ({ id, path }: ChunkFile): [string, number] => [id, this.#files.stat(path)?.size ?? 0];
+    return new Map(this.#chunkFiles.map(sizeOf));
+  }
+
   volumesOf(id: string): string[] {
     const entry = this.#catalogue.entries.find((candidate) => candidate.id === id);
     if (entry === undefined || entry.deleted === true) throw snapshotNotFound(id);

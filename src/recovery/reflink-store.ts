@@ -66,6 +66,11 @@ export class ReflinkStore implements SnapshotStore {
     return false;
   }
 
+  /** Which blocks are a clone's alone the file system does not tell. */
+  used(): ReadonlyMap<string, number> {
+    return new Map();
+  }
+
   volumesOf(id: string): string[] {
     const entry = this.#catalogue.entries.find((candidate) => candidate.id === id);
     if (entry === undefined) throw snapshotNotFound(id);

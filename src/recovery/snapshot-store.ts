@@ -59,6 +59,11 @@ export interface SnapshotStore {
    * it is to be called again later: nothing is lost and no snapshot is less readable. @throws the operating system's errors
    */
   tidy(): boolean;
+  /**
+   * Bytes of what is kept for each snapshot, by its id: deleting it gives back as many, less what an older one needs of them.
+   * Empty where that cannot be known, as where the file system shares blocks. @throws the operating system's errors
+   */
+  used(): ReadonlyMap<string, number>;
   /** Names of the volumes that can be opened of it. @throws OperatorError `SNAPSHOT_NOT_FOUND` */
   volumesOf(id: string): string[];
   /** A volume as it was at a snapshot. @throws OperatorError `SNAPSHOT_NOT_FOUND`, `SNAPSHOT_DAMAGED` */

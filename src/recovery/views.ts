@@ -83,6 +83,11 @@ export class Views {
     return store;
   }
 
+  /** As the store's. */
+  used(): ReadonlyMap<string, number> {
+    return this.#store?.used() ?? new Map<string, number>();
+  }
+
   /** @throws OperatorError `SNAPSHOT_NOT_FOUND` */
   volumesOf(id: string): string[] {
     assert(this.#store !== undefined, 'the store was opened before it is looked into');

@@ -132,6 +132,7 @@ export class PretendedDaemon extends PretendedRoles implements DaemonControl {
         lsn: 9000,
         time: MARKER_TIME + 123,
         kind: 'copy-on-write',
+        bytes: 3 * 1024 * 1024,
       },
     ]);
   }

@@ -180,7 +180,7 @@ describe('blockferry marker, initialize and snapshot', () => {
     assert.equal(table.exitCode, 0);
     assert.match(
       table.out,
-      /^NAME +LSN +TIME AT THE SOURCE +KIND +ID\nbefore-upgrade +8000 +2026-11-21 01:46:00 +reflink/,
+      /^NAME +LSN +TIME AT THE SOURCE +KIND +KEPT FOR IT +ID\nbefore-upgrade +8000 +2026-11-21 01:46:00 +reflink +not known +[0-9a-f]+\n\S+ +9000 .* copy-on-write +3(\.0+)? MiB +f+\n/,
     );
     const json = await run('snapshot', 'list', 'mail', '--json');
     assert.equal(snapshotListSchema.parse(JSON.parse(json.out)).snapshots.length, 2);

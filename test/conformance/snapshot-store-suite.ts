@@ -169,6 +169,25 @@ export function snapshotStoreSuite(title: string, make: () => SnapshotBench): vo
       replica.store.close();
     });
 
+    it('tells what is kept for each, or nothing where that cannot be known', () => {
+      const replica = new Replica(bench.fresh());
+      const write = (length: number): void =>
+        replica.run({ kind: 'writes', writes: [{ volume: 0, offset: 0, length, fill: length % 251 }] });
+      write(5 * 65_536);
+      replica.run({ kind: 'snapshot', id: 1 });
+      write(4 * 65_536);
+      replica.run({ kind: 'snapshot', id: 2 });
+      write(65_536);
+      const used = replica.store.used();
+      if (bench.kind === 'reflink') assert.equal(used.size, 0);
+      else {
+        const [older, newer] = [used.get(hexId(1)), used.get(hexId(2))];
+        assert.ok(older !== undefined && newer !== undefined);
+        assert.ok(older >= 4 * 65_536 && newer >= 65_536 && newer < 2 * 65_536, `${older}, ${newer}`);
+      }
+      replica.store.close();
+    });
+
     it('lists by LSN', () => {
       const replica = new Replica(bench.fresh());
       const at = (id: number, lsn: number): void =>

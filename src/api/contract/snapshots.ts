@@ -14,6 +14,8 @@ export const snapshotEntrySchema = z.object({
   kind: z.enum(['reflink', 'copy-on-write']),
   /** Of a history that was left when the other side took over: no LSN or time leads to it. */
   apart: z.literal(true).exactOptional(),
+  /** What is kept for it alone, where that can be known: of copy-on-write ones, in a list. */
+  bytes: z.int().nonnegative().exactOptional(),
 });
 
 /** Without a name it is called by its UTC time. */
