@@ -117,8 +117,9 @@ export class SourceRollback {
     // The marker has made it, as a rule.
     if (!(await back.snapshots()).some(({ id }) => id === kept.id)) await points.create(kept);
     if (this.#stopped()) return;
-    this.#rollback = { ...this.#rollback, begun: true };
-    writeRollback(platform.files, folder, this.#rollback);
+    const begun = { ...this.#rollback, begun: true };
+    writeRollback(platform.files, folder, begun);
+    this.#rollback = begun;
   }
 
   /** Once, at the destinations too. In another mode they keep what they had by themselves, before more is brought over. */
