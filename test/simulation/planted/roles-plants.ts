@@ -19,10 +19,10 @@ export const ROLES_PLANTS: readonly Plant[] = [
       "this.note({ kind: 'source', takeover,",
     ),
   ),
-  rolesPlantFrom(106)(
+  rolesPlantFrom(165)(
     'I11',
     'a side that was deposed does not note it',
-    100,
+    20,
     edit(
       'daemon/roles/roled-group.ts',
       "await this.noteAtLast({ kind: 'deposed', ...parted });",
@@ -95,5 +95,40 @@ export const ROLES_PLANTS: readonly Plant[] = [
       'this.#keepDivergence();\n    const before = this.#state;\n',
       'const before = this.#state;\n    this.#keepDivergence();\n',
     ),
+  ),
+  rolesPlantFrom(3)(
+    'I10',
+    'a way back is noted once hosts are served',
+    20,
+    edit(
+      'daemon/roles/roled-group.ts',
+      'note();\n        await this.again();',
+      'await this.again();\n        note();',
+    ),
+  ),
+  rolesPlantFrom(3)(
+    'I10',
+    'what a way back gives up is not kept',
+    20,
+    edit('daemon/source-rollback.ts', 'await this.#mark(kept);'),
+    edit('daemon/source-rollback.ts', 'await points.create(kept);', ';'),
+  ),
+  rolesPlantFrom(3)(
+    'I10',
+    'hosts are served before the volumes are back',
+    20,
+    edit('daemon/source.ts', 'if (this.#other.rollback === undefined) await', "if (this.name !== '') await"),
+  ),
+  rolesPlantFrom(4)(
+    'I10',
+    'what a way back needs of the journal goes with it',
+    20,
+    edit('daemon/roles/turns.ts', 'if (rollback !== undefined) keepSegments(files, folder, rollback.point);'),
+  ),
+  rolesPlantFrom(3)(
+    'I3',
+    'snapshots of a history that is left count for the next one',
+    20,
+    edit('destage/destination-back.ts', 'this.#applier.leave(applied);'),
   ),
 ];

@@ -101,9 +101,10 @@ export class Returns {
     roles.takesBack(site, 'rollback');
     roles.note(`${site} is back at ${point.lsn}`);
     const served = history()!;
-    if (!begun || served.model.last < point.lsn)
+    const { model } = this.#left(point) ?? served;
+    if (!begun || model.last < point.lsn)
       throw new Violation('I10-return', `the ${site} ends on its way back to ${point.name}`);
-    const why = differenceOf(served.model.current, this.#at(point, served));
+    const why = differenceOf(served.model.current, model.cursor().at(point.lsn));
     if (why !== undefined)
       throw new Violation('I10-return', `the ${site} is back at ${point.name}, ${point.lsn}: ${why}`);
     this.#ended = done.id;
@@ -146,14 +147,13 @@ export class Returns {
     }
   }
 
-  /** Of what a side gave up when it gave way, what that was; of all else, what hosts wrote up to there. */
-  #at({ name, lsn }: NotedReturn['point'], served: History): readonly Buffer[] {
+  /** The history that what was kept when this side gave way is of. */
+  #left({ name }: NotedReturn['point']): History | undefined {
     const { site, roles } = this.#options;
     const number = /^diverged-(\d+)-/.exec(name)?.[1];
-    const left = roles.histories.losses.find(
+    return roles.histories.losses.find(
       (loss) => loss.site === site && String(loss.history.epoch.number) === number,
-    );
-    return (left?.history ?? served).model.cursor().at(lsn);
+    )?.history;
   }
 
   #noted(): NotedReturn | undefined {

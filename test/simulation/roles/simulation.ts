@@ -261,8 +261,9 @@ class RolesSimulation {
     if (history === undefined || !one.isSource || other.isSource || one.checkpoint !== model.last)
       return undefined;
     if (one.role?.handsBack === true) return undefined;
-    const { epoch, consistent, applied } = other.state;
+    const { epoch, consistent, applied, divergence } = other.state;
     if (epoch?.id !== history.epoch.id || !consistent || applied !== model.last) return undefined;
+    if (divergence !== undefined) return undefined;
     const waiting = this.#hosts[serving].some(({ outstanding }) => outstanding > 0);
     return waiting ? undefined : { serving: one, following: other };
   }
