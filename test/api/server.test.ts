@@ -217,7 +217,7 @@ for (const kind of ['socket', 'tcp'] as const) {
       idle.write('GET /status HTTP/1.1\r\n');
       const started = performance.now();
       await site.api.close();
-      assert.ok(performance.now() - started < 4000);
+      assert.ok(performance.now() - started < 30_000);
       assert.equal(existsSync(join(site.folder, 'api.json')), false);
     });
   });

@@ -33,6 +33,12 @@ describe('what is on a device that is mounted beside its original', () => {
     return device;
   }
 
+  /** It is forgotten: the next one to have its name may be somebody else's. */
+  function detach(device: string): void {
+    run('losetup', '-d', device);
+    loops.splice(loops.indexOf(device), 1);
+  }
+
   /** A copy of a file system that is in use, as a recovery point has it; its original stays mounted. */
   function inUse(original: string): string {
     run('mount', '-o', 'loop', original, at);
@@ -131,7 +137,7 @@ describe('what is on a device that is mounted beside its original', () => {
       run('mkswap', third);
       for (const one of opened) run('blockdev', '--flushbufs', one);
       const before = [idOf(device, 'PTUUID'), ...opened.map((one) => idOf(one))];
-      for (const one of opened) run('losetup', '-d', one);
+      for (const one of opened) detach(one);
       const ids = await substituteIds(device);
       const numbers = kind === 'gpt' ? [1, 2, 3] : [1, 5, 6];
       assert.deepEqual(

@@ -184,7 +184,7 @@ describe('a source on real threads and files', () => {
     ] as const;
     await start({ config: { ...config(), timedMarkers }, world: { ...around, platform } });
     const placed = (): string[] => lines.filter((line) => line.endsWith(' placed')).toSorted();
-    for (const end = Date.now() + 100_000; placed().length < 2 && Date.now() < end;) await sleep(100);
+    for (const end = Date.now() + 250_000; placed().length < 2 && Date.now() < end;) await sleep(100);
     assert.match(placed().join(), /^custom marker nightly placed,snapshot marker \d{8}t\d{6}\.\d{3}z placed/);
   });
 

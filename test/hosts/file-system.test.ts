@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
+import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -15,6 +15,17 @@ const SIZE = 128 * MIB;
 
 const run = (program: string, ...args: readonly string[]): string =>
   execFileSync(program, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
+
+async function until(what: string, isSo: () => boolean): Promise<void> {
+  for (const end = Date.now() + 120_000; !isSo();) {
+    assert.ok(Date.now() < end, what);
+    await pause(50);
+  }
+}
+
+/** A loop device that was detached is there until whoever looked at it last has closed it: udev looks at every one. */
+const withoutLoops = (folder: string): Promise<void> =>
+  until(`no loop device is left in ${folder}`, () => !run('losetup', '-a').includes(folder));
 
 /** An exported volume as a mounted ext4 file system: nbdfuse makes a file of the export, a loop device a disk of it. */
 class MountedExport {
@@ -33,16 +44,13 @@ class MountedExport {
     mkdirSync(this.mount, { recursive: true });
     writeFileSync(file, '');
     this.#fuse = spawn('nbdfuse', ['-C', '2', file, uri], { stdio: 'ignore' });
-    for (let i = 0; statSync(file).size !== SIZE; i += 1) {
-      assert.ok(i < 2000, 'nbdfuse shows the export');
-      await pause(50);
-    }
+    await until('nbdfuse shows the export', () => statSync(file).size === SIZE);
     this.#loop = run('losetup', '-f', '--show', file).trim();
     run('mkfs.ext4', '-qF', this.#loop);
     run('mount', this.#loop, this.mount);
   }
 
-  detach(): void {
+  async detach(): Promise<void> {
     if (this.#loop !== '') {
       try {
         run('umount', this.mount);
@@ -52,8 +60,13 @@ class MountedExport {
       run('losetup', '-d', this.#loop);
       this.#loop = '';
     }
-    if (this.#fuse !== undefined) run('fusermount3', '-u', join(this.#folder, 'disk'));
+    const fuse = this.#fuse;
     this.#fuse = undefined;
+    if (fuse === undefined) return;
+    await until('nbdfuse ends', () => {
+      spawnSync('fusermount3', ['-u', join(this.#folder, 'disk')]);
+      return fuse.exitCode !== null || fuse.signalCode !== null;
+    });
   }
 }
 
@@ -85,7 +98,7 @@ describe('an ext4 file system on an exported volume', () => {
     } catch {
       // It was not mounted.
     }
-    host.detach();
+    await host.detach();
     const state = pair.path('destination', 'state');
     for (const mount of ['files', 'files-2']) await detachDevices(devicesFolder(state, 'g', mount));
     await pair.stopAll();
@@ -110,7 +123,7 @@ describe('an ext4 file system on an exported volume', () => {
     for (let i = 0; i < 60; i += 1)
       writeFileSync(join(host.mount, `d${i % 7}`, `f${i}`), random.bytes(100_000));
     run('sync', '-f', host.mount);
-    host.detach();
+    await host.detach();
     await pair.inStep();
     assert.equal((await pair.destination()).snapshots, 1);
 
@@ -141,7 +154,7 @@ describe('an ext4 file system on an exported volume', () => {
       assert.deepEqual([exitCode, error], [0, '']);
     }
     assert.deepEqual(readdirSync(pair.path('destination', 'state', 'devices', 'g')), []);
-    assert.ok(!run('losetup', '-a').includes(folder));
+    await withoutLoops(folder);
     assert.deepEqual((await pair.destination()).mounts, []);
   });
 
@@ -153,7 +166,7 @@ describe('an ext4 file system on an exported volume', () => {
       /^Proven: LSN \d+ .*\n(?:.*\n)* {2}disk: an ext4 file system without a fault, 60 files read\n$/,
     );
     assert.deepEqual((await pair.destination()).mounts, []);
-    assert.ok(!run('losetup', '-a').includes('rehearsals'));
+    await withoutLoops(join(folder, 'rehearsals'));
   });
 
   it('cannot be a device where a program for it is missing: it is unmounted again, and what is missing is said', async () => {

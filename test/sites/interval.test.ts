@@ -84,7 +84,7 @@ describe('a source that replicates on an interval', function () {
     const pair = new SitePair({
       folder,
       volumes: { data: SIZE, log: SIZE },
-      segment: '{ size: 1 MiB, age: 200 ms }',
+      segment: '{ size: 1 MiB, age: 1 s }',
       transport: `        folder: ${share}`,
       sourceExtra: '    replication: { every: 1 s }',
       destinationExtra: `    markers: { copy: { run: [${program}] } }`,

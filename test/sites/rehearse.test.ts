@@ -111,8 +111,8 @@ cmp "$1/copy.raw" "$1/expected.raw"
 
     writeFileSync(join(folder, 'hold'), '');
     const cut = rehearse();
-    await pair.until('the check', async () => (await pair.destination()).mounts.length === 1);
-    await pair.until('what it writes', () => Promise.resolve(scratches().length === 1));
+    await pair.until('the check', () => Promise.resolve(existsSync(join(folder, 'started'))));
+    assert.deepEqual([(await pair.destination()).mounts.length, scratches().length], [1, 1]);
     await pair.stop('destination', 'SIGKILL');
     assert.equal((await cut).exitCode, 3);
     release();

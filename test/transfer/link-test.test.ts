@@ -105,7 +105,7 @@ describe('a link test', () => {
         tls: 'none',
         certificateAuthority: undefined,
         fingerprint: undefined,
-        timeout: 15_000,
+        timeout: 60_000,
         connections: 2,
         ...changes,
       });

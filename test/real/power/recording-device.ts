@@ -82,7 +82,7 @@ export class RecordingDevice {
       stdio: 'ignore',
     });
     for (let i = 0; statSync(this.#file).size !== DEVICE_SIZE; i += 1) {
-      if (i === 200) throw new Error('nbdfuse does not show the export');
+      if (i === 2000) throw new Error('nbdfuse does not show the export');
       await pause(50);
     }
     this.#loop = run('losetup', '-f', '--show', this.#file).trim();
@@ -97,7 +97,7 @@ export function run(program: string, ...args: readonly string[]): string {
 }
 
 async function retried(action: () => unknown): Promise<void> {
-  for (let left = 50; ; left -= 1) {
+  for (let left = 1000; ; left -= 1) {
     try {
       action();
       return;
