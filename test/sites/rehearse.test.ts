@@ -65,6 +65,12 @@ cmp "$1/copy.raw" "$1/expected.raw"
     (await pair.destination()).rehearsal ?? assert.fail('it has a rehearsal');
   const scratches = (): string[] => readdirSync(join(pair.groupFolder('destination'), 'scratch'));
 
+  /** The next check stands still once it has written all over. */
+  function hold(): void {
+    rmSync(join(folder, 'started'), { force: true });
+    writeFileSync(join(folder, 'hold'), '');
+  }
+
   function release(): void {
     for (const name of ['hold', 'started']) rmSync(join(folder, name));
   }
@@ -76,7 +82,7 @@ cmp "$1/copy.raw" "$1/expected.raw"
   it('proves the newest state, which its check may write to, while replication goes on', async () => {
     const { applied } = await pair.destination();
     expect(2);
-    writeFileSync(join(folder, 'hold'), '');
+    hold();
     const running = rehearse();
     await pair.until('the check', () => Promise.resolve(existsSync(join(folder, 'started'))));
     const { rehearsal, mounts } = await pair.destination();
@@ -109,7 +115,7 @@ cmp "$1/copy.raw" "$1/expected.raw"
     await assertNothingIsLeft();
     assert.equal((await rehearse('--at', 'none')).exitCode, 6, 'no such point is no failure');
 
-    writeFileSync(join(folder, 'hold'), '');
+    hold();
     const cut = rehearse();
     await pair.until('the check', () => Promise.resolve(existsSync(join(folder, 'started'))));
     assert.deepEqual([(await pair.destination()).mounts.length, scratches().length], [1, 1]);
