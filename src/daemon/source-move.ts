@@ -185,6 +185,8 @@ export class SourceMove {
         if (this.#stopped) return;
         if (folder === this.#wanted || !isLeftBehind(files, folder, live)) continue;
         while (await back.clearFolder(folder));
+        // Announced meanwhile, it has a note that must stay: a start may find it before the move begins.
+        if (folder === this.#wanted) continue;
         forgetMove(files, live, folder);
         forgetOld(files, folder, live);
       }
