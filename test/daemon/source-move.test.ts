@@ -36,6 +36,7 @@ describe('a buffer that is to move back', () => {
       back: () => back as unknown as Remote<SourceWorker>,
       lock: () => assert.fail('the move does not begin yet'),
       unlock: () => undefined,
+      check: () => undefined,
       switchTo: () => assert.fail('nor end'),
     };
     const move = new SourceMove({ clock, files }, silentLog, source, NEW);
