@@ -83,7 +83,7 @@ export class Applier {
     // An attempt that failed half way may have resized them.
     if (before.volumes !== this.#attached) this.#attachVolumes(before.volumes);
     this.#reached = before.applied;
-    const state = this.#applyFrames(reader.frames(), before);
+    const state = this.#applyFrames(reader.frames('rot'), before);
     const { last, digestAfter, lastTime } = reader.header;
     return { ...state, applied: last, digest: digestAfter, appliedTime: lastTime };
   }

@@ -125,6 +125,15 @@ export function encodeRecord(
  * Lengths are checked before they are used.
  */
 export function decodeRecord(buffer: Buffer, at: number, seed: number): JournalRecord | undefined {
+  const record = decodeUnchecked(buffer, at);
+  if (record === undefined) return undefined;
+  const end = at + RECORD_HEADER_SIZE + record.payload.length;
+  if (crc32(buffer.subarray(at + 4, end), seed) !== buffer.readUInt32BE(at)) return undefined;
+  return record;
+}
+
+/** The same of bytes that are known to be what they were: its checksum is not looked at. */
+export function decodeUnchecked(buffer: Buffer, at: number): JournalRecord | undefined {
   if (at + RECORD_HEADER_SIZE > buffer.length) return undefined;
   const kind = buffer.readUInt8(at + 4);
   if (kind < 1 || kind > KIND_MAX) return undefined;
@@ -132,7 +141,6 @@ export function decodeRecord(buffer: Buffer, at: number, seed: number): JournalR
   const payloadBytes = payloadLength({ kind: kind as RecordKind, length });
   const end = at + RECORD_HEADER_SIZE + payloadBytes;
   if (payloadBytes > RECORD_PAYLOAD_MAX || end > buffer.length) return undefined;
-  if (crc32(buffer.subarray(at + 4, end), seed) !== buffer.readUInt32BE(at)) return undefined;
   const [number, offset] = [readUInt64(buffer, at + 8), readUInt64(buffer, at + 16)];
   if (!Number.isSafeInteger(number) || !Number.isSafeInteger(offset)) return undefined;
   return {

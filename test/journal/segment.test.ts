@@ -138,6 +138,36 @@ describe('a sealed segment', () => {
     }
   });
 
+  it('that passed its checks once and rots in any byte gives other content never, each byte checked once (I4)', () => {
+    const contentOf = (path: string, key: Buffer | undefined): string => {
+      const reader = openSegment(nodeFiles, path, key);
+      try {
+        return JSON.stringify([...reader.frames('rot')]);
+      } finally {
+        reader.close();
+      }
+    };
+    for (const shape of [{ compression: 1 }, { compression: 0, key: KEY }]) {
+      const path = written(folder, shape);
+      const good = readFileSync(path);
+      const content = contentOf(path, shape.key);
+      const unnoticed: number[] = [];
+      for (let at = 0; at < good.length; at += 3) {
+        const bad = Buffer.from(good);
+        bad.writeUInt8(bad.readUInt8(at) ^ 0x10, at);
+        writeFileSync(path, bad);
+        try {
+          assert.equal(contentOf(path, shape.key), content, `byte ${at} of ${good.length}`);
+          unnoticed.push(at);
+        } catch (error) {
+          if (!(error instanceof SegmentRefused)) throw error;
+        }
+      }
+      // The checksum alone of a frame that its tag covers.
+      assert.deepEqual(unnoticed, shape.key === undefined ? [] : [285]);
+    }
+  });
+
   it('cut at any length is refused (I4)', () => {
     const path = written(folder, { key: KEY });
     const good = readFileSync(path);

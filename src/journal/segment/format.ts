@@ -235,15 +235,18 @@ export function finishFrameHeader(bytes: Buffer, stored: readonly Buffer[]): voi
   );
 }
 
-/** `bytes`: the frame header and its stored bytes, as the table gives their length. @throws SegmentRefused `DAMAGED` */
-export function decodeFrameHeader(bytes: Buffer, path: string): FrameHeader {
+/**
+ * `bytes`: the frame header and its stored bytes, as the table gives their length. `isChecked`: something else than their
+ * checksum tells whether they are what they were. @throws SegmentRefused `DAMAGED`
+ */
+export function decodeFrameHeader(bytes: Buffer, path: string, isChecked = false): FrameHeader {
   const first = bytes.length < FRAME_HEADER_SIZE ? 0 : readUInt64(bytes, 16);
   if (
     first < 1 ||
     !Number.isSafeInteger(first) ||
     bytes.readUInt32BE(0) !== FRAME_MAGIC ||
     bytes.readUInt32BE(4) !== bytes.length - FRAME_HEADER_SIZE ||
-    crc32(bytes.subarray(FRAME_HEADER_SIZE), crc32(bytes.subarray(0, 28))) !== bytes.readUInt32BE(28)
+    !(isChecked || frameChecksum(bytes) === bytes.readUInt32BE(28))
   ) {
     throw damaged(path, 'frame');
   }
@@ -256,6 +259,10 @@ export function decodeFrameHeader(bytes: Buffer, path: string): FrameHeader {
     number: number & ~UNCOMPRESSED,
     compressed: (number & UNCOMPRESSED) === 0,
   };
+}
+
+function frameChecksum(bytes: Buffer): number {
+  return crc32(bytes.subarray(FRAME_HEADER_SIZE), crc32(bytes.subarray(0, 28)));
 }
 
 export function encodeTable(entries: readonly TableEntry[]): Buffer {

@@ -1,6 +1,12 @@
 import { zstdDecompressSync } from 'node:zlib';
 import type { Files, OpenFile } from '../../platform/files.ts';
-import { decodeRecord, payloadLength, RECORD_HEADER_SIZE, type JournalRecord } from '../record.ts';
+import {
+  decodeRecord,
+  decodeUnchecked,
+  payloadLength,
+  RECORD_HEADER_SIZE,
+  type JournalRecord,
+} from '../record.ts';
 import { SegmentCipher } from './cipher.ts';
 import { discard } from './discard.ts';
 import {
@@ -25,6 +31,7 @@ import {
 import {
   FRAME_SIZE_MAX,
   SegmentRefused,
+  type SegmentCheck,
   type SegmentHeader,
   type SegmentReader,
   type SegmentTotals,
@@ -82,11 +89,12 @@ class Reader implements SegmentReader {
     this.#checkTable(tableOffset);
   }
 
-  *frames(): Iterable<readonly JournalRecord[]> {
+  *frames(check: SegmentCheck = 'whole'): Iterable<readonly JournalRecord[]> {
     let records = 0;
     let last = this.header.first - 1;
     for (const [number, entry] of this.#table.entries()) {
-      const frame = this.#frame(number, entry);
+      const { frame: header, plain } = this.#plain(number, entry, check);
+      const frame = this.#records(header, plain, check);
       for (const record of frame) {
         // Pieces of one record share its LSN; nothing else may stand still, go back or leave the segment's range.
         if (record.lsn < last || record.lsn < this.header.first || record.lsn > this.header.last) {
@@ -103,7 +111,7 @@ class Reader implements SegmentReader {
   plain(frame: number): Buffer {
     const entry = this.#table[frame];
     if (entry === undefined) throw damaged(this.#file.path, 'frame');
-    return this.#plain(frame, entry).plain;
+    return this.#plain(frame, entry, 'whole').plain;
   }
 
   verify(): void {
@@ -128,15 +136,14 @@ class Reader implements SegmentReader {
     if (position !== tableOffset) throw damaged(this.#file.path, 'table');
   }
 
-  #frame(number: number, entry: TableEntry): JournalRecord[] {
-    const { frame, plain } = this.#plain(number, entry);
-    return this.#records(frame, plain);
-  }
-
-  #plain(number: number, entry: TableEntry): { readonly frame: FrameHeader; readonly plain: Buffer } {
+  #plain(
+    number: number,
+    entry: TableEntry,
+    check: SegmentCheck,
+  ): { readonly frame: FrameHeader; readonly plain: Buffer } {
     const path = this.#file.path;
     const bytes = this.#read(entry.offset, entry.bytes);
-    const frame = decodeFrameHeader(bytes, path);
+    const frame = decodeFrameHeader(bytes, path, check === 'rot' && this.#cipher !== undefined);
     if (frame.number !== number || frame.plainBytes > FRAME_SIZE_MAX || frame.records !== entry.records) {
       throw damaged(path, 'frame');
     }
@@ -151,10 +158,11 @@ class Reader implements SegmentReader {
     return { frame, plain };
   }
 
-  #records(frame: FrameHeader, plain: Buffer): JournalRecord[] {
+  #records(frame: FrameHeader, plain: Buffer, check: SegmentCheck): JournalRecord[] {
     const records: JournalRecord[] = [];
     for (let at = 0; at < plain.length;) {
-      const record = decodeRecord(plain, at, this.header.recordSeed);
+      const record =
+        check === 'rot' ? decodeUnchecked(plain, at) : decodeRecord(plain, at, this.header.recordSeed);
       if (record === undefined) throw damaged(this.#file.path, 'record');
       records.push(record);
       at += RECORD_HEADER_SIZE + payloadLength(record);

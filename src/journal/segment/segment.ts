@@ -31,6 +31,12 @@ export interface SegmentTotals {
   readonly fileBytes: number;
 }
 
+/**
+ * `whole`: every checksum. `rot`: of a file that has passed all of these before, each byte once, by its frame's tag where there
+ * is a key, and by its frame's checksum where there is none.
+ */
+export type SegmentCheck = 'whole' | 'rot';
+
 /** A sealed segment, open for reading. Everything that it hands out has passed its checks. */
 export interface SegmentReader {
   readonly header: SegmentHeader;
@@ -40,7 +46,7 @@ export interface SegmentReader {
    * are views that hold until the next frame is asked for. Frames can be read again from the start.
    * @throws SegmentRefused `DAMAGED`, `FORGED`
    */
-  frames(): Iterable<readonly JournalRecord[]>;
+  frames(check?: SegmentCheck): Iterable<readonly JournalRecord[]>;
   /** A frame's records as bytes, header and payload each, one behind the other. @throws SegmentRefused */
   plain(frame: number): Buffer;
   /** Reads everything once. @throws SegmentRefused */

@@ -141,11 +141,7 @@ export const JOURNAL_PLANTS: readonly Plant[] = [
       'journal/record.ts',
       'if (crc32(buffer.subarray(at + 4, end), seed) !== buffer.readUInt32BE(at)) return undefined;',
     ),
-    edit(
-      'journal/segment/format.ts',
-      'crc32(bytes.subarray(FRAME_HEADER_SIZE), crc32(bytes.subarray(0, 28))) !== bytes.readUInt32BE(28)',
-      'false',
-    ),
+    edit('journal/segment/format.ts', 'frameChecksum(bytes) === bytes.readUInt32BE(28)', 'true'),
   ),
   plantFrom(306)(
     'I4',
