@@ -28,8 +28,10 @@ export interface Joining {
   readonly volumes: readonly AttachedVolume[];
   /** 32 hexadecimal digits: it asks for all of them in this name. */
   readonly resync: string;
-  /** What its volumes hold is to be kept, called by this; undefined: they hold nothing. */
-  readonly keeps?: Divergence | undefined;
+  /** What its volumes hold is kept, called by this. */
+  readonly keeps: Divergence;
+  /** They hold something, of which much may be the same on the other side. */
+  readonly compare?: true | undefined;
 }
 
 /**
@@ -84,7 +86,8 @@ const schema = z.strictObject({
       groupId: hexId,
       volumes: attachedVolumesSchema,
       resync: hexId,
-      keeps: divergenceSchema.optional(),
+      keeps: divergenceSchema,
+      compare: z.literal(true).optional(),
     }),
     z.strictObject({ kind: z.literal('deposed'), by: takeover, takeover: takeover.optional() }),
     z.strictObject({ kind: z.literal('following'), by: takeover, takeover: takeover.optional() }),

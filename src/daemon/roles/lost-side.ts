@@ -62,7 +62,7 @@ export class LostSide {
     const { epoch, fork, at, groupId, volumes } = foreign;
     for (const volume of volumes) checkPlace(files, places, volume);
     const held = places.filter(({ path }) => holdsData(files, path));
-    const keeps = held.length === 0 ? undefined : await this.#divergence(folder, foreign);
+    const keeps = await this.#divergence(folder, foreign);
     const holding = held.map(({ name, path }) => ({ name, bytes: files.stat(path)?.size ?? 0 }));
     return {
       answer: {
@@ -72,7 +72,7 @@ export class LostSide {
         writes: 0,
         bytes: holding.reduce((sum, { bytes }) => sum + bytes, 0),
         volumes: holding,
-        ...(keeps === undefined ? {} : { keptAs: `diverged-${keeps.epoch.number}-${keeps.lsn}` }),
+        ...(held.length === 0 ? {} : { keptAs: `diverged-${keeps.epoch.number}-${keeps.lsn}` }),
         anew: volumes.reduce((sum, { size }) => sum + size, 0),
       },
       joining: {
@@ -81,6 +81,7 @@ export class LostSide {
         volumes,
         resync: random.bytes(16).toString('hex'),
         keeps,
+        compare: held.length === 0 ? undefined : true,
       },
     };
   }

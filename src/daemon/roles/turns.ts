@@ -137,10 +137,9 @@ function noteDestination(files: Files, folder: string): Role {
  * they hold here is kept aside before anything is written over it (I10). Durable on return.
  */
 function joinOther(files: Files, folder: string, joining: Joining): Role {
-  const { by, groupId, volumes, resync: id, keeps } = joining;
+  const { by, groupId, volumes, resync: id, keeps, compare } = joining;
   if (!isFollower(files, folder, by)) {
-    const compare = keeps === undefined ? {} : { compare: true as const };
-    writeResync(files, folder, { id, volumes: packWhole(volumes), ...compare });
+    writeResync(files, folder, { id, volumes: packWhole(volumes), compare });
     const { lsn: applied, digest, time: appliedTime } = by.fork;
     writeDestinationState(files, folder, {
       ...DESTINATION_START,

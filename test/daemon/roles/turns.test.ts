@@ -249,7 +249,8 @@ describe('a group’s folder that changes its part', () => {
 
   it('is a destination’s with nothing of the history that asks for all of it, and keeps first what the volumes hold (I6, I10)', () => {
     const keeps = { epoch: { number: epoch(1), id: id('4') }, lsn: lsn(60), time: 4000 };
-    const joining = { by: TAKEOVER, groupId: id('8'), volumes: VOLUMES, resync: id('7'), keeps };
+    const compare = true as const;
+    const joining = { by: TAKEOVER, groupId: id('8'), volumes: VOLUMES, resync: id('7'), keeps, compare };
     everywhere(
       (disk) => {
         source(disk);
