@@ -4,6 +4,7 @@ import { epoch, type EpochIdentity, type VolumeIndex } from '../journal/ids.ts';
 import { readGroupFile, writeGroupFile, type GroupFile } from '../journal/source-files.ts';
 import type { Platform } from '../platform/platform.ts';
 import { placeVolumes, type PlacedVolume } from './source-volumes.ts';
+import { refuseEmptied, volumeFilesOf } from './volume-files.ts';
 
 export class SourceIdentity {
   readonly #files: Platform['files'];
@@ -11,12 +12,16 @@ export class SourceIdentity {
   #file: GroupFile;
   #volumes: readonly PlacedVolume[];
 
-  /** Of a group that is new it is made up. @throws OperatorError as `placeVolumes`, `STATE_DAMAGED` */
+  /** Of a group that is new it is made up. @throws OperatorError as `placeVolumes` and `refuseEmptied`, `STATE_DAMAGED` */
   constructor({ files, random }: Pick<Platform, 'files' | 'random'>, config: SourceGroupConfig) {
     this.#files = files;
     this.#folder = config.folder;
     this.#file = readGroupFile(files, config.folder) ?? newIdentity(random);
     this.#volumes = placeVolumes(files, config.volumes, this.#file);
+    const { volumes: attached, files: noted = [] } = this.#file;
+    const isAttached = ({ name }: { readonly name: string }): boolean =>
+      attached.some((volume) => volume.name === name);
+    refuseEmptied(files, this.#volumes, noted.filter(isAttached));
   }
 
   get id(): string {
@@ -59,7 +64,8 @@ export class SourceIdentity {
   /** The file is there, durably; a resize whose volume did not get its size is forgotten. */
   begin(): void {
     const isGrowing = this.#volumes.some(({ grewFrom }) => grewFrom !== undefined);
-    this.#note(isGrowing ? {} : { growing: undefined });
+    const files = volumeFilesOf(this.#files, this.#volumes);
+    this.#note(isGrowing ? { files } : { files, growing: undefined });
   }
 
   /** Whether the journal does not have the volumes as they are. */

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { OperatorError } from '../platform/errors.ts';
 import type { Files } from '../platform/files.ts';
-import { whyInvalid } from '../platform/invalid.ts';
+import { shortList, whyInvalid } from '../platform/invalid.ts';
 import { readTwoCopies, writeTwoCopies } from '../platform/two-copy-file.ts';
 import type { AttachedVolume, Epoch, EpochIdentity, Lsn, VolumeIndex } from './ids.ts';
 import { attachedVolumesSchema } from './attached-volumes.ts';
@@ -24,6 +24,8 @@ export interface GroupFile {
   readonly resync?: string | undefined;
   /** Hosts were let in, maybe: what the volumes hold since counts. */
   readonly served?: true | undefined;
+  /** Which files its volumes were at the last start. */
+  readonly files?: readonly { readonly name: string; readonly identity: string }[] | undefined;
 }
 
 export interface SourceCheckpoint extends SealPosition {
@@ -48,6 +50,10 @@ const groupSchema = z.strictObject({
   growing: z.strictObject({ index: indexSchema, size: count }).optional(),
   resync: id.optional(),
   served: z.literal(true).optional(),
+  files: shortList(
+    z.strictObject({ name: z.string(), identity: z.string() }),
+    VOLUMES_PER_GROUP_MAX,
+  ).optional(),
 });
 
 /** 1 has no copy's point. */

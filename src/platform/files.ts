@@ -45,6 +45,8 @@ export interface FileStat {
   readonly size: number;
   /** Milliseconds since 1970. */
   readonly modifiedAt: number;
+  /** Of one that takes its place under its name it is another, as far as the file system can tell. */
+  readonly identity: string;
 }
 
 export interface Files {

@@ -1,7 +1,12 @@
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import type { VolumeConfig } from '../../src/config/config.ts';
+import { refuseEmptied, volumeFilesOf } from '../../src/daemon/volume-files.ts';
 import { placeVolumes } from '../../src/daemon/source-volumes.ts';
 import type { AttachedVolume, VolumeIndex } from '../../src/journal/ids.ts';
+import { nodeFiles } from '../../src/platform/node/files.ts';
+import { makeImage } from '../../src/volume/image-file.ts';
+import { temporaryFolder } from '../support/folder.ts';
 import { MemoryDisk } from '../recovery/memory-disk.ts';
 import { Crash, TamperedFiles } from '../support/tampered-files.ts';
 
@@ -106,5 +111,21 @@ describe('a source’s volumes', () => {
     // Somebody else made it larger, and may have put something there: that is no resize.
     make('a', 3 * SIZE);
     assert.equal(placed(), undefined);
+  });
+
+  it('are refused where another file is in the place of one, to which nothing was written: it would be served as zeros', () => {
+    const path = join(temporaryFolder(), 'a');
+    const places = [{ name: 'a', path }];
+    makeImage(nodeFiles, path, SIZE);
+    const before = volumeFilesOf(nodeFiles, places);
+    assert.doesNotThrow(() => refuseEmptied(nodeFiles, places, before), 'it was empty before, too');
+    nodeFiles.rename(path, `${path}.old`);
+    makeImage(nodeFiles, path, SIZE);
+    assert.throws(() => refuseEmptied(nodeFiles, places, before), { code: 'VOLUME_EMPTY' });
+    assert.doesNotThrow(() => refuseEmptied(nodeFiles, places, []), 'the journal has nothing of it');
+    const file = nodeFiles.open(path, 'write');
+    file.write(Buffer.alloc(512), 4096);
+    file.close();
+    assert.doesNotThrow(() => refuseEmptied(nodeFiles, places, before), 'one that was restored, say');
   });
 });

@@ -12,7 +12,7 @@ function inboxOf(names: Set<string>): Inbox {
   const files = {
     ...nodePlatform.files,
     list: () => [...names],
-    stat: () => ({ kind: 'file' as const, size: 10, modifiedAt: 0 }),
+    stat: () => ({ kind: 'file' as const, size: 10, modifiedAt: 0, identity: '' }),
   };
   return new Inbox({ ...nodePlatform, files }, '/inbox');
 }

@@ -90,8 +90,9 @@ export class MemoryDisk implements Files {
 
   stat(path: string): FileStat | undefined {
     const inode = this.#names.get(path);
-    if (inode !== undefined) return { kind: 'file', size: inode.cached.length, modifiedAt: 0 };
-    return this.#folders.has(path) ? { kind: 'directory', size: 0, modifiedAt: 0 } : undefined;
+    const common = { modifiedAt: 0, identity: '' };
+    if (inode !== undefined) return { kind: 'file', size: inode.cached.length, ...common };
+    return this.#folders.has(path) ? { kind: 'directory', size: 0, ...common } : undefined;
   }
 
   list(directory: string): string[] {

@@ -147,7 +147,7 @@ export class LinkBench {
       stat: (path) => {
         const found = this.journal.find((candidate) => candidate.path === path);
         const there = found !== undefined && !this.vanished.has(found.name);
-        return there ? { kind: 'file', size: found.bytes, modifiedAt: 0 } : undefined;
+        return there ? { kind: 'file', size: found.bytes, modifiedAt: 0, identity: '' } : undefined;
       },
     };
     return { clock: this.clock, random: seededRandom('link'), files: files as Files };

@@ -17,6 +17,7 @@ import type { Files } from '../../platform/files.ts';
 import type { Platform } from '../../platform/platform.ts';
 import { makeImage } from '../../volume/image-file.ts';
 import type { RunningSource } from '../running-source.ts';
+import { isEmpty } from '../volume-files.ts';
 import { notServedThere, volumeTooSmall } from './role-errors.ts';
 
 /** Of the group's configuration here. */
@@ -61,7 +62,7 @@ export class LostSide {
     if (foreign?.role !== 'source' || !this.#isSettled) throw notServedThere(name, foreign !== undefined);
     const { epoch, fork, at, groupId, volumes } = foreign;
     for (const volume of volumes) checkPlace(files, places, volume);
-    const held = places.filter(({ path }) => holdsData(files, path));
+    const held = places.filter(({ path }) => files.stat(path) !== undefined && !isEmpty(files, path));
     const keeps = await this.#divergence(folder, foreign);
     const holding = held.map(({ name, path }) => ({ name, bytes: files.stat(path)?.size ?? 0 }));
     return {
@@ -119,16 +120,6 @@ function checkPlace(files: Files, places: readonly VolumeConfig[], { name, size 
   const stat = files.stat(place.path);
   if (stat !== undefined && stat.kind !== 'file' && stat.size < size)
     throw volumeTooSmall(name, place.path, size);
-}
-
-function holdsData(files: Files, path: string): boolean {
-  if (files.stat(path) === undefined) return false;
-  const file = files.open(path, 'read');
-  try {
-    return file.nextData(0) !== undefined;
-  } finally {
-    file.close();
-  }
 }
 
 function whatIsThere(foreign: SiteStatus | undefined): string {

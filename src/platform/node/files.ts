@@ -152,6 +152,8 @@ export const nodeFiles: Files = {
       kind,
       size: kind === 'block-device' ? blockDeviceSize(path) : stat.size,
       modifiedAt: stat.mtimeMs,
+      // A file system gives the number of one that was removed to the next at once.
+      identity: `${stat.ino}-${stat.birthtimeMs}`,
     };
   },
   list: (directory) => fs.readdirSync(directory),

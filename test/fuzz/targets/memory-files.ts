@@ -58,7 +58,7 @@ export class MemoryFiles implements Files {
 
   stat(path: string): FileStat | undefined {
     const bytes = this.content.get(path);
-    return bytes && { kind: 'file', size: bytes.length, modifiedAt: 0 };
+    return bytes && { kind: 'file', size: bytes.length, modifiedAt: 0, identity: '' };
   }
 
   list(): string[] {

@@ -102,8 +102,11 @@ export class Disk {
 
   stat(path: string): FileStat | undefined {
     const inode = this.find(path);
-    if (inode !== undefined) return { kind: 'file', size: inode.size, modifiedAt: inode.modifiedAt };
-    return this.#directories.has(path) ? { kind: 'directory', size: 0, modifiedAt: 0 } : undefined;
+    // Nobody puts another file in the place of one here.
+    const identity = path;
+    if (inode !== undefined)
+      return { kind: 'file', size: inode.size, modifiedAt: inode.modifiedAt, identity };
+    return this.#directories.has(path) ? { kind: 'directory', size: 0, modifiedAt: 0, identity } : undefined;
   }
 
   list(directory: string): string[] {
