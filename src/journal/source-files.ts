@@ -42,8 +42,11 @@ const indexSchema = count.max(VOLUMES_PER_GROUP_MAX - 1).transform((value) => va
 const id = z.string().regex(/^[0-9a-f]{32}$/);
 const digest = z.string().regex(/^[0-9a-f]{64}$/);
 
+/** 1 knows neither which files the volumes were, nor whether hosts were served. */
+const GROUP_VERSION = 2;
+
 const groupSchema = z.strictObject({
-  version: z.literal(1),
+  version: z.literal(GROUP_VERSION),
   id,
   epoch: z.strictObject({ number: count.max(0xffffffff).transform((value) => value as Epoch), id }),
   volumes: attachedVolumesSchema,
@@ -77,7 +80,7 @@ export function readGroupFile(files: Files, folder: string): GroupFile | undefin
 }
 
 export function writeGroupFile(files: Files, folder: string, group: GroupFile): void {
-  write(files, join(folder, GROUP_FILE), { version: 1, ...group });
+  write(files, join(folder, GROUP_FILE), { version: GROUP_VERSION, ...group });
 }
 
 export function readCheckpoint(files: Files, folder: string): SourceCheckpoint | undefined {
