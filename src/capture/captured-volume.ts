@@ -144,8 +144,8 @@ export class CapturedVolume implements HostVolume {
     return list.extents;
   }
 
-  flush(): Promise<void> {
-    return this.#group.writer.durable().catch((error: unknown) => {
+  flush(alone: boolean): Promise<void> {
+    return this.#group.writer.durable(alone).catch((error: unknown) => {
       throw toHostError(error, `cannot flush volume ${this.name}`);
     });
   }

@@ -89,6 +89,8 @@ export class JournalWriter {
       durable: this.last,
       last: () => this.last,
       sync: (target) => this.#sync(target),
+      syncNow: () => this.#syncNow(),
+      clock: options.clock,
       due: () => this.#closing.length > 0,
       onFailed: (cause) => this.#fail(cause),
     });
@@ -194,10 +196,13 @@ export class JournalWriter {
     return at;
   }
 
-  /** Resolves when everything appended before this call is durable. @throws OperatorError `JOURNAL_FAILED` */
-  durable(): Promise<void> {
+  /**
+   * Resolves when everything appended before this call is durable. `alone`: nobody is kept waiting when this thread waits for
+   * the medium itself. @throws OperatorError `JOURNAL_FAILED`
+   */
+  durable(alone = false): Promise<void> {
     if (this.#failure !== undefined) return Promise.reject(this.#failure);
-    return this.#syncs.wait();
+    return alone ? this.#syncs.waitHere() : this.#syncs.wait();
   }
 
   /**
@@ -348,6 +353,13 @@ export class JournalWriter {
     if (target >= current.header.first) await current.file.sync();
     for (const { raw, open } of closing) this.#options.onClosed(raw, open.generation);
     if (this.#closing.length === 0) this.#handedOn();
+  }
+
+  /** False when more than the open segment is to be synced. */
+  #syncNow(): boolean {
+    if (this.#entriesUnsynced || this.#closing.length > 0) return false;
+    this.#current.file.syncNow();
+    return true;
   }
 
   #handedOn(): void {

@@ -58,7 +58,8 @@ export class HandedVolume implements HostVolume {
     return this.#inner.extents(offset, length, max);
   }
 
-  flush(): Promise<void> {
-    return this.#held === undefined ? this.#inner.flush() : this.#held.promise.then(() => this.flush());
+  flush(alone: boolean): Promise<void> {
+    if (this.#held === undefined) return this.#inner.flush(alone);
+    return this.#held.promise.then(() => this.flush(false));
   }
 }

@@ -85,6 +85,9 @@ export interface HostVolume {
   read(offset: number, into: Buffer): void;
   /** What is where, from `offset` on, at most `max` extents and no further than `length` bytes. @throws HostError */
   extents(offset: number, length: number, max: number): Extent[];
-  /** Resolves when every write answered before this call is durable; concurrent calls share syncs (I1). @throws HostError */
-  flush(): Promise<void>;
+  /**
+   * Resolves when every write answered before this call is durable; concurrent calls share syncs (I1). `alone`: nobody else is
+   * kept waiting when the thread waits for the medium itself. @throws HostError
+   */
+  flush(alone: boolean): Promise<void>;
 }

@@ -27,6 +27,8 @@ const HIGH = 0x1_0000_0000;
 
 /** What a transmission needs of its connection. */
 export interface Outlet extends Line {
+  /** Whether this thread serves nobody else just now. */
+  readonly isAlone: () => boolean;
   /** Undefined while the host takes its replies; otherwise settles when it has taken those before. */
   readonly drained: () => Promise<void> | undefined;
   /** A request is answered with this error; the host itself learns no more than a number. */
@@ -82,8 +84,9 @@ export class Replies {
     putSimpleReply(this.#outbox.bytes, at, request, errno);
   }
 
-  /** Succeeds when everything answered so far is durable. */
-  succeedDurably(requests: readonly Request[]): void {
+  /** Succeeds when everything answered so far is durable. `isLast`: nothing that arrived is behind these. */
+  succeedDurably(requests: readonly Request[], isLast: boolean): void {
+    const alone = isLast && this.#flushing === 0 && this.#outlet.isAlone();
     this.#flushing += requests.length;
     const answered = (): void => {
       this.flush();
@@ -91,7 +94,7 @@ export class Replies {
       this.#flushed?.resolve(undefined);
       this.#flushed = undefined;
     };
-    this.#agreement.volume.flush().then(
+    this.#agreement.volume.flush(alone).then(
       () => {
         for (const request of requests) this.succeed(request);
         answered();

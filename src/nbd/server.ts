@@ -3,7 +3,7 @@ import { createServer, type AddressInfo, type Server, type Socket } from 'node:n
 import type { Clock } from '../platform/clock.ts';
 import { describeError, OperatorError } from '../platform/errors.ts';
 import type { Log } from '../platform/log.ts';
-import { hostSocket } from '../platform/node/host-socket.ts';
+import { hostSocket, type HostSocket } from '../platform/node/host-socket.ts';
 import { listenOnLocalSocket } from '../platform/node/local-socket.ts';
 import type { HostVolume } from './front-end.ts';
 import { FailureLog } from './failure-log.ts';
@@ -29,6 +29,17 @@ export interface NbdServerOptions {
   readonly log: Log;
   readonly clock: Clock;
   readonly connectionsMax: number;
+}
+
+/** A host is alone when so many arrivals in a row, of all servers in this thread, were its own. */
+const ALONE_AFTER = 8;
+
+/** Whose bytes came last, in this thread, and how often in a row. */
+const arrivals: { from: Session | undefined; inARow: number } = { from: undefined, inARow: 0 };
+
+function arrivedFrom(session: Session): void {
+  arrivals.inARow = arrivals.from === session ? arrivals.inARow + 1 : 0;
+  arrivals.from = session;
 }
 
 interface Connection {
@@ -148,11 +159,15 @@ export class NbdServer {
       return;
     }
     const received = new Received();
-    const socket = hostSocket(accepted, {
+    const line = hostSocket(accepted, {
       inbox: received.inbox,
-      onArrived: (count) => session.arrived(count),
+      onArrived: (count) => {
+        arrivedFrom(session);
+        session.arrived(count);
+      },
     });
-    const session = this.#converse(socket, received, peer);
+    const { socket } = line;
+    const session = this.#converse(line, received, peer);
     const connection = { socket, session };
     this.#connections.add(connection);
     const timer = clock.after(HANDSHAKE_TIME_LIMIT, () => {
@@ -167,11 +182,12 @@ export class NbdServer {
       timer.cancel();
       session.hostLeft();
       session.end();
+      if (arrivals.from === session) arrivals.from = undefined;
       this.#connections.delete(connection);
     });
   }
 
-  #converse(socket: Socket, received: Received, peer: string): Session {
+  #converse({ socket, send }: HostSocket, received: Received, peer: string): Session {
     let unsent: PromiseWithResolvers<undefined> | undefined;
     const taken = (): void => {
       unsent?.resolve(undefined);
@@ -179,11 +195,12 @@ export class NbdServer {
     };
     socket.on('drain', taken);
     socket.on('close', taken);
-    return new Session({
+    const session: Session = new Session({
       volumes: this.#options.volumes,
       received,
-      send: (bytes) => void socket.write(bytes),
+      send,
       isTaken: () => socket.writableLength === 0,
+      isAlone: () => arrivals.from === session && arrivals.inARow >= ALONE_AFTER,
       drained: () => {
         if (socket.writableLength <= UNSENT_MAX) return undefined;
         unsent ??= Promise.withResolvers<undefined>();
@@ -202,6 +219,7 @@ export class NbdServer {
         else if (!this.#closing) socket.resume();
       },
     });
+    return session;
   }
 }
 

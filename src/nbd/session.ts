@@ -120,6 +120,7 @@ export class Session {
             if (!this.#over) this.#options.send(reply);
           },
           isTaken: this.#options.isTaken,
+          isAlone: this.#options.isAlone,
         });
       } else if (used === 0) return;
     }

@@ -61,6 +61,8 @@ export class Transmission {
   #runStart = 0;
   #streaming: Streaming | undefined;
   #reading: Reading | undefined;
+  /** Nothing that arrived is behind what is being answered. */
+  #isLast = false;
 
   constructor(agreement: Agreement, outlet: Outlet) {
     this.#agreement = agreement;
@@ -100,6 +102,7 @@ export class Transmission {
 
   #take(buffer: Buffer, start: number, end: number): TakeResult {
     let at = start;
+    this.#isLast = false;
     for (;;) {
       const busy = this.#busy();
       if (busy !== undefined) {
@@ -140,8 +143,10 @@ export class Transmission {
         if (until !== undefined) return { kind: 'blocked', used: at - start, for: 'room', until };
       }
       at += REQUEST_SIZE;
+      this.#isLast = at === end;
       this.#answer(request);
     }
+    this.#isLast = at === end;
     this.#finishRun(buffer);
     return { kind: 'more', used: at - start };
   }
@@ -199,6 +204,7 @@ export class Transmission {
     streaming.offset += piece;
     streaming.left -= piece;
     if (streaming.left === 0) {
+      this.#isLast = at + piece === end;
       this.#streaming = undefined;
       if (streaming.error !== undefined) this.#replies.fail(streaming.request, streaming.error);
       else this.#succeed(streaming.request);
@@ -224,7 +230,7 @@ export class Transmission {
           this.#read(request);
           return;
         case Command.flush:
-          this.#replies.succeedDurably([request]);
+          this.#replies.succeedDurably([request], this.#isLast);
           return;
         case Command.trim:
         case Command.writeZeroes:
@@ -282,7 +288,7 @@ export class Transmission {
       if ((request.flags & CommandFlag.fua) === 0) this.#replies.succeed(request);
       else (durably ??= []).push(request);
     }
-    if (durably !== undefined) this.#replies.succeedDurably(durably);
+    if (durably !== undefined) this.#replies.succeedDurably(durably, this.#isLast);
   }
 
   #succeed(request: Request): void {

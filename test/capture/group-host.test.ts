@@ -90,7 +90,7 @@ describe('a source group’s host path', () => {
       if (engine.volume('a').room() !== undefined) break;
       take(engine, history, { kind, volume: i % 2 === 0 ? 'a' : 'b', start, length, fill: 1 + i });
     }
-    await engine.volume('a').flush();
+    await engine.volume('a').flush(false);
     engine.host.stop();
     const again = new Engine(engine.remains);
     assertVolumes(again, history, 'after the restart');
@@ -123,7 +123,7 @@ describe('a source group’s host path', () => {
             });
             if (i % 5 === 4) {
               const { last } = engine.host.writer;
-              await engine.volume('b').flush();
+              await engine.volume('b').flush(i % 2 === 0);
               flushed = last;
             }
             await settle();
@@ -156,7 +156,7 @@ describe('a source group’s host path', () => {
     assert.throws(() => engine.write('a', 0, Buffer.alloc(SECTOR, 2)), { code: 'ENOSPC' });
     engine.files.fault = () => undefined;
     assert.equal(engine.volume('a').room(), undefined, 'it goes on in another file');
-    await engine.volume('a').flush();
+    await engine.volume('a').flush(false);
     engine.host.stop();
     let n = 1;
     for (let dead = true; dead; n += 1) {
@@ -177,7 +177,7 @@ describe('a source group’s host path', () => {
   it('hands on what an earlier run left only after a sync of its own (I2)', async () => {
     const engine = new Engine();
     engine.write('a', 0, Buffer.alloc(SECTOR, 1));
-    await engine.volume('a').flush();
+    await engine.volume('a').flush(false);
     engine.host.stop();
     const order: string[] = [];
     const again = new Engine(engine.remains, {}, (files) => {
@@ -269,7 +269,7 @@ describe('a source group’s host path', () => {
         ? { when: 'before', error: systemError('EIO') }
         : undefined;
     engine.write('a', 0, Buffer.alloc(SECTOR, 1));
-    await assert.rejects(engine.volume('a').flush(), { code: 'EIO' });
+    await assert.rejects(engine.volume('a').flush(false), { code: 'EIO' });
     await assert.rejects(engine.host.placeMarker(MARKER), { code: 'JOURNAL_FAILED' });
     assert.ok(placed.lsn < LSN_MAX);
     engine.host.stop();

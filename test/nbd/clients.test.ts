@@ -118,7 +118,7 @@ describe('real NBD clients', () => {
     assert.doesNotMatch(output, /failed|error/i);
     assert.ok(disk.calls.some((call) => /^zero \d+ \d+ keep/.test(call)));
     assert.ok(disk.calls.some((call) => /^zero \d+ \d+ free/.test(call)));
-    assert.ok(disk.calls.includes('flush'));
+    assert.ok(disk.calls.some((call) => call.startsWith('flush')));
   });
 
   it('fio verifies what it wrote by crc32c, on two volumes and four connections at once', async () => {

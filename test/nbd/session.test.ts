@@ -121,6 +121,27 @@ describe('an NBD session in transmission', () => {
     assert.deepEqual(errors(talk.take()), { 1: 0, 3: 0, 4: 0, 5: 0 });
   });
 
+  it('says of a flush that its host is served alone when nothing else of it is under way or arrived', async () => {
+    const disk = volume();
+    const talk = new wire.Talk([disk]).go('disk');
+    const flush = wire.request(wire.FLUSH, 1);
+    const durable = wire.request(wire.WRITE, 2, { flags: wire.FUA, data: filled(512, 1) });
+    const asked = async (...requests: readonly Buffer[]): Promise<readonly string[]> => {
+      disk.calls.length = 0;
+      talk.receive(Buffer.concat(requests));
+      await wire.settle();
+      return disk.calls.filter((call) => call.startsWith('flush'));
+    };
+    assert.deepEqual(await asked(flush), ['flush'], 'others are served too');
+    talk.alone = true;
+    assert.deepEqual(await asked(durable), ['flush alone']);
+    assert.deepEqual(await asked(flush, durable), ['flush', 'flush']);
+    assert.deepEqual(await asked(flush.subarray(0, 20)), []);
+    assert.deepEqual(await asked(flush.subarray(20)), ['flush alone']);
+    const long = wire.request(wire.WRITE, 3, { flags: wire.FUA, data: filled(MIB, 1) });
+    assert.deepEqual(await asked(long), ['flush alone']);
+  });
+
   it('answers a flush that fails with its error', async () => {
     const disk = volume();
     const talk = new wire.Talk([disk]).go('disk');

@@ -130,6 +130,7 @@ export class Talk {
   sent: Buffer[] = [];
   ended: { readonly reason: string | undefined } | undefined;
   full = false;
+  alone = false;
   /** Why requests were answered with an error. */
   failures: HostError[] = [];
   #stalled: PromiseWithResolvers<undefined> | undefined;
@@ -142,6 +143,7 @@ export class Talk {
       received: this.#received,
       send: (bytes) => this.sent.push(bytes),
       isTaken: () => false,
+      isAlone: () => this.alone,
       drained: () => {
         if (this.bytes().length <= this.#limit) return undefined;
         this.#stalled ??= Promise.withResolvers<undefined>();

@@ -103,8 +103,8 @@ export class MemoryVolume implements HostVolume {
     return extents;
   }
 
-  async flush(): Promise<void> {
-    if (this.recording) this.calls.push('flush');
+  async flush(alone = false): Promise<void> {
+    if (this.recording) this.calls.push(alone ? 'flush alone' : 'flush');
     await this.flushGate;
   }
 

@@ -130,6 +130,7 @@ async function talk(stream: Buffer, mode: number, cuts: Prng | undefined): Promi
       unsent += bytes.length;
     },
     isTaken: () => true,
+    isAlone: () => true,
     drained: () => {
       if (unsent <= UNSENT_MAX) return undefined;
       unsent = 0;

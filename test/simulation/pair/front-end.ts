@@ -82,6 +82,7 @@ export class Line {
       received: this.#received,
       send: (bytes) => this.#reply(Buffer.from(bytes)),
       isTaken: () => true,
+      isAlone: () => this.#thread.program.dice.chance(0.3),
       drained: () => undefined,
       onEnd: () => this.end(),
       failed: () => undefined,

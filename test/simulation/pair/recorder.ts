@@ -86,9 +86,9 @@ export class RecordedVolume implements HostVolume {
     return extents;
   }
 
-  async flush(): Promise<void> {
+  async flush(alone: boolean): Promise<void> {
     const { last } = this.#oracle.model;
-    await this.#inner.flush();
+    await this.#inner.flush(alone);
     if (this.#isAlive()) this.#oracle.promised(last);
   }
 
