@@ -30,7 +30,7 @@ interface KeptView {
   readonly chunkFiles: Iterable<ChunkFile>;
 }
 
-/** Of every granule, from that on in which `start` lies. */
+/** Of every granule, from that on in which `start` lies to that in which the range ends: a volume may end within a chunk. */
 function statesOf({ volume, chunkFiles }: KeptView, start: number, end: number): Uint8Array {
   const first = Math.floor(start / CHUNK_SIZE);
   const count = Math.min(CHUNKS_MAX, Math.ceil(end / CHUNK_SIZE) - first);
@@ -51,7 +51,8 @@ function statesOf({ volume, chunkFiles }: KeptView, start: number, end: number):
       }
     });
   }
-  return states.subarray(Math.floor(start / GRANULE_SIZE) - first * GRANULES_PER_CHUNK);
+  const before = first * GRANULES_PER_CHUNK;
+  return states.subarray(Math.floor(start / GRANULE_SIZE) - before, Math.ceil(end / GRANULE_SIZE) - before);
 }
 
 /** Where something was kept: elsewhere the volume is what it was. At most 4 GiB from the start on, a whole number of granules. */

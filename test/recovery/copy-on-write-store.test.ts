@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { CHUNK_SIZE, GRANULE_SIZE } from '../../src/recovery/granules.ts';
 import { SNAPSHOTS_MAX } from '../../src/recovery/catalogue.ts';
+import { ExtentList } from '../../src/nbd/front-end.ts';
 import { openSnapshotStore } from '../../src/recovery/open-store.ts';
 import { memoryPlace, STORE_FOLDER } from './memory-place.ts';
 import { hexId, quiet, replicaAfter, snapshot, throwsCode, write, Replica, type Step } from './replica.ts';
@@ -9,7 +10,7 @@ import { Death, watchedFiles, type Call } from './watched-files.ts';
 const SIZES = [8 * CHUNK_SIZE + 1536, 4 * CHUNK_SIZE];
 const chunksOf = (id: number): string => `${STORE_FOLDER}/${hexId(id)}.chunks`;
 
-const whole = (volume: number, fill: number): Step => write(volume, 0, SIZES[volume]!, fill);
+const whole = (volume: number, fill: number, size = SIZES[volume]!): Step => write(volume, 0, size, fill);
 
 describe('the copy-on-write store', () => {
   it('returns from preserve only after one sync of what it kept, before which no volume is touched (I7)', () => {
@@ -65,6 +66,19 @@ describe('the copy-on-write store', () => {
     store.preserve(ranges);
     store.preserve([{ volume: 'volume0', offset: 70_144, length: 512 }]);
     assert.deepEqual(calls, []);
+    store.close();
+  });
+
+  it('tells of no more than it is asked, where that ends within a chunk', () => {
+    const part = 4 * GRANULE_SIZE;
+    const place = memoryPlace([CHUNK_SIZE]);
+    const { store } = replicaAfter(place, whole(0, 1, CHUNK_SIZE), snapshot(1), write(0, 2 * part, part, 2));
+    const reader = store.open(hexId(1), 'volume0');
+    const list = new ExtentList(10);
+    reader.extents(0, part, list);
+    assert.deepEqual(list.extents, [{ length: part, kind: 'data' }]);
+    assert.deepEqual(reader.changed?.(0).ranges, [{ start: 2 * part, end: 3 * part }]);
+    reader.close();
     store.close();
   });
 
