@@ -5,6 +5,7 @@ import { lsn } from '../../src/journal/ids.ts';
 import type { Files } from '../../src/platform/files.ts';
 import type { Log } from '../../src/platform/log.ts';
 import { ExtentList } from '../../src/nbd/front-end.ts';
+import { GRANULE_SIZE } from '../../src/recovery/granules.ts';
 import { openSnapshotStore } from '../../src/recovery/open-store.ts';
 import type {
   SnapshotInfo,
@@ -199,15 +200,27 @@ export function throwsCode(code: string, work: () => void): void {
   });
 }
 
-/** They cover the whole of it, and what is told to be a hole reads as zeros. */
+/** Those of the whole of it, and of parts that begin and end anywhere in a chunk. */
 function assertExtents(reader: SnapshotReader, content: Buffer): void {
+  for (const step of [reader.size, 5 * GRANULE_SIZE])
+    for (let start = 0; start < reader.size; start += step)
+      assertExtentsOf(reader, content, { start, end: Math.min(reader.size, start + step) });
+}
+
+/** They cover what was asked for and no more, and what is told to be a hole reads as zeros. */
+function assertExtentsOf(
+  reader: SnapshotReader,
+  content: Buffer,
+  { start, end }: { readonly start: number; readonly end: number },
+): void {
   const list = new ExtentList(1000);
-  reader.extents(0, reader.size, list);
-  let at = 0;
+  reader.extents(start, end - start, list);
+  let at = start;
   for (const { length, kind } of list.extents) {
+    assert.ok(length > 0, `${length} bytes at ${at}`);
     const part = content.subarray(at, at + length);
     assert.ok(kind !== 'hole' || part.equals(Buffer.alloc(length)), `a hole of ${length} at ${at} with data`);
     at += length;
   }
-  assert.equal(at, reader.size);
+  assert.equal(at, end, `from ${start}`);
 }
