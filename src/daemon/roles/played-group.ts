@@ -159,7 +159,10 @@ export abstract class PlayedGroup {
     if (role.kind === 'handing-over') await this.handOver(group, role.epoch);
     if (role.kind === 'source' && role.handsBack === true) void this.handBack(group);
     if (role.kind === 'lost') void this.inTurn(() => this.lost());
-    if (role.kind === 'deposed' || role.kind === 'following') void this.inTurn(() => this.giveWay(role));
+    if (role.kind !== 'deposed' && role.kind !== 'following') return;
+    // Not its kind: what is noted when the word is given is another one.
+    const { by, takeover } = role;
+    void this.inTurn(() => this.giveWay({ by, takeover }));
   }
 
   async #startDestination(): Promise<void> {

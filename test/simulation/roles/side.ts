@@ -209,13 +209,15 @@ export class Side implements ServedOracle {
   }
 
   #roleChanged(noted: NotedRole | undefined): void {
-    const before = JSON.stringify(this.#role.noted);
-    if (noted === undefined || JSON.stringify(noted) === before) return;
+    const before = this.#role.noted;
+    if (noted === undefined || JSON.stringify(noted) === JSON.stringify(before)) return;
     this.#role = { noted, since: this.machine.loop.now };
     this.#roles.note(`${this.site} is noted as ${noted.kind}`);
     if (noted.kind === 'taking-over') this.#takesOver(noted.takeover!);
     if (noted.kind === 'going-on') this.#goesOn(noted.takeover!);
     if (noted.kind === 'following') this.#gaveWay(noted.by!);
+    if (noted.kind === 'destination' && before?.kind !== 'following')
+      throw new Violation('I6-role', `the ${this.site} follows, which was not noted before it was begun`);
   }
 
   /** All volumes are at the one record behind which the epoch begins, durably (I3, I11). */
