@@ -132,6 +132,16 @@ class Run {
     await this.pair.start('destination');
     await this.pair.start('source');
     const carrier = this.#carry(carrying);
+    try {
+      return await this.#underLoad();
+    } finally {
+      for (const { host } of this.#hosts) host.abandon();
+      carrying.on = false;
+      await carrier;
+    }
+  }
+
+  async #underLoad(): Promise<Omit<RecordingRun, 'logs'>> {
     await this.pair.inStep();
     for (const device of this.#devices.values()) await device.note({ kind: 'ready' });
     for (const { host } of this.#hosts) host.start();
@@ -145,8 +155,6 @@ class Run {
     await Promise.all(this.#hosts.map(({ host }) => host.stop()));
     await this.pair.inStep();
     for (const site of ['source', 'destination'] as const) await this.pair.stop(site);
-    carrying.on = false;
-    await carrier;
     const wrong = this.#hosts.flatMap(({ host }) => host.wrong);
     if (wrong.length > 0) throw new Error(wrong.join('; '));
     const archive = new Archive(join(this.#depot, 'inbox'), KEY, Object.values(VOLUMES));
