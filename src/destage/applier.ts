@@ -28,8 +28,8 @@ import type { DestinationState } from './state-file.ts';
 import { UnreadableRanges } from './unreadable.ts';
 import { afterVerify } from './verification.ts';
 
-/** Bytes of records: what a snapshot keeps of all that they overwrite takes one sync (I7). */
-const TOGETHER_BYTES = 8 * 1024 * 1024;
+/** Bytes of records, of one segment or several: what a snapshot keeps of all that they overwrite takes one sync (I7). */
+const TOGETHER_BYTES = 32 * 1024 * 1024;
 
 export interface ApplierOptions {
   /** Volume name → path. */
@@ -54,6 +54,9 @@ export class Applier {
   readonly #unreadable = new UnreadableRanges();
   #begun = LSN_NONE;
   #lost = false;
+  /** Passed by in their order, and not written yet. */
+  #gathered: JournalRecord[] = [];
+  #gatheredBytes = 0;
   /** The record that was applied last. */
   #reached = LSN_NONE;
 
@@ -74,7 +77,7 @@ export class Applier {
   }
 
   /**
-   * The state behind the segment; durable in the volumes only after `sync`.
+   * The state behind the segment; in the volumes, and durable there, only after `sync`.
    * @param begun up to here the volumes may be ahead of the records: none of these is compared
    * @throws SegmentRefused, OperatorError
    */
@@ -94,6 +97,7 @@ export class Applier {
   }
 
   sync(): void {
+    this.#flush();
     try {
       this.#volumes?.sync();
     } catch (error) {
@@ -102,7 +106,7 @@ export class Applier {
     }
   }
 
-  /** A sync failed: what was applied since the checkpoint may be lost though a later one succeeds, and is applied again. */
+  /** A write or a sync failed: what is behind the checkpoint may be lost though a later sync succeeds, and is applied again. */
   get lost(): boolean {
     return this.#lost;
   }
@@ -110,6 +114,7 @@ export class Applier {
   /** What follows begins behind the checkpoint. */
   begin(): void {
     this.#lost = false;
+    [this.#gathered, this.#gatheredBytes] = [[], 0];
   }
 
   /** How many there are, as far as it can be told without a volume that is away. */
@@ -169,38 +174,48 @@ export class Applier {
     this.#snapshots?.close();
   }
 
-  /** What is written between two other records goes together, as far as memory allows. */
+  /** What is written between two records of other kinds goes together, as far as memory allows. */
   #applyFrames(frames: Iterable<readonly JournalRecord[]>, before: DestinationState): DestinationState {
     let state = before;
-    let [data, bytes]: [JournalRecord[], number] = [[], 0];
-    const flush = (): void => {
-      if (data.length > 0) this.#write(data);
-      [data, bytes] = [[], 0];
-    };
     for (const frame of frames) {
       for (const record of frame) {
-        if (record.kind === RecordKind.write || record.kind === RecordKind.zero) data.push(record);
-        else {
-          flush();
+        if (record.kind === RecordKind.write || record.kind === RecordKind.zero) {
+          this.#attachedVolumes();
+          this.#gathered.push(record);
+        } else if (record.kind !== RecordKind.clock) {
+          this.#flush();
           state = this.#applyControl(record, state);
         }
-        bytes += RECORD_HEADER_SIZE + record.payload.length;
+        this.#gatheredBytes += RECORD_HEADER_SIZE + record.payload.length;
         this.#reached = record.lsn;
       }
-      if (bytes >= TOGETHER_BYTES) flush();
+      if (this.#gatheredBytes >= TOGETHER_BYTES) this.#flush();
     }
-    flush();
     return state;
   }
 
-  #write(records: readonly JournalRecord[]): void {
-    this.#checkPlaces();
-    if (this.#volumes === undefined) {
-      throw new OperatorError('ATTACH_MISSING', 'the source sends data before it has said of which volumes', {
-        remedy: 'begin again with a full copy: stop both sides and move the group’s folder away on each',
-      });
+  #flush(): void {
+    const gathered = this.#gathered;
+    [this.#gathered, this.#gatheredBytes] = [[], 0];
+    if (gathered.length === 0) return;
+    try {
+      this.#write(gathered);
+    } catch (error) {
+      this.#lost = true;
+      throw error;
     }
-    this.#volumes.apply(records, {
+  }
+
+  #attachedVolumes(): VolumeSet {
+    this.#checkPlaces();
+    if (this.#volumes !== undefined) return this.#volumes;
+    throw new OperatorError('ATTACH_MISSING', 'the source sends data before it has said of which volumes', {
+      remedy: 'begin again with a full copy: stop both sides and move the group’s folder away on each',
+    });
+  }
+
+  #write(records: readonly JournalRecord[]): void {
+    this.#attachedVolumes().apply(records, {
       fromVolume: 'apply',
       preserve: (ranges) => keeping(() => this.#store().preserve(ranges)),
     });
