@@ -119,7 +119,7 @@ export function wantedPoint(point: string | undefined, at: string | undefined): 
       ExitCode.usage,
       'POINT_INVALID',
       'say which recovery point, in one way',
-      'name a snapshot, or say --at with a time, an LSN or a snapshot’s name',
+      'name a snapshot, or say --at with a time, an LSN or the name of a snapshot or a marker',
     );
   }
   if (DIGITS.test(at)) return { kind: 'lsn', lsn: Number(at) };

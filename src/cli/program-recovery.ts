@@ -31,7 +31,7 @@ export function addRecovery(program: Command, finish: Finish): void {
       'serve a recovery point over NBD, to look at it, to copy out of it or to try something on it',
     )
     .argument('<group>', 'a group that this daemon keeps snapshots of', name)
-    .argument('[point]', 'a snapshot’s name or id')
+    .argument('[point]', 'the name or id of a snapshot, or the name of a marker in reach')
     .option(
       '--at <point>',
       'the newest state at or before a time (2026-11-20T14:03:07Z) or an LSN; or a name',

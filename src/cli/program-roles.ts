@@ -38,7 +38,7 @@ export function addRoles(program: Command, finish: Finish): void {
     if (verb === 'failover')
       command.option(
         '--at <point>',
-        'as it was at or before a time or an LSN, or at a snapshot of this name',
+        'as it was at or before a time or an LSN, or at a snapshot or marker of this name',
       );
   }
 }
@@ -49,7 +49,10 @@ function addRestore(program: Command, finish: Finish): void {
       'bring the source’s volumes back to a recovery point of this side, its destination; then it serves again',
     )
     .argument('<group>', 'a group that this daemon is a destination of', name)
-    .requiredOption('--at <point>', 'as it was at or before a time or an LSN, or at a snapshot of this name')
+    .requiredOption(
+      '--at <point>',
+      'as it was at or before a time or an LSN, or at a snapshot or marker of this name',
+    )
     .addHelpText('after', example('blockferry restore oracle --at 2026-11-20T14:03:06Z'))
     .action(async (group: string, options: Flags & { at: string }) => {
       const { restore } = await import('./roles.ts');

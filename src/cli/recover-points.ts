@@ -17,7 +17,7 @@ export async function recoverPoints({ state, group, json }: RecoverPointsOptions
     answer: recoveryPointsSchema,
   });
   if (json) printJson(points);
-  else print([...table(points), ...windowLines(points), presentText(points.applied)]);
+  else print([...table(points), ...windowLines(points), ...markerLines(points), presentText(points.applied)]);
   return ExitCode.ok;
 }
 
@@ -44,6 +44,15 @@ function windowLines({ windows }: RecoveryPoints): string[] {
     every ? 'every write' : 'the ends of files, between which data was left out',
   ]);
   return ['Any point in time of these, by --at:', ...columns(rows).map((row) => `  ${row}`)];
+}
+
+function markerLines({ markers }: RecoveryPoints): string[] {
+  if (markers.length === 0) return [];
+  const rows = markers.map(({ name, lsn, time }) => [`LSN ${lsn}`, timeText(time), printable(name)]);
+  return [
+    'Markers in between, by their names; the newest of a name is meant:',
+    ...columns(rows).map((row) => `  ${row}`),
+  ];
 }
 
 function presentText({ lsn, time, consistent, aheadTo }: RecoveryPoints['applied']): string {

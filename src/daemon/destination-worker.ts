@@ -1,16 +1,17 @@
 /** What runs on a destination's thread: the working half, and the NBD server that shows views of its recovery points. */
 import { DestinationBack, type DestinationBackOptions } from '../destage/destination-back.ts';
+import type { PassedMarker } from '../destage/passed-markers.ts';
 import type { Lsn } from '../journal/ids.ts';
 import { SegmentRefused, type SegmentHeader } from '../journal/segment/segment.ts';
 import { sleep } from '../platform/clock.ts';
 import type { Log } from '../platform/log.ts';
 import type { Platform } from '../platform/platform.ts';
-import { choosePoint, type WantedPoint } from '../recovery/choose-point.ts';
+import { choosePoint, markerMeant, markerOutOfReach, type WantedPoint } from '../recovery/choose-point.ts';
 import { PastState } from '../recovery/past-state.ts';
 import type { SnapshotInfo, SnapshotStore } from '../recovery/snapshot-store.ts';
 import type { SetVolume } from '../volume/volume-set.ts';
 import type { ViewOptions } from '../recovery/views.ts';
-import { windowsBehind, type PastWindow } from '../recovery/windows.ts';
+import { inReach, windowsBehind, type PastWindow } from '../recovery/windows.ts';
 import { refuseWithout } from './rollback-reader.ts';
 import type { RollbackPoint } from './roles/rollback-file.ts';
 import { ServedViews, type MountFacts, type ServedViewsOptions } from './served-views.ts';
@@ -49,9 +50,8 @@ export class DestinationWorker extends DestinationBack {
    */
   mount(wanted: WantedPoint, writable: boolean): Promise<MountFacts> {
     return this.#mounts.open(async () => {
-      // Listing opens the store, too.
-      const point = choosePoint(await this.snapshots(), wanted);
-      return { point, options: { writable, ...(await this.#pastBehind(point, wanted)) } };
+      const { point, past, onClose } = await this.#find(wanted);
+      return { point, options: { writable, ...(past && { past }), ...(onClose && { onClose }) } };
     });
   }
 
@@ -61,10 +61,14 @@ export class DestinationWorker extends DestinationBack {
    */
   async holdPoint(wanted: WantedPoint): Promise<RollbackPoint> {
     await this.letPointGo();
-    const { id, name, lsn, time } = choosePoint(await this.snapshots(), wanted);
-    const { volumes } = (await this.facts()).state;
-    refuseWithout(volumes, name, this.#mounts.volumesOf(id));
-    const { past, onClose } = await this.#pastBehind({ name, lsn, time }, wanted);
+    const { point, past, onClose } = await this.#find(wanted);
+    const { id, name, lsn, time } = point;
+    try {
+      refuseWithout((await this.facts()).state.volumes, name, this.#mounts.volumesOf(id));
+    } catch (error) {
+      onClose?.();
+      throw error;
+    }
     if (past === undefined) return { id, name, lsn, time };
     this.#release = onClose;
     return { id, name: `lsn-${past.lsn}`, lsn: past.lsn, time: past.time, base: { lsn, time } };
@@ -114,6 +118,41 @@ export class DestinationWorker extends DestinationBack {
   override async close(): Promise<void> {
     await this.#mounts.close();
     await super.close();
+  }
+
+  /** @throws OperatorError as `choosePoint` does, also where a marker of that name is out of reach */
+  async #find(
+    wanted: WantedPoint,
+  ): Promise<Pick<ViewOptions, 'past' | 'onClose'> & { readonly point: SnapshotInfo }> {
+    // Listing opens the store, too.
+    const snapshots = await this.snapshots();
+    const marker = markerMeant(snapshots, this.markers.list(), wanted);
+    if (marker === undefined) {
+      const point = choosePoint(snapshots, wanted);
+      return { point, ...(await this.#pastBehind(point, wanted)) };
+    }
+    const there = { kind: 'lsn', lsn: marker.lsn } as const;
+    const point = snapshots.findLast(({ lsn, apart }) => lsn <= marker.lsn && apart === undefined);
+    if (point === undefined) throw markerOutOfReach(marker);
+    const { past, onClose } = await this.#pastBehind(point, there);
+    // Only the very state is meant, not the newest before it.
+    if ((past ?? point).lsn === marker.lsn)
+      return { point, ...(past && { past }), ...(onClose && { onClose }) };
+    onClose?.();
+    throw markerOutOfReach(marker);
+  }
+
+  /** The newest that were passed, in their order. */
+  passedMarkers(): Promise<readonly PassedMarker[]> {
+    return Promise.resolve(this.markers.list());
+  }
+
+  /** @throws OperatorError as `choosePoint` does, also where a marker of that name is out of reach */
+  async checkPoint(wanted: WantedPoint): Promise<void> {
+    const snapshots = await this.snapshots();
+    const marker = markerMeant(snapshots, this.markers.list(), wanted);
+    if (marker === undefined) choosePoint(snapshots, wanted);
+    else if (inReach([marker], [], await this.windows()).length === 0) throw markerOutOfReach(marker);
   }
 
   /** What was written between the snapshot and the wanted state; nothing where that is all that there is. */

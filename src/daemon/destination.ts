@@ -5,6 +5,7 @@ import type { SeedImportStatus } from '../api/contract/seed.ts';
 import type { DestinationGroupConfig } from '../config/config.ts';
 import type { DestinationFacts } from '../destage/destination-facts.ts';
 import { DestinationGroup } from '../destage/destination-group.ts';
+import type { PassedMarker } from '../destage/passed-markers.ts';
 import type { DestinationGroupOptions } from '../destage/group-options.ts';
 import type { Settled } from '../destage/settle.ts';
 import { windowSnapshotId, type WindowFacts } from '../destage/retained-window.ts';
@@ -21,7 +22,7 @@ import type { RemoteThread } from '../platform/node/threads.ts';
 import type { DestinationWorker } from './destination-worker.ts';
 import { logFromThread, type RunningGroup } from './running-group.ts';
 import type { WantedPoint } from '../recovery/choose-point.ts';
-import type { PastWindow } from '../recovery/windows.ts';
+import { inReach, type PastWindow } from '../recovery/windows.ts';
 import { Mounts } from './mounts.ts';
 import { Rehearsing } from './rehearsing.ts';
 import type { RollbackPoint } from './roles/rollback-file.ts';
@@ -83,9 +84,9 @@ export async function startDestination(
     const held = new Set<string>();
     const snapshots = snapshotsOf(config, { group, back, platform, log, held });
     const { rehearsal } = config;
-    const list = (): Promise<readonly SnapshotFacts[]> => back.call.snapshots();
+    const check = (point: WantedPoint): Promise<void> => back.call.checkPoint(point);
     const rehearsing =
-      rehearsal && new Rehearsing({ platform, log, group: name, folder, rehearsal, mounts, snapshots: list });
+      rehearsal && new Rehearsing({ platform, log, group: name, folder, rehearsal, mounts, check });
     group.start();
     snapshots.start();
     rehearsing?.start();
@@ -171,7 +172,8 @@ function runningDestination(
     snapshots: () => snapshots.list(),
     async points() {
       const { state } = group.report().facts;
-      return pointsOf(state, await back.call.snapshots(), await back.call.windows());
+      const windows = await back.call.windows();
+      return pointsOf(state, await back.call.snapshots(), windows, await back.call.passedMarkers());
     },
     async rehearse({ point }) {
       if (rehearsing === undefined) throw noRehearsal(config.name);
@@ -217,11 +219,13 @@ function pointsOf(
   state: DestinationState,
   snapshots: readonly SnapshotFacts[],
   windows: readonly PastWindow[],
+  markers: readonly PassedMarker[],
 ): RecoveryPoints {
   const { applied: lsn, appliedTime: time } = state;
   return {
     applied: { lsn, time, ...standOf(state) },
     windows: windows.slice(-WINDOWS_MAX),
+    markers: inReach(markers, snapshots, windows).map(({ name, lsn, time }) => ({ name, lsn, time })),
     snapshots: snapshots.map((facts) => ({ ...toldSnapshot(facts), named: !isNameOfTime(facts.name) })),
   };
 }

@@ -18,9 +18,8 @@ import type { Log } from '../platform/log.ts';
 import type { Platform } from '../platform/platform.ts';
 import type { CommandResult } from '../platform/processes.ts';
 import type { Wait } from '../platform/waits.ts';
-import { choosePoint, type WantedPoint } from '../recovery/choose-point.ts';
+import type { WantedPoint } from '../recovery/choose-point.ts';
 import { CronTimes } from '../recovery/cron-times.ts';
-import type { SnapshotInfo } from '../recovery/snapshot-store.ts';
 import type { Mounts } from './mounts.ts';
 import { readRehearsalFile, writeRehearsalFile, type RehearsalFile } from './rehearsal-file.ts';
 import { Timetable } from './timetable.ts';
@@ -38,7 +37,8 @@ export interface RehearsingOptions {
   readonly folder: string;
   readonly rehearsal: RehearsalConfig;
   readonly mounts: Pick<Mounts, 'mount' | 'unmount'>;
-  readonly snapshots: () => Promise<readonly SnapshotInfo[]>;
+  /** @throws OperatorError where there is no such point */
+  readonly check: (point: WantedPoint) => Promise<void>;
 }
 
 /** What it is of, and when it began by the monotonic clock. */
@@ -76,11 +76,11 @@ export class Rehearsing {
 
   /**
    * Begins one of a point, or of the newest; answers its number.
-   * @throws OperatorError `REHEARSAL_UNDER_WAY`, and as `choosePoint` does: it was no rehearsal
+   * @throws OperatorError `REHEARSAL_UNDER_WAY`, and as `check` does: it was no rehearsal
    */
   async begin(wanted: WantedPoint | undefined): Promise<number> {
     const point = wanted ?? NEWEST;
-    choosePoint(await this.#options.snapshots(), point);
+    await this.#options.check(point);
     return this.#begin(point);
   }
 

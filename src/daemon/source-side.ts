@@ -61,6 +61,7 @@ export abstract class SourceSide {
       return {
         applied: { lsn: applied, time: clock, consistent: true },
         windows: [],
+        markers: [],
         snapshots: listed.map((info) => ({ ...toldSnapshot(info), named: !isNameOfTime(info.name) })),
       };
     });

@@ -23,6 +23,7 @@ import { VolumeSet, type SetVolume } from '../volume/volume-set.ts';
 import { attach, resize, volumeUnknown } from './attach.ts';
 import { compare, comparePieces } from './comparing.ts';
 import { afterCopy, duringCopy } from './copy-state.ts';
+import type { PassedMarkers } from './passed-markers.ts';
 import { snapshotId, type OpenSnapshots, type SnapshotFacts, type Snapshots } from './snapshots.ts';
 import type { DestinationState } from './state-file.ts';
 import { UnreadableRanges } from './unreadable.ts';
@@ -39,6 +40,7 @@ export interface ApplierOptions {
   readonly onCopyBegins: () => void;
   /** A range differs from the source's: durable on return, because nobody looks there again before the next pass. */
   readonly onDiffers: (verification: Verification) => void;
+  readonly markers: Pick<PassedMarkers, 'note'>;
 }
 
 export class Applier {
@@ -345,6 +347,7 @@ export class Applier {
     const marker = parseMarker(record);
     if (marker === undefined) return this.#passOver(record, 'marker', state);
     const facts = { id: marker.id, name: marker.name, lsn: record.lsn, time: record.offset };
+    if (state.consistent) this.#options.markers.note(facts);
     if (marker.kind === 'custom')
       return { ...state, pending: { ...facts, kind: 'custom', attempt: 0, failures: 0 } };
     if (!state.consistent) {

@@ -24,6 +24,7 @@ import { WrittenState } from '../platform/written-state.ts';
 import { Applier } from './applier.ts';
 import type { DestinationFacts, ReceiveResult } from './destination-facts.ts';
 import { ReceivedJournal, type ReceivedSegment } from './received-journal.ts';
+import { PassedMarkers } from './passed-markers.ts';
 import { RetainedWindow, type RetainedSegment } from './retained-window.ts';
 import { SeedImport, type SeedExpectation } from './seed-import.ts';
 import { seedGivenUp, seedNotAwaited } from './seed-errors.ts';
@@ -67,6 +68,7 @@ export class DestinationBack {
   readonly #window: RetainedWindow;
   readonly #reserve: Reserve;
   readonly #seeds: SeedImport;
+  protected readonly markers: PassedMarkers;
   #seedJob: SeedJob | undefined;
   readonly #written: WrittenState<DestinationState>;
   /** Counts what has begun to be copied over the volumes. */
@@ -91,7 +93,8 @@ export class DestinationBack {
       if (this.#state.consistent) this.#move({ ...this.#state, consistent: false });
     };
     const onDiffers = (verification: Verification): void => this.#move({ ...this.#state, verification });
-    const applier = { ...options, onCopyBegins, onDiffers };
+    const markers = (this.markers = new PassedMarkers(files, log, options.folder));
+    const applier = { ...options, onCopyBegins, onDiffers, markers };
     this.#applier = new Applier(files, log, applier, this.#state.volumes);
     this.#begun = lsn(Math.max(this.#state.begun, this.#journal.last()));
     // Before any of it is taken out of the journal: of what was received all may have been begun.
@@ -371,6 +374,7 @@ export class DestinationBack {
     if (divergence === undefined) return;
     if (resync !== undefined) this.#applier.keepDivergence(divergence);
     this.#applier.leave(applied);
+    this.markers.leave(applied);
     this.#move({ ...this.#state, divergence: undefined });
   }
 

@@ -31,3 +31,15 @@ export function windowsBehind(
   }
   return windows;
 }
+
+/** Of markers, which are the ends of replication files, those whose states can be gone back to and are no snapshot. */
+export function inReach<T extends { readonly id: string; readonly lsn: number }>(
+  markers: readonly T[],
+  snapshots: readonly { readonly id: string }[],
+  windows: readonly PastWindow[],
+): T[] {
+  const ids = new Set(snapshots.map(({ id }) => id));
+  return markers.filter(
+    ({ id, lsn }) => !ids.has(id) && windows.some(({ from, to }) => from.lsn <= lsn && lsn <= to.lsn),
+  );
+}

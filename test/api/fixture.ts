@@ -140,7 +140,8 @@ export class PretendedDaemon extends PretendedRoles implements DaemonControl {
   async points(group: string): Promise<RecoveryPoints> {
     const [older, newer] = await this.snapshots(group);
     const applied = { lsn: 9100, time: MARKER_TIME + 5000, consistent: true };
-    if (older === undefined || newer === undefined) return { applied, snapshots: [], windows: [] };
+    if (older === undefined || newer === undefined)
+      return { applied, snapshots: [], windows: [], markers: [] };
     return {
       applied,
       snapshots: [
@@ -154,6 +155,7 @@ export class PretendedDaemon extends PretendedRoles implements DaemonControl {
           every: true,
         },
       ],
+      markers: [{ name: 'nightly', lsn: 8500, time: older.time + 50 }],
     };
   }
 

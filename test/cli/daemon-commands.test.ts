@@ -248,7 +248,7 @@ describe('blockferry marker, initialize and snapshot', () => {
     assert.equal(exitCode, 0);
     assert.match(
       out,
-      /^LSN +TIME AT THE SOURCE +SNAPSHOT +NAMED +ID\n8000 +2026-11-21 01:46:00 +before-upgrade +by hand .*\n9000 .* by its time .*\nAny point in time of these, by --at:\n {2}LSN 8000 to 9000 +2026-11-21 01:46:00 to [^\n]+ every write\nThe volumes themselves are at LSN 9100, written at the source at 2026-11-21 01:46:05\.\n$/,
+      /^LSN +TIME AT THE SOURCE +SNAPSHOT +NAMED +ID\n8000 +2026-11-21 01:46:00 +before-upgrade +by hand .*\n9000 .* by its time .*\nAny point in time of these, by --at:\n {2}LSN 8000 to 9000 +2026-11-21 01:46:00 to [^\n]+ every write\nMarkers in between, by their names; the newest of a name is meant:\n {2}LSN 8500 +2026-11-21 01:46:00 +nightly\nThe volumes themselves are at LSN 9100, written at the source at 2026-11-21 01:46:05\.\n$/,
     );
     const json = await run('recover', 'points', 'mail', '--json');
     assert.equal(recoveryPointsSchema.parse(JSON.parse(json.out)).snapshots.length, 2);

@@ -9,8 +9,9 @@ import type { HostVolume } from '../../src/nbd/front-end.ts';
 import { nodeClock } from '../../src/platform/node/clock.ts';
 import { errorCode } from '../../src/platform/errors.ts';
 import type { WantedPoint } from '../../src/recovery/choose-point.ts';
+import { inReach } from '../../src/recovery/windows.ts';
 import { temporaryFolder } from '../support/folder.ts';
-import { KEY, quiet, Site, Stream, unsyncedFiles, write, type Step } from '../destage/stream.ts';
+import { KEY, marker, quiet, Site, Stream, unsyncedFiles, write, type Step } from '../destage/stream.ts';
 
 const PIECE = 4096;
 const DAY = 86_400_000;
@@ -202,6 +203,44 @@ describe('any point in time at a destination', () => {
     assert.equal(await lsnAt(at(6)), 6);
     assert.equal(await lsnAt(at(8)), 7, 'inside of a merged segment there is no state');
     assert.equal(await lsnAt(at(9)), 9);
+    await destination.worker.close();
+  });
+
+  it('is found by a marker’s name, the newest of it, as long as that very state is in reach', async () => {
+    const destination = new Destination();
+    await destination.begin();
+    const pass = async (number: number): Promise<void> => {
+      await destination.take(write(0, 0, number), marker('custom', 'nightly', String(number).repeat(32)));
+      const { pending } = (await destination.worker.facts()).state;
+      await destination.worker.finishMarker(pending!.id);
+    };
+    await pass(1);
+    await pass(2);
+    await destination.take(write(0, 0, 3));
+    await destination.restart();
+    const called: WantedPoint = { kind: 'snapshot', called: 'nightly' };
+    const mounted = await destination.mount(called);
+    assert.equal(mounted.lsn, 7);
+    destination.assertIs(mounted);
+    await destination.worker.checkPoint(called);
+    await destination.worker.unmount(mounted.name);
+    const snapshots = await destination.worker.snapshots();
+    const windows = await destination.worker.windows();
+    const listed = inReach(await destination.worker.passedMarkers(), snapshots, windows);
+    assert.deepEqual(
+      listed.map(({ name, lsn }) => [name, lsn]),
+      [
+        ['nightly', 5],
+        ['nightly', 7],
+      ],
+    );
+    await destination.worker.giveUpRetained(2 ** 30);
+    const gone = { code: 'POINT_NOT_FOUND', message: /nightly was passed at LSN 7/ };
+    await assert.rejects(destination.mount(called), gone);
+    await assert.rejects(destination.worker.checkPoint(called), gone);
+    await assert.rejects(destination.mount({ kind: 'snapshot', called: 'never' }), {
+      code: 'SNAPSHOT_NOT_FOUND',
+    });
     await destination.worker.close();
   });
 

@@ -10,6 +10,7 @@ import { lsn } from '../../src/journal/ids.ts';
 import { OperatorError } from '../../src/platform/errors.ts';
 import { nodeFiles } from '../../src/platform/node/files.ts';
 import type { Command, CommandResult } from '../../src/platform/processes.ts';
+import { choosePoint } from '../../src/recovery/choose-point.ts';
 import type { SnapshotInfo } from '../../src/recovery/snapshot-store.ts';
 import { MemoryLog } from '../api/fixture.ts';
 import { temporaryFolder } from '../support/folder.ts';
@@ -50,7 +51,7 @@ class Stage {
       folder,
       rehearsal: { run: ['/bin/check', 'x'], timeLimit: MINUTE, timed: undefined, ...rehearsal },
       mounts: { mount: (request) => this.#mount(request), unmount: (name) => this.#unmount(name) },
-      snapshots: () => Promise.resolve(this.snapshots),
+      check: (point) => Promise.resolve(choosePoint(this.snapshots, point)).then(() => undefined),
     });
   }
 

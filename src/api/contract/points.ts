@@ -21,6 +21,8 @@ export const recoveryPointsSchema = z.object({
    * record; otherwise at the ends of replication files alone, between which data was left out.
    */
   windows: z.array(z.object({ from: placeSchema, to: placeSchema, every: z.boolean() })),
+  /** Of those of the newest 1,000 that lie in a window and are no snapshot, oldest first: their states go by their names, too. */
+  markers: z.array(placeSchema.extend({ name: z.string() })),
 });
 
 export type RecoveryPoints = z.infer<typeof recoveryPointsSchema>;

@@ -161,7 +161,12 @@ function control(): DaemonControl {
     },
     points(group) {
       assert.match(group, NAME_PATTERN);
-      return Promise.resolve({ applied: { lsn: 0, time: 0, consistent: false }, snapshots: [], windows: [] });
+      return Promise.resolve({
+        applied: { lsn: 0, time: 0, consistent: false },
+        snapshots: [],
+        windows: [],
+        markers: [],
+      });
     },
     retention(group) {
       assert.match(group, NAME_PATTERN);
