@@ -7,6 +7,7 @@
 import { writeSync } from 'node:fs';
 import { Socket, type SocketConstructorOpts } from 'node:net';
 import { assert } from '../errors.ts';
+import { Attention } from './attention.ts';
 
 /** The system's side of a socket. */
 type Handle = NonNullable<SocketConstructorOpts['handle']>;
@@ -23,6 +24,9 @@ export interface HostSocket {
   readonly send: (bytes: Buffer) => void;
 }
 
+/** This thread's: each has modules of its own. */
+const attention = new Attention({ now: () => performance.now(), next: setImmediate });
+
 /** In the place of `accepted`, which was not read from yet (`pauseOnConnect`), and which its server is rid of. */
 export function hostSocket(accepted: Socket, { inbox, onArrived }: HostSocketOptions): HostSocket {
   const holder = accepted as unknown as { _handle?: Handle | null };
@@ -37,7 +41,7 @@ export function hostSocket(accepted: Socket, { inbox, onArrived }: HostSocketOpt
     onread: {
       buffer: inbox,
       callback: (count) => {
-        onArrived(count);
+        attention.pay(() => onArrived(count));
         return true;
       },
     },
