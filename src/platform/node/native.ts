@@ -71,11 +71,14 @@ export function nextData(
 const M_TRIM_THRESHOLD = -1;
 const M_MMAP_THRESHOLD = -3;
 const M_ARENA_MAX = -8;
-const RETURNED_FROM = 128 * 1024;
+/** Bytes: more than a frame of a segment has, whose buffers are had and freed all the time. */
+const RETURNED_FROM = 8 * 1024 * 1024;
 
 /**
- * Makes glibc give freed buffers back to the system at once. By its own rules it keeps those of up to 32 MiB, in an arena
- * for each thread, and a daemon that moves many large buffers through several threads grows to several times what it uses.
+ * Makes glibc give freed buffers back to the system, but for a few MiB in each of two arenas. By its own rules it keeps those of
+ * up to 32 MiB, in an arena for each thread, and a daemon that moves many large buffers through several threads grows to
+ * several times what it uses. Where all are given back at once, nearly half of the work on segments is to get them again, page
+ * by page.
  */
 export function returnFreedMemory(): void {
   if (process.platform !== 'linux') return;
