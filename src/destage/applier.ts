@@ -30,7 +30,7 @@ import { UnreadableRanges } from './unreadable.ts';
 import { afterVerify } from './verification.ts';
 
 /** Bytes of records, of one segment or several: what a snapshot keeps of all that they overwrite takes one sync (I7). */
-const TOGETHER_BYTES = 32 * 1024 * 1024;
+const TOGETHER_BYTES = 8 * 1024 * 1024;
 
 export interface ApplierOptions {
   /** Volume name → path. */
