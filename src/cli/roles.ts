@@ -134,10 +134,10 @@ function failoverDone(answer: FailoverAnswer, group: string): string[] {
 
 function broughtBack({ rollback }: FailoverAnswer): string[] {
   if (rollback === undefined) return [];
-  const { point, discardedSeconds, keptAs } = rollback;
+  const { point, discardedSeconds, changedBytes, keptAs } = rollback;
   return [
     `Before hosts are served the volumes become what they were at ${printable(point.name)}, record ${point.lsn}, of ${when(point.time)}; "blockferry status" says how far that is.`,
-    `Of what arrived, ${durationText(discardedSeconds)} of writes are in them no more then: they are kept as snapshot ${keptAs}.`,
+    `Of what arrived, ${durationText(discardedSeconds)} of writes are in them no more then${atMost(changedBytes)}: they are kept as snapshot ${keptAs}.`,
   ];
 }
 
@@ -244,10 +244,10 @@ export function rollback(options: RoleOptions & { readonly at: string }): Promis
 }
 
 function rollbackLoss(answer: RollbackAnswer, group: string): string[] {
-  const { point, lsn, behindSeconds, hosts, mounts, keptAs } = answer;
+  const { point, lsn, behindSeconds, hosts, mounts, keptAs, changedBytes } = answer;
   return [
     `All volumes of group ${group}, here and at its destinations, become what they were at ${printable(point.name)}, record ${point.lsn}, of ${when(point.time)}.`,
-    `What hosts wrote since, up to record ${lsn}, is in them no more: ${durationText(behindSeconds)} of writes. It is kept as snapshot ${keptAs}.`,
+    `What hosts wrote since, up to record ${lsn}, is in them no more: ${durationText(behindSeconds)} of writes${atMost(changedBytes)}. It is kept as snapshot ${keptAs}.`,
     `${hosts} connections of hosts are closed, and nobody is served until it is done.`,
     ...(mounts.length === 0 ? [] : [`Mounts that end: ${mounts.map(printable).join(', ')}.`]),
   ];
@@ -258,6 +258,11 @@ function rollbackDone({ point, keptAs }: RollbackAnswer, group: string): string[
     `The volumes of group ${group} are being brought back to ${printable(point.name)}, of ${when(point.time)}; hosts are served once that is done: "blockferry status ${group}" says how far it is.`,
     `What they held before is snapshot ${keptAs}: "blockferry rollback ${group} --at ${keptAs}" takes this back.`,
   ];
+}
+
+/** Of what is in the volumes by now. */
+function atMost(bytes: number | undefined): string {
+  return bytes === undefined ? '' : ` (at most ${bytesText(bytes)} of the volumes, as they are now)`;
 }
 
 function when(time: number): string {

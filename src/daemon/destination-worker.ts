@@ -39,6 +39,11 @@ export class DestinationWorker extends DestinationBack {
     this.#mounts = mounts;
   }
 
+  /** As `changedBytes`, of a snapshot that was listed. */
+  changedSince(id: string): Promise<number | undefined> {
+    return Promise.resolve(this.#mounts.changedSince(id));
+  }
+
   /** As the store's; nothing before that is open. */
   snapshotsUsed(): Promise<ReadonlyMap<string, number>> {
     return Promise.resolve(this.#mounts.used());

@@ -47,6 +47,8 @@ export interface RunningDestination extends RunningGroup {
   /** What its volumes are to become when it takes over; it stays until `letPointGo`. @throws OperatorError as `DestinationWorker.holdPoint` does */
   holdPoint(wanted: WantedPoint): Promise<RollbackPoint>;
   letPointGo(): Promise<void>;
+  /** Bytes of its volumes, as they are, that may be something else than at this snapshot; undefined: that is not known. */
+  changedSince(snapshot: string): Promise<number | undefined>;
   /** It stops, with all in its volumes that arrived without a hole. @throws what keeps the volumes from it */
   settle(): Promise<Settled>;
 }
@@ -164,6 +166,7 @@ function runningDestination(
       held.clear();
       return back.call.letPointGo();
     },
+    changedSince: (id) => back.call.changedSince(id),
     settle: () => group.settle(),
     status: () =>
       Promise.resolve(

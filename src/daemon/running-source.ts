@@ -25,6 +25,8 @@ export interface RunningSource extends RunningGroup {
   followed(): boolean;
   /** Which of its snapshots is meant. @throws OperatorError `NO_SNAPSHOTS_HERE`, as `RollbackReader.choose` does */
   rollbackPoint(wanted: WantedPoint): Promise<SnapshotInfo>;
+  /** Bytes of the volumes, as they are, that may be something else than at this snapshot; undefined: that is not known. */
+  changedSince(snapshot: string): Promise<number | undefined>;
   /** Nobody is served, because its volumes are being brought back to one. */
   readonly isRollingBack: boolean;
   /** What its destination says that holds what an earlier source of the group wrote; undefined: none does. */

@@ -84,6 +84,11 @@ export class ServedViews {
     return this.#views.follow(store);
   }
 
+  /** As `changedBytes`, of the store. */
+  changedSince(id: string): number | undefined {
+    return this.#views.changedSince(id);
+  }
+
   /** As the store's, if it is open. */
   used(): ReadonlyMap<string, number> {
     return this.#views.used();

@@ -92,6 +92,10 @@ export abstract class SourceSide {
     return this.#ask(({ back }) => back.rollbackPoint(wanted));
   }
 
+  changedSince(snapshot: string): Promise<number | undefined> {
+    return this.#ask(({ back }) => back.changedSince(snapshot));
+  }
+
   get isRollingBack(): boolean {
     return this.#rollback?.isUnderWay === true;
   }

@@ -119,6 +119,11 @@ export class SourceWorker extends SourceBack {
     return Promise.resolve(this.#rollingBack.choose(wanted));
   }
 
+  /** As `changedBytes`, of a snapshot that was listed. */
+  changedSince(id: string): Promise<number | undefined> {
+    return Promise.resolve(this.#kept.mounts.changedSince(id));
+  }
+
   /** Where the volumes differ from it is to be read, from the start. @throws OperatorError as `RollbackReader.begin` does */
   beginRollback(point: RollbackPoint): Promise<void> {
     this.#rollingBack.begin(point);

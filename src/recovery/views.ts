@@ -11,6 +11,7 @@ import { assert, describeError, OperatorError } from '../platform/errors.ts';
 import type { Lsn } from '../journal/ids.ts';
 import type { HostVolume } from '../nbd/front-end.ts';
 import type { Log } from '../platform/log.ts';
+import { changedBytes } from './changed-bytes.ts';
 import type { Scratch } from './scratch.ts';
 import { ScratchVolume } from './scratch-volume.ts';
 import type { SnapshotInfo, SnapshotReader, SnapshotStore } from './snapshot-store.ts';
@@ -81,6 +82,12 @@ export class Views {
       }
     }
     return store;
+  }
+
+  /** As `changedBytes`, of the store. */
+  changedSince(id: string): number | undefined {
+    assert(this.#store !== undefined, 'the store was opened before it is looked into');
+    return changedBytes(this.#store, id);
   }
 
   /** As the store's. */

@@ -41,6 +41,7 @@ export class PretendedRoles extends PretendedRehearsals {
       hosts: 1,
       mounts: [],
       keptAs: 'before-rollback-x',
+      changedBytes: 3 * 1024 * 1024,
     });
   }
 

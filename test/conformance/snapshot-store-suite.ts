@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { dirname, join } from 'node:path';
 import fc from 'fast-check';
+import { changedBytes } from '../../src/recovery/changed-bytes.ts';
 import type { SnapshotInfo } from '../../src/recovery/snapshot-store.ts';
 import { Replica, hexId, throwsCode, type SnapshotPlace, type Step } from '../recovery/replica.ts';
 import { Death, dyingFiles } from '../recovery/watched-files.ts';
@@ -179,6 +180,8 @@ export function snapshotStoreSuite(title: string, make: () => SnapshotBench): vo
       replica.run({ kind: 'snapshot', id: 2 });
       write(65_536);
       const used = replica.store.used();
+      const changed = changedBytes(replica.store, hexId(1));
+      assert.equal(changed, bench.kind === 'reflink' ? undefined : 4 * 65_536, 'each of them once');
       if (bench.kind === 'reflink') assert.equal(used.size, 0);
       else {
         const [older, newer] = [used.get(hexId(1)), used.get(hexId(2))];

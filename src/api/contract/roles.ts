@@ -20,6 +20,8 @@ export const rollbackRequestSchema = roleRequestSchema.extend({ point: wantedPoi
 export type RollbackRequest = z.infer<typeof rollbackRequestSchema>;
 
 const amount = z.int().nonnegative();
+/** At most so many bytes of the volumes, as they are now, are something else than at the point; undefined: that is not known. */
+const changedBytes = amount.optional();
 
 /** Of a failover: up to where this side has what hosts wrote. */
 export const failoverAnswerSchema = z.object({
@@ -46,6 +48,7 @@ export const failoverAnswerSchema = z.object({
       point: z.object({ name: z.string(), lsn: amount, time: amount }),
       /** Of what arrived, what the volumes do not hold any more then; it is kept as this snapshot. */
       discardedSeconds: z.number(),
+      changedBytes,
       keptAs: z.string(),
     })
     .optional(),
@@ -95,5 +98,6 @@ export const rollbackAnswerSchema = z.object({
   mounts: z.array(z.string()),
   /** The snapshot of what the volumes hold now. */
   keptAs: z.string(),
+  changedBytes,
 });
 export type RollbackAnswer = z.infer<typeof rollbackAnswerSchema>;

@@ -41,6 +41,7 @@ export async function planRollback(
     hosts,
     mounts: mounts.map(({ name }) => name),
     keptAs: rollback.kept.name,
+    changedBytes: await group.changedSince(id),
   };
   return { answer, note: () => writeRollback(platform.files, folder, rollback) };
 }
@@ -75,9 +76,13 @@ export async function planReturn(
   const rollback = noteOf(point, undefined, platform);
   const { appliedTime } = group.facts().state;
   const discardedSeconds = Math.max(0, (appliedTime - point.time) / 1000);
+  // Of the snapshot before it there is as much or more.
+  const changedBytes = await group.changedSince(point.id);
   const { name, lsn, time } = point;
   return {
-    answer: { rollback: { point: { name, lsn, time }, discardedSeconds, keptAs: rollback.kept.name } },
+    answer: {
+      rollback: { point: { name, lsn, time }, discardedSeconds, changedBytes, keptAs: rollback.kept.name },
+    },
     note: (folder) => writeRollback(platform.files, folder, rollback),
   };
 }
