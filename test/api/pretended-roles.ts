@@ -50,6 +50,8 @@ export class PretendedRoles extends PretendedRehearsals {
     const fork = { lsn: 7, time: 1000 };
     const volumes = [{ name: 'a', bytes: 65_536 }];
     const keptAs = 'diverged-1-16';
-    return Promise.resolve({ at: 2000, fork, epoch: 2, writes: 9, bytes: 65_536, volumes, keptAs });
+    const answer = { at: 2000, fork, epoch: 2, writes: 9, bytes: 65_536, volumes, keptAs };
+    // Of this one the source lost the group's folder.
+    return Promise.resolve(group === 'mail' ? { ...answer, anew: 8 * 1024 * 1024 } : answer);
   }
 }

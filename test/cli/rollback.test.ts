@@ -36,6 +36,15 @@ describe('blockferry rollback, and failover to a point', () => {
     );
   });
 
+  it('says of a side that lost the group’s folder what comes over and what is kept, as of one that was deposed (I10)', async () => {
+    const anew = await run('rejoin', 'mail', '--dry-run');
+    for (const told of [/folder of the group is new/, /of the 8(\.0)? MiB of its volumes what differs/])
+      assert.match(anew.out, told);
+    assert.match(anew.out, /at most 64(\.0)? KiB \(a 64(\.0)? KiB\), is kept as snapshot diverged-1-16/);
+    const deposed = await run('rejoin', 'oracle', '--dry-run');
+    assert.match(deposed.out, /Hosts wrote 9 times here since.*\n.*kept as snapshot diverged-1-16/);
+  });
+
   it('takes a time, an LSN or a name, and no time that there is not', async () => {
     assert.equal((await run('failover', 'oracle', '--at', '2026-11-20T14:03:06Z', '--yes')).exitCode, 0);
     assert.equal((await run('rollback', 'oracle', '--at', '48210', '--yes')).exitCode, 0);
