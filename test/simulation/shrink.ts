@@ -1,20 +1,37 @@
 /** Makes a failing scenario short: steps are left out as long as the same thing goes wrong. */
-import { run } from './runner.ts';
-import type { Scenario } from './scenario.ts';
+import type { RunResult } from './result.ts';
+import type { RoleStep } from './roles/scenario.ts';
+import type { Settings } from './scenario.ts';
 import type { Step } from './steps.ts';
 import { FAIR } from './pair/server.ts';
 
-export interface Shrunk {
-  readonly scenario: Scenario;
+/** A scenario of the one kind or the other. */
+export interface Played<T extends Step | RoleStep> extends Settings {
+  readonly steps: readonly T[];
+}
+
+export interface Shrunk<T extends Step | RoleStep> {
+  readonly scenario: Played<T>;
   readonly runs: number;
 }
 
-/** `code`: of the violation. `runsMax`: a run takes tens of milliseconds. */
-export async function shrink(scenario: Scenario, code: string, runsMax = 400): Promise<Shrunk> {
+export interface ShrinkOptions<T extends Step | RoleStep> {
+  /** Of the violation. */
+  readonly code: string;
+  readonly run: (scenario: Played<T>) => Promise<RunResult>;
+}
+
+/** Runs at most: each takes tens of milliseconds, and one that stands still in the end up to a few seconds. */
+const RUNS_MAX = 400;
+
+export async function shrink<T extends Step | RoleStep>(
+  scenario: Played<T>,
+  { code, run }: ShrinkOptions<T>,
+): Promise<Shrunk<T>> {
   let best = scenario;
   let runs = 0;
-  const fails = async (candidate: Scenario): Promise<boolean> => {
-    if (runs >= runsMax) return false;
+  const fails = async (candidate: Played<T>): Promise<boolean> => {
+    if (runs >= RUNS_MAX) return false;
     runs += 1;
     const { violation } = await run(candidate);
     if (violation?.code !== code) return false;
@@ -22,7 +39,7 @@ export async function shrink(scenario: Scenario, code: string, runsMax = 400): P
     return true;
   };
   for (const plainer of plainerSettings(scenario)) await fails({ ...best, ...plainer });
-  for (let piece = Math.ceil(best.steps.length / 2); piece >= 1 && runs < runsMax;) {
+  for (let piece = Math.ceil(best.steps.length / 2); piece >= 1 && runs < RUNS_MAX;) {
     let shorter = false;
     for (let at = 0; at < best.steps.length;) {
       const steps = [...best.steps.slice(0, at), ...best.steps.slice(at + piece)];
@@ -39,7 +56,7 @@ export async function shrink(scenario: Scenario, code: string, runsMax = 400): P
   return { scenario: best, runs };
 }
 
-function plainerSettings(scenario: Scenario): Partial<Scenario>[] {
+function plainerSettings<T extends Step | RoleStep>(scenario: Played<T>): Partial<Played<T>>[] {
   return [
     { keyed: false, steps: scenario.steps.filter(({ kind }) => kind !== 'attack') },
     { compression: 0 },
@@ -53,9 +70,10 @@ function plainerSettings(scenario: Scenario): Partial<Scenario>[] {
 }
 
 /** One kind of bad weather at a time is easier to read. */
-function plainerSteps(step: Step): Step[] {
+function plainerSteps<T extends Step | RoleStep>(step: T): T[] {
   if (step.kind !== 'weather') return [];
+  const { weather } = step;
   return (Object.keys(FAIR) as (keyof typeof FAIR)[])
-    .filter((key) => step.weather[key] !== FAIR[key])
-    .map((key) => ({ ...step, weather: { ...FAIR, [key]: step.weather[key] } }));
+    .filter((key) => weather[key] !== FAIR[key])
+    .map((key) => ({ ...step, weather: { ...FAIR, [key]: weather[key] } }));
 }

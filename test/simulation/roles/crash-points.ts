@@ -1,4 +1,7 @@
-/** A failover, a rejoin and a switchover back, in which each side dies while it changes its part: at one call after the other. */
+/**
+ * A failover, a rejoin and a switchover back, and another run with a rollback and a failover to a point: in each of them a side
+ * dies while it changes its part, at every one of its calls into the platform.
+ */
 import { FAIR } from '../pair/server.ts';
 import type { SiteName } from '../steps.ts';
 import { plainSettings, type RoleScenario, type RoleStep } from './scenario.ts';
@@ -51,22 +54,59 @@ export const turning: RoleScenario = {
   ],
 };
 
-/** Who changes its part from when on, and at one in how many of its calls it dies. */
+const ROLLBACK = 2500;
+const FAILOVER_TO = 6500;
+
+/** Back to a snapshot where hosts are served; then the other side takes over, as it was in between two of its own. */
+export const returning: RoleScenario = {
+  ...turning,
+  seed: 'returning',
+  own: { clones: false },
+  // So that the point lies between two snapshots.
+  retain: { time: 60_000, size: 4096 * KIB },
+  dropOverwritten: false,
+  length: 13_000,
+  steps: [
+    write(400, 'source', 0, 0),
+    write(500, 'source', 1, 40),
+    { at: 900, kind: 'snapshot', site: 'source', name: 'noon', marker: true },
+    write(1200, 'source', 0, 2),
+    write(1700, 'source', 1, 43),
+    { at: ROLLBACK, kind: 'turn', site: 'source', verb: 'rollback', to: { by: 'snapshot', where: 0 } },
+    write(4500, 'source', 0, 4),
+    write(4900, 'source', 1, 46),
+    { at: 6000, kind: 'weather', weather: { ...FAIR, cut: 1 }, time: 1500 },
+    { at: FAILOVER_TO, kind: 'turn', site: 'destination', verb: 'failover', to: { by: 'lsn', where: 0.88 } },
+    write(6600, 'source', 0, 6),
+    write(8000, 'destination', 0, 8),
+    { at: 9500, kind: 'turn', site: 'source', verb: 'rejoin' },
+    write(11_000, 'destination', 1, 50),
+  ],
+};
+
+/** Who changes its part from when on, and within how many of its calls. */
 const TURNS = [
-  { at: FAILOVER, site: 'destination', stride: 21 },
-  { at: REJOIN, site: 'source', stride: 40 },
-  { at: SWITCHOVER, site: 'destination', stride: 19 },
-  { at: SWITCHOVER, site: 'source', stride: 29 },
+  { scenario: turning, at: FAILOVER, site: 'destination', calls: 210 },
+  { scenario: turning, at: REJOIN, site: 'source', calls: 400 },
+  { scenario: turning, at: SWITCHOVER, site: 'destination', calls: 190 },
+  { scenario: turning, at: SWITCHOVER, site: 'source', calls: 290 },
+  { scenario: returning, at: ROLLBACK, site: 'source', calls: 340 },
+  { scenario: returning, at: FAILOVER_TO, site: 'destination', calls: 450 },
 ] as const;
-/** At each turn, alone and with the power. */
-const EACH = 10;
-export const TURNING_POINTS = TURNS.length * 2 * EACH;
+
+const PLACES = TURNS.flatMap((turn) =>
+  Array.from({ length: turn.calls }, (_, call) =>
+    [false, true].map((power) => ({ turn, call, power })),
+  ).flat(),
+);
+export const TURNING_POINTS = PLACES.length;
+/** Prime to their number: the first few are from all over. */
+const SCATTER = 1381;
 
 /** The `number`th of them, from 0 on. */
 export function turningPoint(number: number): RoleScenario {
-  const { at, site, stride } = TURNS[number % TURNS.length]!;
-  const rest = Math.floor(number / TURNS.length);
-  const calls = 1 + stride * Math.floor(rest / 2);
-  const death: RoleStep = { at, kind: 'death', site, calls, before: true, power: rest % 2 === 1 };
-  return { ...turning, seed: `${turning.seed} ${number}`, steps: [death, ...turning.steps] };
+  const { turn, call, power } = PLACES[(number * SCATTER) % PLACES.length]!;
+  const { scenario, at, site } = turn;
+  const death: RoleStep = { at, kind: 'death', site, calls: 1 + call, before: true, power };
+  return { ...scenario, seed: `${scenario.seed} ${number}`, steps: [death, ...scenario.steps] };
 }

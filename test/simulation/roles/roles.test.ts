@@ -1,10 +1,16 @@
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { runSeeds, type SeedsSummary } from '../children.ts';
 import { runTurns } from '../runner.ts';
-import { turning, TURNING_POINTS } from './crash-points.ts';
+import { PLANTS } from '../planted/plants.ts';
+import { returning, turning } from './crash-points.ts';
 
 /** As many as one core runs in about eight seconds. */
 const SEEDS = 14;
+/** Of some thousand places at which a side may die: `npm run simulate -- --roles --crash-points` has all. */
+const POINTS = 76;
 const JOBS = 2;
 /** Milliseconds; a machine may be ten times as slow. */
 const LONG = 600_000;
@@ -27,8 +33,28 @@ describe('two sites that fail over, switch over and rejoin under every kind of t
     const { violation, snapshots, markerRuns } = await runTurns(turning);
     assert.equal(violation, undefined);
     assert.deepEqual([snapshots, markerRuns], [1, 2], 'one history is left, and two epochs are raised');
-    mustBeClean(
-      await runSeeds({ from: 0, seeds: TURNING_POINTS, jobs: JOBS, roles: true, crashPoints: true }),
+    const back = await runTurns(returning);
+    assert.equal(back.violation, undefined);
+    for (const line of ['source is back at 13', 'destination is back at 24'])
+      assert.ok(
+        back.log.some((said) => said.endsWith(line)),
+        line,
+      );
+    mustBeClean(await runSeeds({ from: 0, seeds: POINTS, jobs: JOBS, roles: true, crashPoints: true }));
+  });
+
+  it('are made short where they fail', async function () {
+    this.timeout(LONG);
+    const plant = PLANTS.findIndex(({ name }) => name === 'hosts are served before the volumes are back');
+    const file = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
+    const tool = [file('../../../tools/simulate.ts'), '--roles', '--crash-points', '--shrink', '2'];
+    const args = ['--import', file('../planted/preload.ts'), ...tool];
+    const env = { ...process.env, SIMULATION_PLANT: String(plant) };
+    const { stdout } = await promisify(execFile)(process.execPath, args, { env }).catch(
+      (error: unknown) => error as { stdout: string },
     );
+    const [, before, after] = /: (\d+) steps, of which (\d+) are left/.exec(stdout) ?? [];
+    assert.ok(Number(after) < 5 && Number(before) > 10, stdout);
+    assert.match(stdout, /FAILED seed \w+ \d+: I10-served/);
   });
 });
