@@ -124,7 +124,7 @@ export class Side implements ServedOracle {
   /** A program begins: what was not on the medium may be gone. */
   begins(): void {
     const { folder } = this.#options;
-    this.#role = { noted: this.#noted(), since: -Infinity };
+    this.#role = { noted: this.#isRoleHalf() ? this.#role.noted : this.#noted(), since: -Infinity };
     this.#begunAt = this.machine.loop.now;
     if (!this.#hasNoted()) this.#heard = undefined;
     this.#word = this.#options.hears();
@@ -201,6 +201,12 @@ export class Side implements ServedOracle {
     if (path === `${folder}/destination-state.json`)
       this.#stateMoved(newestCopy(this.#contentOf(path)) as FollowedState);
     if (path === `${folder}/status/destination.json`) this.#roles.published(this.site, this.#contentOf(path));
+  }
+
+  /** What was half noted is noted whole by the program that reads it. */
+  #isRoleHalf(): boolean {
+    const content = this.#contentOf(`${this.#options.folder}/role.json`);
+    return content.length > 0 && !isSecondCopy(content, 0);
   }
 
   #noted(): NotedRole | undefined {
