@@ -3,6 +3,7 @@ import type { HostVolume } from '../../../src/nbd/front-end.ts';
 import { Received } from '../../../src/nbd/received.ts';
 import { Session } from '../../../src/nbd/session.ts';
 import type { HostServer } from '../../../src/daemon/source-host.ts';
+import type { Program } from '../platform/program.ts';
 import type { Thread } from '../platform/threads.ts';
 
 /** Milliseconds that a stop waits for replies under way. */
@@ -125,11 +126,12 @@ export class Line {
     });
   }
 
-  /** By the server. */
+  /** By the server. The host hears it though the thread ends: its system says so. */
   end(): void {
     if (!this.#open) return;
     this.#close();
-    this.#leaves = this.#inOrder(this.#leaves, () => this.#peer.hungUp());
+    const { program } = this.#thread;
+    this.#leaves = this.#inOrder(this.#leaves, () => this.#peer.hungUp(), program);
   }
 
   #close(): void {
@@ -152,11 +154,11 @@ export class Line {
     this.#leaves = this.#inOrder(this.#leaves, () => this.#peer.received(bytes));
   }
 
-  #inOrder(last: number, then: () => void): number {
+  #inOrder(last: number, then: () => void, on: Thread | Program = this.#thread): number {
     const { program } = this.#thread;
     const { now } = program.machine.loop;
     const at = Math.max(last, now + program.dice.fraction());
-    this.#thread.after(at - now, then);
+    on.after(at - now, then);
     return at;
   }
 }
