@@ -19,7 +19,7 @@ export const ROLES_PLANTS: readonly Plant[] = [
       "this.note({ kind: 'source', takeover,",
     ),
   ),
-  rolesPlantFrom(165)(
+  rolesPlantFrom(1)(
     'I11',
     'a side that was deposed does not note it',
     20,

@@ -21,6 +21,12 @@ const RAW_HEADER = 64;
 /** Milliseconds that it takes at most until hosts are let go, in a program that goes on: threads answer late, never overtaken. */
 const GRACE = 1000;
 
+/** What is noted before a part is. */
+const BEFORE: Partial<Record<NotedRole['kind'], NotedRole['kind']>> = {
+  following: 'deposed',
+  destination: 'following',
+};
+
 export interface SideOptions {
   readonly site: SiteName;
   readonly machine: Machine;
@@ -222,8 +228,9 @@ export class Side implements ServedOracle {
     if (noted.kind === 'taking-over') this.#takesOver(noted.takeover!);
     if (noted.kind === 'going-on') this.#goesOn(noted.takeover!);
     if (noted.kind === 'following') this.#gaveWay(noted.by!);
-    if (noted.kind === 'destination' && before?.kind !== 'following')
-      throw new Violation('I6-role', `the ${this.site} follows, which was not noted before it was begun`);
+    const mustBe = BEFORE[noted.kind];
+    if (mustBe !== undefined && before?.kind !== mustBe)
+      throw new Violation('I6-role', `the ${this.site} is ${noted.kind}, and was not noted as ${mustBe}`);
   }
 
   /** All volumes are at the one record behind which the epoch begins, durably (I3, I11). */
