@@ -53,7 +53,8 @@ describe('a group with two destinations', () => {
       await write(pair, 300);
       await pair.until('the living destination getting into step', async () => {
         const { checkpoint, lsn } = await pair.source();
-        return checkpoint === lsn && (await stream(pair, 'second')).lagSeconds === 0;
+        const [living, dead] = [await stream(pair, 'second'), await stream(pair, 'third')];
+        return checkpoint === lsn && living.lagSeconds === 0 && dead.backlogSegments === sealed(pair).length;
       });
       const dead = await stream(pair, 'third');
       assert.deepEqual([dead.state, dead.received, dead.segmentsSent], ['failed', 0, 0]);
