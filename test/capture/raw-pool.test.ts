@@ -133,6 +133,18 @@ describe('the pool of raw segments', () => {
     assert.equal(rawsMax(8 * mib, 100 * gib), 128);
   });
 
+  it('hands out first what was given back last', () => {
+    const made = pool();
+    for (const [i, { file }] of takeAll(made, 3).entries()) file.write(Buffer.of(i), 0);
+    for (const i of [0, 2, 1]) made.give(`${FOLDER}/${i}.open`);
+    const numbers = takeAll(made, 3).map(({ file }) => {
+      const number = Buffer.alloc(1);
+      file.read(number, 0);
+      return number[0];
+    });
+    assert.deepEqual(numbers, [1, 2, 0]);
+  });
+
   it('hands out first what could not be used before', () => {
     const made = pool();
     const spare = made.take()!;
