@@ -5,39 +5,41 @@ import { temporaryFolder } from '../support/folder.ts';
 import { systemError, TamperedFiles } from '../support/tampered-files.ts';
 import { marker, Site, Stream, write } from './stream.ts';
 
-describe('a destination one of whose syncs failed', () => {
-  it('counts nothing of the batch, though a later sync succeeds, and writes it again (I6)', async () => {
-    const root = temporaryFolder();
-    const [stream, site] = [new Stream(join(root, 'source')), new Site(root)];
-    const names = ['a', 'b'];
-    const files = new TamperedFiles(nodeFiles);
-    const back = site.start(files);
-    await back.receive(
-      site.deliver(stream.seal({ kind: 'attach', names }, { kind: 'init-begin' }, { kind: 'init-end' })),
-    );
-    const before = (await back.applySome()).state.applied;
-    await back.receive(site.deliver(stream.seal(write(0, 0, 1))));
-    await back.receive(
-      site.deliver(stream.seal(write(0, 4096, 2), marker('snapshot', 'noon', 'ab'.repeat(16)))),
-    );
-    let failed = false;
-    files.fault = ({ kind, path }) => {
-      if (kind !== 'sync' || !path.endsWith('a.img') || failed) return undefined;
-      failed = true;
-      return { when: 'before', error: systemError('EIO') };
-    };
-    await assert.rejects(async () => back.applySome());
-    assert.ok(failed);
-    assert.equal((await back.facts()).state.applied, before);
-    const start = files.changes.length;
-    await back.applySome();
-    const again = files.changes
-      .slice(start)
-      .filter(({ kind, path }) => kind === 'write' && path.endsWith('a.img'));
-    assert.equal(again.length, 2);
-    assert.deepEqual(site.content(), stream.volumes);
-    await back.close();
-  });
+describe('a destination whose volumes failed in a batch', () => {
+  for (const call of ['sync', 'write'] as const) {
+    it(`counts nothing of a batch of which a ${call} failed, though a later sync succeeds, and writes it again (I6)`, async () => {
+      const root = temporaryFolder();
+      const [stream, site] = [new Stream(join(root, 'source')), new Site(root)];
+      const names = ['a', 'b'];
+      const files = new TamperedFiles(nodeFiles);
+      const back = site.start(files);
+      await back.receive(
+        site.deliver(stream.seal({ kind: 'attach', names }, { kind: 'init-begin' }, { kind: 'init-end' })),
+      );
+      const before = (await back.applySome()).state.applied;
+      await back.receive(site.deliver(stream.seal(write(0, 0, 1))));
+      await back.receive(
+        site.deliver(stream.seal(write(0, 4096, 2), marker('snapshot', 'noon', 'ab'.repeat(16)))),
+      );
+      let failed = false;
+      files.fault = ({ kind, path }) => {
+        if (kind !== call || !path.endsWith('a.img') || failed) return undefined;
+        failed = true;
+        return { when: 'before', error: systemError('EIO') };
+      };
+      await assert.rejects(async () => back.applySome());
+      assert.ok(failed);
+      assert.equal((await back.facts()).state.applied, before);
+      const start = files.changes.length;
+      await back.applySome();
+      const again = files.changes
+        .slice(start)
+        .filter(({ kind, path }) => kind === 'write' && path.endsWith('a.img'));
+      assert.equal(again.length, 2);
+      assert.deepEqual(site.content(), stream.volumes);
+      await back.close();
+    });
+  }
 
   it('gives a new volume its size again when it failed to sync that (I6)', async () => {
     const root = temporaryFolder();
