@@ -5,6 +5,7 @@ import { lsn, type VolumeIndex } from '../../../src/journal/ids.ts';
 import { sealedName } from '../../../src/journal/names.ts';
 import { encodeRecord, RecordKind } from '../../../src/journal/record.ts';
 import { decodeHeader, HEADER_SIZE, SEGMENT_FORMAT } from '../../../src/journal/segment/format.ts';
+import { SegmentRefused, type SegmentHeader } from '../../../src/journal/segment/segment.ts';
 import { writeSegment, type SegmentOptions } from '../../../src/journal/segment/writer.ts';
 import type { Files, OpenFile } from '../../../src/platform/files.ts';
 import type { Dice } from '../platform/dice.ts';
@@ -80,7 +81,8 @@ export class Attacker {
     const old = this.#server.oldFiles;
     if (old.length === 0) return;
     const { name, bytes } = this.#dice.pick(old.slice(-2));
-    const { header } = decodeHeader(bytes.subarray(0, HEADER_SIZE), name, SEGMENT_FORMAT);
+    const header = headerOf(name, bytes);
+    if (header === undefined) return;
     const first = lsn(header.last + 1);
     const last = lsn(header.last + this.#dice.between(1, 20));
     const volume = 0 as VolumeIndex;
@@ -134,4 +136,14 @@ function sealedBytes(facts: Facts, record: Buffer, options: SegmentOptions): Buf
   const files: Partial<Files> = { open: () => file as OpenFile };
   writeSegment(files as Files, '/forged', facts, [record], 4096, options);
   return Buffer.concat(parts);
+}
+
+/** Undefined of a file that arrived damaged: there is nothing to be had from it. */
+function headerOf(name: string, bytes: Buffer): SegmentHeader | undefined {
+  try {
+    return decodeHeader(bytes.subarray(0, HEADER_SIZE), name, SEGMENT_FORMAT).header;
+  } catch (error) {
+    if (error instanceof SegmentRefused) return undefined;
+    throw error;
+  }
 }
