@@ -10,7 +10,7 @@ import { returning, turning } from './crash-points.ts';
 /** As many as one core runs in about eight seconds. */
 const SEEDS = 14;
 /** Of some thousand places at which a side may die: `npm run simulate -- --roles --crash-points` has all. */
-const POINTS = 76;
+const POINTS = 56;
 const JOBS = 2;
 /** Milliseconds; a machine may be ten times as slow. */
 const LONG = 600_000;
@@ -35,10 +35,14 @@ describe('two sites that fail over, switch over and rejoin under every kind of t
     assert.deepEqual([snapshots, markerRuns], [1, 2], 'one history is left, and two epochs are raised');
     const back = await runTurns(returning);
     assert.equal(back.violation, undefined);
-    for (const line of ['source is back at 13', 'destination is back at 24'])
+    for (const said of [
+      /source is back at/,
+      /destination is to go back to \d+, lsn-/,
+      /destination is back at/,
+    ])
       assert.ok(
-        back.log.some((said) => said.endsWith(line)),
-        line,
+        back.log.some((line) => said.test(line)),
+        String(said),
       );
     mustBeClean(await runSeeds({ from: 0, seeds: POINTS, jobs: JOBS, roles: true, crashPoints: true }));
   });
