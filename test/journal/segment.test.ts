@@ -161,6 +161,7 @@ describe('a sealed segment', () => {
           unnoticed.push(at);
         } catch (error) {
           if (!(error instanceof SegmentRefused)) throw error;
+          assert.notEqual(error.code, 'FORGED', `byte ${at} is not called forged`);
         }
       }
       // The checksum alone of a frame that its tag covers.

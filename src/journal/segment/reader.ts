@@ -152,7 +152,11 @@ class Reader implements SegmentReader {
       this.#cipher === undefined
         ? stored
         : this.#cipher.openFrame(stored, number, [this.#headerBytes, bytes.subarray(0, 28)]);
-    if (body === undefined) throw forged(path, `frame ${number}`);
+    if (body === undefined) {
+      // What fails its checksum, too, is damaged.
+      decodeFrameHeader(bytes, path);
+      throw forged(path, `frame ${number}`);
+    }
     const plain = plainOf(frame, body, path);
     discard([bytes, body].filter(({ buffer }) => buffer !== plain.buffer));
     return { frame, plain };

@@ -42,8 +42,8 @@ export interface SegmentReader {
   readonly header: SegmentHeader;
   readonly totals: SegmentTotals;
   /**
-   * The records, frame by frame in LSN order; a frame is at most {@link FRAME_SIZE_MAX} bytes and its records' payloads
-   * are views that hold until the next frame is asked for. Frames can be read again from the start.
+   * The records, frame by frame in LSN order; a frame is at most {@link FRAME_SIZE_MAX} bytes, and its records' payloads
+   * are views of memory of its own. Frames can be read again from the start.
    * @throws SegmentRefused `DAMAGED`, `FORGED`
    */
   frames(check?: SegmentCheck): Iterable<readonly JournalRecord[]>;
