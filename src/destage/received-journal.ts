@@ -95,7 +95,8 @@ export class ReceivedJournal {
       else {
         try {
           const wasOthers = this.#unalias(path);
-          this.#add(path, range, this.#check(path, range, state, wasOthers));
+          const { digestAfter } = this.#check(path, range, state, wasOthers);
+          this.#add({ path, range, bytes: this.#files.stat(path)?.size ?? 0, digestAfter });
         } catch (error) {
           if (!(error instanceof SegmentRefused)) throw error;
           onRefused(path, range, error);
@@ -118,7 +119,8 @@ export class ReceivedJournal {
     // Its upload's name may be left of a crash, and be another name of it.
     if (this.#inDoubt.delete(name + PART_SUFFIX)) this.#files.remove(join(this.inbox, name + PART_SUFFIX));
     this.#inDoubt.add(name);
-    this.#sync(path, isInDoubt);
+    // Its size, too, is asked now: once it has its new name nothing may fail any more that does not take that back.
+    const bytes = this.#sync(path, isInDoubt);
     this.#inDoubt.delete(name);
     const target = join(this.#folder, name);
     this.#files.rename(path, target);
@@ -130,7 +132,7 @@ export class ReceivedJournal {
       this.#files.rename(target, path);
       throw error;
     }
-    this.#add(target, range, header);
+    this.#add({ path: target, range, bytes, digestAfter: header.digestAfter });
   }
 
   /**
@@ -146,12 +148,14 @@ export class ReceivedJournal {
     return aliases.length > 0;
   }
 
-  /** Another user's file, which this one cannot write to, can only be synced as it is. */
-  #sync(path: string, isInDoubt: boolean): void {
+  /** Another user's file, which this one cannot write to, can only be synced as it is. Returns its bytes. */
+  #sync(path: string, isInDoubt: boolean): number {
     const { file, writable } = openForSync(this.#files, path);
     try {
-      if (isInDoubt && writable) rewrite(file, file.size());
+      const size = file.size();
+      if (isInDoubt && writable) rewrite(file, size);
       file.syncNow();
+      return size;
     } finally {
       file.close();
     }
@@ -174,10 +178,9 @@ export class ReceivedJournal {
     return taken;
   }
 
-  #add(path: string, range: SegmentRange, { digestAfter }: SegmentHeader): void {
-    const bytes = this.#files.stat(path)?.size ?? 0;
-    this.#segments.push({ path, range, bytes, digestAfter });
-    this.#bytes += bytes;
+  #add(segment: ReceivedSegment): void {
+    this.#segments.push(segment);
+    this.#bytes += segment.bytes;
   }
 
   #backToInbox(path: string): void {

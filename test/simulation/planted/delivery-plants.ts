@@ -34,7 +34,7 @@ export const DELIVERY_PLANTS: readonly Plant[] = [
     'I5',
     'a segment whose sync failed is acknowledged after a second sync',
     600,
-    edit('destage/received-journal.ts', 'if (isInDoubt && writable) rewrite(file, file.size());'),
+    edit('destage/received-journal.ts', 'if (isInDoubt && writable) rewrite(file, size);'),
   ),
   plantFrom(890)(
     'I6',
