@@ -11,7 +11,7 @@ import { run } from './runner.ts';
 import { makeScenario } from './scenario.ts';
 
 /** As many as two cores run in about two minutes. */
-const SEEDS = 700;
+const SEEDS = 500;
 const INTERVAL_SEEDS = 40;
 const JOBS = 2;
 /** Milliseconds; a machine may be ten times as slow. */

@@ -294,9 +294,11 @@ class Simulation {
     if (before === undefined) return;
     this.#loop.after(1.3 * this.#scenario.segmentAge, () => {
       const left = Math.max(before.last, replica.acknowledged) - model.last;
+      // The destination had nothing of what was undone, and follows what has become of the source: there is nothing to find.
+      const isFollowed = left <= 0 && !this.#oracle.isForked;
       const write = { kind: 'write', offset: 0, length: 512, fua: false, fill: 'stamp' } as const;
-      for (let i = 0; i < Math.min(left + 1, Math.max(1 + this.#dice.below(2), left - 8)); i += 1)
-        this.#hosts[0]?.act(write);
+      const count = isFollowed ? 0 : Math.min(left + 1, Math.max(1 + this.#dice.below(2), left - 8));
+      for (let i = 0; i < count; i += 1) this.#hosts[0]?.act(write);
       this.#insist();
     });
   }
