@@ -20,6 +20,8 @@ const Mode = {
   failing: 8,
 } as const;
 const REQUEST_SIZE = 28;
+const SIMPLE_REPLY_SIZE = 16;
+const SIMPLE_REPLY_MAGIC = 0x67446698;
 const VOLUME_SIZE = 512 * 1024;
 /** Bytes of payload that the target adds to one input. */
 const PAYLOAD_MAX = 768 * 1024;
@@ -160,7 +162,11 @@ async function talk(stream: Buffer, mode: number, cuts: Prng | undefined): Promi
   await until(() => state.ended !== undefined);
   if (volume.violation !== undefined) throw volume.violation as Error;
   const content = Buffer.from(VOLUME.content);
-  return { replies: taken(Buffer.concat(sent)), reason: state.ended?.reason, content };
+  return {
+    replies: taken(Buffer.concat(sent), (mode & Mode.structured) !== 0),
+    reason: state.ended?.reason,
+    content,
+  };
 }
 
 async function until(condition: () => boolean): Promise<void> {
@@ -170,16 +176,17 @@ async function until(condition: () => boolean): Promise<void> {
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 /**
- * Replies one by one, in an order of their own: flushes are answered when they are done. A simple READ reply does not say
- * how long it is: from the first one on, how many bytes there are.
+ * Replies one by one, in an order of their own: flushes are answered when they are done. A simple READ reply, of which there is
+ * none where replies are structured, does not say how long it is: from the first simple one on, how many bytes there are.
  */
-function taken(bytes: Buffer): string[] {
+function taken(bytes: Buffer, structured: boolean): string[] {
   const found: string[] = [];
   let at = 18;
-  while (at + 20 <= bytes.length) {
+  while (at + SIMPLE_REPLY_SIZE <= bytes.length) {
     const magic = bytes.readUInt32BE(at);
-    if (magic !== 0x0003e889 && magic !== 0x668e33ef) break;
-    const end = at + 20 + bytes.readUInt32BE(at + 16);
+    const isSimple = structured && magic === SIMPLE_REPLY_MAGIC;
+    if (!isSimple && magic !== 0x0003e889 && magic !== 0x668e33ef) break;
+    const end = isSimple ? at + SIMPLE_REPLY_SIZE : at + 20 + bytes.readUInt32BE(at + 16);
     found.push(bytes.toString('latin1', at, end));
     at = end;
   }
