@@ -24,7 +24,10 @@ export interface SourcePart {
   readonly rollback: Rollback | undefined;
   /** The other side serves hosts in a newer epoch: hosts are served here no more. */
   readonly onDeposed: (by: Takeover) => void;
-  /** The group's folder is new here, and a destination holds what an earlier source of it wrote: nobody is served here any more. */
+  /**
+   * The group's folder is new here, and a destination holds what an earlier source of it wrote: nobody is served here any
+   * more. Called again when that begins to serve.
+   */
   readonly onLost: () => void;
   /** Every destination has said that it holds nothing but this group's. */
   readonly onAgreed: () => void;
@@ -108,9 +111,14 @@ export class OtherSide {
   holdsForeign(status: SiteStatus): void {
     const { identity, log, onLost } = this.#options;
     if (identity().epoch.number !== FIRST_EPOCH) return;
+    const isNews = this.#foreign?.role !== status.role;
     this.#foreign = status;
+    if (this.#lost) {
+      if (isNews) onLost();
+      return;
+    }
     // What hosts wrote here counts, too; but where they are served elsewhere they are not served here (I11).
-    if (this.#lost || (status.role === 'destination' && identity().hasServed)) return;
+    if (status.role === 'destination' && identity().hasServed) return;
     this.#lost = true;
     log.warn('a destination holds what an earlier source of this group wrote: hosts are not served here');
     this.#letGo();

@@ -43,9 +43,9 @@ describe('what a destination asks its source for', () => {
 const FOREIGN = { role: 'destination', groupId: ID } as unknown as DestinationStatus;
 const SERVING = { ...FOREIGN, role: 'source' } as unknown as ServingStatus;
 
-/** A source that hears this of a destination, before it lets hosts in or after it. */
+/** A source that hears this of a destination, twice, before it lets hosts in or after it. */
 async function hears(
-  status: SiteStatus,
+  status: SiteStatus | readonly [SiteStatus, SiteStatus],
   { served = false, late = false, epoch = 1 } = {},
 ): Promise<{ lost: number; listening: boolean; sends: boolean }> {
   let [lost, listening, hasServed] = [0, false, served];
@@ -69,8 +69,7 @@ async function hears(
     host: () => host,
   } as unknown as OtherSideOptions);
   if (late) await other.serve();
-  other.holdsForeign(status);
-  other.holdsForeign(status);
+  for (const said of 'role' in status ? [status, status] : status) other.holdsForeign(said);
   if (!late) await other.serve();
   await new Promise(setImmediate);
   return { lost, listening, sends: other.sends };
@@ -83,6 +82,10 @@ describe('a source whose destination holds what another group wrote', () => {
   it('never lets hosts in where its own folder is new: it has lost what they wrote (I10)', async () => {
     assert.deepEqual(await hears(FOREIGN), lost);
     assert.deepEqual(await hears(SERVING), lost);
+  });
+
+  it('says it again when that begins to serve: what to do about it is another thing then', async () => {
+    assert.deepEqual(await hears([FOREIGN, SERVING]), { ...lost, lost: 2 });
   });
 
   it('goes on where its hosts wrote here, too: it may have got a wrong destination', async () => {

@@ -45,14 +45,15 @@ export class LostSide {
   /** All that hosts wrote here, if they were served, is in the volumes; or it is stopped before. */
   async settle(stop: AbortSignal, rest: () => Promise<unknown>): Promise<void> {
     this.#group.tell('group-lost', this.#sentence);
-    for (; !stop.aborted && !this.#isSettled; await rest()) {
-      this.#isSettled = await this.#group.settle().catch((error: unknown) => {
+    while (!this.#isSettled && !stop.aborted) {
+      try {
+        this.#isSettled = await this.#group.settle();
+        if (this.#isSettled) this.#group.tell('turn-failed', undefined);
+      } catch (error) {
         this.#group.tell('turn-failed', `what is in the journal: ${describeError(error)}`);
-        return false;
-      });
-      if (this.#isSettled) break;
+      }
+      if (!this.#isSettled) await rest();
     }
-    if (this.#isSettled) this.#group.tell('turn-failed', undefined);
   }
 
   /** @throws OperatorError `OTHER_SIDE_FOLLOWS`, `VOLUME_UNKNOWN`, `VOLUME_TOO_SMALL` */
