@@ -32,6 +32,12 @@ export const JOURNAL_PLANTS: readonly Plant[] = [
   ),
   plant(
     'I1',
+    'a flush of a host that is alone does not sync the open segment',
+    2000,
+    edit('capture/journal-writer.ts', 'this.#current.file.syncNow();'),
+  ),
+  plant(
+    'I1',
     'a closed segment is not synced',
     2000,
     edit('capture/journal-writer.ts', 'for (const { open } of closing) await open.file.sync();'),
