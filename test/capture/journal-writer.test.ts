@@ -93,6 +93,22 @@ describe('the journal writer', () => {
     assert.deepEqual(tags(journal.recover().seen), [1, 2]);
   });
 
+  for (const place of ['the first segment', 'one in the place of a spoilt one'])
+    it(`says so to a host that is alone, too, also of ${place} (I1)`, async () => {
+      const journal = new Journal();
+      if (place !== 'the first segment') {
+        journal.files.fault = ({ kind }) =>
+          kind === 'write' ? { when: 'before', error: systemError('EIO') } : undefined;
+        assert.throws(() => journal.write([1]), { code: 'EIO' });
+        journal.files.fault = () => undefined;
+        assert.equal(journal.writer.room(), undefined);
+      }
+      journal.write([2]);
+      await journal.writer.durable(true);
+      journal.disk.cutPower(() => false);
+      assert.deepEqual(tags(journal.recover().seen), [2]);
+    });
+
   it('goes on in a new segment by size, by age and when it is told, and hands on no empty one', async () => {
     const journal = new Journal();
     await journal.clock.pass(5000);
