@@ -14,7 +14,7 @@ import { RecordKind } from '../src/journal/record.ts';
 import { openSegment } from '../src/journal/segment/reader.ts';
 import { nodeFiles } from '../src/platform/node/files.ts';
 import { EPOCH } from '../test/capture/journal.ts';
-import { InProcessSource } from '../test/daemon/in-process-source.ts';
+import { InProcessSource } from '../test/daemon/source/in-process-source.ts';
 
 const MIB = 1024 * 1024;
 const BLOCK = 4096;

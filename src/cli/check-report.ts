@@ -5,7 +5,7 @@ import { ANSWER_SIZE_MAX } from '../api/contract/limits.ts';
 import { verificationReportSchema, type VerificationReport } from '../api/contract/verification.ts';
 import { loadConfig } from '../config/load.ts';
 import { describeProblem } from '../config/problems.ts';
-import { signatureOf } from '../daemon/verify-report.ts';
+import { signatureOf } from '../daemon/comparing/verify-report.ts';
 import { describeError } from '../platform/errors.ts';
 import { CommandError } from './command-error.ts';
 import { ExitCode } from './exit-codes.ts';

@@ -1,7 +1,7 @@
 import { loadConfig } from '../config/load.ts';
 import { ReloadableConfig } from '../config/reload.ts';
 import { startDaemon } from '../daemon/daemon.ts';
-import { createLog } from '../daemon/log.ts';
+import { createLog } from '../daemon/log/log.ts';
 import { describeError, errorCode } from '../platform/errors.ts';
 import type { Log } from '../platform/log.ts';
 import { collectDeadBuffersRegularly } from '../platform/node/garbage.ts';

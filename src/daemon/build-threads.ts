@@ -8,12 +8,12 @@ import { openSnapshotStore } from '../recovery/open-store.ts';
 import type { SnapshotStore } from '../recovery/snapshot-store.ts';
 import type { NbdAddress } from '../nbd/server.ts';
 import type { SetVolume } from '../volume/volume-set.ts';
-import { DestinationWorker, type WorkerOptions } from './destination-worker.ts';
-import { keepUp, type KeptPlace } from './kept-store.ts';
-import { ServedViews } from './served-views.ts';
-import type { SourceBackOptions } from './source-back-facts.ts';
-import { SourceSnapshots } from './source-snapshots.ts';
-import { SourceWorker, type SourceWorkerOptions } from './source-worker.ts';
+import { DestinationWorker, type WorkerOptions } from './destination/destination-worker.ts';
+import { keepUp, type KeptPlace } from './source-back/kept-store.ts';
+import { ServedViews } from './snapshots/served-views.ts';
+import type { SourceBackOptions } from './source-back/source-back-facts.ts';
+import { SourceSnapshots } from './source-back/source-snapshots.ts';
+import { SourceWorker, type SourceWorkerOptions } from './source-back/source-worker.ts';
 
 /** Where views of recovery points are served, how many connections they may have, and where what is written to them goes. */
 export interface ViewsOptions {

@@ -2,10 +2,10 @@
 import { nodePlatform } from '../platform/node/platform.ts';
 import { ThreadPool } from '../platform/node/threads.ts';
 import type { DestinationWorkerOptions, SourceThreadOptions } from './build-threads.ts';
-import type { DestinationWorker } from './destination-worker.ts';
+import type { DestinationWorker } from './destination/destination-worker.ts';
 import { lockGroup } from './running-group.ts';
-import type { SourceHost, SourceHostOptions } from './source-host.ts';
-import type { SourceWorker } from './source-worker.ts';
+import type { SourceHost, SourceHostOptions } from './source/source-host.ts';
+import type { SourceWorker } from './source-back/source-worker.ts';
 import { transportOf } from './transports.ts';
 import { watch } from './watch.ts';
 import type { Threads, World } from './world.ts';

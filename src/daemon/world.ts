@@ -7,9 +7,9 @@ import type { Platform } from '../platform/platform.ts';
 import type { Events, RemoteThread } from '../platform/node/threads.ts';
 import type { Transport } from '../transfer/transport.ts';
 import type { DestinationWorkerOptions, SourceThreadOptions } from './build-threads.ts';
-import type { DestinationWorker } from './destination-worker.ts';
-import type { SourceHost, SourceHostOptions } from './source-host.ts';
-import type { SourceWorker } from './source-worker.ts';
+import type { DestinationWorker } from './destination/destination-worker.ts';
+import type { SourceHost, SourceHostOptions } from './source/source-host.ts';
+import type { SourceWorker } from './source-back/source-worker.ts';
 
 export interface World {
   readonly platform: Platform;

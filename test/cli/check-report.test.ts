@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { verificationReportSchema, type VerificationReport } from '../../src/api/contract/verification.ts';
-import { signatureOf } from '../../src/daemon/verify-report.ts';
+import { signatureOf } from '../../src/daemon/comparing/verify-report.ts';
 import { cli, LAUNCHER, PretendedDaemon, type CliResult } from '../api/fixture.ts';
 import { temporaryFolder } from '../support/folder.ts';
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { verificationReportSchema } from '../../src/api/contract/verification.ts';
-import { signatureOf } from '../../src/daemon/verify-report.ts';
+import { signatureOf } from '../../src/daemon/comparing/verify-report.ts';
 import { cli, startSite, type CliResult, type Site } from '../api/fixture.ts';
 
 describe('blockferry verify', () => {

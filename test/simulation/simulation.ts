@@ -3,10 +3,10 @@
  * code captures, journals, seals, sends, receives, applies and recovers; an oracle watches. When nothing more is done to
  * the pair it must come in step by itself.
  */
-import { startDestination } from '../../src/daemon/destination.ts';
+import { startDestination } from '../../src/daemon/destination/destination.ts';
 import { Links } from '../../src/daemon/links.ts';
 import type { RunningGroup } from '../../src/daemon/running-group.ts';
-import { startSource } from '../../src/daemon/source.ts';
+import { startSource } from '../../src/daemon/source/source.ts';
 import type { World } from '../../src/daemon/world.ts';
 import { decodeDestinationStatus } from '../support/destination-status.ts';
 import { errorCode } from '../../src/platform/errors.ts';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { closeSync, openSync, readFileSync, readSync, writeSync } from 'node:fs';
 import { verificationReportSchema, type VerificationReport } from '../../src/api/contract/verification.ts';
-import { signatureOf } from '../../src/daemon/verify-report.ts';
+import { signatureOf } from '../../src/daemon/comparing/verify-report.ts';
 import { NbdClient } from '../../src/nbd/client.ts';
 import { cli } from '../api/fixture.ts';
 import { temporaryFolder } from '../support/folder.ts';

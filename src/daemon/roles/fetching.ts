@@ -7,7 +7,7 @@ import { LoggedTransport } from '../../transfer/logged-transport.ts';
 import { RetryingTransport } from '../../transfer/retrying-transport.ts';
 import { ThrottledTransport } from '../../transfer/throttled-transport.ts';
 import type { Links } from '../links.ts';
-import type { RunningDestination } from '../destination.ts';
+import type { RunningDestination } from '../destination/destination.ts';
 import type { World } from '../world.ts';
 
 /** Of the largest segment that a side which took over makes, bytes: as `servingConfig` has it. */

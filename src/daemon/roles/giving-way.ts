@@ -3,7 +3,7 @@ import type { RejoinAnswer } from '../../api/contract/roles.ts';
 import type { Takeover } from '../../journal/role-file.ts';
 import { describeError } from '../../platform/errors.ts';
 import type { Random } from '../../platform/random.ts';
-import type { RunningSource } from '../running-source.ts';
+import type { RunningSource } from '../source/running-source.ts';
 import type { Deposed } from './turns.ts';
 
 /** Whom it gives way to; how its own epoch began, if that was a takeover. */

@@ -16,8 +16,8 @@ import { assert, describeError } from '../../platform/errors.ts';
 import type { Files } from '../../platform/files.ts';
 import type { Platform } from '../../platform/platform.ts';
 import { makeImage } from '../../volume/image-file.ts';
-import type { RunningSource } from '../running-source.ts';
-import { isEmpty } from '../volume-files.ts';
+import type { RunningSource } from '../source/running-source.ts';
+import { isEmpty } from '../source/volume-files.ts';
 import { notServedThere, volumeTooSmall } from './role-errors.ts';
 
 /** Of the group's configuration here. */

@@ -9,9 +9,9 @@ import type { EpochIdentity } from '../../journal/ids.ts';
 import { readRole, writeRole, type Role, type Takeover } from '../../journal/role-file.ts';
 import { sleep } from '../../platform/clock.ts';
 import { describeError, OperatorError } from '../../platform/errors.ts';
-import { findGroup, movedByHand } from '../buffer-place.ts';
+import { findGroup, movedByHand } from '../buffer/buffer-place.ts';
 import type { RunningGroup } from '../running-group.ts';
-import type { RunningSource } from '../running-source.ts';
+import type { RunningSource } from '../source/running-source.ts';
 import { toldWait } from '../told-wait.ts';
 import type { Parted } from './giving-way.ts';
 import {

@@ -17,7 +17,7 @@ import type { EpochIdentity } from '../../journal/ids.ts';
 import type { Role, Takeover } from '../../journal/role-file.ts';
 import { sleep } from '../../platform/clock.ts';
 import { describeError } from '../../platform/errors.ts';
-import type { RunningSource } from '../running-source.ts';
+import type { RunningSource } from '../source/running-source.ts';
 import { GivingWay, type Parted } from './giving-way.ts';
 import { LostSide, makePlaces } from './lost-side.ts';
 import { PlayedGroup } from './played-group.ts';

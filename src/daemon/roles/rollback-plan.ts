@@ -4,8 +4,8 @@ import { nameAt } from '../../journal/marker-names.ts';
 import { assert } from '../../platform/errors.ts';
 import type { Platform } from '../../platform/platform.ts';
 import type { WantedPoint } from '../../recovery/choose-point.ts';
-import type { RunningDestination } from '../destination.ts';
-import type { RunningSource } from '../running-source.ts';
+import type { RunningDestination } from '../destination/destination.ts';
+import type { RunningSource } from '../source/running-source.ts';
 import { readRollback, writeRollback, type Rollback, type RollbackPoint } from './rollback-file.ts';
 
 const NAME_MAX = 80;

@@ -19,7 +19,7 @@ import {
   writeGroupFile,
 } from '../../journal/source-files.ts';
 import { DESTINATION_START, readDestinationState, writeDestinationState } from '../../destage/state-file.ts';
-import { markDiverged } from '../diverged.ts';
+import { markDiverged } from '../source-back/diverged.ts';
 import { assert } from '../../platform/errors.ts';
 import type { Files } from '../../platform/files.ts';
 import { removeResync, writeResync } from './resync-file.ts';

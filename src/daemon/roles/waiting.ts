@@ -1,7 +1,7 @@
 /** What a group that changes its part waits for. */
 import { sleep, type Clock } from '../../platform/clock.ts';
 import { describeError } from '../../platform/errors.ts';
-import type { RunningSource } from '../running-source.ts';
+import type { RunningSource } from '../source/running-source.ts';
 
 /** Milliseconds between two attempts at what a disk refuses. */
 export const RETRY = 2000;

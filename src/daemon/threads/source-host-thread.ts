@@ -1,7 +1,7 @@
 import { parentPort } from 'node:worker_threads';
 import { collectDeadBuffersRegularly } from '../../platform/node/garbage.ts';
 import { serveObjects } from '../../platform/node/thread-objects.ts';
-import { SourceHost, type SourceHostOptions } from '../source-host.ts';
+import { SourceHost, type SourceHostOptions } from '../source/source-host.ts';
 import { lend } from './lent.ts';
 
 if (parentPort !== null) {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { ChangeMap } from '../../../src/capture/change-map.ts';
-import { markDiverged } from '../../../src/daemon/diverged.ts';
+import { markDiverged } from '../../../src/daemon/source-back/diverged.ts';
 import { epoch, lsn } from '../../../src/journal/ids.ts';
 import { SEAL_START } from '../../../src/journal/seal.ts';
 import { MemoryDisk } from '../../recovery/memory-disk.ts';

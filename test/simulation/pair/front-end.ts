@@ -2,7 +2,7 @@
 import type { HostVolume } from '../../../src/nbd/front-end.ts';
 import { Received } from '../../../src/nbd/received.ts';
 import { Session } from '../../../src/nbd/session.ts';
-import type { HostServer } from '../../../src/daemon/source-host.ts';
+import type { HostServer } from '../../../src/daemon/source/source-host.ts';
 import type { Program } from '../platform/program.ts';
 import type { Thread } from '../platform/threads.ts';
 

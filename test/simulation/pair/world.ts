@@ -1,6 +1,6 @@
 /** What one site's daemon is built on: its program's platform, threads without threads, and the server in the middle. */
 import { buildDestinationWorker, buildSourceBack } from '../../../src/daemon/build-threads.ts';
-import { SourceHost } from '../../../src/daemon/source-host.ts';
+import { SourceHost } from '../../../src/daemon/source/source-host.ts';
 import type { HostVolume } from '../../../src/nbd/front-end.ts';
 import type { World } from '../../../src/daemon/world.ts';
 import type { Log } from '../../../src/platform/log.ts';

@@ -19,7 +19,7 @@ export const DELIVERY_PLANTS: readonly Plant[] = [
     'segments are freed once they are destaged',
     100,
     edit(
-      'daemon/source-group.ts',
+      'daemon/source/source-group.ts',
       'const limit = Math.min(received, this.#checkpoint.applied);',
       'const limit = Math.max(received * 0, this.#checkpoint.applied);',
     ),
@@ -100,7 +100,7 @@ export const DELIVERY_PLANTS: readonly Plant[] = [
     'a segment that could not be written is passed over',
     2000,
     edit(
-      'daemon/raw-stages.ts',
+      'daemon/source/raw-stages.ts',
       'this.#steps.onFailed(stage, error);',
       'this.#steps.onFailed(stage, error);\n      this.#queues[stage].shift();',
     ),

@@ -16,13 +16,13 @@ export const JOURNAL_PLANTS: readonly Plant[] = [
     'I7',
     'a source overwrites what its own snapshots need',
     100,
-    edit('daemon/source-back.ts', 'this.#own?.preserve(ranges);'),
+    edit('daemon/source-back/source-back.ts', 'this.#own?.preserve(ranges);'),
   ),
   intervalPlant(
     'I3',
     'a delta is read from the volumes as they are, and not as they were at its point',
     100,
-    edit('daemon/source-back.ts', 'this.#point.preserve(ranges);'),
+    edit('daemon/source-back/source-back.ts', 'this.#point.preserve(ranges);'),
   ),
   plant(
     'I1',
@@ -88,14 +88,14 @@ export const JOURNAL_PLANTS: readonly Plant[] = [
     'I2',
     'the source moves its checkpoint before its volumes are synced',
     100,
-    edit('daemon/source-back.ts', 'this.#volumes.sync();'),
+    edit('daemon/source-back/source-back.ts', 'this.#volumes.sync();'),
   ),
   plantFrom(2635)(
     'I2',
     'what changes is marked after the checkpoint says so',
     2000,
     edit(
-      'daemon/source-back.ts',
+      'daemon/source-back/source-back.ts',
       'map.sync();\n    seed.sealed(records, leftOut);\n    this.#move({ ...this.#checkpoint, ...position });',
       'this.#move({ ...this.#checkpoint, ...position });\n    seed.sealed(records, leftOut);\n    map.sync();',
     ),
@@ -104,7 +104,7 @@ export const JOURNAL_PLANTS: readonly Plant[] = [
     'I3',
     'what is written while nothing is shipped is not marked',
     100,
-    edit('daemon/source-back.ts', 'tracker.leftOut(leftOut);'),
+    edit('daemon/source-back/source-back.ts', 'tracker.leftOut(leftOut);'),
   ),
   plant(
     'I3',

@@ -33,14 +33,17 @@ export const ROLES_PLANTS: readonly Plant[] = [
     'I11',
     'hosts are let in before the other side was heard',
     20,
-    edit('daemon/source.ts', 'await this.#other.hear(this.#run.parts.streams, this.#world.platform.clock);'),
+    edit(
+      'daemon/source/source.ts',
+      'await this.#other.hear(this.#run.parts.streams, this.#world.platform.clock);',
+    ),
   ),
   rolesPlantFrom(2)(
     'I11',
     'hosts write behind the last record of an epoch',
     20,
     edit(
-      'daemon/source.ts',
+      'daemon/source/source.ts',
       'await host.stopServing();\n    return host.handOver(payload);',
       'return host.handOver(payload);',
     ),
@@ -74,7 +77,10 @@ export const ROLES_PLANTS: readonly Plant[] = [
     'I10',
     'what a side has that gives way is not asked for',
     20,
-    edit('daemon/diverged.ts', 'map.mark(record.volume, record.offset, record.offset + record.length);'),
+    edit(
+      'daemon/source-back/diverged.ts',
+      'map.mark(record.volume, record.offset, record.offset + record.length);',
+    ),
   ),
   rolesPlantFrom(3)(
     'I10',
@@ -110,14 +116,18 @@ export const ROLES_PLANTS: readonly Plant[] = [
     'I10',
     'what a way back gives up is not kept',
     20,
-    edit('daemon/source-rollback.ts', 'await this.#mark(kept);'),
-    edit('daemon/source-rollback.ts', 'await points.create(kept);', ';'),
+    edit('daemon/source/source-rollback.ts', 'await this.#mark(kept);'),
+    edit('daemon/source/source-rollback.ts', 'await points.create(kept);', ';'),
   ),
   rolesPlantFrom(3)(
     'I10',
     'hosts are served before the volumes are back',
     20,
-    edit('daemon/source.ts', 'if (this.#other.rollback === undefined) await', "if (this.name !== '') await"),
+    edit(
+      'daemon/source/source.ts',
+      'if (this.#other.rollback === undefined) await',
+      "if (this.name !== '') await",
+    ),
   ),
   rolesPlantFrom(4)(
     'I10',
