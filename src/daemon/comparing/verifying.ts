@@ -2,14 +2,13 @@
  * Compares a source's volumes with its destinations' while everything goes on: begins passes when they are due, learns from
  * the destinations' status what came of them, and has sent again what differs.
  */
-import type { MendRange, PatrolOrder, PatrolPlace, PatrolProgress } from '../../capture/patrol.ts';
-import { LSN_NONE, type Lsn } from '../../journal/ids.ts';
+import type { MendRange, PatrolProgress } from '../../capture/patrol.ts';
+import type { Lsn } from '../../journal/ids.ts';
 import type { DestinationStatus } from '../../journal/status.ts';
 import {
   TOLD_RANGES_MAX,
   type SourceChange,
   type VerificationOutcome,
-  type VerificationPass,
 } from '../../api/contract/verification.ts';
 import type { MediumRange, MediumReport } from '../../capture/medium-watch.ts';
 import type { Clock, Timer } from '../../platform/clock.ts';
@@ -31,13 +30,10 @@ import {
   type PassProgress,
   type VerifyingReport,
 } from './verification-status.ts';
-import { readVerifyFile, writeVerifyFile, type VerifyFile } from './verify-file.ts';
+import { bytesDone, VerifyPasses } from './verify-passes.ts';
 
 /** Milliseconds between looks at what is due. */
 const LOOK = 1000;
-/** Milliseconds between two notes of where a pass is. */
-const NOTE_INTERVAL = 60_000;
-const BEGINNING: PatrolPlace = { volume: 0, offset: 0 };
 
 export interface VerifyingOptions {
   readonly clock: Clock;
@@ -60,30 +56,17 @@ export interface VerifyingOptions {
   readonly known: (range: MediumRange) => Promise<{ readonly first: Lsn; readonly newest: Lsn } | undefined>;
 }
 
-/** All of it is in the journal; some destinations have not applied it yet. */
-interface Ended {
-  readonly record: VerificationPass;
-  readonly outcomes: Map<string, VerificationOutcome>;
-}
-
 export class Verifying {
   readonly #options: VerifyingOptions;
   readonly #mending = new Mending();
   readonly #sides = new Sides();
+  readonly #passes: VerifyPasses;
   #medium: MediumReport = { changes: [], trouble: undefined };
-  #file: VerifyFile;
-  #current: { readonly beganAt: number; readonly skipped: number; progress: PatrolProgress } | undefined;
-  #ended: Ended | undefined;
-  #notedAt = Number.NEGATIVE_INFINITY;
   #timer: Timer | undefined;
 
   constructor(options: VerifyingOptions) {
     this.#options = options;
-    this.#file = readVerifyFile(options.files, options.folder);
-  }
-
-  get #totalBytes(): number {
-    return this.#options.volumes().reduce((sum, { size }) => sum + size, 0);
+    this.#passes = new VerifyPasses(options);
   }
 
   start(): void {
@@ -117,33 +100,20 @@ export class Verifying {
         },
       );
     }
-    const left = this.#current?.progress.place ?? this.#file.place ?? BEGINNING;
-    return this.#begin(0, full ? BEGINNING : left);
+    return this.#begin(0, full);
   }
 
   /** How far a pass is; undefined when there is none of this number any more. */
   progress(pass: number): PassProgress | undefined {
-    const { last } = this.#file;
-    if (last?.pass === pass) return { state: 'complete', record: last };
-    if (this.#ended?.record.pass === pass) {
-      const { outcomes } = this.#ended;
-      return {
-        state: 'comparing',
-        waitsFor: [...this.#options.answers().keys()].filter((name) => !outcomes.has(name)),
-      };
-    }
-    const { current, totalBytes } = this.report();
-    return this.#file.pass === pass && current !== undefined
-      ? { state: 'reading', doneBytes: current.done, totalBytes }
-      : undefined;
+    return this.#passes.progress(pass);
   }
 
   report(): VerifyingReport {
-    const current = this.#current;
+    const { current, totalBytes, last } = this.#passes;
     return {
-      current: current && { beganAt: current.beganAt, done: current.skipped + current.progress.bytes },
-      totalBytes: this.#totalBytes,
-      last: this.#file.last,
+      current: current && { beganAt: current.beganAt, done: bytesDone(current) },
+      totalBytes,
+      last,
       sourceChanges: this.sourceChanges,
       destinations: [...this.#options.answers()].map(([name, status]) => ({
         name,
@@ -160,12 +130,7 @@ export class Verifying {
   }
 
   patrolled(progress: PatrolProgress): void {
-    const current = this.#current;
-    if (current?.progress.pass !== progress.pass) return;
-    current.progress = progress;
-    const { clock } = this.#options;
-    if (progress.done) this.#end(current);
-    else if (clock.monotonic() - this.#notedAt >= NOTE_INTERVAL) this.#note({ place: progress.place });
+    this.#passes.progressed(progress);
   }
 
   mended(range: MendRange, lsn: Lsn): void {
@@ -186,13 +151,12 @@ export class Verifying {
     this.#tell();
     if (!this.#options.inStep()) {
       // What lies in a gap never reaches the destinations: it begins anew when there is none.
-      if (this.#current !== undefined) await this.#options.host.patrol(undefined);
-      this.#current = undefined;
+      if (this.#passes.current !== undefined) await this.#options.host.patrol(undefined);
+      this.#passes.giveUp();
       return;
     }
     const { every, host } = this.#options;
-    if (every !== undefined && this.#current === undefined && this.#isDue(every))
-      await this.#begin(every, this.#file.place ?? BEGINNING);
+    if (every !== undefined && this.#passes.isDue(every)) await this.#begin(every, false);
     const { changes } = this.#medium;
     const told = [...this.#options.answers()].flatMap(([name, status]) => {
       if (status === undefined) return [];
@@ -227,17 +191,10 @@ export class Verifying {
   async #findSides(): Promise<void> {
     const { known, medium, log } = this.#options;
     const { applied, changes } = medium();
-    const comparedUpTo = (name: string): number | undefined => this.#comparedUpTo(name);
+    const comparedUpTo = (name: string): number | undefined => this.#passes.comparedUpTo(name);
     const found = await this.#sides.find(this.#differing, { applied, changes, known, comparedUpTo });
     for (const { name, range, side } of found)
       log.warn(`a range differs at ${name}; whose disk changed: ${side}`, { ...range });
-  }
-
-  /** The end of the newest pass of which the destination has compared every byte. */
-  #comparedUpTo(destination: string): number | undefined {
-    const { last } = this.#file;
-    const outcome = last?.outcomes.find((candidate) => candidate.destination === destination);
-    return outcome?.comparedBytes === this.#totalBytes ? last?.lastLsn : undefined;
   }
 
   get #differing(): Differing {
@@ -247,71 +204,17 @@ export class Verifying {
     }));
   }
 
-  /** A clock that was put back must not keep passes from beginning. */
-  #isDue(every: number): boolean {
-    const since = this.#options.clock.now() - this.#file.beganAt;
-    const isTime = this.#file.place !== undefined || since < 0 || since >= every;
-    return isTime && (this.#ended === undefined || since < 0 || since >= 2 * every);
-  }
-
-  async #begin(every: number, from: PatrolPlace): Promise<number> {
-    const { clock, host } = this.#options;
-    const volumes = this.#options.volumes();
-    const now = Math.round(clock.now());
-    const pass = Math.max(this.#file.pass + 1, now);
-    const place = from.offset < (volumes[from.volume]?.size ?? 0) ? from : BEGINNING;
-    const skipped = volumes.slice(0, place.volume).reduce((sum, { size }) => sum + size, place.offset);
-    this.#note({ pass, place, beganAt: now });
-    this.#ended = undefined;
-    this.#current = {
-      beganAt: now,
-      skipped,
-      progress: { pass, place, bytes: 0, first: LSN_NONE, lsn: LSN_NONE, done: false },
-    };
-    const order: PatrolOrder = { pass, from: place, every };
-    await host.patrol(order);
-    return pass;
-  }
-
-  #end({ beganAt, progress }: { readonly beganAt: number; readonly progress: PatrolProgress }): void {
-    this.#current = undefined;
-    const record: VerificationPass = {
-      pass: progress.pass,
-      beganAt,
-      endedAt: Math.round(this.#options.clock.now()),
-      firstLsn: progress.first,
-      lastLsn: progress.lsn,
-      totalBytes: this.#totalBytes,
-      bytes: progress.bytes,
-      outcomes: [],
-    };
-    this.#ended = { record, outcomes: new Map() };
-    this.#note({ place: undefined });
+  /** @returns its number */
+  async #begin(every: number, full: boolean): Promise<number> {
+    const order = this.#passes.begin(every, full);
+    await this.#options.host.patrol(order);
+    return order.pass;
   }
 
   /** What the destinations say of the pass that ended last. */
   #learn(): void {
-    const ended = this.#ended;
-    if (ended === undefined) return;
-    const answers = this.#options.answers();
-    for (const [destination, status] of answers) {
-      if (status === undefined || status.applied < ended.record.lastLsn || ended.outcomes.has(destination))
-        continue;
-      const { verification } = status;
-      const told = verification?.pass === ended.record.pass ? verification : undefined;
-      ended.outcomes.set(destination, {
-        destination,
-        comparedBytes: told?.comparedBytes ?? 0,
-        skippedBytes: told?.skippedBytes ?? 0,
-        differed: told?.differed ?? 0,
-        ranges: this.#rangesOf(destination, status, ended.record.firstLsn),
-        fromMedium: told?.fromMedium ?? true,
-      });
-    }
-    if (answers.size > ended.outcomes.size) return;
-    this.#ended = undefined;
-    const last = { ...ended.record, outcomes: [...ended.outcomes.values()] };
-    this.#note({ last });
+    const last = this.#passes.learn((...asked) => this.#rangesOf(...asked));
+    if (last === undefined) return;
     this.#sides.keep(this.#differing);
     for (const { destination, comparedBytes, skippedBytes, differed } of last.outcomes)
       this.#options.log.info('all volumes compared with a destination', {
@@ -338,9 +241,9 @@ export class Verifying {
     const { clock, waits, volumes } = this.#options;
     const { changes } = this.#medium;
     const differing = this.#differing;
-    const pass = this.progress(this.#file.pass);
+    const { newest, current } = this.#passes;
     const told = {
-      verifying: verifyingWait(pass, this.#current, clock.now()),
+      verifying: verifyingWait(newest, current, clock.now()),
       'replica-differs': replicaDiffersText(differing, changes, this.#mending.hopeless),
       'source-differs': sourceDiffersText(changes, volumes(), differing),
     };
@@ -348,17 +251,6 @@ export class Verifying {
       const wait = told[code];
       if (wait === undefined) waits.clear(code);
       else waits.raise(code, wait.message, wait.endsAt);
-    }
-  }
-
-  /** What cannot be noted is begun anew after a restart. */
-  #note(change: Partial<VerifyFile>): void {
-    this.#file = { ...this.#file, ...change };
-    this.#notedAt = this.#options.clock.monotonic();
-    try {
-      writeVerifyFile(this.#options.files, this.#options.folder, this.#file);
-    } catch (error) {
-      this.#options.log.warn(`how far the comparison is cannot be noted: ${describeError(error)}`);
     }
   }
 }
