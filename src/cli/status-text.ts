@@ -123,11 +123,18 @@ function coalescedRow({ coalesced }: SourceStatus): string[][] {
   const { segments, bytesSaved, ranges } = coalesced;
   const named = ranges.slice(0, COALESCED_NAMED_MAX).map(({ first, last }) => `${first} to ${last}`);
   const more = ranges.length > named.length ? ` and ${ranges.length - named.length} more` : '';
-  const inside = named.length === 0 ? '' : `; no point in time inside ${named.join(', ')}${more}`;
+  const inside = named.length === 0 ? '' : `; no point in time inside LSN ${named.join(', ')}${more}`;
   return [['coalesced', `${countText(segments, 'segment')}, ${bytesText(bytesSaved)} less to send${inside}`]];
 }
 
 function modeText(group: SourceStatus, paint: Paint): string {
+  const words = modeWords(group, paint);
+  if (group.serves !== false || group.mode === 'stopped') return words;
+  const nobody = paint('red', 'NO HOSTS ARE SERVED');
+  return group.mode === 'journal' ? nobody : `${nobody}; ${words}`;
+}
+
+function modeWords(group: SourceStatus, paint: Paint): string {
   const words: Record<SourceMode, string> = {
     initializing: paint('yellow', `${bringingText(group.copy, 'existing data')}; no recovery point yet`),
     journal: 'every write goes over in order',
@@ -245,13 +252,14 @@ const SEVERITY_STYLE = { info: 'cyan', warning: 'yellow', error: 'red' } as cons
 /** What, why, since when, when it is tried again, and when it ends. */
 function waitLine(wait: Wait, now: number, paint: Paint, about = ''): string {
   const { severity, since, nextTryAt, endsAt } = wait;
-  const why = printable(wait.message).replace(/\.$/, '');
+  const said = printable(wait.message);
+  const why = /[.?!]$/.test(said) ? said : `${said}.`;
   const at = (time: number): string => `${timeText(time)} (in ${durationText((time - now) / 1000)})`;
   const begun = `Since ${timeText(since)} (for ${durationText((now - since) / 1000)})`;
   const retry = nextTryAt === undefined ? '' : `; next try at ${at(nextTryAt)}`;
   const end = endsAt === null ? '; its end is not known' : `; ends at ${at(endsAt)}`;
   const code = paint(SEVERITY_STYLE[severity], `! ${printable(wait.code)}`);
-  return `${code}${about}: ${why}. ${begun}${retry}${end}.`;
+  return `${code}${about}: ${why} ${begun}${retry}${end}.`;
 }
 
 const indent = (lines: readonly string[]): string[] => lines.map((line) => `  ${line}`);

@@ -4,6 +4,7 @@ import type { DestinationGroupConfig, SourceGroupConfig } from '../config/config
 import { describeError, OperatorError } from '../platform/errors.ts';
 import type { Files } from '../platform/files.ts';
 import { isNoRoom } from '../platform/reserve.ts';
+import { bytesText } from '../platform/words.ts';
 
 /** Bytes: a file system with less than this is named as full. */
 const LITTLE = 16 * 1024 * 1024;
@@ -24,7 +25,7 @@ export function startFailure(
   ];
   const full = [...new Set(folders)].flatMap((folder) => {
     const free = freeOf(files, folder);
-    return free === undefined || free >= LITTLE ? [] : [`${folder} (${free} bytes are free)`];
+    return free === undefined || free >= LITTLE ? [] : [`${folder} (${bytesText(free)} free)`];
   });
   const where =
     full.length === 0 ? `a quota, or one of ${[...new Set(folders)].join(', ')}` : full.join(', ');

@@ -7,6 +7,7 @@ import type {
   StreamStatus,
 } from '../../src/api/contract/status.ts';
 
+import { COMPARED } from './told-comparing.ts';
 import { REHEARSALS } from './told-rehearsals.ts';
 
 const NOW = Date.UTC(2026, 10, 21, 2, 14, 0);
@@ -87,31 +88,7 @@ export const REPORTS = {
   compared: report(
     {
       ...source,
-      verification: {
-        totalBytes: 4.5 * GIB,
-        current: { beganAt: NOW - seconds(3600), done: 1.5 * GIB },
-        last: {
-          pass: 7,
-          beganAt: NOW - seconds(8 * 86_400),
-          endedAt: NOW - seconds(86_400),
-          firstLsn: 20_000,
-          lastLsn: 47_000,
-          totalBytes: 4.5 * GIB,
-          bytes: 4.5 * GIB,
-          outcomes: [
-            {
-              destination: 'dr-site',
-              comparedBytes: 4.5 * GIB,
-              skippedBytes: 0,
-              differed: 1,
-              ranges: [{ volume: 'store', offset: 5 * MIB, length: MIB, side: 'destination' }],
-              fromMedium: true,
-            },
-          ],
-        },
-        sourceChanges: [],
-        destinations: [{ name: 'dr-site', differing: 0, found: 1, mended: 1 }],
-      },
+      verification: COMPARED,
     },
     {
       ...destination,
@@ -191,6 +168,28 @@ export const REPORTS = {
       },
     ],
     streams: [{ ...stream, state: 'waiting', lagSeconds: 93_600, lagBytes: 20 * GIB, backlogSegments: 640 }],
+  }),
+
+  deposed: report({
+    ...source,
+    serves: false,
+    hosts: 0,
+    epoch: 1,
+    waits: [
+      {
+        code: 'deposed',
+        severity: 'error',
+        message:
+          'the other side took over: nobody is served until `blockferry rejoin`; is that what you want?',
+        since: NOW - seconds(60),
+        endsAt: null,
+      },
+    ],
+  }),
+
+  coalesced: report({
+    ...source,
+    coalesced: { segments: 12, bytesSaved: 80 * MIB, ranges: [{ first: 4000, last: 9000 }] },
   }),
 
   'snapshot-assisted': report({

@@ -2,11 +2,20 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { z } from 'zod';
 import { statusReportSchema } from '../../src/api/contract/status-schema.ts';
 import type { StatusReport } from '../../src/api/contract/status.ts';
 import { WAIT_CODES } from '../../src/platform/wait-codes.ts';
 import { cli, LAUNCHER, startSite, type CliResult, type Site } from '../api/fixture.ts';
 import { REPORTS } from '../api/reports.ts';
+
+/** With every optional field there: one that the schema lacks would be dropped before anybody saw it. */
+type Whole<T> = T extends readonly (infer Element)[]
+  ? readonly Whole<Element>[]
+  : T extends object
+    ? { readonly [Key in keyof T]-?: Whole<NonNullable<T[Key]>> }
+    : T;
+({}) as Whole<z.infer<typeof statusReportSchema>> satisfies Whole<StatusReport>;
 
 const GOLDEN = join(import.meta.dirname, 'golden');
 

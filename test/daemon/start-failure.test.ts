@@ -82,7 +82,7 @@ describe('a group that cannot start', () => {
           assert.ok(error instanceof OperatorError);
           assert.equal(error.code, 'START_NO_ROOM');
           assert.match(error.message, /^group g cannot start for want of room: /);
-          assert.ok(error.message.includes(`full is ${join(disk, 'g')} (0 bytes are free)`), error.message);
+          assert.ok(error.message.includes(`full is ${join(disk, 'g')} (0 B free)`), error.message);
           assert.match(error.remedy, /make room there/);
           return true;
         });

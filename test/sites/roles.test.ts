@@ -130,6 +130,7 @@ describe('two sites that change their parts', () => {
     await pair.write('source');
     await pair.sites.inStep();
     pair.cut();
+    assert.equal((await pair.sites.source()).serves, true);
     const before = pair.hosts.map(({ volume }) => readFileSync(pair.sites.volume('source', volume)));
     const lost = new StampedHost(9, { start: 4 * MIB, length: 4 * MIB }, 16 * 1024);
     assert.ok(await lost.run({ path: pair.socket('source') }, 'a', 60));
@@ -143,6 +144,7 @@ describe('two sites that change their parts', () => {
     await pair.write('destination', 80);
     pair.join();
     await pair.waits('source', 'deposed');
+    assert.equal((await pair.sites.source()).serves, false);
     await assert.rejects(NbdClient.open({ path: pair.socket('source') }, 'a'));
     const told = await pair.ask<RejoinAnswer>('source', 'rejoin', { dryRun: true });
     assert.ok(told.writes >= 60 && told.keptAs !== undefined);

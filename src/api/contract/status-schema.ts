@@ -100,10 +100,18 @@ const sourceSchema = z.object({
     })
     .exactOptional(),
   seed: seedExportStatusSchema.exactOptional(),
+  coalesced: z
+    .object({
+      segments: amount,
+      bytesSaved: amount,
+      ranges: z.array(z.object({ first: amount, last: amount })),
+    })
+    .exactOptional(),
   verification: verificationSchema.exactOptional(),
   snapshots: amount.exactOptional(),
   mounts: mountsSchema.exactOptional(),
   hosts: amount,
+  serves: z.boolean().exactOptional(),
   waits: z.array(waitSchema),
   streams: z.array(streamSchema),
 });

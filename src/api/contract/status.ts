@@ -88,6 +88,8 @@ export interface SourceStatus {
   readonly snapshots?: number;
   readonly mounts?: readonly MountStatus[];
   readonly hosts: number;
+  /** Hosts are let in; undefined while their thread does not answer. */
+  readonly serves?: boolean;
   readonly waits: readonly Wait[];
   readonly streams: readonly StreamStatus[];
 }

@@ -3,6 +3,7 @@ import type { RejoinAnswer } from '../../api/contract/roles.ts';
 import type { Takeover } from '../../journal/role-file.ts';
 import { describeError } from '../../platform/errors.ts';
 import type { Random } from '../../platform/random.ts';
+import { bytesText } from '../../platform/words.ts';
 import type { RunningSource } from '../source/running-source.ts';
 import type { Deposed } from './turns.ts';
 
@@ -72,7 +73,7 @@ export class GivingWay {
   get sentence(): string {
     const { answer } = this;
     const since = new Date(this.by.at).toISOString();
-    return `the other side took over at ${since}, at record ${this.by.fork.lsn}; here hosts wrote ${answer?.writes ?? 0} times behind that, ${answer?.bytes ?? 0} bytes of the volumes may differ: nobody is served until \`blockferry rejoin\` keeps that aside and follows the other side, or \`blockferry failover\` goes on with it and lets the other side give way`;
+    return `the other side took over at ${since}, at record ${this.by.fork.lsn}; here hosts wrote ${answer?.writes ?? 0} times behind that, up to ${bytesText(answer?.bytes ?? 0)} of the volumes differ: nobody is served until \`blockferry rejoin\` keeps that aside and follows the other side, or \`blockferry failover\` goes on with it and lets the other side give way`;
   }
 
   get deposed(): Deposed | undefined {

@@ -39,6 +39,7 @@ export class SourceHost {
   readonly #platform: Platform;
   readonly #emit: Emit;
   #host: GroupHost;
+  #serves = false;
   readonly #volumes: readonly HandedVolume[];
   readonly #server: HostServer;
   readonly #nbd: NbdConfig;
@@ -63,10 +64,12 @@ export class SourceHost {
   async listen(): Promise<void> {
     if (this.#nbd.socket !== undefined) await this.#server.listen({ kind: 'socket', path: this.#nbd.socket });
     if (this.#nbd.tcp !== undefined) await this.#server.listen({ kind: 'tcp', ...this.#nbd.tcp });
+    this.#serves = true;
   }
 
   /** Hosts are let go, and nobody comes any more. */
   stopServing(): Promise<void> {
+    this.#serves = false;
     return this.#server.close();
   }
 
@@ -214,13 +217,15 @@ export class SourceHost {
     return Promise.resolve();
   }
 
-  status(): Promise<GroupHostStatus & { readonly connections: number }> {
-    return Promise.resolve({ ...this.#host.status(), connections: this.#server.connections() });
+  /** `serves`: hosts are let in. */
+  status(): Promise<GroupHostStatus & { readonly connections: number; readonly serves: boolean }> {
+    const [connections, serves] = [this.#server.connections(), this.#serves];
+    return Promise.resolve({ ...this.#host.status(), connections, serves });
   }
 
   /** Hosts are let go, and what they wrote is closed and durable. */
   async drain(): Promise<void> {
-    await this.#server.close();
+    await this.stopServing();
     await this.#host.drain();
   }
 

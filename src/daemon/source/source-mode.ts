@@ -16,6 +16,7 @@ import { describeError } from '../../platform/errors.ts';
 import type { Log } from '../../platform/log.ts';
 import type { Remote } from '../../platform/node/threads.ts';
 import type { Waits } from '../../platform/waits.ts';
+import { bytesText } from '../../platform/words.ts';
 import { Rate } from '../../transfer/rate.ts';
 import { bufferDecision, copyRoom, type BufferState } from '../buffer/buffer-policy.ts';
 import type { ReplicationMode, SealedState } from './replication-mode.ts';
@@ -227,7 +228,7 @@ export class SourceMode implements ReplicationMode {
     const unsealed = this.#options.unsealed();
     const decision = bufferDecision({ state: this.#state, used, unsealed, free, ...limits });
     await this.#host.limitCopy(this.#sealedBytes + copyRoom({ used, quota, segmentBytesMax }));
-    const held = `the buffer holds ${used} of ${quota} bytes`;
+    const held = `the buffer holds ${bytesText(used)} of ${bytesText(quota)}`;
     if (decision === this.#state) {
       if (decision === 'open' && this.#options.serves()) await this.#moveCopy();
       else this.#placeSeed();

@@ -52,6 +52,7 @@ export function sourceStatus(config: SourceGroupConfig, parts: SourceParts): Sou
     ...verificationOf(parts.verifying.report()),
     ...parts.held,
     hosts: host?.connections ?? 0,
+    ...(host === undefined ? {} : { serves: host.serves }),
     waits: [...group.waits.list(), ...parts.move.list()].map(toldWait),
     streams: streams.map((stream) => stream.status(group.lastToShip(last))),
   };

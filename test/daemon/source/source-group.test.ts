@@ -4,6 +4,7 @@ import { lsn } from '../../../src/journal/ids.ts';
 import { isSettled } from '../../capture/journal.ts';
 import { systemError } from '../../support/tampered-files.ts';
 import { errorCode } from '../../../src/platform/errors.ts';
+import { bytesText } from '../../../src/platform/words.ts';
 import { VOLUME_SIZE } from '../../capture/engine.ts';
 import { SEGMENT_BYTES_MAX, SourceSite } from './source-site.ts';
 
@@ -88,10 +89,10 @@ describe('a source group', () => {
     await site.clock.pass(1000);
     assert.equal(await site.fill(1), 'refused');
     const told = (): string => site.group.waits.list()[0]?.message ?? '';
-    assert.match(told(), new RegExp(`of ${quota} bytes: writes are refused`));
+    assert.match(told(), new RegExp(`of ${bytesText(quota)}: writes are refused`));
     quota = 4 * SEGMENT_BYTES_MAX;
     await site.clock.pass(1000);
-    assert.match(told(), new RegExp(`of ${quota} bytes: writes are refused`));
+    assert.match(told(), new RegExp(`of ${bytesText(quota)}: writes are refused`));
     quota = 64 * SEGMENT_BYTES_MAX;
     await site.clock.pass(1000);
     assert.deepEqual([site.waiting(), await site.fill(1)], [[], 'taken']);
