@@ -21,7 +21,12 @@ const TAG_SIZE = 16;
 /** A key for each file, drawn with its salt: a fixed nonce is used once. */
 const NONCE = Buffer.alloc(12);
 
-const count = z.number().int().nonnegative();
+/** JSON has a -0, which would not be the same once it is written again. */
+const count = z
+  .number()
+  .int()
+  .nonnegative()
+  .overwrite((value) => value + 0);
 const lsnSchema = count.transform((value) => value as Lsn);
 const hexId = z.string().regex(/^[0-9a-f]{32}$/);
 const epochNumber = count.max(0xffffffff).transform((value) => value as Epoch);
