@@ -13,7 +13,7 @@
  * It has all of its blocks from the start and is overwritten where it lies (I8): a block that a crash tore fails its CRC,
  * and then all of its regions count as marked (I6). The header is never written again: other volumes get a new file.
  */
-import { crc32 } from 'node:zlib';
+import { crc32 } from '@node-rs/crc32';
 import type { VolumeIndex } from './ids.ts';
 import { VOLUMES_PER_GROUP_MAX } from './ids.ts';
 import { readUInt64, writeUInt64 } from './record.ts';

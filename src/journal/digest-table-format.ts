@@ -14,7 +14,7 @@
  * then nothing is known of its pieces. Other volumes get a new file.
  */
 import { createHash } from 'node:crypto';
-import { crc32 } from 'node:zlib';
+import { crc32 } from '@node-rs/crc32';
 import { lsn, type AttachedVolume, type Lsn } from './ids.ts';
 import { readUInt64, writeUInt64 } from './record.ts';
 import { VERIFY_DATA_MAX, VERIFY_DIGEST_SIZE } from './verify.ts';

@@ -17,7 +17,7 @@
  * to blocks that are there is 1.3 to 6 times as fast as growing a file. What an older use left behind the end is never a
  * record of this one, because its CRCs start from another seed (I4).
  */
-import { crc32 } from 'node:zlib';
+import { crc32 } from '@node-rs/crc32';
 import { basename } from 'node:path';
 import { OperatorError } from '../platform/errors.ts';
 import type { Files } from '../platform/files.ts';

@@ -15,7 +15,7 @@
  *
  * A sealed segment may hold several records with one LSN: pieces of a record that was split around its zero runs.
  */
-import { crc32 } from 'node:zlib';
+import { crc32 } from '@node-rs/crc32';
 import { lsn, type Lsn, type VolumeIndex } from './ids.ts';
 
 export const RECORD_HEADER_SIZE = 28;

@@ -10,7 +10,7 @@
  * - One copy that rots is mended from the other.
  * - Its name is made durable again before anybody relies on what was read: who made it may have died before that.
  */
-import { crc32 } from 'node:zlib';
+import { crc32 } from '@node-rs/crc32';
 import { dirname } from 'node:path';
 import type { Files, OpenFile } from './files.ts';
 

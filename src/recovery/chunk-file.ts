@@ -3,7 +3,7 @@
  * the file is open and appended to; afterwards it is read only, and its index is in memory only while someone reads.
  */
 import { join } from 'node:path';
-import { crc32 } from 'node:zlib';
+import { crc32 } from '@node-rs/crc32';
 import { assert, errorCode, OperatorError } from '../platform/errors.ts';
 import type { Files, OpenFile } from '../platform/files.ts';
 import type { CatalogueEntry } from './catalogue.ts';

@@ -26,7 +26,7 @@
  * `durable` tells damage from a torn end: what is broken above every `durable` in the file was being written when the power
  * failed, and what it was to protect was never overwritten (I7).
  */
-import { crc32 } from 'node:zlib';
+import { crc32 } from '@node-rs/crc32';
 import { readUInt64, writeUInt64 } from '../journal/record.ts';
 import { assert } from '../platform/errors.ts';
 import { CHUNK_SIZE, GRANULE_SIZE, spansOf, type Granules } from './granules.ts';

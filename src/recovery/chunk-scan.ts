@@ -1,5 +1,5 @@
 /** Rebuilds a chunk file's index from the file, and tells damage from the torn end of an interrupted append. */
-import { crc32 } from 'node:zlib';
+import { crc32 } from '@node-rs/crc32';
 import type { OpenFile } from '../platform/files.ts';
 import { BLOCK_SIZE, decodeRunHeader, encodeFileHeader, runSeed, type RunHeader } from './chunk-format.ts';
 import { ChunkIndex, chunkKey } from './chunk-index.ts';

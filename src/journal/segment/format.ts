@@ -64,7 +64,7 @@
  * payload. D before LSN 1 is 32 zero bytes.
  */
 import { isUtf8 } from 'node:buffer';
-import { crc32 } from 'node:zlib';
+import { crc32 } from '@node-rs/crc32';
 import { epoch, lsn, type Lsn } from '../ids.ts';
 import { readUInt64, writeUInt64 } from '../record.ts';
 import { SegmentRefused, type SegmentHeader, type SegmentTotals } from './segment.ts';
