@@ -96,6 +96,24 @@ function codeOf(path: string, key?: Buffer): string {
 describe('a sealed segment', () => {
   const folder = temporaryFolder();
 
+  it('is the same wherever its records lie: in one piece, with others between them, or each for itself', () => {
+    const bytesOf = (records: readonly Buffer[]): Buffer => {
+      const shape = { records, key: KEY, random: seededRandom('salt') };
+      return readFileSync(written(folder, shape));
+    };
+    const records = sample();
+    const inOnePiece = (all: readonly Buffer[]): Buffer[] => {
+      const whole = Buffer.concat(all);
+      let at = 0;
+      return all.map(({ length }) => whole.subarray(at, (at += length)));
+    };
+    const others = inOnePiece(records.flatMap((record) => [record, write(99, 0, Buffer.alloc(512))]));
+    const between = others.filter((_, index) => index % 2 === 0);
+    const alone = bytesOf(records.map((record) => Buffer.from(new Uint8Array(record).buffer)));
+    assert.deepEqual(bytesOf(inOnePiece(records)), alone);
+    assert.deepEqual(bytesOf(between), alone);
+  });
+
   for (const [title, shape] of [
     ['plain', { compression: 0 }],
     ['compressed', { compression: 3 }],

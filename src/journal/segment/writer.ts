@@ -162,8 +162,10 @@ export class SegmentWriter {
     discard([...(packed === undefined ? [] : [packed]), ...(this.#cipher === undefined ? [] : stored)]);
   }
 
-  /** Into memory that is used again for the next frame. */
+  /** As they lie where that is one behind the other; else in memory that is used again for the next frame. */
   #gather(records: readonly EncodedRecord[]): Buffer {
+    const whole = asTheyLie(records);
+    if (whole !== undefined) return whole;
     if (this.#plain.length < this.#pendingBytes) this.#plain = Buffer.allocUnsafe(this.#pendingBytes);
     let at = 0;
     for (const record of records) at += record.copy(this.#plain, at);
@@ -174,6 +176,19 @@ export class SegmentWriter {
     this.#file.write(bytes, this.#position);
     this.#position += bytes.length;
   }
+}
+
+/** One view of all of them; undefined when they do not lie one behind the other. */
+function asTheyLie(records: readonly EncodedRecord[]): Buffer | undefined {
+  const [first] = records;
+  if (first === undefined) return undefined;
+  const { buffer, byteOffset } = first;
+  let end = byteOffset;
+  for (const record of records) {
+    if (record.buffer !== buffer || record.byteOffset !== end) return undefined;
+    end += record.length;
+  }
+  return Buffer.from(buffer, byteOffset, end - byteOffset);
 }
 
 /** Undefined when it would not get smaller. */
