@@ -144,6 +144,11 @@ const SOURCE = {
     'What hosts wrote cannot be brought into the source’s own volumes.',
     'Check the disks of the volumes; it is tried again every two seconds.',
   ),
+  'release-failed': facts(
+    'error',
+    'A file of the journal, all of which is in the source’s own volumes, cannot be used again.',
+    'Check the disk of the buffer; it is tried again every two seconds.',
+  ),
 } as const;
 
 const ROLE = {

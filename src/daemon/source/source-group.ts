@@ -18,12 +18,12 @@ import type { Log } from '../../platform/log.ts';
 import type { VolumeStatus } from '../../api/contract/status.ts';
 import type { Platform } from '../../platform/platform.ts';
 import type { Remote } from '../../platform/node/threads.ts';
-import type { WaitCode } from '../../platform/wait-codes.ts';
 import { Waits } from '../../platform/waits.ts';
 import { observed, rateOf, type Trend } from '../alarms/alarm-trend.ts';
 import { drain } from './drain.ts';
 import { journalRoomText } from '../buffer/journal-room.ts';
 import { RawStages, type QueuedRaw, type RawStage } from './raw-stages.ts';
+import { DESTAGE_WAITS, waitOf } from './stage-waits.ts';
 import { Coalescing, type BufferedSegment, type CoalescingReport } from './coalescing.ts';
 import { ReplicationFiles } from './replication-files.ts';
 import type { SealedFile } from '../source-back/sealed-file.ts';
@@ -45,13 +45,6 @@ const STALLED = 30_000;
 
 /** Segments whose room merging leaves alone. */
 const SEALING_RESERVE = 4;
-
-/** Hosts are not refused for these: they stand still once the journal has no open segment to go on in. */
-const VOLUME_WAITS: Readonly<Record<string, WaitCode>> = {
-  VOLUME_OFFLINE: 'volume-offline',
-  ENOSPC: 'volume-full',
-  EDQUOT: 'volume-full',
-};
 
 export interface SourceGroupOptions extends Omit<SourceModeOptions, 'clock' | 'used' | 'unsealed' | 'free'> {
   readonly group: GroupIdentity;
@@ -142,6 +135,7 @@ export class SourceGroup {
     this.#stages = new RawStages(platform.clock, {
       seal: (item) => this.#seal(item),
       destage: (item) => this.#destage(item),
+      release: (item) => this.#release(item),
       onFailed: (stage, error) => this.#onStageFailed(stage, error),
     });
   }
@@ -353,14 +347,18 @@ export class SourceGroup {
     await this.#mode.govern();
   }
 
-  async #destage({ raw, generation }: QueuedRaw): Promise<void> {
+  async #destage({ raw }: QueuedRaw): Promise<void> {
     const { checkpoint, medium } = await (this.points?.apply(raw) ?? this.#back.apply(raw));
     [this.#checkpoint, this.#medium] = [checkpoint, medium];
     await this.#mode.destaged(raw.last);
     await this.points?.destaged(raw.last);
+    for (const wait of DESTAGE_WAITS) this.waits.clear(wait);
+  }
+
+  async #release({ raw, generation }: QueuedRaw): Promise<void> {
     await this.#host.destaged(generation);
     await this.#host.release(raw.path);
-    for (const wait of ['destage-failed' as const, ...Object.values(VOLUME_WAITS)]) this.waits.clear(wait);
+    this.waits.clear('release-failed');
     // No part of the stage: its file is given back already, and cannot be a second time.
     this.wake();
   }
@@ -372,10 +370,9 @@ export class SourceGroup {
       this.#mode.diskFull(sentence).catch((failure: unknown) => this.#log.warn(describeError(failure)));
       return;
     }
-    const wait = stage === 'destage' ? (VOLUME_WAITS[code] ?? 'destage-failed') : 'seal-failed';
     const text = describeError(error);
     this.#log.debug(text, { code });
-    this.waits.raise(wait, stage === 'destage' ? `${text}; ${this.#journalRoom()}` : text);
+    this.waits.raise(waitOf(stage, code), stage === 'seal' ? text : `${text}; ${this.#journalRoom()}`);
   }
 
   #journalRoom(): string {

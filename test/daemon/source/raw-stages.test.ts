@@ -26,16 +26,49 @@ describe('the stages of a raw segment', () => {
         done?.push(`${stage} ${generation}`);
       };
     const onFailed = (stage: RawStage): void => void failed?.push(stage);
-    const stages = new RawStages(clock, { seal: step('seal'), destage: step('destage'), onFailed });
+    const steps = { seal: step('seal'), destage: step('destage'), release: step('release') };
+    const stages = new RawStages(clock, { ...steps, onFailed });
     return { stages, clock, done: done ?? [], failed: failed ?? [], failing, hanging };
   }
 
-  it('are sealing and then destaging, in turn, in order', async () => {
+  const releases = (done: readonly string[]): string[] => done.filter((step) => step.startsWith('release'));
+  const others = (done: readonly string[]): string[] => done.filter((step) => !step.startsWith('release'));
+
+  it('are sealing and then destaging, in turn, in order, and then giving back', async () => {
     const { stages, clock, done } = watched();
     for (const generation of [1, 2, 3]) stages.add(item(generation));
     await clock.pass(0);
-    assert.deepEqual(done, ['seal 1', 'destage 1', 'seal 2', 'destage 2', 'seal 3', 'destage 3']);
+    assert.deepEqual(others(done), ['seal 1', 'destage 1', 'seal 2', 'destage 2', 'seal 3', 'destage 3']);
+    assert.deepEqual(releases(done), ['release 1', 'release 2', 'release 3']);
     assert.deepEqual(stages.left(), { seal: 0, destage: 0 });
+  });
+
+  it('go on while one is given back, which counts as left', async () => {
+    const { stages, clock, done, hanging } = watched();
+    hanging.add('release');
+    for (const generation of [1, 2]) stages.add(item(generation));
+    await clock.pass(0);
+    assert.deepEqual(done, ['seal 1', 'destage 1', 'seal 2', 'destage 2']);
+    assert.deepEqual(stages.left(), { seal: 0, destage: 2 });
+    assert.equal(await isSettled(stages.settled()), false);
+    await clock.pass(30_000);
+    assert.equal(stages.takesLonger(30_000), 'release');
+  });
+
+  it('give back in order, again and again where that fails, and none that is not destaged', async () => {
+    const { stages, clock, done, failed, failing } = watched();
+    failing.add('release');
+    for (const generation of [1, 2]) stages.add(item(generation));
+    await stages.settled();
+    assert.deepEqual([releases(done), failed], [[], ['release']]);
+    failing.clear();
+    failing.add('destage');
+    stages.add(item(3));
+    await clock.pass(2000);
+    assert.deepEqual(releases(done), ['release 1', 'release 2']);
+    failing.clear();
+    await clock.pass(2000);
+    assert.deepEqual(releases(done), ['release 1', 'release 2', 'release 3']);
   });
 
   it('do not hold each other up: what cannot be destaged is sealed, and destaged in order when it can be', async () => {
@@ -50,7 +83,7 @@ describe('the stages of a raw segment', () => {
     failing.clear();
     stages.add(item(4));
     await clock.pass(2000);
-    assert.deepEqual(done, [
+    assert.deepEqual(others(done), [
       'seal 1',
       'seal 2',
       'seal 3',
@@ -70,7 +103,7 @@ describe('the stages of a raw segment', () => {
     assert.deepEqual(done, []);
     failing.clear();
     await clock.pass(2000);
-    assert.deepEqual(done, ['seal 1', 'destage 1']);
+    assert.deepEqual(done, ['seal 1', 'destage 1', 'release 1']);
   });
 
   it('are settled when nothing is left, or when what is left has failed, and not while a step is under way', async () => {
