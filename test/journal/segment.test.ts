@@ -143,6 +143,25 @@ describe('a sealed segment', () => {
     });
   }
 
+  it('has those frames compressed that shrink, whatever the frames before them did', () => {
+    const length = 256 * 1024;
+    // Four records are a frame.
+    const isText = Array.from('rrrrrrrrrrtrrrrrttttrrrr', (kind) => kind === 't');
+    const text = Buffer.alloc(length, 'blockferry ');
+    const payloads = isText.map((is, index) => (is ? text : seededRandom(`record ${index}`).bytes(length)));
+    const records = payloads.map((payload, index) => write(42, index * length, payload));
+    const reader = openSegment(nodeFiles, written(folder, { records }), undefined);
+    const read = [...reader.frames()].flat();
+    reader.close();
+    assert.ok(read.every(({ payload }, index) => payload.equals(payloads[index] ?? text)));
+    const least = isText.filter((is) => !is).length * length;
+    const stored = reader.totals.fileBytes;
+    assert.ok(
+      stored > least && stored < least + length / 4,
+      `${stored} bytes, of which ${least} do not shrink`,
+    );
+  });
+
   it('with any byte changed is refused, and never accepted with other content (I4)', () => {
     for (const shape of [{ compression: 1 }, { compression: 1, key: KEY }]) {
       const path = written(folder, shape);
