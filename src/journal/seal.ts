@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import { LSN_NONE, lsn, type Lsn } from './ids.ts';
-import type { LoadedRaw } from './raw-segment.ts';
+import type { ClosedRaw, LoadedRaw } from './raw-segment.ts';
 import {
   encodedBytes,
   encodeRecordInPlace,
@@ -128,6 +128,25 @@ export function planSeal(raw: LoadedRaw, position: SealPosition, options: SealOp
       ...toShippedForm(shipped, raw.header.seed, options.dropOverwritten),
     },
   };
+}
+
+/**
+ * Up to where the source's own volumes hold the journal once a raw segment is sealed, where they held it up to `applied` before:
+ * what they held when they were copied, in step with live writes, they hold still.
+ */
+export function appliedBySealing(
+  { segment, position, shipped, leftOut }: Sealing,
+  { header, last }: Pick<ClosedRaw, 'header' | 'last'>,
+  applied: Lsn,
+): Lsn {
+  const isInStep = segment !== undefined && position.copyPoint === null && leftOut.length === 0;
+  if (applied !== header.first - 1 || !isInStep) return applied;
+  const isOfVolume = ({ kind, flags }: JournalRecord): boolean =>
+    (kind === RecordKind.write || kind === RecordKind.zero) && (flags & RecordFlag.fromVolume) !== 0;
+  const isCopied =
+    shipped.some(isOfVolume) &&
+    shipped.every((record) => record.kind === RecordKind.clock || isOfVolume(record));
+  return isCopied ? last : applied;
 }
 
 /** Where in the records shipping begins. */

@@ -13,7 +13,7 @@ import { lsn, LSN_NONE } from '../../journal/ids.ts';
 import { JOURNAL_FOLDER, sealedName } from '../../journal/names.ts';
 import { endOf } from '../../journal/coalesce.ts';
 import { loadRaw, RawMemory, type ClosedRaw, type LoadedRaw } from '../../journal/raw-segment.ts';
-import { isShippedToEnd, planSeal, SEAL_START } from '../../journal/seal.ts';
+import { appliedBySealing, isShippedToEnd, planSeal, SEAL_START } from '../../journal/seal.ts';
 import type { JournalRecord } from '../../journal/record.ts';
 import { readCheckpoint, writeCheckpoint, type SourceCheckpoint } from '../../journal/source-files.ts';
 import type { PackedRegions } from '../../journal/status.ts';
@@ -368,24 +368,21 @@ export class SourceBack {
     if (raw.last <= this.#checkpoint.digested) return undefined;
     // One that was sealed just before a crash may have been sent since.
     const ship = wanted || this.#files.stat(this.#sealedPath(raw)) !== undefined;
-    const options = { ship, dropOverwritten: this.#options.dropOverwritten };
     const { records } = this.#load(raw);
-    const { position, segment, shipped, leftOut } = planSeal(this.#load(raw), this.#checkpoint, options);
-    const sealed =
-      segment &&
-      writeSealed({ files: this.#files, random: this.#random }, this.#options, {
-        plan: segment,
-        raw,
-        end: endOf(records),
-        path: this.#sealedPath(raw),
-      });
+    const plan = planSeal(this.#load(raw), this.#checkpoint, { ...this.#options, ship });
+    const { position, segment, shipped, leftOut } = plan;
+    const platform = { files: this.#files, random: this.#random };
+    const of = { raw, end: endOf(records), path: this.#sealedPath(raw) };
+    const sealed = segment && writeSealed(platform, this.#options, { plan: segment, ...of });
     // In this order: a region is marked before the record that changed it can be freed, and until what was copied of it is durable.
     const { map, tracker, seed } = this.#opened;
     tracker.leftOut(leftOut);
     tracker.shipped(shipped);
     map.sync();
     seed.sealed(records, leftOut);
-    this.#move({ ...this.#checkpoint, ...position });
+    // Of what is copied of the volumes nothing is to be destaged: one write of the checkpoint does for both.
+    const applied = this.#own === undefined ? appliedBySealing(plan, raw, this.applied) : this.applied;
+    this.#move({ ...this.#checkpoint, ...position, applied });
     return sealed;
   }
 

@@ -5,7 +5,7 @@ import type { SourceBack } from '../../../src/daemon/source-back/source-back.ts'
 import { RAW_HEADER_SIZE, type ClosedRaw } from '../../../src/journal/raw-segment.ts';
 import { RecordKind } from '../../../src/journal/record.ts';
 import { openSegment } from '../../../src/journal/segment/reader.ts';
-import type { VolumeIndex } from '../../../src/journal/ids.ts';
+import type { Lsn, VolumeIndex } from '../../../src/journal/ids.ts';
 import type { Files } from '../../../src/platform/files.ts';
 import { nodeClock } from '../../../src/platform/node/clock.ts';
 import { Engine, freshDisk, History, VOLUME_SIZE } from '../../capture/engine.ts';
@@ -186,6 +186,33 @@ describe('a source’s sealing and destaging', () => {
       for (const { path, content } of told) assert.ok(contentOf(disk, path).equals(content), `call ${n}`);
     }
     assert.ok(found > 1, `${found} deaths left a sealed segment`);
+  });
+
+  it('has nothing to destage of what was copied of the volumes, once all before it is', async () => {
+    const engine = new Engine(freshDisk(0x11), { segmentSize: 64 * 1024 });
+    engine.write('a', 0, Buffer.alloc(4096, 1));
+    await engine.beginCopy();
+    while (engine.copied === 0) {
+      await engine.clock.pass(10);
+      await settle();
+    }
+    await engine.host.drain();
+    const { disk } = engine.remains;
+    const [written, copied, ...others] = engine.closed.map(({ raw }) => raw);
+    const end = others.pop();
+    assert.ok(written !== undefined && copied !== undefined && others.length > 0 && end !== undefined);
+    const object = back(disk);
+    await object.open();
+    const appliedBy = async (raw: ClosedRaw): Promise<Lsn> =>
+      (await object.seal(raw, true)).checkpoint.applied;
+    assert.deepEqual([await appliedBy(written), await appliedBy(copied)], [0, 0], 'what hosts wrote');
+    for (const raw of [written, copied]) await object.apply(raw);
+    disk.rename('/volumes/b', '/volumes/away');
+    for (const raw of others) assert.equal(await appliedBy(raw), raw.last);
+    assert.equal(await appliedBy(end), others.at(-1)?.last, 'its end is told by a record of its own');
+    await object.close();
+    const again = back(disk);
+    assert.equal((await again.open()).checkpoint.applied, others.at(-1)?.last, 'durably');
   });
 
   it('goes on sealing while a volume is offline, and destages in order when it is back', async () => {

@@ -96,8 +96,8 @@ export const JOURNAL_PLANTS: readonly Plant[] = [
     2000,
     edit(
       'daemon/source-back/source-back.ts',
-      'map.sync();\n    seed.sealed(records, leftOut);\n    this.#move({ ...this.#checkpoint, ...position });',
-      'this.#move({ ...this.#checkpoint, ...position });\n    seed.sealed(records, leftOut);\n    map.sync();',
+      'map.sync();\n    seed.sealed(records, leftOut);\n',
+      'this.#move({ ...this.#checkpoint, ...position });\n    seed.sealed(records, leftOut);\n    map.sync();\n',
     ),
   ),
   plantFrom(205)(
