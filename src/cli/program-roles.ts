@@ -18,8 +18,8 @@ const VERBS = [
   ],
   [
     'rejoin',
-    'the other side took over: keep aside what hosts wrote here since, and follow it',
-    'a group that this daemon was the source of',
+    'the other side took over: keep aside what hosts wrote here since, and follow it; or follow it on without records that are gone',
+    'a group that this daemon was the source of, or a destination that lacks what is kept no longer',
   ],
 ] as const;
 

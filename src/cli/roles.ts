@@ -188,7 +188,8 @@ export function rejoin(options: RoleOptions): Promise<ExitCode> {
 }
 
 function rejoinLoss(answer: RejoinAnswer, group: string): string[] {
-  const { fork, at, writes, bytes, volumes, from, to, keptAs, anew } = answer;
+  const { fork, at, writes, bytes, volumes, from, to, keptAs, anew, lacks } = answer;
+  if (lacks !== undefined) return lackLoss(answer, lacks);
   if (anew !== undefined) return joinLoss({ ...answer, anew });
   const span = from === undefined || to === undefined ? '' : `, from ${when(from)} to ${when(to)}`;
   return [
@@ -200,6 +201,20 @@ function rejoinLoss(answer: RejoinAnswer, group: string): string[] {
           `It is kept as snapshot ${keptAs}, which can be mounted; the volumes of group ${group} become what the other side has.`,
           `To go on with this side's instead, and have the other side give way: \`blockferry failover ${group}\` here.`,
         ]),
+  ];
+}
+
+/** Of a destination. */
+function lackLoss(
+  { volumes, keptAs }: RejoinAnswer,
+  { first, last }: NonNullable<RejoinAnswer['lacks']>,
+): string[] {
+  return [
+    `Records ${first} to ${last} are not here. If the source says "records-gone" of them, nobody has them any more; if not, they come by themselves.`,
+    'This side goes on without them: of all volumes what differs here comes over, and until it has there is no new recovery point.',
+    keptAs === undefined
+      ? 'What the volumes hold here is written over.'
+      : `What the volumes hold here (${perVolume(volumes)}) is kept as snapshot ${keptAs}.`,
   ];
 }
 

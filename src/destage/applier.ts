@@ -25,7 +25,7 @@ import { compare, comparePieces } from './comparing.ts';
 import { afterCopy, duringCopy } from './copy-state.ts';
 import type { PassedMarkers } from './passed-markers.ts';
 import { snapshotId, type OpenSnapshots, type SnapshotFacts, type Snapshots } from './snapshots.ts';
-import type { DestinationState } from './state-file.ts';
+import { awaitsAll, type DestinationState } from './state-file.ts';
 import { UnreadableRanges } from './unreadable.ts';
 import { afterVerify } from './verification.ts';
 
@@ -182,18 +182,22 @@ export class Applier {
     for (const frame of frames) {
       for (const record of frame) {
         if (record.kind === RecordKind.write || record.kind === RecordKind.zero) {
-          this.#attachedVolumes();
-          this.#gathered.push(record);
+          if (!awaitsAll(state)) this.#gather(record);
         } else if (record.kind !== RecordKind.clock) {
           this.#flush();
           state = this.#applyControl(record, state);
         }
-        this.#gatheredBytes += RECORD_HEADER_SIZE + record.payload.length;
         this.#reached = record.lsn;
       }
       if (this.#gatheredBytes >= TOGETHER_BYTES) this.#flush();
     }
     return state;
+  }
+
+  #gather(record: JournalRecord): void {
+    this.#attachedVolumes();
+    this.#gathered.push(record);
+    this.#gatheredBytes += RECORD_HEADER_SIZE + record.payload.length;
   }
 
   #flush(): void {
@@ -267,6 +271,8 @@ export class Applier {
   }
 
   #resize(record: JournalRecord, state: DestinationState): DestinationState {
+    // The copy that is awaited says how large they are.
+    if (awaitsAll(state)) return state;
     this.#checkPlaces();
     // As for an attach record.
     this.sync();
@@ -286,7 +292,7 @@ export class Applier {
     const payload = parseCompare(record);
     if (payload === undefined) return this.#passOver(record, 'compare', state);
     this.#checkPlaces();
-    const volumes = record.lsn > this.#begun ? this.#volumes : undefined;
+    const volumes = record.lsn > this.#begun && !awaitsAll(state) ? this.#volumes : undefined;
     const compared = volumes && comparePieces(volumes, record, payload);
     if (compared !== undefined) this.#unreadable.note(record, compared.unreadable);
     return { ...state, comparison: withCompared(state.comparison, payload, compared?.differs) };

@@ -1,5 +1,8 @@
 /** What a destination remembers of a copy that begins or ends. Pure. */
+import { lsn } from '../journal/ids.ts';
 import type { InitBeginPayload } from '../journal/init-begin.ts';
+import type { SegmentHeader } from '../journal/segment/segment.ts';
+import { assert } from '../platform/errors.ts';
 import type { AwaitedResync, AwaitedSeed, DestinationState } from './state-file.ts';
 
 /** Not consistent from here on. */
@@ -11,6 +14,15 @@ export function duringCopy(state: DestinationState, { seed, resync }: InitBeginP
     resync: resyncFrom(state.resync, resync),
     comparison: undefined,
   };
+}
+
+/** The journal begins with this segment, whatever came before it: nothing of that is wanted. */
+export function beginningWith(
+  { first, digestBefore: digest }: Pick<SegmentHeader, 'first' | 'digestBefore'>,
+  state: DestinationState,
+): DestinationState {
+  assert(state.resync?.anew === 'anywhere', 'it begins once');
+  return { ...state, applied: lsn(first - 1), digest, resync: { ...state.resync, anew: 'joined' } };
 }
 
 export function afterCopy(state: DestinationState): DestinationState {

@@ -15,7 +15,6 @@ import { parseSealedName, type SegmentRange } from '../journal/names.ts';
 import { SegmentRefused, type SegmentReader } from '../journal/segment/segment.ts';
 import type { RefusedSegment } from '../journal/status.ts';
 import type { Verification } from '../journal/verification.ts';
-import { OperatorError } from '../platform/errors.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { Files } from '../platform/files.ts';
 import type { Log } from '../platform/log.ts';
@@ -28,9 +27,10 @@ import { PassedMarkers } from './passed-markers.ts';
 import { RetainedWindow, type RetainedSegment } from './retained-window.ts';
 import { SeedImport, type SeedExpectation } from './seed-import.ts';
 import { seedGivenUp, seedNotAwaited } from './seed-errors.ts';
+import { beginningWith } from './copy-state.ts';
 import { SeedJob } from './seed-job.ts';
 import { setAside } from './set-aside.ts';
-import type { OpenSnapshots, SnapshotFacts } from './snapshots.ts';
+import { volumesAhead, type OpenSnapshots, type SnapshotFacts } from './snapshots.ts';
 import {
   readDestinationState,
   sequenceAt,
@@ -117,20 +117,22 @@ export class DestinationBack {
 
   /** Joins the inbox's segment of this name, which must begin right behind what was received. */
   receive(name: string): Promise<ReceiveResult> {
-    const range = parseSealedName(name);
-    if (range === undefined) return Promise.reject(new RangeError(`not a segment's name: ${name}`));
-    try {
+    return this.#take(name, (range) => {
       const header = this.#journal.check(name, range, this.#state);
-      if (this.#state.groupId === '') {
+      if (this.#state.groupId === '')
         this.#move({ ...this.#state, groupId: header.group.id, epoch: header.epoch });
-      }
       this.#reserve.spend(() => this.#journal.join(name, range, header));
-      return Promise.resolve({ kind: 'received', facts: this.#facts() });
-    } catch (error) {
-      if (!(error instanceof SegmentRefused)) throw error;
-      const path = join(this.#journal.inbox, name);
-      return Promise.resolve(this.#refuse(path, range, error.code, `${error.message}; ${error.remedy}`));
-    }
+    });
+  }
+
+  /**
+   * The inbox's segment of this name is what the journal begins with: nothing that came before it is wanted (`anew`). Durable on
+   * return, if it is not refused; it is still to be received.
+   */
+  beginWith(name: string): Promise<ReceiveResult> {
+    return this.#take(name, (range) => {
+      this.#move(beginningWith(this.#journal.checkFirst(name, range, this.#state), this.#state));
+    });
   }
 
   /** Sets the inbox's segment of this name aside. */
@@ -204,17 +206,8 @@ export class DestinationBack {
    * @throws OperatorError `GROUP_NOT_CONSISTENT`, `VOLUMES_AHEAD`, `SNAPSHOT_LIMIT`, `ENOSPC`
    */
   createSnapshot(called: { readonly id: string; readonly name: string }): Promise<DestinationFacts> {
-    if (this.#begun > this.#state.applied) {
-      // I3: what was cut off in the middle may be in the volumes in part.
-      throw new OperatorError(
-        'VOLUMES_AHEAD',
-        `of what follows record ${this.#state.applied} a part may be in the volumes already`,
-        {
-          remedy: 'try again once more has been applied: `blockferry status` says what it waits for',
-          retryable: true,
-        },
-      );
-    }
+    // I3: what was cut off in the middle may be in the volumes in part.
+    if (this.#begun > this.#state.applied) throw volumesAhead(this.#state.applied);
     this.#applier.createSnapshot(called, this.#state);
     return Promise.resolve(this.#facts());
   }
@@ -313,6 +306,19 @@ export class DestinationBack {
       seed: this.#state.seed && this.#seeds.tally(this.#state.seed.id),
       seedJob: this.#seedJob?.report,
     };
+  }
+
+  #take(name: string, act: (range: SegmentRange) => void): Promise<ReceiveResult> {
+    const range = parseSealedName(name);
+    if (range === undefined) return Promise.reject(new RangeError(`not a segment's name: ${name}`));
+    try {
+      act(range);
+      return Promise.resolve({ kind: 'received', facts: this.#facts() });
+    } catch (error) {
+      if (!(error instanceof SegmentRefused)) throw error;
+      const path = join(this.#journal.inbox, name);
+      return Promise.resolve(this.#refuse(path, range, error.code, `${error.message}; ${error.remedy}`));
+    }
   }
 
   #refuse(path: string, range: SegmentRange, code: string, reason: string): ReceiveResult {

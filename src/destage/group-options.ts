@@ -26,6 +26,7 @@ export type BackCalls = Pick<
   DestinationBack,
   | 'facts'
   | 'receive'
+  | 'beginWith'
   | 'refuse'
   | 'discard'
   | 'applySome'

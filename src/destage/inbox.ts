@@ -106,6 +106,11 @@ export class Inbox {
     return this.#foreign[0] ?? (first && judge(first, received));
   }
 
+  /** The first that waits for what lies before it. */
+  first(received: Lsn): InboxEntry | undefined {
+    return this.#queue.slice(this.#at).find(({ range }) => range.first > received);
+  }
+
   /** The last step was taken: its file lies here no longer. */
   taken({ entry }: InboxStep): void {
     if (this.#foreign[0]?.entry === entry) this.#foreign.shift();

@@ -1,12 +1,13 @@
 /** Takes in what arrives, a few segments at a time, and remembers what was refused. */
+import type { Lsn } from '../journal/ids.ts';
 import type { SegmentRange } from '../journal/names.ts';
 import type { RefusedSegment } from '../journal/status.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { Log } from '../platform/log.ts';
-import type { DestinationFacts } from './destination-facts.ts';
+import { hasToApply, type DestinationFacts, type ReceiveResult } from './destination-facts.ts';
 import type { BackCalls } from './group-options.ts';
 import type { Inbox } from './inbox.ts';
-import type { InboxPlan, InboxStep } from './inbox-plan.ts';
+import type { InboxEntry, InboxPlan, InboxStep } from './inbox-plan.ts';
 
 /** Steps in the inbox between two batches of applying: a backlog must not be taken in before any of it is applied. */
 const STEPS = 8;
@@ -66,6 +67,10 @@ export class Intake {
     for (; steps < STEPS && !this.#options.isStopped(); steps += 1) {
       const { received } = this.#options.facts();
       if (this.#inbox.isDue(received)) this.#look();
+      if (this.#isYetToBegin()) {
+        if (!(await this.#beginJournal(received))) break;
+        continue;
+      }
       const step = this.#inbox.step(received);
       if (step === undefined) break;
       this.#options.onStep(`taking in ${step.entry.name}`);
@@ -78,6 +83,21 @@ export class Intake {
       this.#inbox.taken(step);
     }
     return steps > 0;
+  }
+
+  #isYetToBegin(): boolean {
+    return this.#options.facts().state.resync?.anew === 'anywhere';
+  }
+
+  /** What the volumes hold is kept aside before (I10), and what was received is done with. Whether it got on. */
+  async #beginJournal(received: Lsn): Promise<boolean> {
+    const first = this.#inbox.first(received);
+    if (first === undefined || hasToApply(this.#options.facts())) return false;
+    this.#options.onStep(`beginning with ${first.name}`);
+    this.#noteResult(first, await this.#options.back.beginWith(first.name));
+    this.#inbox.note();
+    this.#look();
+    return true;
   }
 
   /**
@@ -106,7 +126,7 @@ export class Intake {
   }
 
   async #take(step: InboxStep): Promise<void> {
-    const { back, log } = this.#options;
+    const { back } = this.#options;
     const { name, range } = step.entry;
     if (step.kind === 'discard') {
       await back.discard(name);
@@ -118,10 +138,13 @@ export class Intake {
       this.#noteRefused(range, step.reason);
       return;
     }
-    const result = await back.receive(name);
+    this.#noteResult(step.entry, await back.receive(name));
+  }
+
+  #noteResult({ name, range }: InboxEntry, result: ReceiveResult): void {
     if (result.kind === 'refused') {
       this.#noteRefused(range, `${result.code}: ${result.reason}`);
-      log.error(`segment refused: ${result.reason}`, { code: result.code, segment: name });
+      this.#options.log.error(`segment refused: ${result.reason}`, { code: result.code, segment: name });
       return;
     }
     this.#options.onFacts(result.facts);

@@ -111,6 +111,20 @@ export class ReceivedJournal {
     return this.#check(join(this.inbox, name), range, state, true);
   }
 
+  /** The header of a segment in the inbox that is whole, whatever came before it. @throws SegmentRefused */
+  checkFirst(name: string, range: SegmentRange, state: JournalIdentity): SegmentHeader {
+    const path = join(this.inbox, name);
+    const reader = this.#options.openSegment(path);
+    try {
+      const digest = reader.header.digestBefore;
+      checkBelongs(path, range, reader.header, { ...state, digest, groupName: this.#options.groupName });
+      reader.verify();
+      return reader.header;
+    } finally {
+      reader.close();
+    }
+  }
+
   /** From here on the segment is received: its data and both directory entries are durable (I6). */
   join(name: string, range: SegmentRange, header: SegmentHeader): void {
     const path = join(this.inbox, name);

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import type { EpochIdentity } from '../journal/ids.ts';
 import type { Lsn } from '../journal/ids.ts';
+import { OperatorError } from '../platform/errors.ts';
 import type { SetVolume, VolumeRange } from '../volume/volume-set.ts';
 
 export interface Snapshots {
@@ -43,3 +44,15 @@ export function snapshotId(what: string, epoch: EpochIdentity | undefined, at: L
 }
 
 export type OpenSnapshots = (volumes: readonly SetVolume[]) => Snapshots;
+
+/** Of what follows `applied` a part may be in the volumes: no recovery point. */
+export function volumesAhead(applied: Lsn): OperatorError {
+  return new OperatorError(
+    'VOLUMES_AHEAD',
+    `of what follows record ${applied} a part may be in the volumes already`,
+    {
+      remedy: 'try again once more has been applied: `blockferry status` says what it waits for',
+      retryable: true,
+    },
+  );
+}

@@ -78,11 +78,21 @@ export interface DestinationState {
   readonly handover: EpochIdentity | undefined;
 }
 
-/** `begun`: the copy that brings it has begun; when it ends the volumes are consistent. */
+/**
+ * `begun`: the copy that brings it has begun; when it ends the volumes are consistent.
+ * `anew`: it brings all that they are to hold, and data before it is passed over. The journal is yet to begin `anywhere`, with
+ * whichever segment comes first, because what came before may be kept no longer; or it is `joined`.
+ */
 export interface AwaitedResync {
   /** 32 hexadecimal digits. */
   readonly id: string;
   readonly begun: boolean;
+  readonly anew?: 'anywhere' | 'joined' | undefined;
+}
+
+/** Nothing that comes is of use to the volumes before the copy that is asked for. */
+export function awaitsAll({ resync }: DestinationState): boolean {
+  return resync?.anew !== undefined && !resync.begun;
 }
 
 /** Records up to here may be in the volumes in part: what was to apply them was cut off. Undefined: none are. */
@@ -153,7 +163,9 @@ const schema = z.strictObject({
   verification: verificationSchema.default(() => ({ ...VERIFICATION_START, differing: [] })),
   comparison: compareAnswerSchema.optional(),
   seed: z.strictObject({ id, state: z.enum(['awaited', 'imported', 'given-up']) }).optional(),
-  resync: z.strictObject({ id, begun: z.boolean() }).optional(),
+  resync: z
+    .strictObject({ id, begun: z.boolean(), anew: z.enum(['anywhere', 'joined']).optional() })
+    .optional(),
   divergence: divergenceSchema.optional(),
   handover: epochSchema.optional(),
 });

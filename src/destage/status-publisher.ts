@@ -59,7 +59,7 @@ export class StatusPublisher {
     const { clock, files } = this.#platform;
     this.#sequence += 1;
     const content = this.#options.encodeStatus({
-      version: 2,
+      version: 3,
       role: 'destination',
       sequence: this.#sequence,
       writtenAt: Math.round(clock.now()),

@@ -31,6 +31,7 @@ export const resyncSchema = z.strictObject({
     VOLUMES_PER_GROUP_MAX,
   ),
   compare: z.literal(true).optional(),
+  anew: z.literal(true).optional(),
 });
 
 /** A volume's regions. */
@@ -50,13 +51,6 @@ export function packRegions(volumes: readonly RegionsToPack[]): PackedRegions[] 
     const isShort = packed.reduce((sum, { bits }) => sum + bits.length, 0) <= PACKED_MAX;
     if (isShort && coarser.every(({ bits }) => bits.length <= BITS_MAX)) return packed;
   }
-}
-
-/** All of these volumes, however large they are by then: of fewer bits than a volume has regions, all of it is meant. */
-export function packWhole(volumes: readonly { readonly index: number }[]): PackedRegions[] {
-  return packRegions(
-    volumes.map(({ index }) => ({ index, regionSize: REGION_MIN, bits: new Uint8Array(0) })),
-  );
 }
 
 /** Two regions for one. */

@@ -32,7 +32,7 @@ const hexId = z.string().regex(/^[0-9a-f]{32}$/);
 const epochNumber = count.max(0xffffffff).transform((value) => value as Epoch);
 
 const common = {
-  version: z.literal(2),
+  version: z.literal(3),
   groupId: z.union([hexId, z.literal('')]),
   sequence: count,
   writtenAt: count,

@@ -11,7 +11,7 @@ import type { Verification } from './verification.ts';
 
 export interface DestinationStatus {
   /** Of this layout. */
-  readonly version: 2;
+  readonly version: 3;
   /** Group id; empty until the first segment told it. */
   readonly groupId: string;
   /**
@@ -49,13 +49,18 @@ export interface DestinationStatus {
   readonly comparison?: CompareAnswer | undefined;
 }
 
-/** Regions of volumes that a destination wants, because it was the source of another epoch and its hosts changed them. */
+/**
+ * Regions of volumes that a destination wants, because it was the source of another epoch and its hosts changed them; `anew`: all
+ * that the source has, because of what it holds itself nothing counts.
+ */
 export interface Resync {
   /** 32 hexadecimal digits; the init-begin record of the copy that brings them names it. */
   readonly id: string;
   readonly volumes: readonly PackedRegions[];
   /** There may be much in them that is the same on both sides: only what differs is to be sent. */
   readonly compare?: true | undefined;
+  /** All of all volumes, of which none is named: of what lies before that copy no record is missing, though it be kept no longer. */
+  readonly anew?: true | undefined;
 }
 
 /** See packed-regions.ts. */

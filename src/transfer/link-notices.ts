@@ -36,11 +36,11 @@ export function destinationNotice({ waiting }: DestinationStatus): Notice | unde
 /** A destination that was set back, or began later, lacks records that nobody keeps any more: sending cannot help it. */
 export function goneNotice(
   segments: readonly LinkSegment[],
-  { received }: DestinationStatus,
+  { received, resync }: DestinationStatus,
 ): Notice | undefined {
   const [oldest] = segments;
-  if (oldest === undefined || oldest.range.first <= received + 1) return undefined;
-  const message = `the destination lacks records ${received + 1} to ${oldest.range.first - 1}, which are kept here no longer; restore it from a newer backup, or stop both sides and move the group's folder away on each, to begin again with a full copy`;
+  if (resync?.anew === true || oldest === undefined || oldest.range.first <= received + 1) return undefined;
+  const message = `the destination lacks records ${received + 1} to ${oldest.range.first - 1}, which are kept here no longer: \`blockferry rejoin\` there goes on without them, and brings over all that differs; or restore it from a newer backup`;
   return { code: 'records-gone', message };
 }
 

@@ -232,6 +232,7 @@ function bound(back: BackCalls): BackCalls {
   return {
     facts: () => back.facts(),
     receive: (name) => back.receive(name),
+    beginWith: (name) => back.beginWith(name),
     refuse: (name, reason) => back.refuse(name, reason),
     discard: (name) => back.discard(name),
     applySome: () => back.applySome(),

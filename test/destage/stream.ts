@@ -35,7 +35,12 @@ export const COMPARED = 4096;
 export type Step =
   | { readonly kind: 'attach'; readonly names: readonly string[] }
   | { readonly kind: 'resize'; readonly volume: number; readonly size: number }
-  | { readonly kind: 'init-begin'; readonly seed?: string; readonly point?: CopyPoint }
+  | {
+      readonly kind: 'init-begin';
+      readonly seed?: string;
+      readonly resync?: string;
+      readonly point?: CopyPoint;
+    }
   | { readonly kind: 'init-end' }
   | { readonly kind: 'clock'; readonly time: number }
   | { readonly kind: 'write'; readonly volume: number; readonly offset: number; readonly fill: number }
@@ -134,8 +139,8 @@ export class Stream {
         return encodeRecord(header, Buffer.alloc(0), SEED);
       }
       case 'init-begin': {
-        const { seed, point } = step;
-        return encodeRecord({ ...base, kind: RecordKind.initBegin }, json({ seed, point }), SEED);
+        const { seed, resync, point } = step;
+        return encodeRecord({ ...base, kind: RecordKind.initBegin }, json({ seed, resync, point }), SEED);
       }
       case 'clock':
         return encodeRecord({ ...base, kind: RecordKind.clock, offset: step.time }, Buffer.alloc(0), SEED);

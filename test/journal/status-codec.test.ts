@@ -12,7 +12,7 @@ const range = { first: lsn(LSN_MAX - 1), last: LSN_MAX };
 
 const ALL_PIECES = Buffer.alloc(COMPARE_WINDOW_MAX / 8, 0xff).toString('base64');
 const longest: DestinationStatus = {
-  version: 2,
+  version: 3,
   groupId: 'f'.repeat(32),
   sequence: LSN_MAX,
   writtenAt: LSN_MAX,

@@ -294,7 +294,7 @@ export class SiteA {
     this.#toldAt = clock.monotonic();
     const status = encodeStatus(
       {
-        version: 2,
+        version: 3,
         role: 'destination',
         groupId: GROUP_ID,
         epoch: undefined,

@@ -30,7 +30,7 @@ function asSource(bench: FetchBench): ServingStatus {
   const at = bench.a.wall();
   const identity = { number: epoch(1), id: 'c'.repeat(32) };
   const fork = { epoch: identity, lsn: lsn(5), digest: 'd'.repeat(64), time: at };
-  const common = { version: 2, groupId: GROUP_ID, sequence: 1, writtenAt: at } as const;
+  const common = { version: 3, groupId: GROUP_ID, sequence: 1, writtenAt: at } as const;
   return { ...common, role: 'source', epoch: { ...identity, number: epoch(2) }, fork, at, volumes: [] };
 }
 

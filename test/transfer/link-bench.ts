@@ -34,7 +34,7 @@ export const segments = (count: number, bytes = BYTES): LinkSegment[] =>
 /** A status of a destination that has nothing to say but these facts. */
 export function said(facts: Partial<DestinationStatus> = {}): DestinationStatus {
   return {
-    version: 2,
+    version: 3,
     groupId: '',
     sequence: 10,
     writtenAt: 0,

@@ -90,7 +90,7 @@ export class SimulatedSite {
   #publish(): void {
     const { missing } = this.#plan();
     const facts = {
-      version: 2,
+      version: 3,
       groupId: this.received === 0 ? '' : this.groupId,
       role: 'destination',
       epoch: undefined,

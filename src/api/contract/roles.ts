@@ -82,6 +82,8 @@ export const rejoinAnswerSchema = z.object({
   keptAs: z.string().optional(),
   /** This side has none of the group's history: of these bytes, all that the other side's volumes have, what differs comes over. */
   anew: amount.optional(),
+  /** It is a destination that lacks these records, and goes on without them; the bytes are those of the volumes that it knows. */
+  lacks: z.object({ first: amount, last: amount }).optional(),
 });
 export type RejoinAnswer = z.infer<typeof rejoinAnswerSchema>;
 

@@ -10,8 +10,8 @@ import type { Files } from '../../platform/files.ts';
 import { whyInvalid } from '../../platform/invalid.ts';
 
 const FILE = 'resync.json';
-/** 1 knows of nothing that is to be compared. */
-const VERSION = 2;
+/** 1 knows of nothing that is to be compared, 2 of nobody who begins anew. */
+const VERSION = 3;
 
 const schema = z.strictObject({ version: z.literal(VERSION), resync: resyncSchema });
 

@@ -52,6 +52,14 @@ export function notDeposed(group: string): OperatorError {
   });
 }
 
+/** Of a destination. */
+export function lacksNothing(group: string): OperatorError {
+  return new OperatorError('NOT_DEPOSED', `group ${group} follows the other side here, and lacks nothing`, {
+    remedy:
+      'a rejoin is for the side that served hosts before the other took over, and for a destination whose source says `records-gone`; to compare all there is, `blockferry initialize --compare` at the source',
+  });
+}
+
 /** Of a side whose group folder is new. `heard`: whether its destination answers at all. */
 export function notServedThere(group: string, heard: boolean): OperatorError {
   const why = heard ? 'does not serve hosts yet' : 'has not been heard since this one started';

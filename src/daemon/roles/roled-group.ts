@@ -17,8 +17,10 @@ import type { EpochIdentity } from '../../journal/ids.ts';
 import type { Role, Takeover } from '../../journal/role-file.ts';
 import { sleep } from '../../platform/clock.ts';
 import { describeError } from '../../platform/errors.ts';
+import type { RunningDestination } from '../destination/destination.ts';
 import type { RunningSource } from '../source/running-source.ts';
 import { GivingWay, type Parted } from './giving-way.ts';
+import { planAnew } from './lacking-side.ts';
 import { LostSide, makePlaces } from './lost-side.ts';
 import { PlayedGroup } from './played-group.ts';
 import {
@@ -31,7 +33,7 @@ import {
 } from './role-errors.ts';
 import { planReturn, planRollback } from './rollback-plan.ts';
 import { epochOf, failoverFacts, forkAt, goingOnFacts, nextEpoch, refuseFailover } from './takeover.ts';
-import { turnToDestination } from './turns.ts';
+import { beginAnew, turnToDestination } from './turns.ts';
 import { isFollowed, RETRY } from './waiting.ts';
 
 type HandingOver = Extract<Role, { kind: 'handing-over' }>;
@@ -105,10 +107,11 @@ export class RoledGroup extends PlayedGroup {
 
   /**
    * This side follows the other, which took over; what its hosts wrote since is kept aside, or all that its volumes hold, where
-   * it lost the group's folder. @throws OperatorError `NOT_DEPOSED`; as `LostSide.plan` does
+   * it lost the group's folder, or lacks records of what it follows. @throws OperatorError `NOT_DEPOSED`; as `LostSide.plan` does
    */
   rejoin(dryRun: boolean): Promise<RejoinAnswer> {
     return this.inTurn(async () => {
+      if (this.part?.kind === 'destination') return this.#beginAnew(this.part.group, dryRun);
       if (this.role.kind === 'lost') return this.#join(dryRun);
       const giving = this.#giving;
       const answer = giving?.answer;
@@ -132,6 +135,21 @@ export class RoledGroup extends PlayedGroup {
       this.note({ kind: 'joining', ...joining });
       await this.again();
       log.warn(`group ${this.name}: this side follows the other from now on, and gets all of its volumes`);
+      return answer;
+    });
+  }
+
+  async #beginAnew(group: RunningDestination, dryRun: boolean): Promise<RejoinAnswer> {
+    const answer = await planAnew(this.name, group);
+    if (dryRun) return answer;
+    const { files, random } = this.options.world.platform;
+    return this.orAsBefore(async () => {
+      await this.end();
+      beginAnew(files, this.config.folder, random.bytes(16).toString('hex'));
+      await this.again();
+      this.options.log.warn(
+        `group ${this.name}: what is missing is not waited for; all that differs is asked for`,
+      );
       return answer;
     });
   }

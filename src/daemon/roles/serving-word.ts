@@ -27,7 +27,7 @@ export function writeServingWord(
   // Later than all that this side said as a destination.
   const sequence = Math.max(statusSequence, sequenceAt(now));
   const word = {
-    version: 2,
+    version: 3,
     role: 'source',
     groupId,
     sequence,

@@ -7,9 +7,9 @@ import { ChangeMap, type MarkedVolume } from '../../capture/change-map.ts';
 import { removeSeedState } from '../../capture/seed-state.ts';
 import { CHANGE_MAP_FILE } from '../../journal/change-map-format.ts';
 import { DIGEST_TABLE_FILE } from '../../journal/digest-table-format.ts';
-import { LSN_NONE } from '../../journal/ids.ts';
+import { LSN_NONE, next } from '../../journal/ids.ts';
 import { INBOX_FOLDER, JOURNAL_FOLDER, OUTBOX_FOLDER, OUTBOX_STATUS_FOLDER } from '../../journal/names.ts';
-import { packRegions, packWhole } from '../../journal/packed-regions.ts';
+import { packRegions } from '../../journal/packed-regions.ts';
 import { writeRole, type Joining, type Role, type Takeover } from '../../journal/role-file.ts';
 import { SEAL_START } from '../../journal/seal.ts';
 import {
@@ -139,17 +139,35 @@ function noteDestination(files: Files, folder: string): Role {
 function joinOther(files: Files, folder: string, joining: Joining): Role {
   const { by, groupId, volumes, resync: id, keeps, compare } = joining;
   if (!isFollower(files, folder, by)) {
-    writeResync(files, folder, { id, volumes: packWhole(volumes), compare });
+    writeResync(files, folder, { id, volumes: [], compare, anew: true });
     const { lsn: applied, digest, time: appliedTime } = by.fork;
     writeDestinationState(files, folder, {
       ...DESTINATION_START,
       ...{ groupId, epoch: by.epoch, applied, digest, appliedTime, volumes },
       statusSequence: readDestinationState(files, folder).statusSequence,
-      resync: { id, begun: false },
+      resync: { id, begun: false, anew: 'anywhere' },
       divergence: keeps,
     });
   }
   return noteDestination(files, folder);
+}
+
+/**
+ * A destination that lacks records which nobody keeps any more goes on behind them, and asks for all that the source has: what
+ * its volumes hold is kept aside before anything is written over it (I10). Durable on return.
+ */
+export function beginAnew(files: Files, folder: string, id: string): void {
+  const state = readDestinationState(files, folder);
+  const { epoch, applied, appliedTime: time } = state;
+  writeResync(files, folder, { id, volumes: [], compare: true, anew: true });
+  writeDestinationState(files, folder, {
+    ...state,
+    consistent: false,
+    seed: undefined,
+    resync: { id, begun: false, anew: 'anywhere' },
+    // Behind what is applied: of that, too, a part may be in the volumes.
+    divergence: epoch && { epoch, lsn: next(applied), time },
+  });
 }
 
 function isFollower(files: Files, folder: string, by: Takeover): boolean {

@@ -7,7 +7,7 @@ import { RecordFlag, RecordKind, type JournalRecord } from '../../journal/record
 import { openSegment } from '../../journal/segment/reader.ts';
 import type { SegmentReader } from '../../journal/segment/segment.ts';
 import type { SourceCheckpoint } from '../../journal/source-files.ts';
-import type { PackedRegions } from '../../journal/status.ts';
+import type { Resync } from '../../journal/status.ts';
 import { OperatorError } from '../../platform/errors.ts';
 import type { Files } from '../../platform/files.ts';
 import { findSealed } from './sealed-file.ts';
@@ -75,12 +75,13 @@ export function markDiverged(
 }
 
 /** Marks what another side asks for, durably. @throws RangeError they are no volume's; the file system's errors */
-export function markPacked(
+export function markWanted(
   map: ChangeMap,
-  regions: readonly PackedRegions[],
+  { volumes, anew }: Resync,
   sizeOf: (index: VolumeIndex) => number,
 ): void {
-  for (const packed of regions) {
+  if (anew === true) map.markAll();
+  for (const packed of volumes) {
     const index = packed.index as VolumeIndex;
     for (const { start, end } of unpackRegions(packed, sizeOf(index))) map.mark(index, start, end);
   }

@@ -16,7 +16,7 @@ import { loadRaw, RawMemory, type ClosedRaw, type LoadedRaw } from '../../journa
 import { appliedBySealing, isShippedToEnd, planSeal, SEAL_START } from '../../journal/seal.ts';
 import type { JournalRecord } from '../../journal/record.ts';
 import { readCheckpoint, writeCheckpoint, type SourceCheckpoint } from '../../journal/source-files.ts';
-import type { PackedRegions } from '../../journal/status.ts';
+import type { Resync } from '../../journal/status.ts';
 import { VolumeSet, type VolumeRange } from '../../volume/volume-set.ts';
 import { ChangeMap, type MarkedVolume } from '../../capture/change-map.ts';
 import { ChangeTracker } from '../../capture/change-tracker.ts';
@@ -27,7 +27,7 @@ import { MediumWatch, type MediumRange, type MediumReport } from '../../capture/
 import { SeedExport } from '../../capture/seed-export.ts';
 import { RAW_SIZE_MAX } from '../../capture/recover.ts';
 import { withMapRoom } from './map-room.ts';
-import { markDiverged, markPacked, type Diverged, type Parting } from './diverged.ts';
+import { markDiverged, markWanted, type Diverged, type Parting } from './diverged.ts';
 import { Merger, type MergeStep } from './merger.ts';
 import { PointSnapshot, type PointBatch, type PointSnapshotOptions } from './point-snapshot.ts';
 import { destageRotten } from './rotten-raws.ts';
@@ -177,8 +177,8 @@ export class SourceBack {
   /**
    * These are to be brought over, too; `comparing`: what differs of all that is. Durable on return. @throws RangeError they are no volume's; the file system's errors
    */
-  markRegions(regions: readonly PackedRegions[], comparing: boolean): Promise<ToBring> {
-    markPacked(this.#opened.map, regions, (index) => this.#volumes.sizeOf(index));
+  markWanted(wanted: Resync, comparing: boolean): Promise<ToBring> {
+    markWanted(this.#opened.map, wanted, (index) => this.#volumes.sizeOf(index));
     if (comparing) this.#setComparing(true);
     return Promise.resolve(this.#toBring);
   }

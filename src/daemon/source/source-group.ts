@@ -230,10 +230,10 @@ export class SourceGroup {
   }
 
   /** What a destination asked for is brought over with the next copy; on an interval nothing is compared. Durable on return. @throws the file system's errors */
-  resync({ volumes, compare }: Resync, note: () => Promise<void>): Promise<void> {
+  resync(wanted: Resync, note: () => Promise<void>): Promise<void> {
     return this.#mode.bringOver(async () => {
-      const compares = compare === true && this.#options.every === undefined;
-      const toBring = await this.#back.markRegions(volumes, compares);
+      const compares = wanted.compare === true && this.#options.every === undefined;
+      const toBring = await this.#back.markWanted(wanted, compares);
       await note();
       return toBring;
     });

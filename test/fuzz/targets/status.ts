@@ -33,7 +33,7 @@ export function statusTarget(): FuzzTarget {
 function seeds(): Buffer[] {
   const range = { first: lsn(11), last: lsn(20) };
   const status: DestinationStatus = {
-    version: 2,
+    version: 3,
     groupId: GROUP.id,
     sequence: 7,
     writtenAt: TIME,

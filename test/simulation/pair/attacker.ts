@@ -97,7 +97,7 @@ export class Attacker {
   /** Says that everything was received: a source that believed it would free what nobody has. */
   #forgeStatus(): void {
     const status: DestinationStatus = {
-      version: 2,
+      version: 3,
       groupId: '',
       sequence: 1_000_000_000,
       writtenAt: 0,
