@@ -60,10 +60,15 @@ export async function readStatus(
   }
 }
 
+/** Of one that lost its group's folder, or was given the folder of another group of this name. */
+function ofAnother(status: SiteStatus): string {
+  const upTo = status.role === 'destination' ? `, up to record ${status.applied}` : '';
+  return `the status file is of another group (id ${status.groupId}): the destination holds what another source wrote${upTo}, and takes nothing from here. If this side lost the group's folder, \`blockferry failover\` there and then \`blockferry rejoin\` here get that back, and keep aside what hosts wrote here; to go on with what is here, move the group's folder away there; or let each group have a folder of its own at the destination`;
+}
+
 function judge(status: SiteStatus, { groupId, epoch, known }: StatusExpected): StatusReading {
   if (status.groupId !== '' && status.groupId !== groupId) {
-    const message = `the status file is of another group (id ${status.groupId}); let each group have a folder of its own at the destination`;
-    return { kind: 'refused', code: 'status-refused', message, foreign: status };
+    return { kind: 'refused', code: 'status-refused', message: ofAnother(status), foreign: status };
   }
   if (status.role === 'destination' && status.epoch !== undefined && status.epoch.id !== epoch.id) {
     const message = `the other side still follows epoch ${status.epoch.number}; this side serves in epoch ${epoch.number}`;

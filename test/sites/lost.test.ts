@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
-import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { MountEntry } from '../../src/api/contract/mounts.ts';
 import type { RejoinAnswer } from '../../src/api/contract/roles.ts';
 import { NbdClient } from '../../src/nbd/client.ts';
 import { contentOf, MIB, RolePair } from '../support/role-pair.ts';
+import { StampedHost } from '../support/stamped-load.ts';
 
 describe('a side that lost its disk', () => {
   let pair: RolePair;
@@ -82,6 +83,52 @@ describe('a side that lost its disk', () => {
     await pair.write('source', 40);
     await pair.identical('source');
   });
+
+  for (const choice of ['the other side’s', 'its own'] as const)
+    it(`serves where it cannot hear of that at its first start; ${choice} data is chosen once it can (I10, I11)`, async () => {
+      await pair.write('source');
+      await pair.sites.inStep();
+      await pair.sites.stop('source', 'SIGKILL');
+      pair.cut();
+      rmSync(pair.sites.path('source', 'buffer'), { recursive: true });
+      rmSync(pair.sites.volume('source', 'a'));
+      await pair.sites.start('source');
+      const meanwhile = new StampedHost(9, { start: 4 * MIB, length: 4 * MIB }, 16 * 1024);
+      assert.ok(
+        await meanwhile.run({ path: pair.socket('source') }, 'a', 60),
+        'a new pair must not wait for its line',
+      );
+      pair.join();
+      const [told] = await pair.waits('source', 'status-refused');
+      assert.match(told ?? '', /holds what another source .* `blockferry failover` .* `blockferry rejoin`/);
+      assert.ok(await meanwhile.run({ path: pair.socket('source') }, 'a', 20), 'until somebody chooses');
+      if (choice === 'its own') {
+        await pair.sites.stop('destination');
+        renameSync(pair.sites.groupFolder('destination'), pair.sites.path('destination', 'away'));
+        await pair.sites.start('destination');
+        await pair.identical('source');
+        assert.deepEqual(
+          meanwhile.check(readFileSync(pair.sites.volume('destination', 'a'))).slice(0, 3),
+          [],
+        );
+        return;
+      }
+      await pair.ask('destination', 'failover');
+      await pair.isServed('destination');
+      await pair.waits('source', 'group-lost');
+      await assert.rejects(NbdClient.open({ path: pair.socket('source') }, 'a'));
+      await pair.write('destination', 60);
+      const { keptAs } = await pair.ask<RejoinAnswer>('source', 'rejoin');
+      await pair.identical('destination');
+      pair.check('source');
+      const point = { kind: 'snapshot', called: keptAs };
+      const mounted = await pair.ask<MountEntry>('source', 'mounts', { point, writable: false });
+      assert.deepEqual(
+        meanwhile.check(await contentOf(mounted, 'a')).slice(0, 3),
+        [],
+        'what was written here is kept',
+      );
+    });
 
   it('as a destination, or that was set back, goes on without what its source has freed when that is said (I10)', async () => {
     await pair.write('source');

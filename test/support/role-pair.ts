@@ -63,14 +63,17 @@ export class RolePair {
     });
   }
 
-  async waits(site: Site, wanted: string): Promise<void> {
+  /** Until it says so; what it says. */
+  async waits(site: Site, wanted: string): Promise<readonly string[]> {
+    let told: string[] = [];
     await this.sites.until(`the ${site} ${wanted}`, async () => {
       const [group] = (await this.sites.report(site)).groups;
       const streams = group?.role === 'source' ? group.streams : [];
-      return [...(group?.waits ?? []), ...streams.flatMap(({ waits }) => waits)].some(
-        ({ code }) => code === wanted,
-      );
+      const all = [...(group?.waits ?? []), ...streams.flatMap(({ waits }) => waits)];
+      told = all.filter(({ code }) => code === wanted).map(({ message }) => message);
+      return told.length > 0;
     });
+    return told;
   }
 
   /** Both at the same record, the other one consistent; then both volumes of each are the same. */

@@ -99,7 +99,9 @@ export class LostSide {
   }
 
   get #sentence(): string {
-    return `this side's folder of the group is new, but ${whatIsThere(this.#group.foreign())}: nobody is served here until \`blockferry rejoin\` gets that back, once \`blockferry failover\` was said there; or, to begin anew with what this side's volumes hold, until the group's folder is moved away there`;
+    const foreign = this.#group.foreign();
+    const id = foreign === undefined ? '' : ` (group id ${foreign.groupId})`;
+    return `${whatIsThere(foreign)}${id}, and this side's folder of the group has nothing of that: nobody is served here until \`blockferry rejoin\` gets that back, once \`blockferry failover\` was said there; or, to go on with what this side's volumes hold, until the group's folder is moved away there; or, where that is another group of this name, until each has a folder of its own in \`destinations\``;
   }
 }
 
