@@ -15,6 +15,11 @@ export interface OpenFile {
   write(from: Uint8Array, position: number): void;
   /** Data and size reach the medium (fdatasync), off this thread. */
   sync(): Promise<void>;
+  /**
+   * What was written in a range is on its way to the medium from now on, so that a later sync finds less to wait for; it
+   * promises nothing. For a range in one piece: where blocks are strewn, it waits for the device to take them.
+   */
+  startWriting(position: number, length: number): void;
   /** The same, waited for here: for threads that have nothing else to do. */
   syncNow(): void;
   truncate(size: number): void;

@@ -17,7 +17,16 @@ import {
 } from './chunk-format.ts';
 import { ChunkIndex, chunkKey, chunkOf, volumeOf, type ChunkKey, type IndexedPiece } from './chunk-index.ts';
 import { scanChunkFile, type ChunkScan } from './chunk-scan.ts';
-import { both, bytesOf, CHUNK_SIZE, granulesIn, NO_GRANULES, spansOf, type Granules } from './granules.ts';
+import {
+  both,
+  bytesOf,
+  CHUNK_SIZE,
+  either,
+  granulesIn,
+  NO_GRANULES,
+  spansOf,
+  type Granules,
+} from './granules.ts';
 
 /** Bytes: block numbers in the index have 32 bits. */
 export const CHUNK_FILE_SIZE_MAX = 0xffff_ffff * BLOCK_SIZE;
@@ -55,13 +64,12 @@ export type ReadGranules = (volume: number, chunk: number, granules: Granules, i
 
 interface Appending {
   readonly file: OpenFile;
-  /** Where the next run belongs; everything below is durable. */
+  /** What counts: everything below is durable, and in the index. */
   end: number;
-}
-
-interface Appended {
-  readonly end: number;
-  readonly pieces: ReadonlyMap<ChunkKey, IndexedPiece>;
+  /** Where the next run belongs. */
+  writtenEnd: number;
+  /** What lies between the two. */
+  readonly written: Map<ChunkKey, IndexedPiece[]>;
 }
 
 /** One piece is read at a time. */
@@ -101,7 +109,7 @@ export class ChunkFile {
       throw error;
     }
     chunkFile.#index = new ChunkIndex();
-    chunkFile.#appending = { file, end: BLOCK_SIZE };
+    chunkFile.#begin(file, BLOCK_SIZE);
     return chunkFile;
   }
 
@@ -171,7 +179,7 @@ export class ChunkFile {
       }
       if (file.size() > end) file.truncate(end);
       file.syncNow();
-      this.#appending = { file, end };
+      this.#begin(file, end);
     });
     this.#index = scan.index;
     this.#damage = scan.damage;
@@ -192,7 +200,7 @@ export class ChunkFile {
       file.close();
       throw error;
     }
-    this.#appending = { file, end: kept };
+    this.#begin(file, kept);
   }
 
   /** No longer appended to: of its bytes `kept` count from here on, 0 when the file is damaged. */
@@ -207,25 +215,48 @@ export class ChunkFile {
     this.#appending = undefined;
   }
 
+  /** What of a chunk is kept here, or appended to be. */
+  granules(key: ChunkKey): Granules {
+    const written = this.#appending?.written.get(key) ?? [];
+    return written.reduce((all, piece) => either(all, piece.granules), this.index.granules(key));
+  }
+
+  /** Of how many pieces that is. */
+  pieceCount(key: ChunkKey): number {
+    return this.index.pieceCount(key) + (this.#appending?.written.get(key)?.length ?? 0);
+  }
+
   /**
-   * Appends what is wanted, which the index must not have yet; it is durable when this returns (I7). When it throws none of
-   * it is kept. `builder` is empty before and after. @throws the operating system's errors, OperatorError `SNAPSHOT_LIMIT`
+   * Appends what is wanted, of which nothing is here yet. It counts, and is durable, only after `settle`; when this throws
+   * nothing is kept that was appended since the last. `builder` is empty before and after.
+   * @throws the operating system's errors, OperatorError `SNAPSHOT_LIMIT`
    */
-  keep(wanted: WantedGranules, how: { readonly read: ReadGranules; readonly builder: RunBuilder }): void {
+  append(wanted: WantedGranules, how: { readonly read: ReadGranules; readonly builder: RunBuilder }): void {
     const appending = this.#appending;
     assert(appending !== undefined, 'appended to while open');
-    let appended: Appended;
     try {
-      appended = this.#append(appending, wanted, how);
-      appending.file.syncNow();
+      this.#append(appending, wanted, how);
     } catch (error) {
       how.builder.clear();
       this.#cut(appending);
       throw error;
     }
-    this.#mark(appending, appended.end);
-    appending.end = appended.end;
-    for (const [key, piece] of appended.pieces) this.index.add(key, piece);
+  }
+
+  /** What was appended is durable on return (I7). When it throws none of it is kept. @throws the operating system's errors */
+  settle(): void {
+    const appending = this.#appending;
+    if (appending === undefined || appending.writtenEnd === appending.end) return;
+    try {
+      appending.file.syncNow();
+    } catch (error) {
+      this.#cut(appending);
+      throw error;
+    }
+    this.#mark(appending);
+    appending.end = appending.writtenEnd;
+    for (const [key, pieces] of appending.written) for (const piece of pieces) this.index.add(key, piece);
+    appending.written.clear();
   }
 
   /** Gives the room of these chunks back, where the file system can. None of them may be asked for again. */
@@ -282,39 +313,46 @@ export class ChunkFile {
     return Math.min(CHUNK_SIZE, this.volumeSize(volumeOf(key)) - chunkOf(key) * CHUNK_SIZE);
   }
 
+  #begin(file: OpenFile, end: number): void {
+    this.#appending = { file, end, writtenEnd: end, written: new Map() };
+  }
+
   #append(
-    { file, end: durable }: Appending,
+    appending: Appending,
     wanted: WantedGranules,
     { read, builder }: { readonly read: ReadGranules; readonly builder: RunBuilder },
-  ): Appended {
+  ): void {
+    const { file, end: durable, written } = appending;
     const seed = runSeed(this.id);
-    const pieces = new Map<ChunkKey, IndexedPiece>();
-    let end = durable;
     const flush = (): void => {
+      const end = appending.writtenEnd;
       if (end + BLOCK_SIZE + RUN_DATA_MAX > CHUNK_FILE_SIZE_MAX) throw tooLarge(this.path, this.#entry.name);
       const run = builder.finish(end, durable, seed);
       file.write(run, end);
-      end += run.length;
+      file.startWriting(end, run.length);
+      appending.writtenEnd += run.length;
     };
     for (const [key, granules] of wanted) {
       const [volume, chunk, length] = [volumeOf(key), chunkOf(key), bytesOf(granules, this.#lengthOf(key))];
       const added = builder.add({ volume, chunk, granules, length }, (into) =>
         read(volume, chunk, granules, into),
       );
-      pieces.set(
-        key,
+      const piece: IndexedPiece =
         added === undefined
           ? { kind: 'zeros', granules }
-          : { kind: 'data', granules, position: end + added.offset, crc: added.crc },
-      );
+          : { kind: 'data', granules, position: appending.writtenEnd + added.offset, crc: added.crc };
+      const others = written.get(key);
+      if (others === undefined) written.set(key, [piece]);
+      else others.push(piece);
       if (builder.full) flush();
     }
     if (builder.count > 0) flush();
-    return { end, pieces };
   }
 
-  /** After a failed append: gives the room back. Should this fail too, what lies there is overwritten by the next run. */
+  /** After a failure: gives the room back. Should this fail too, what lies there is overwritten by the next run. */
   #cut(appending: Appending): void {
+    appending.writtenEnd = appending.end;
+    appending.written.clear();
     try {
       appending.file.truncate(appending.end);
     } catch {
@@ -323,9 +361,9 @@ export class ChunkFile {
   }
 
   /** Lets a later start tell damage from a torn end. Only a hint: it is not waited for, nor missed. */
-  #mark(appending: Appending, end: number): void {
+  #mark({ file, writtenEnd }: Appending): void {
     try {
-      appending.file.write(encodeMark(end, runSeed(this.id)), end);
+      file.write(encodeMark(writtenEnd, runSeed(this.id)), writtenEnd);
     } catch {
       // The next append meets the same trouble, if it lasts, and tells.
     }

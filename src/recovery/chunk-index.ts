@@ -60,6 +60,15 @@ export class ChunkIndex {
     return granules;
   }
 
+  /** Of a chunk. */
+  pieceCount(key: ChunkKey): number {
+    let count = 0;
+    for (let slot = this.#start(key); this.#keys[slot] !== FREE; slot = this.#next(slot)) {
+      if (this.#keys[slot] === key) count += 1;
+    }
+    return count;
+  }
+
   /** What is here of a chunk, piece by piece. Where two have the same granule, it is the same in both. */
   pieces(key: ChunkKey): IndexedPiece[] {
     const pieces: IndexedPiece[] = [];

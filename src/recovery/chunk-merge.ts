@@ -57,7 +57,8 @@ export class ChunkMerge {
       [...(keys as Iterable<ChunkKey>)].map((key) => [key, this.#needed(key)]),
     );
     try {
-      this.#into.keep(wanted, { read: this.#read, builder });
+      this.#into.append(wanted, { read: this.#read, builder });
+      this.#into.settle();
     } catch (error) {
       if (errorCode(error) !== 'SNAPSHOT_DAMAGED') throw error;
       // An older snapshot that needs the chunk is to be told of the damage when it is read.

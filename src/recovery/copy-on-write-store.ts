@@ -96,13 +96,16 @@ export class CopyOnWriteStore implements SnapshotStore {
     return this.#catalogue.list();
   }
 
+  anticipate(ranges: readonly VolumeRange[]): void {
+    this.#eachTouched(ranges, (newest, touched) => this.#append(newest, touched));
+  }
+
   /** @throws the operating system's errors, `ENOSPC` for one: nothing of `ranges` may then be overwritten */
   preserve(ranges: readonly VolumeRange[]): void {
-    // One whose creation failed may be in the catalogue all the same: nothing was kept for it (I7).
-    this.#catalogue.settle();
-    const newest = this.#appended;
-    if (newest === undefined) return;
-    for (const touched of this.#touched(newest, ranges)) this.#keep(newest, this.#lacking(newest, touched));
+    this.#eachTouched(ranges, (newest, touched) => {
+      this.#append(newest, touched);
+      newest.settle();
+    });
   }
 
   leave(behind: Lsn): void {
@@ -271,6 +274,17 @@ export class CopyOnWriteStore implements SnapshotStore {
     for (const chunkFile of this.#chunkFiles) if (!needed.includes(chunkFile)) chunkFile.unloadIndex();
   }
 
+  #eachTouched(
+    ranges: readonly VolumeRange[],
+    act: (newest: ChunkFile, touched: WantedGranules) => void,
+  ): void {
+    // One whose creation failed may be in the catalogue all the same: nothing was kept for it (I7).
+    this.#catalogue.settle();
+    const newest = this.#appended;
+    if (newest === undefined) return;
+    for (const touched of this.#touched(newest, ranges)) act(newest, touched);
+  }
+
   /** What of each chunk lies in `ranges`, a limited number of chunks at a time: a trim may be as long as a volume. */
   *#touched(newest: ChunkFile, ranges: readonly VolumeRange[]): Iterable<WantedGranules> {
     let touched = new Map<ChunkKey, Granules>();
@@ -302,13 +316,14 @@ export class CopyOnWriteStore implements SnapshotStore {
     );
   }
 
-  #keep(newest: ChunkFile, wanted: WantedGranules): void {
+  #append(newest: ChunkFile, touched: WantedGranules): void {
+    const wanted = this.#lacking(newest, touched);
     if (wanted.size === 0) return;
     const sources = new VolumeSources(this.#files, (number) => this.#pathOf(newest.volumeName(number)));
     try {
       const read: ReadGranules = (number, chunk, granules, into) =>
         sources.read(number, { position: chunk * CHUNK_SIZE, spans: spansOf(granules) }, into);
-      newest.keep(wanted, { read, builder: this.#runBuilder });
+      newest.append(wanted, { read, builder: this.#runBuilder });
     } finally {
       sources.close();
     }
@@ -323,10 +338,10 @@ function lackingOf(
   touched: Granules,
 ): Granules {
   const [volume, chunk] = [newest.volumeName(volumeOf(key)), chunkOf(key)];
-  const own = newest.index.granules(key);
+  const own = newest.granules(key);
   const kept = behind.reduce((all, chunkFile) => either(all, chunkFile.holds(volume, chunk)), own);
   const lacking = without(touched, kept);
-  if (lacking === NO_GRANULES || newest.index.pieces(key).length < PIECES_MAX) return lacking;
+  if (lacking === NO_GRANULES || newest.pieceCount(key) < PIECES_MAX) return lacking;
   return without(newest.granulesOf(key), kept);
 }
 

@@ -44,6 +44,8 @@ export class ReflinkStore implements SnapshotStore {
   /** The file system preserves. */
   preserve(): void {}
 
+  anticipate(): void {}
+
   leave(behind: Lsn): void {
     this.#catalogue.settle();
     this.#catalogue.leave(behind);

@@ -47,6 +47,10 @@ export interface SnapshotStore {
    * @throws the operating system's errors, `ENOSPC` for one: nothing of these ranges may then be overwritten
    */
   preserve(ranges: readonly VolumeRange[]): void;
+  /**
+   * Some of these ranges are to be passed to `preserve` soon, which then has less to wait for. @throws as `preserve`
+   */
+  anticipate(ranges: readonly VolumeRange[]): void;
   /** What is behind this record is of a history that is left now: `apart` from here on. Durable on return. */
   leave(behind: Lsn): void;
   /**

@@ -35,13 +35,11 @@ const write = fc
     return { volume, offset, length: Math.min(sectors * SECTOR, size - offset), fill };
   });
 
+const writes = fc.array(write, { minLength: 1, maxLength: 6 });
+
 const step: fc.Arbitrary<Step> = fc.oneof(
-  {
-    weight: 5,
-    arbitrary: fc
-      .array(write, { minLength: 1, maxLength: 6 })
-      .map((writes) => ({ kind: 'writes' as const, writes })),
-  },
+  { weight: 5, arbitrary: writes.map((some) => ({ kind: 'writes' as const, writes: some })) },
+  { weight: 2, arbitrary: writes.map((some) => ({ kind: 'anticipate' as const, writes: some })) },
   { weight: 3, arbitrary: fc.nat(20).map((id) => ({ kind: 'snapshot' as const, id })) },
   { weight: 2, arbitrary: fc.nat(20).map((id) => ({ kind: 'delete' as const, id })) },
   { weight: 1, arbitrary: fc.nat(3).map((steps) => ({ kind: 'tidy' as const, steps })) },
@@ -53,6 +51,13 @@ const CRASH_STEPS: readonly Step[] = [
   { kind: 'writes', writes: [{ volume: 0, offset: 0, length: 200_000, fill: 1 }] },
   { kind: 'snapshot', id: 1 },
   { kind: 'writes', writes: [{ volume: 0, offset: 70_000 - (70_000 % SECTOR), length: 1024, fill: 2 }] },
+  {
+    kind: 'anticipate',
+    writes: [
+      { volume: 0, offset: 0, length: 65_536, fill: 3 },
+      { volume: 1, offset: 65_536, length: 512, fill: 3 },
+    ],
+  },
   {
     kind: 'writes',
     writes: [
@@ -81,6 +86,7 @@ const DELETE_STEPS: readonly Step[] = [
   },
   { kind: 'snapshot', id: 3 },
   { kind: 'writes', writes: [{ volume: 0, offset: 131_072, length: 512, fill: 5 }] },
+  { kind: 'anticipate', writes: [{ volume: 0, offset: 196_608, length: 65_536, fill: 5 }] },
   { kind: 'delete', id: 2 },
   { kind: 'tidy' },
   { kind: 'delete', id: 3 },

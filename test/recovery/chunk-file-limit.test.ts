@@ -26,7 +26,7 @@ describe('a chunk file at its limit', () => {
     chunkFile.reopen();
     const builder = new RunBuilder();
     assert.throws(
-      () => chunkFile.keep(new Map([[chunkKey(0, 0), granulesIn(0, 512)]]), { read: () => true, builder }),
+      () => chunkFile.append(new Map([[chunkKey(0, 0), granulesIn(0, 512)]]), { read: () => true, builder }),
       (error: unknown) => {
         assert.ok(error instanceof OperatorError);
         assert.equal(error.code, 'SNAPSHOT_LIMIT');

@@ -178,6 +178,7 @@ export class MemoryDisk implements Files {
       shareWithGroup: () => undefined,
       truncate: (size) => inode.resize(size),
       allocate: (size) => inode.resize(size),
+      startWriting: () => undefined,
       forgetCached: () => true,
       punchHole: (position, length) => {
         inode.write(Buffer.alloc(length), position);

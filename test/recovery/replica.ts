@@ -6,6 +6,7 @@ import type { Files } from '../../src/platform/files.ts';
 import type { Log } from '../../src/platform/log.ts';
 import { ExtentList } from '../../src/nbd/front-end.ts';
 import { GRANULE_SIZE } from '../../src/recovery/granules.ts';
+import type { VolumeRange } from '../../src/volume/volume-set.ts';
 import { openSnapshotStore } from '../../src/recovery/open-store.ts';
 import type {
   SnapshotInfo,
@@ -41,6 +42,8 @@ export interface Write {
 
 export type Step =
   | { readonly kind: 'writes'; readonly writes: readonly Write[] }
+  /** They are said to come, and do not. */
+  | { readonly kind: 'anticipate'; readonly writes: readonly Write[] }
   /** Snapshot number `id`; the same number again is the same id. */
   | { readonly kind: 'snapshot'; readonly id: number }
   /** No effect when there is none. */
@@ -85,6 +88,7 @@ export class Replica {
 
   run(step: Step): void {
     if (step.kind === 'writes') this.#write(step.writes);
+    else if (step.kind === 'anticipate') this.store.anticipate(this.#rangesOf(step.writes));
     else if (step.kind === 'snapshot') this.#snapshot(step.id);
     else if (step.kind === 'delete') this.#delete(hexId(step.id));
     else if (step.kind === 'tidy') this.#tidy(step.steps ?? Infinity);
@@ -140,12 +144,7 @@ export class Replica {
   }
 
   #write(writes: readonly Write[]): void {
-    const ranges = writes.map(({ volume, offset, length }) => ({
-      volume: this.place.volumes[volume]!.name,
-      offset,
-      length,
-    }));
-    this.store.preserve(ranges);
+    this.store.preserve(this.#rangesOf(writes));
     const opened = this.place.volumes.map((volume) => this.files.open(volume.path, 'write'));
     for (const { volume, offset, length, fill } of writes) {
       const data = Buffer.alloc(length, fill);
@@ -156,6 +155,14 @@ export class Replica {
       file.syncNow();
       file.close();
     }
+  }
+
+  #rangesOf(writes: readonly Write[]): VolumeRange[] {
+    return writes.map(({ volume, offset, length }) => ({
+      volume: this.place.volumes[volume]!.name,
+      offset,
+      length,
+    }));
   }
 
   #snapshot(number: number): void {

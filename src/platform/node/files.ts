@@ -3,7 +3,7 @@ import { dirname } from 'node:path';
 import { assert } from '../errors.ts';
 import type { Files, FileStat, OpenFile, OpenMode } from '../files.ts';
 import { blockDeviceSize } from './block-device.ts';
-import { allocateBlocks, forgetCached, nextData, punchHole } from './native.ts';
+import { allocateBlocks, forgetCached, nextData, punchHole, startWriting } from './native.ts';
 
 /** ext4 on Linux 6.16 and later makes later small overwrites slow in what was written in larger pieces. */
 const WRITE_PIECE = 64 * 1024;
@@ -58,6 +58,10 @@ class NodeFile implements OpenFile {
     return new Promise((resolve, reject) => {
       fs.fdatasync(this.#fd, (error) => (error === null ? resolve() : reject(error)));
     });
+  }
+
+  startWriting(position: number, length: number): void {
+    startWriting(this.#fd, position, length);
   }
 
   syncNow(): void {

@@ -9,11 +9,13 @@ const FALLOC_FL_PUNCH_HOLE = 2;
 const SEEK_DATA = 3;
 const SEEK_HOLE = 4;
 const POSIX_FADV_DONTNEED = 4;
+const SYNC_FILE_RANGE_WRITE = 2;
 
 interface LibC {
   readonly lseek: (fd: number, offset: number, whence: number) => number;
   readonly fallocate: (fd: number, mode: number, offset: number, length: number) => number;
   readonly posix_fadvise: (fd: number, offset: number, length: number, advice: number) => number;
+  readonly sync_file_range: (fd: number, offset: number, length: number, flags: number) => number;
 }
 
 function loadLibC(): LibC | undefined {
@@ -25,6 +27,9 @@ function loadLibC(): LibC | undefined {
     posix_fadvise: libc.func(
       'int posix_fadvise(int fd, int64 offset, int64 length, int advice)',
     ) as LibC['posix_fadvise'],
+    sync_file_range: libc.func(
+      'int sync_file_range(int fd, int64 offset, int64 length, unsigned int flags)',
+    ) as LibC['sync_file_range'],
   };
 }
 
@@ -49,6 +54,11 @@ export function punchHole(fd: number, position: number, length: number): boolean
 /** Whether the page cache was told to drop a range. It keeps what is dirty, and what somebody has mapped. */
 export function forgetCached(fd: number, position: number, length: number): boolean {
   return libc?.posix_fadvise(fd, position, length, POSIX_FADV_DONTNEED) === 0;
+}
+
+/** Has the kernel begin to write a range, without waiting for it. A failure of that is for the next sync to tell. */
+export function startWriting(fd: number, position: number, length: number): void {
+  libc?.sync_file_range(fd, position, length, SYNC_FILE_RANGE_WRITE);
 }
 
 /** The next extent of data, undefined when only a hole follows; all of [position, size) where nobody can tell. */

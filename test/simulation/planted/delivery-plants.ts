@@ -78,11 +78,7 @@ export const DELIVERY_PLANTS: readonly Plant[] = [
     'I7',
     'what is kept for a snapshot is not synced before the overwrite',
     2000,
-    edit(
-      'recovery/chunk-file.ts',
-      'appended = this.#append(appending, wanted, how);\n      appending.file.syncNow();',
-      'appended = this.#append(appending, wanted, how);',
-    ),
+    edit('recovery/chunk-file.ts', 'appending.file.syncNow();'),
   ),
   plant(
     'I7',

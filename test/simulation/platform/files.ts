@@ -219,6 +219,10 @@ class SimulatedFile implements OpenFile {
     );
   }
 
+  startWriting(): void {
+    // What is not synced reaches the medium or not, as it may without this.
+  }
+
   #dropIf({ drops }: Failure): void {
     if (drops === true) this.#inode.dropDirty();
     this.#machine.tell((watcher) => watcher.failedToSync?.(this.path));

@@ -1,0 +1,68 @@
+import assert from 'node:assert/strict';
+import { CHUNK_SIZE } from '../../src/recovery/granules.ts';
+import { openSnapshotStore } from '../../src/recovery/open-store.ts';
+import { memoryPlace, STORE_FOLDER } from './memory-place.ts';
+import { hexId, quiet, replicaAfter, snapshot, throwsCode, write } from './replica.ts';
+import { watchedFiles, type Call } from './watched-files.ts';
+
+const SIZES = [8 * CHUNK_SIZE];
+const CHUNKS = `${STORE_FOLDER}/${hexId(1)}.chunks`;
+
+describe('the copy-on-write store that is told what is to be preserved soon', () => {
+  it('has only the sync left to do when it is to be preserved', () => {
+    const place = memoryPlace(SIZES);
+    const replica = replicaAfter(place, write(0, 0, 8 * CHUNK_SIZE, 1), snapshot(1));
+    replica.store.close();
+    const calls: Call[] = [];
+    const store = openSnapshotStore(
+      watchedFiles(place.files, (call) => calls.push(call)),
+      quiet,
+      place,
+    );
+    const ranges = [0, 2, 5].map((chunk) => ({
+      volume: 'volume0',
+      offset: chunk * CHUNK_SIZE,
+      length: 4096,
+    }));
+    for (const range of ranges) store.anticipate([range]);
+    assert.ok(!calls.slice(-10).some(({ name }) => name === 'syncNow'), 'nothing is waited for yet');
+    calls.length = 0;
+    store.preserve(ranges);
+    assert.deepEqual(
+      calls.map(({ name }) => name),
+      ['syncNow', 'write'],
+      'the sync, and the mark',
+    );
+    const reader = store.open(hexId(1), 'volume0');
+    assert.deepEqual(
+      reader.changed?.(0).ranges.map(({ start }) => start),
+      ranges.map(({ offset }) => offset),
+    );
+    reader.close();
+    store.close();
+  });
+
+  it('keeps it again where it could not be made durable (I7)', () => {
+    const place = memoryPlace(SIZES);
+    const replica = replicaAfter(place, write(0, 0, 8 * CHUNK_SIZE, 1), snapshot(1));
+    replica.store.close();
+    let isBroken = false;
+    replica.restart(
+      watchedFiles(place.files, ({ name, path }) => {
+        if (isBroken && name === 'syncNow' && path === CHUNKS)
+          throw Object.assign(new Error('broken'), { code: 'EIO' });
+      }),
+    );
+    const first = { volume: 'volume0', offset: 0, length: 512 };
+    const second = { ...first, offset: CHUNK_SIZE };
+    replica.store.anticipate([first]);
+    isBroken = true;
+    throwsCode('EIO', () => replica.store.preserve([second]));
+    isBroken = false;
+    replica.run(write(0, 0, 2 * CHUNK_SIZE, 9));
+    place.crash();
+    replica.restart(place.files);
+    replica.check();
+    replica.checkVolumes();
+  });
+});
