@@ -11,7 +11,8 @@ import { parseHandover } from '../journal/handover.ts';
 import { parseInitBegin } from '../journal/init-begin.ts';
 import { LSN_NONE, type AttachedVolume, type Lsn } from '../journal/ids.ts';
 import { parseMarker } from '../journal/marker-record.ts';
-import { RECORD_HEADER_SIZE, RecordKind, type JournalRecord } from '../journal/record.ts';
+import { RecordKind, type JournalRecord } from '../journal/record.ts';
+import { discard } from '../journal/segment/discard.ts';
 import type { SegmentReader } from '../journal/segment/segment.ts';
 import type { Verification } from '../journal/verification.ts';
 import { parseVerify } from '../journal/verify.ts';
@@ -23,14 +24,12 @@ import { VolumeSet, type SetVolume } from '../volume/volume-set.ts';
 import { attach, resize, volumeUnknown } from './attach.ts';
 import { compare, comparePieces } from './comparing.ts';
 import { afterCopy, duringCopy } from './copy-state.ts';
+import { Gathered, rangesWritten } from './gathered.ts';
 import type { PassedMarkers } from './passed-markers.ts';
 import { snapshotId, type OpenSnapshots, type SnapshotFacts, type Snapshots } from './snapshots.ts';
 import { awaitsAll, type DestinationState } from './state-file.ts';
 import { UnreadableRanges } from './unreadable.ts';
 import { afterVerify } from './verification.ts';
-
-/** Bytes of records, of one segment or several: what a snapshot keeps of all that they overwrite takes one sync (I7). */
-const TOGETHER_BYTES = 8 * 1024 * 1024;
 
 export interface ApplierOptions {
   /** Volume name → path. */
@@ -56,9 +55,7 @@ export class Applier {
   readonly #unreadable = new UnreadableRanges();
   #begun = LSN_NONE;
   #lost = false;
-  /** Passed by in their order, and not written yet. */
-  #gathered: JournalRecord[] = [];
-  #gatheredBytes = 0;
+  readonly #gathered = new Gathered();
   /** The record that was applied last. */
   #reached = LSN_NONE;
 
@@ -116,7 +113,7 @@ export class Applier {
   /** What follows begins behind the checkpoint. */
   begin(): void {
     this.#lost = false;
-    [this.#gathered, this.#gatheredBytes] = [[], 0];
+    this.#gathered.take();
   }
 
   /** How many there are, as far as it can be told without a volume that is away. */
@@ -182,34 +179,46 @@ export class Applier {
     for (const frame of frames) {
       for (const record of frame) {
         if (record.kind === RecordKind.write || record.kind === RecordKind.zero) {
-          if (!awaitsAll(state)) this.#gather(record);
-        } else if (record.kind !== RecordKind.clock) {
-          this.#flush();
-          state = this.#applyControl(record, state);
+          this.#gather(record, state);
+        } else {
+          if (record.kind !== RecordKind.clock) {
+            this.#flush();
+            state = this.#applyControl(record, state);
+          }
+          this.#gathered.pass(record);
         }
         this.#reached = record.lsn;
       }
-      if (this.#gatheredBytes >= TOGETHER_BYTES) this.#flush();
+      this.#gathered.endFrame(frame);
+      if (this.#gathered.isFull) this.#flush();
+      else this.#anticipate(this.#gathered.news());
     }
     return state;
   }
 
-  #gather(record: JournalRecord): void {
-    this.#attachedVolumes();
-    this.#gathered.push(record);
-    this.#gatheredBytes += RECORD_HEADER_SIZE + record.payload.length;
+  #gather(record: JournalRecord, state: DestinationState): void {
+    if (awaitsAll(state)) this.#gathered.pass(record);
+    else {
+      this.#attachedVolumes();
+      this.#gathered.add(record);
+    }
+  }
+
+  /** What a snapshot needs of these is on its way to the medium while more is gathered. */
+  #anticipate(records: readonly JournalRecord[]): void {
+    const ranges = rangesWritten(records, this.#placed);
+    if (ranges.length > 0) keeping(() => this.#store().anticipate(ranges));
   }
 
   #flush(): void {
-    const gathered = this.#gathered;
-    [this.#gathered, this.#gatheredBytes] = [[], 0];
-    if (gathered.length === 0) return;
+    const { records, frames } = this.#gathered.take();
     try {
-      this.#write(gathered);
+      if (records.length > 0) this.#write(records);
     } catch (error) {
       this.#lost = true;
       throw error;
     }
+    discard(frames);
   }
 
   #attachedVolumes(): VolumeSet {

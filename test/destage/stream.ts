@@ -204,6 +204,7 @@ export class TestSnapshots implements Snapshots {
   readonly taken = new Map<string, SnapshotFacts & { readonly content: readonly Buffer[] }>();
   creates = 0;
   preserved = 0;
+  anticipated = 0;
   /** Calls. */
   preserves = 0;
   /** How many there may be. */
@@ -225,6 +226,10 @@ export class TestSnapshots implements Snapshots {
 
   list(): readonly SnapshotFacts[] {
     return [...this.taken.values()];
+  }
+
+  anticipate(ranges: readonly unknown[]): void {
+    this.anticipated += ranges.length;
   }
 
   preserve(ranges: readonly unknown[]): void {
