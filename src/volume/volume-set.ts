@@ -36,6 +36,8 @@ export interface VolumeContent extends Pick<OpenFile, 'nextData' | 'forgetCached
 
 /** Zeros are written in pieces of this many bytes where a range cannot be deallocated. */
 const ZERO_PIECE = Buffer.alloc(1024 * 1024);
+/** Bytes of a write that are worth being given to the medium by themselves, ahead of the sync. */
+const STARTED_FROM = 128 * 1024;
 /** Bytes of zeros that are written at once before others have their turn. */
 const CLEAR_MAX = 8 * 1024 * 1024;
 
@@ -69,7 +71,7 @@ export class VolumeSet {
     for (const record of data) {
       this.#using(record.volume, (file) => {
         this.#written.add(record.volume);
-        if (record.kind === RecordKind.write) file.write(record.payload, record.offset);
+        if (record.kind === RecordKind.write) writeData(file, record);
         else zero(file, record);
       });
     }
@@ -224,6 +226,11 @@ function noRoomFor({ name, path }: SetVolume, cause: unknown): OperatorError {
 function readAll(file: OpenFile, into: Uint8Array, offset: number): void {
   const count = file.read(into, offset);
   if (count !== into.length) throw new Error(`it ends at ${offset + count}`);
+}
+
+function writeData(file: OpenFile, { payload, offset }: JournalRecord): void {
+  file.write(payload, offset);
+  if (payload.length >= STARTED_FROM) file.startWriting(offset, payload.length);
 }
 
 function zero(file: OpenFile, record: JournalRecord): void {
