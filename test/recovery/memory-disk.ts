@@ -122,6 +122,10 @@ export class MemoryDisk implements Files {
     if (this.#names.has(path)) this.#change(dirname(path), (names) => names.delete(path));
   }
 
+  removeLater(path: string): void {
+    this.remove(path);
+  }
+
   removeTree(directory: string): void {
     const within = (path: string): boolean => path === directory || path.startsWith(`${directory}/`);
     for (const path of [...this.#names.keys()].filter(within)) this.remove(path);

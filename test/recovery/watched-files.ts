@@ -63,6 +63,7 @@ export function watchedFiles(
     makeDirectory: watch('makeDirectory', (directory) => files.makeDirectory(directory)),
     rename: watch('rename', (from, to) => files.rename(from, to)),
     remove: watch('remove', (path) => files.remove(path)),
+    removeLater: watch('remove', (path) => files.removeLater(path)),
     removeTree: watch('removeTree', (directory) => files.removeTree(directory)),
     syncDirectory: watch('syncDirectory', (directory) => files.syncDirectory(directory)),
     syncDirectoryLater: watch('syncDirectoryLater', (directory) => files.syncDirectoryLater(directory)),

@@ -80,6 +80,10 @@ export class TamperedFiles implements Files {
     this.#change('remove', path, () => this.#files.remove(path));
   }
 
+  removeLater(path: string): void {
+    this.remove(path);
+  }
+
   removeTree(directory: string): void {
     this.#change('remove', directory, () => this.#files.removeTree(directory));
   }

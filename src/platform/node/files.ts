@@ -164,6 +164,7 @@ export const nodeFiles: Files = {
   makeDirectory,
   rename: (from, to) => fs.renameSync(from, to),
   remove: (path) => fs.rmSync(path, { force: true }),
+  removeLater: (path) => fs.unlink(path, () => undefined),
   removeTree: (directory) => fs.rmSync(directory, { force: true, recursive: true }),
   syncDirectory,
   syncDirectoryLater,

@@ -89,6 +89,10 @@ export class MemoryFiles implements Files {
     return Promise.resolve();
   }
 
+  removeLater(path: string): void {
+    this.remove(path);
+  }
+
   removeTree = absent;
   clone = (): boolean => false;
   freeSpace = (): number => Number.MAX_SAFE_INTEGER;

@@ -73,6 +73,15 @@ export class SimulatedFiles implements Files {
     });
   }
 
+  /** At once, and if it fails nobody hears of it. */
+  removeLater(path: string): void {
+    try {
+      this.remove(path);
+    } catch (error) {
+      if (!(error instanceof Error && 'code' in error)) throw error;
+    }
+  }
+
   removeTree(directory: string): void {
     this.call('remove', directory, () => this.#machine.disk.removeTree(directory));
   }
