@@ -243,6 +243,13 @@ export class ChunkFile {
     }
   }
 
+  /** What was appended is on its way to the medium, so that `settle` has less to wait for. */
+  hasten(): void {
+    const appending = this.#appending;
+    if (appending === undefined || appending.writtenEnd === appending.end) return;
+    appending.file.startWriting(appending.end, appending.writtenEnd - appending.end);
+  }
+
   /** What was appended is durable on return (I7). When it throws none of it is kept. @throws the operating system's errors */
   settle(): void {
     const appending = this.#appending;
@@ -329,7 +336,6 @@ export class ChunkFile {
       if (end + BLOCK_SIZE + RUN_DATA_MAX > CHUNK_FILE_SIZE_MAX) throw tooLarge(this.path, this.#entry.name);
       const run = builder.finish(end, durable, seed);
       file.write(run, end);
-      file.startWriting(end, run.length);
       appending.writtenEnd += run.length;
     };
     for (const [key, granules] of wanted) {

@@ -97,7 +97,10 @@ export class CopyOnWriteStore implements SnapshotStore {
   }
 
   anticipate(ranges: readonly VolumeRange[]): void {
-    this.#eachTouched(ranges, (newest, touched) => this.#append(newest, touched));
+    this.#eachTouched(ranges, (newest, touched) => {
+      this.#append(newest, touched);
+      newest.hasten();
+    });
   }
 
   /** @throws the operating system's errors, `ENOSPC` for one: nothing of `ranges` may then be overwritten */
@@ -308,12 +311,12 @@ export class CopyOnWriteStore implements SnapshotStore {
   /** What the newest snapshot still lacks of that. */
   #lacking(newest: ChunkFile, touched: WantedGranules): WantedGranules {
     const behind = this.#chunkFiles.slice(this.#chunkFiles.indexOf(newest) + 1);
-    return new Map(
-      [...touched]
-        .map(([key, granules]) => [key, lackingOf(newest, behind, key, granules)] as const)
-        .filter(([, lacking]) => lacking !== NO_GRANULES)
-        .sort(([a], [b]) => a - b),
-    );
+    const all: [ChunkKey, Granules][] = [];
+    for (const [key, granules] of touched) {
+      const lacking = lackingOf(newest, behind, key, granules);
+      if (lacking !== NO_GRANULES) all.push([key, lacking]);
+    }
+    return new Map(all.sort(([a], [b]) => a - b));
   }
 
   #append(newest: ChunkFile, touched: WantedGranules): void {
