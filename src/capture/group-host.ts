@@ -124,6 +124,7 @@ export class GroupHost {
         path: raw.path,
         generation: RECOVERED_GENERATION + index,
       })),
+      extents: () => this.#extents(),
       onClosed: events.onClosed,
       onFailed: (error) => this.#onFailed(error),
     });
@@ -318,12 +319,12 @@ export class GroupHost {
   release = (path: string): void => this.#writer.release(path);
 
   status(): GroupHostStatus {
-    return {
-      lsn: this.#writer.last,
-      durableLsn: this.#writer.durableLast,
-      isWaitedFor: this.#writer.isWaitedFor,
-      undestagedExtents: this.#captured.reduce((sum, volume) => sum + volume.index.extents, 0),
-    };
+    const { last, durableLast, isWaitedFor } = this.#writer;
+    return { lsn: last, durableLsn: durableLast, isWaitedFor, undestagedExtents: this.#extents() };
+  }
+
+  #extents(): number {
+    return this.#captured.reduce((sum, volume) => sum + volume.index.extents, 0);
   }
 
   /**

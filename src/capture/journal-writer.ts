@@ -37,6 +37,8 @@ export interface JournalWriterOptions {
   readonly segmentAge: number;
   /** Raw segments at most, the open one included. */
   readonly rawsMax: number;
+  /** Of all volumes, that are not destaged. */
+  readonly extents: () => number;
   readonly epoch: EpochIdentity;
   /** The first LSN to give. */
   readonly next: Lsn;

@@ -12,10 +12,13 @@ import type { Files, OpenFile } from '../platform/files.ts';
 /** Raw segments, the open one included, that are made whatever room there is; more only beside room to seal all. */
 export const RAWS_SURE = 8;
 /**
- * Bytes of raw segments at most, where these are more. Written at random in 4 KiB blocks they take 16 MiB of index, in sectors
- * 100 MiB; and a restart reads and writes all of them again before hosts come: a few seconds.
+ * Bytes of raw segments at most, where these are more: some seconds of what a host's thread takes. When they are full hosts
+ * write as fast as is destaged, at random a fifth of that. A restart reads and writes all of them again before hosts come
+ * (1 GiB 3 s, all 6 s), and what is in them is what a destination may be behind.
  */
-const RAWS_BYTES_MAX = 1024 * 1024 * 1024;
+const RAWS_BYTES_MAX = 3 * 1024 * 1024 * 1024;
+/** With more of them not destaged none is made for a burst: 100 MiB of memory, twice that where each is far from all others. */
+export const EXTENTS_MAX = 1024 * 1024;
 /** Of the buffer's quota, beside which they are. */
 const RAWS_SHARE = 0.25;
 /** Made at the start, so that there is always one to go on with while another is destaged. */
@@ -54,6 +57,8 @@ export interface RawPoolOptions {
   readonly fileSize: number;
   /** Files at most, spares included. */
   readonly max: number;
+  /** Of what is in them and not destaged, as it is indexed in memory. */
+  readonly extents: () => number;
 }
 
 export class RawPool {
@@ -61,6 +66,7 @@ export class RawPool {
   readonly #folder: string;
   readonly #fileSize: number;
   readonly #max: number;
+  readonly #extents: () => number;
   /**
    * The last is the next: what was given back last is in the processor's and the system's memory still. 1 MiB writes are 1.07
    * times as fast for it, and fewer files stay in memory.
@@ -69,11 +75,12 @@ export class RawPool {
   #count: number;
   #made = 0;
 
-  constructor({ files, folder, fileSize, max }: RawPoolOptions, left: LeftRaws) {
+  constructor({ files, folder, fileSize, max, extents }: RawPoolOptions, left: LeftRaws) {
     this.#files = files;
     this.#folder = folder;
     this.#fileSize = fileSize;
     this.#max = max;
+    this.#extents = extents;
     this.#count = left.count;
     const names = files.list(folder);
     for (const name of names) if (isSpareRaw(name)) files.remove(join(folder, name));
@@ -139,7 +146,7 @@ export class RawPool {
   /** What is in all of them is still to be sealed, into the same file system. */
   #mayMake(): boolean {
     if (this.#count < RAWS_SURE) return true;
-    if (this.#count >= this.#max) return false;
+    if (this.#count >= this.#max || this.#extents() >= EXTENTS_MAX) return false;
     try {
       return this.#files.freeSpace(this.#folder) >= 2 * (this.#count + 1) * this.#fileSize;
     } catch {

@@ -54,6 +54,7 @@ export class Journal {
       segmentSize: options.segmentSize ?? 64 * 1024,
       segmentAge: options.segmentAge ?? 1000,
       rawsMax: RAWS_SURE,
+      extents: () => 0,
       epoch: EPOCH,
       next: options.next ?? lsn(1),
       recovered: [],

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { RawPool, rawsMax, RAWS_SURE, type SpareRaw } from '../../src/capture/raw-pool.ts';
+import { EXTENTS_MAX, RawPool, rawsMax, RAWS_SURE, type SpareRaw } from '../../src/capture/raw-pool.ts';
 import { MemoryDisk } from '../recovery/memory-disk.ts';
 import { systemError, TamperedFiles } from '../support/tampered-files.ts';
 
@@ -16,8 +16,11 @@ describe('the pool of raw segments', () => {
     files = new TamperedFiles(disk);
   });
 
-  const pool = (recovered = 0, max = RAWS_SURE): RawPool =>
-    new RawPool({ files, folder: FOLDER, fileSize: SIZE, max }, { count: recovered, successor: SUCCESSOR });
+  const pool = (recovered = 0, max = RAWS_SURE, extents = (): number => 0): RawPool =>
+    new RawPool(
+      { files, folder: FOLDER, fileSize: SIZE, max, extents },
+      { count: recovered, successor: SUCCESSOR },
+    );
 
   /** The n-th is called `n.open` from then on. */
   function takeAll(from: RawPool, max = Infinity, first = 0): SpareRaw[] {
@@ -126,11 +129,19 @@ describe('the pool of raw segments', () => {
     assert.equal(takeAll(made).length, RAWS_SURE);
   });
 
-  it('is a quarter of the quota at most, and 1 GiB, and never less than eight', () => {
+  it('makes none for a burst while too much that is not destaged is in memory, and goes on when it is less', () => {
+    let extents = EXTENTS_MAX;
+    const made = pool(0, 2 * RAWS_SURE, () => extents);
+    assert.equal(takeAll(made).length, RAWS_SURE);
+    extents -= 1;
+    assert.equal(takeAll(made, Infinity, RAWS_SURE).length, RAWS_SURE);
+  });
+
+  it('is a quarter of the quota at most, and 3 GiB, and never less than eight', () => {
     const [mib, gib] = [1024 * 1024, 1024 * 1024 * 1024];
     assert.equal(rawsMax(8 * mib, 64 * mib), RAWS_SURE);
     assert.equal(rawsMax(8 * mib, gib), 32);
-    assert.equal(rawsMax(8 * mib, 100 * gib), 128);
+    assert.equal(rawsMax(8 * mib, 100 * gib), 384);
   });
 
   it('hands out first what was given back last', () => {
