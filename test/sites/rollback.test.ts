@@ -155,23 +155,29 @@ function filledPair() {
     return (await pair.destination()).appliedTime;
   }
 
-  const holds = (site: Site, fill: number): boolean =>
-    ['a', 'b'].every((name) => readFileSync(pair.volume(site, name)).every((byte) => byte === fill));
-
-  return { pair, ask, overwrite, holds };
-}
-
-describe('a destination that takes over as of an earlier moment', () => {
-  const { pair, ask, overwrite, holds } = filledPair();
-  after(() => pair.stopAll());
-
-  it('serves what it was then, by its time, also when it is killed on the way, and so does the old source (I3, I10)', async () => {
+  /** Both run, hosts have written 1, 2 and 66; the destination's time of when it was 2. */
+  async function momentOfTwo(): Promise<number> {
     await pair.start('destination');
     await pair.start('source');
     await overwrite(1);
     await pair.marker('snapshot', 'first');
     const time = await overwrite(2);
     await overwrite(66);
+    return time;
+  }
+
+  const holds = (site: Site, fill: number): boolean =>
+    ['a', 'b'].every((name) => readFileSync(pair.volume(site, name)).every((byte) => byte === fill));
+
+  return { pair, ask, momentOfTwo, holds };
+}
+
+describe('a destination that takes over as of an earlier moment', () => {
+  const { pair, ask, momentOfTwo, holds } = filledPair();
+  after(() => pair.stopAll());
+
+  it('serves what it was then, by its time, also when it is killed on the way, and so does the old source (I3, I10)', async () => {
+    const time = await momentOfTwo();
     await pair.stop('source', 'SIGKILL');
     const point = { kind: 'time', time };
     const trial = await ask<FailoverAnswer>('destination', 'failover', { dryRun: true, point });
@@ -211,16 +217,11 @@ describe('a destination that takes over as of an earlier moment', () => {
 });
 
 describe('a source that is restored from its destination', () => {
-  const { pair, ask, overwrite, holds } = filledPair();
+  const { pair, ask, momentOfTwo, holds } = filledPair();
   after(() => pair.stopAll());
 
   it('serves again, and by itself, what it was at the moment asked for, as the destination holds it (I3, I10)', async () => {
-    await pair.start('destination');
-    await pair.start('source');
-    await overwrite(1);
-    await pair.marker('snapshot', 'first');
-    const time = await overwrite(2);
-    await overwrite(66);
+    const time = await momentOfTwo();
     const { rollback } = await ask<FailoverAnswer>('destination', 'failover', {
       point: { kind: 'time', time },
       handBack: true,
