@@ -116,6 +116,12 @@ export class RolesOracle {
     losses.push(loss);
   }
 
+  /** In the epoch that it follows a side keeps aside what it holds once; or again, where the operator has it begin anew. @throws Violation */
+  beginsAnew(site: SiteName): void {
+    if (!this.#asked.delete(`${site} rejoin`))
+      throw new Violation('I10-again', `the ${site} is to keep again what it has kept`);
+  }
+
   /** I10: what a side gave up, when all is over. @throws Violation */
   checkArchives(site: SiteName, store: SnapshotStore, volumes: readonly SnapshotVolume[]): void {
     const apart = store.list().filter((snapshot) => snapshot.apart === true);

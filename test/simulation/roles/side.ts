@@ -274,7 +274,7 @@ export class Side implements ServedOracle {
       before.divergence === undefined &&
       state.epoch?.id === before.epoch?.id
     )
-      this.fail(new Violation('I10-again', `the ${this.site} is to keep again what it has kept`));
+      this.#roles.must(() => this.#roles.beginsAnew(this.site));
     if (!state.consistent || state.epoch === undefined || this.isSource) return;
     if (before.consistent && before.applied === state.applied) return;
     const history = this.#roles.histories.of(state.epoch.id);
