@@ -14,7 +14,7 @@ const YOUNG_SIZE = 8;
  * 13 that the program itself takes, threads that move segments did so for every 40 MB, at 25 to 40 ms of processor each: a sixth
  * of what a copy costs.
  */
-const OLD_SIZE_FIRST = 40;
+const OLD_SIZE_FIRST = 48;
 
 /** The methods of `T` that can be called across threads. */
 export type Remote<T> = {
