@@ -3,18 +3,11 @@
  * with arguments and results that can be cloned. Errors keep their code, remedy and message. The other end is
  * `thread-objects.ts`.
  */
-import { setFlagsFromString } from 'node:v8';
 import { Worker } from 'node:worker_threads';
 import { OperatorError } from '../errors.ts';
 
 /** MiB of short-lived objects in a thread: what these threads handle is in buffers, not objects. */
 const YOUNG_SIZE = 8;
-/**
- * MiB of older objects and buffers in a thread at which V8 first marks all that is alive. By its own rule, a few MiB above the
- * 13 that the program itself takes, threads that move segments did so for every 40 MB, at 25 to 40 ms of processor each: a sixth
- * of what a copy costs.
- */
-const OLD_SIZE_FIRST = 48;
 
 /** The methods of `T` that can be called across threads. */
 export type Remote<T> = {
@@ -101,8 +94,6 @@ export class ThreadPool<Options, T extends object> {
     const [first, ...others] = this.#threads;
     if (first !== undefined && this.#threads.length >= this.#max)
       return others.reduce((least, thread) => (thread.count < least.count ? thread : least), first);
-    // For the threads that begin from now on: there is no such limit among a worker's own.
-    setFlagsFromString(`--initial-old-space-size=${OLD_SIZE_FIRST}`);
     const worker = new Worker(this.#module, {
       workerData: this.#data,
       resourceLimits: { maxYoungGenerationSizeMb: YOUNG_SIZE },
