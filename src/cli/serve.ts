@@ -1,3 +1,4 @@
+import { flushCompileCache } from 'node:module';
 import { loadConfig } from '../config/load.ts';
 import { ReloadableConfig } from '../config/reload.ts';
 import { startDaemon } from '../daemon/daemon.ts';
@@ -36,6 +37,8 @@ export async function serve(options: { readonly config: string }): Promise<numbe
       }
     };
     log.info('blockferry is running', { groups: loaded.config.groups.length });
+    // Now, and not at its end, which may be a crash: the next start then needs 30 MiB less.
+    flushCompileCache();
     const signal = await stopped;
     log.info(`${signal}: stopping`);
     await daemon.stop();
