@@ -6,9 +6,16 @@ import { z } from 'zod';
 import type { Address, PortRange } from './address.ts';
 import type { ConfigFile, FileSchema, GroupFile } from './schema.ts';
 
-type Whole = string | number | boolean | undefined | Address | PortRange | readonly unknown[];
+type Whole = string | number | boolean | undefined | readonly unknown[];
 
-export type Lenient<T> = T extends Whole ? T : { readonly [K in keyof T]?: Lenient<T[K]> | undefined };
+/** An address and a range of ports are taken whole; settings that have more than they have are not. */
+export type Lenient<T> = T extends Whole
+  ? T
+  : Address extends T
+    ? T
+    : PortRange extends T
+      ? T
+      : { readonly [K in keyof T]?: Lenient<T[K]> | undefined };
 
 export type LenientFile = Lenient<ConfigFile>;
 export type LenientGroup = Lenient<GroupFile>;

@@ -131,6 +131,15 @@ receiver
     assert.doesNotMatch(smb.text, /correct horse/);
   });
 
+  it('says which setting of a server is missing', () => {
+    const { text } = check(
+      withGroup(
+        GOOD_SOURCE.replace('folder: share', 'smb: { host: h, user: u, password-file: password, path: /x }'),
+      ),
+    );
+    assert.match(text, /destinations\.bern\.smb\.share: is missing; write its name alone/);
+  });
+
   it('says what is wrong with the file before it looks at the machine, and exits 5', () => {
     const result = check('state: /proc/x\n');
     assert.equal(result.exitCode, 5);

@@ -76,7 +76,7 @@ function linkPlaces({ group, path }: GroupEntry, context: RuleContext): Place[] 
       if (server?.host === undefined || server.path === undefined) return [];
       // The same folder may be another one to another user.
       const address = `${server.user ?? ''}@${server.host.toLowerCase()}:${server.port ?? ''}`;
-      const share = 'share' in server ? `/${server.share.toLowerCase()}` : '';
+      const share = 'share' in server ? `/${server.share?.toLowerCase() ?? ''}` : '';
       return [{ path: [...at, protocol, 'path'], place: `${protocol}://${address}${share}${server.path}` }];
     });
   });
