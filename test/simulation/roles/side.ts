@@ -161,11 +161,12 @@ export class Side implements ServedOracle {
   /** The group becomes a source, with or without hosts. */
   sourceStarts(): void {
     this.#isStarting = true;
-    this.#failed = [];
     const group = newestCopy(this.#contentOf(`${this.#options.folder}/group.json`)) as {
       readonly epoch: EpochName;
     };
+    const before = this.#history;
     this.#roles.must(() => (this.#history = this.#roles.histories.servedIn(group.epoch, this.site)));
+    if (this.#history !== before) this.#failed = [];
   }
 
   /** I11: hosts are, of a program that could have heard of a newer epoch when it began. */
