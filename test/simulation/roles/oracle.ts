@@ -25,7 +25,8 @@ export interface RolesOracleOptions {
 export class RolesOracle {
   readonly histories: Histories;
   readonly #options: RolesOracleOptions;
-  readonly #asked = new Set<string>();
+  /** How often: one may be asked for before the one before is done. */
+  readonly #asked = new Map<string, number>();
   #violation: Violation | undefined;
   #disturbedUntil = 0;
 
@@ -63,7 +64,8 @@ export class RolesOracle {
 
   /** The operator gave the word. */
   asks(site: SiteName, verb: Verb): void {
-    this.#asked.add(`${site} ${verb}`);
+    const key = `${site} ${verb}`;
+    this.#asked.set(key, (this.#asked.get(key) ?? 0) + 1);
   }
 
   /** And it is not done yet. */
@@ -71,9 +73,12 @@ export class RolesOracle {
     return this.#asked.has(`${site} ${verb}`);
   }
 
-  /** It was refused, or is done. */
+  /** One of them was refused, or is noted. */
   takesBack(site: SiteName, verb: Verb): void {
-    this.#asked.delete(`${site} ${verb}`);
+    const key = `${site} ${verb}`;
+    const left = (this.#asked.get(key) ?? 0) - 1;
+    if (left > 0) this.#asked.set(key, left);
+    else this.#asked.delete(key);
   }
 
   /** Something may keep one side from hearing the other, until then. */

@@ -80,6 +80,7 @@ export class Returns {
     const { point, kept, begun, done } = noted;
     if (!this.#wanted.has(done.id) && !roles.wants(site, 'rollback') && !roles.wants(site, 'failover'))
       throw new Violation('I10-word', `the ${site} goes back to ${point.name}, which nobody asked for`);
+    if (!this.#wanted.has(done.id)) roles.takesBack(site, 'rollback');
     this.#wanted.add(done.id);
     if (isServing())
       throw new Violation('I10-served', `the ${site} is to go back to ${point.name}, and serves hosts`);
@@ -98,7 +99,6 @@ export class Returns {
     this.#seen = undefined;
     if (noted === undefined || !isSource) return;
     const { point, begun, done } = noted;
-    roles.takesBack(site, 'rollback');
     roles.note(`${site} is back at ${point.lsn}`);
     const served = history()!;
     const { model } = this.#left(point) ?? served;

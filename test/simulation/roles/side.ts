@@ -341,8 +341,7 @@ export class Side implements ServedOracle {
         'I11-role',
         `the ${this.site} takes a write, and is noted as ${this.role?.kind ?? 'destination'}`,
       );
-    const { now } = this.machine.loop;
-    const heard = this.#heard;
+    const [{ now }, heard] = [this.machine.loop, this.#heard];
     if (isNewer(heard?.epoch, history) && now - heard!.at > GRACE)
       throw new Violation(
         'I11-heard',
