@@ -129,7 +129,7 @@ export const ROLES_PLANTS: readonly Plant[] = [
       "if (this.name !== '') await",
     ),
   ),
-  rolesPlantFrom(4)(
+  rolesPlantFrom(201)(
     'I10',
     'what a way back needs of the journal goes with it',
     20,
