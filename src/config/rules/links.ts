@@ -45,7 +45,7 @@ function checkStreams(file: LenientFile, context: RuleContext): Finding[] {
       const fix =
         near === undefined
           ? `add ${quote(wanted)} below links:, at the top of the file`
-          : `did you mean ${near}?`;
+          : `did you mean ${quote(near)}?`;
       return [{ path: [...path, 'link'], message: `${quote(wanted)} is none of the links`, fix }];
     });
   });
