@@ -247,7 +247,7 @@ const LINK = {
   'records-gone': facts(
     'error',
     'The destination lacks records that are kept nowhere any more.',
-    '`blockferry rejoin` at the destination: it keeps what it holds aside, and all that differs is brought over. Or restore it from a newer backup.',
+    'Say `blockferry rejoin` at the destination: it keeps what it holds aside, and all that differs is brought over. Or restore it from a newer backup.',
   ),
 } as const;
 
