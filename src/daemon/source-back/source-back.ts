@@ -380,7 +380,8 @@ export class SourceBack {
     tracker.shipped(shipped);
     map.sync();
     seed.sealed(records, leftOut);
-    // Of what is copied of the volumes nothing is to be destaged: one write of the checkpoint does for both.
+    // Of what is copied of the volumes nothing is to be destaged: one write of the checkpoint does for both. But its own snapshots
+    // are made between two segments that are destaged, at the record where the volumes are known to be.
     const applied = this.#own === undefined ? appliedBySealing(plan, raw, this.applied) : this.applied;
     this.#move({ ...this.#checkpoint, ...position, applied });
     return sealed;

@@ -53,8 +53,30 @@ async function written(count: number): Promise<{ disk: MemoryDisk; raws: ClosedR
   return { disk: engine.remains.disk, raws, history };
 }
 
-const back = (files: Files): SourceBack =>
-  buildSourceBack({ clock: nodeClock, files, random: seededRandom('seal') }, silentLog, OPTIONS, noMounts);
+const back = (files: Files, options = OPTIONS): SourceBack =>
+  buildSourceBack({ clock: nodeClock, files, random: seededRandom('seal') }, silentLog, options, noMounts);
+
+/** Raw segments of a copy: what a host wrote, with what is copied first behind it, nothing but copied data, and the copy's end. */
+async function copiedRaws(): Promise<{
+  readonly disk: MemoryDisk;
+  readonly written: ClosedRaw;
+  readonly copied: ClosedRaw;
+  readonly others: readonly ClosedRaw[];
+  readonly end: ClosedRaw;
+}> {
+  const engine = new Engine(freshDisk(0x11), { segmentSize: 64 * 1024 });
+  engine.write('a', 0, Buffer.alloc(4096, 1));
+  await engine.beginCopy();
+  while (engine.copied === 0) {
+    await engine.clock.pass(10);
+    await settle();
+  }
+  await engine.host.drain();
+  const [written, copied, ...others] = engine.closed.map(({ raw }) => raw);
+  const end = others.pop();
+  assert.ok(written !== undefined && copied !== undefined && others.length > 0 && end !== undefined);
+  return { disk: engine.remains.disk, written, copied, others, end };
+}
 
 /** Seals and destages what is not yet, as a restart does; the sealed files by name. */
 async function finish(files: Files, raws: readonly ClosedRaw[]): Promise<Map<string, SealedFile>> {
@@ -189,18 +211,7 @@ describe('a source’s sealing and destaging', () => {
   });
 
   it('has nothing to destage of what was copied of the volumes, once all before it is', async () => {
-    const engine = new Engine(freshDisk(0x11), { segmentSize: 64 * 1024 });
-    engine.write('a', 0, Buffer.alloc(4096, 1));
-    await engine.beginCopy();
-    while (engine.copied === 0) {
-      await engine.clock.pass(10);
-      await settle();
-    }
-    await engine.host.drain();
-    const { disk } = engine.remains;
-    const [written, copied, ...others] = engine.closed.map(({ raw }) => raw);
-    const end = others.pop();
-    assert.ok(written !== undefined && copied !== undefined && others.length > 0 && end !== undefined);
+    const { disk, written, copied, others, end } = await copiedRaws();
     const object = back(disk);
     await object.open();
     const appliedBy = async (raw: ClosedRaw): Promise<Lsn> =>
@@ -213,6 +224,24 @@ describe('a source’s sealing and destaging', () => {
     await object.close();
     const again = back(disk);
     assert.equal((await again.open()).checkpoint.applied, others.at(-1)?.last, 'durably');
+  });
+
+  it('destages it all the same where it keeps snapshots of its own, which are made at what is destaged', async () => {
+    const { disk, written, copied, others } = await copiedRaws();
+    const scratch = { folder: '/scratch', size: 2 ** 20 };
+    const views = { address: { kind: 'tcp' as const, host: '127.0.0.1', port: 0 }, connections: 4, scratch };
+    const snapshots = { folder: '/snapshots', views };
+    const object = back(disk, { ...OPTIONS, snapshots });
+    await object.open();
+    for (const raw of [written, copied]) {
+      await object.seal(raw, true);
+      await object.apply(raw);
+    }
+    const [next] = others;
+    assert.ok(next !== undefined);
+    assert.equal((await object.seal(next, true)).checkpoint.applied, copied.last);
+    assert.equal((await object.apply(next)).checkpoint.applied, next.last);
+    await object.close();
   });
 
   it('goes on sealing while a volume is offline, and destages in order when it is back', async () => {
