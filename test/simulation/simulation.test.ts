@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
@@ -112,7 +113,13 @@ describe('the simulation itself', () => {
     const before = held();
     // Of these about every fourth ends, or has a program die, while a copy is on its way: ten megabytes and more each.
     for (let seed = 14; seed <= 24; seed += 1) await run(makeScenario(String(seed)));
-    assert.ok(held() - before < 5_000_000, `${held() - before} bytes are held`);
+    // A collection may leave what it found to be given back by the next one.
+    let more = held() - before;
+    for (let again = 0; more >= 5_000_000 && again < 10; again += 1) {
+      await sleep(20);
+      more = held() - before;
+    }
+    assert.ok(more < 5_000_000, `${more} bytes are held`);
   });
 
   it('makes what fails short', async function () {
