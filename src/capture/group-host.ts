@@ -20,7 +20,7 @@ import type { AskedWindow, ComparingCopy } from './comparing-copy.ts';
 import { JournalWriter } from './journal-writer.ts';
 import { PointCopier } from './point-copier.ts';
 import { RAWS_SURE } from './raw-pool.ts';
-import { makeDurable, recoverRaws } from './recover.ts';
+import { makeDurable, recoverRaws, type RecoveredRaws } from './recover.ts';
 import { RegionCopy, type RegionCopyOptions } from './region-copy.ts';
 import { reindex } from './reindex.ts';
 import { CapturedVolume, type VolumeOptions } from './captured-volume.ts';
@@ -146,7 +146,7 @@ export class GroupHost {
       paused: () => this.#isCopyPaused(),
       onPoint: events.onPoint,
     });
-    this.#handOn(recovered.raws);
+    this.#handOn(recovered);
   }
 
   get writer(): JournalWriter {
@@ -390,7 +390,7 @@ export class GroupHost {
     }
   }
 
-  #recover(folder: string): { readonly raws: readonly ClosedRaw[]; readonly last: Lsn } {
+  #recover(folder: string): Omit<RecoveredRaws, 'empty'> {
     const { files } = this.#platform;
     let generation = RECOVERED_GENERATION;
     const recovered = recoverRaws(files, folder, this.#options.epoch, this.#options.done, (raw) => {
@@ -402,10 +402,10 @@ export class GroupHost {
   }
 
   /** What a crash left counts once it is durable. */
-  #handOn(raws: readonly ClosedRaw[]): void {
+  #handOn({ raws, durable }: Pick<RecoveredRaws, 'raws' | 'durable'>): void {
     let generation = RECOVERED_GENERATION;
     for (const raw of raws) {
-      makeDurable(this.#platform.files, raw);
+      makeDurable(this.#platform.files, raw, raw.last <= durable);
       this.#events.onClosed(raw, generation);
       generation += 1;
     }

@@ -329,7 +329,13 @@ export class JournalWriter {
   /** @throws the file system's errors; then the spare is one still */
   #start(spare: SpareRaw): OpenRaw {
     const { random, epoch } = this.#options;
-    const header = { epoch, first: this.#next, seed: random.bytes(4).readUInt32BE(), clock: this.#clockAt };
+    const header = {
+      epoch,
+      first: this.#next,
+      seed: random.bytes(4).readUInt32BE(),
+      clock: this.#clockAt,
+      durable: this.durableLast,
+    };
     const path = this.#pathOf(this.#next);
     try {
       spare.file.write(encodeRawHeader(header), 0);

@@ -26,6 +26,8 @@ export interface RecoveredRaws {
   readonly empty: readonly string[];
   /** The last record that there is. */
   readonly last: Lsn;
+  /** The last record that is known to have been durable. */
+  readonly durable: Lsn;
 }
 
 /**
@@ -50,7 +52,7 @@ export function recoverRaws(
   const raws: ClosedRaw[] = [];
   const empty: string[] = [];
   const memory = new RawMemory();
-  let last = done;
+  let [last, durable] = [done, done];
   for (const [index, { name, first, epoch: number }] of names.entries()) {
     const path = join(folder, name);
     const successor = names[index + 1];
@@ -64,10 +66,11 @@ export function recoverRaws(
     raws.push({ path, header: raw.header, last: end, end: raw.end });
     visit(raw);
     last = end;
+    if (raw.header.durable > durable) durable = raw.header.durable;
   }
   // Its name says where the one before it ends, until whoever appends has a file of that name.
   const successor = join(folder, openName({ epoch: epoch.number, first: next(last) }));
-  return { raws, empty: empty.filter((path) => path !== successor), last };
+  return { raws, empty: empty.filter((path) => path !== successor), last, durable };
 }
 
 function load(files: Files, path: string, limit: Lsn, memory: RawMemory): LoadedRaw | undefined {
@@ -76,11 +79,15 @@ function load(files: Files, path: string, limit: Lsn, memory: RawMemory): Loaded
 
 /**
  * A killed process leaves its last writes to the page cache, where also lies what a sync of it failed to bring to the
- * medium: they are durable only after they were written again and a sync of our own (I2).
+ * medium: unless they were `known` to be durable, they are so only after they were written again and a sync of our own (I2).
  */
-export function makeDurable(files: Files, { path, end }: Pick<ClosedRaw, 'path' | 'end'>): void {
+export function makeDurable(
+  files: Files,
+  { path, end }: Pick<ClosedRaw, 'path' | 'end'>,
+  known: boolean,
+): void {
   const file = files.open(path, 'write');
-  rewrite(file, end);
+  if (!known) rewrite(file, end);
   file.syncNow();
   file.close();
 }

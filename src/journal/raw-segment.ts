@@ -2,14 +2,14 @@
  * The open segment: raw records behind a 64-byte header, on the source's own disk, plaintext like the volumes.
  *
  *      0   8  magic "BFRAW\r\n\x1a"
- *      8   2  version: 2; 1 has no verify records
+ *      8   2  version: 3; 2 does not say what was durable, 1 has no verify records either
  *     10   2  zeros
  *     12   4  epoch
  *     16  16  epoch id
  *     32   8  first LSN
  *     40   4  record seed, random for each use of the file
  *     44   8  the source's clock before the first record, milliseconds since 1970
- *     52   8  zeros
+ *     52   8  the last LSN that was durable when the file was begun
  *     60   4  CRC-32 of bytes 0..60
  *     64      records (record.ts)
  *
@@ -34,14 +34,16 @@ import {
 
 export const RAW_HEADER_SIZE = 64;
 const MAGIC = Buffer.from('BFRAW\r\n\x1a', 'latin1');
-const VERSION = 2;
-const VERSIONS_READ: readonly number[] = [1, VERSION];
+const VERSION = 3;
+const VERSIONS_READ: readonly number[] = [1, 2, VERSION];
 
 export interface RawHeader {
   readonly epoch: EpochIdentity;
   readonly first: Lsn;
   readonly seed: number;
   readonly clock: number;
+  /** The last LSN that was durable when the file was begun. */
+  readonly durable: Lsn;
 }
 
 /** A raw segment that is no longer appended to. */
@@ -62,6 +64,7 @@ export function encodeRawHeader(header: RawHeader): Buffer {
   writeUInt64(bytes, header.first, 32);
   bytes.writeUInt32BE(header.seed, 40);
   writeUInt64(bytes, header.clock, 44);
+  writeUInt64(bytes, header.durable, 52);
   bytes.writeUInt32BE(crc32(bytes.subarray(0, 60)), 60);
   return bytes;
 }
@@ -71,13 +74,14 @@ export function decodeRawHeader(bytes: Buffer): RawHeader | undefined {
   if (bytes.length < RAW_HEADER_SIZE || !bytes.subarray(0, 8).equals(MAGIC)) return undefined;
   if (crc32(bytes.subarray(0, 60)) !== bytes.readUInt32BE(60)) return undefined;
   if (!VERSIONS_READ.includes(bytes.readUInt16BE(8))) return undefined;
-  const [first, clock] = [readUInt64(bytes, 32), readUInt64(bytes, 44)];
-  if (!Number.isSafeInteger(first) || !Number.isSafeInteger(clock)) return undefined;
+  const [first, clock, durable] = [readUInt64(bytes, 32), readUInt64(bytes, 44), readUInt64(bytes, 52)];
+  if (![first, clock, durable].every(Number.isSafeInteger)) return undefined;
   return {
     epoch: { number: epoch(bytes.readUInt32BE(12)), id: bytes.toString('hex', 16, 32) },
     first: lsn(first),
     seed: bytes.readUInt32BE(40),
     clock,
+    durable: lsn(durable),
   };
 }
 

@@ -198,6 +198,28 @@ describe('a source group’s host path', () => {
     again.host.stop();
   });
 
+  it('writes what was not known to be durable again before that sync, and no more (I2)', async () => {
+    const engine = new Engine();
+    const begin = async (): Promise<string> => {
+      engine.write('a', 0, Buffer.alloc(SECTOR, 1));
+      await engine.volume('a').flush(false);
+      assert.ok(engine.host.writer.close());
+      await engine.host.writer.handedOn();
+      return engine.closed.at(-1)!.raw.path;
+    };
+    const paths = [await begin(), await begin(), await begin()];
+    engine.host.stop();
+    const written: string[] = [];
+    const again = new Engine(engine.remains, {}, (files) => {
+      files.fault = ({ kind, path }) => {
+        if (kind === 'write' && paths.includes(path)) written.push(path);
+        return undefined;
+      };
+    });
+    assert.deepEqual([again.closed.length, written], [3, paths.slice(2)]);
+    again.host.stop();
+  });
+
   it('answers a host that waits for room as soon as writes begin to be refused', async () => {
     const engine = new Engine();
     while (engine.volume('a').room() === undefined) engine.write('a', 0, Buffer.alloc(16 * 1024, 1));

@@ -42,6 +42,22 @@ describe('recovering a journal', () => {
     assert.equal(last, made.writer.last);
   });
 
+  it('knows what was durable when the newest segment was begun, and of no more', async () => {
+    const made = await journal();
+    const known = (): Lsn => recoverRaws(made.disk, JOURNAL, EPOCH, lsn(0), () => undefined).durable;
+    // The four were begun within one step.
+    assert.equal(known(), 0);
+    const durable = made.writer.last;
+    made.write([13]);
+    made.writer.close();
+    assert.equal(known(), 0, 'a segment without a record tells nothing');
+    made.write([14]);
+    assert.equal(known(), durable);
+    // One behind a hole is no part of the journal, and neither is what it tells.
+    made.disk.remove(paths(made)[3]!);
+    assert.equal(known(), 0);
+  });
+
   it('takes a segment that is done for empty, and the rest of one that is done in part', async () => {
     const made = await journal();
     const first = made.closed[0]!.raw;

@@ -65,6 +65,7 @@ function rawOf(steps: readonly Step[], first = 1): LoadedRaw {
     first: lsn(first),
     seed: SEED,
     clock: 0,
+    durable: lsn(0),
   };
   return { header, records, end: 0 };
 }

@@ -84,6 +84,7 @@ describe('a verify record', () => {
           first: lsn(1),
           seed: SEED,
           clock: 0,
+          durable: lsn(0),
         };
         const raw = { header, records, end: 0 };
         const { segment } = planSeal(raw, SEAL_START, { ship: true, dropOverwritten: true });

@@ -34,7 +34,13 @@ export function rawSegmentTarget(): FuzzTarget {
 function seeds(): Buffer[] {
   const records = journalRecords();
   const raw = (first: number, some: readonly Buffer[]): Buffer => {
-    const header = encodeRawHeader({ epoch: EPOCH, first: lsn(first), seed: SEED, clock: TIME });
+    const header = encodeRawHeader({
+      epoch: EPOCH,
+      first: lsn(first),
+      seed: SEED,
+      clock: TIME,
+      durable: lsn(0),
+    });
     const file = Buffer.concat([header, ...some]);
     const length = Buffer.alloc(2);
     length.writeUInt16BE(file.length);
