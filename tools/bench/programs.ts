@@ -62,6 +62,8 @@ export interface FioJob {
   readonly connections: number;
   /** Of real time; otherwise it writes `bytes`. */
   readonly seconds?: number;
+  /** Seconds before these that are not measured. */
+  readonly ramp?: number;
   readonly bytes?: number;
   /** A flush after every write. */
   readonly commits?: boolean;
@@ -85,6 +87,7 @@ export async function fio(job: FioJob): Promise<FioResult> {
     // Writes that no compression makes into nothing; places that are not remembered, as nobody else's are.
     ...['--refill_buffers', '--norandommap', '--randrepeat=0', '--thread'],
     ...(job.seconds === undefined ? [] : ['--time_based', `--runtime=${job.seconds}`]),
+    ...(job.ramp === undefined ? [] : [`--ramp_time=${job.ramp}`]),
     ...(job.bytes === undefined ? [] : [`--io_size=${job.bytes}`]),
     ...(commits === true ? ['--fsync=1'] : []),
     ...(rate === undefined ? [] : [`--rate=${rate}`]),
