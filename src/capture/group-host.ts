@@ -120,10 +120,7 @@ export class GroupHost {
       ...options,
       folder,
       next: (recovered.last + 1) as Lsn,
-      recovered: recovered.raws.map((raw, index) => ({
-        path: raw.path,
-        generation: RECOVERED_GENERATION + index,
-      })),
+      recovered: recovered.raws.map(({ path }, i) => ({ path, generation: RECOVERED_GENERATION + i })),
       extents: () => this.#extents(),
       onClosed: events.onClosed,
       onFailed: (error) => this.#onFailed(error),
@@ -376,6 +373,8 @@ export class GroupHost {
       await roomIn(this.#writer);
       if (this.#copies !== mine) return;
       const end = this.#control(RecordKind.initEnd, {}, 0);
+      // Destinations are consistent once they have it: not only when the segment would be old enough.
+      this.#writer.close();
       this.#copy = undefined;
       this.windows.end();
       await this.#writer.durable();

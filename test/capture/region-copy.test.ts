@@ -114,6 +114,17 @@ describe('the copy of what is marked', () => {
     engine.host.stop();
   });
 
+  it('closes the segment that ends it, so that destinations are consistent before it is old', async () => {
+    const engine = new Engine(filledDisk(), { ...SEGMENT, segmentAge: 3_600_000 });
+    const replica = new Replica();
+    await engine.beginCopy();
+    await run(engine, replica);
+    await replica.follow(engine);
+    assert.equal(engine.copied, 1);
+    assert.ok(replica.complete);
+    engine.host.stop();
+  });
+
   it('stands still when as much is in the journal as it may put there, and goes on', async () => {
     const engine = new Engine(filledDisk(), SEGMENT);
     const replica = new Replica();
