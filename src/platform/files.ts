@@ -11,6 +11,8 @@ export interface OpenFile {
   size(): number;
   /** Fills `into` from `position`; returns the bytes read, fewer only at the end of the file. */
   read(into: Uint8Array, position: number): number;
+  /** What lies in a range is on its way to memory from now on, so that a later read need not wait for it; it promises nothing. */
+  startReading(position: number, length: number): void;
   /** Writes all of `from` at `position`, or throws. */
   write(from: Uint8Array, position: number): void;
   /** Data and size reach the medium (fdatasync), off this thread. */

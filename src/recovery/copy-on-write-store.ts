@@ -25,12 +25,14 @@ import { CHUNK_SIZE, either, granulesIn, NO_GRANULES, spansOf, without, type Gra
 import { Readers } from './readers.ts';
 import { snapshotNotFound } from './snapshot-errors.ts';
 import type { SnapshotInfo, SnapshotReader, SnapshotStore, SnapshotVolume } from './snapshot-store.ts';
-import { VolumeSources } from './volume-source.ts';
+import { VolumeSources, type Spans } from './volume-source.ts';
 
 /** Of a chunk of which so many pieces are kept, all the rest is kept with the next: their index is to stay small. */
 const PIECES_MAX = 4;
 /** What is kept together, 4 GiB at most. */
 const CHUNKS_AT_ONCE = 65_536;
+/** Chunks that are on their way from the volumes while what lies before them is kept, 16 MiB at most. */
+const CHUNKS_EXPECTED = 256;
 
 export class CopyOnWriteStore implements SnapshotStore {
   readonly kind = 'copy-on-write';
@@ -324,8 +326,17 @@ export class CopyOnWriteStore implements SnapshotStore {
     if (wanted.size === 0) return;
     const sources = new VolumeSources(this.#files, (number) => this.#pathOf(newest.volumeName(number)));
     try {
-      const read: ReadGranules = (number, chunk, granules, into) =>
-        sources.read(number, { position: chunk * CHUNK_SIZE, spans: spansOf(granules) }, into);
+      const coming = wanted.entries();
+      const expectNext = (): void => {
+        const { value } = coming.next();
+        if (value !== undefined)
+          sources.startReading(volumeOf(value[0]), spansIn(chunkOf(value[0]), value[1]));
+      };
+      for (let i = 0; i < CHUNKS_EXPECTED; i += 1) expectNext();
+      const read: ReadGranules = (number, chunk, granules, into) => {
+        expectNext();
+        return sources.read(number, spansIn(chunk, granules), into);
+      };
       newest.append(wanted, { read, builder: this.#runBuilder });
     } finally {
       sources.close();
@@ -346,6 +357,10 @@ function lackingOf(
   const lacking = without(touched, kept);
   if (lacking === NO_GRANULES || newest.pieceCount(key) < PIECES_MAX) return lacking;
   return without(newest.granulesOf(key), kept);
+}
+
+function spansIn(chunk: number, granules: Granules): Spans {
+  return { position: chunk * CHUNK_SIZE, spans: spansOf(granules) };
 }
 
 /** Loads its index, if it is not. */

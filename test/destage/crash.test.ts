@@ -32,6 +32,7 @@ function dyingAt(n: number, when: 'before' | 'after'): { files: Files; calls: ()
     allocate: (size) => change(() => file.allocate(size)),
     punchHole: (position, length) => change(() => file.punchHole(position, length)),
     nextData: (position) => file.nextData(position),
+    startReading: (position, length) => file.startReading(position, length),
     startWriting: (position, length) => file.startWriting(position, length),
     forgetCached: (position, length) => file.forgetCached(position, length),
     close: () => file.close(),

@@ -42,6 +42,28 @@ describe('the copy-on-write store that is told what is to be preserved soon', ()
     store.close();
   });
 
+  it('has what is to be kept on its way to memory before it reads the first of it', () => {
+    const place = memoryPlace(SIZES);
+    const replica = replicaAfter(place, write(0, 0, 8 * CHUNK_SIZE, 1), snapshot(1));
+    replica.store.close();
+    const calls: string[] = [];
+    const volume = place.volumes[0]?.path;
+    const store = openSnapshotStore(
+      watchedFiles(place.files, ({ name, path }) => {
+        if (path === volume && name !== 'nextData') calls.push(name);
+      }),
+      quiet,
+      place,
+    );
+    calls.length = 0;
+    store.preserve(
+      [0, 3, 5].map((chunk) => ({ volume: 'volume0', offset: chunk * CHUNK_SIZE, length: 4096 })),
+    );
+    const three = (name: string): string[] => Array.from({ length: 3 }, () => name);
+    assert.deepEqual(calls, ['open', ...three('startReading'), ...three('read')]);
+    store.close();
+  });
+
   it('keeps it again where it could not be made durable (I7)', () => {
     const place = memoryPlace(SIZES);
     const replica = replicaAfter(place, write(0, 0, 8 * CHUNK_SIZE, 1), snapshot(1));

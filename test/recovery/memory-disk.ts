@@ -182,6 +182,7 @@ export class MemoryDisk implements Files {
       shareWithGroup: () => undefined,
       truncate: (size) => inode.resize(size),
       allocate: (size) => inode.resize(size),
+      startReading: () => undefined,
       startWriting: () => undefined,
       forgetCached: () => true,
       punchHole: (position, length) => {

@@ -44,6 +44,7 @@ export function watchedFiles(
     truncate: watch('truncate', (size) => file.truncate(size), file.path),
     allocate: watch('allocate', (size) => file.allocate(size), file.path),
     punchHole: watch('punchHole', (position, length) => file.punchHole(position, length), file.path),
+    startReading: watch('startReading', (position, length) => file.startReading(position, length), file.path),
     startWriting: (position, length) => file.startWriting(position, length),
     forgetCached: (position, length) => file.forgetCached(position, length),
     nextData: watch('nextData', (position) => file.nextData(position), file.path),

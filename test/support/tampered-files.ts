@@ -140,6 +140,7 @@ export class TamperedFiles implements Files {
       punchHole: (position, length) =>
         this.#change('punch-hole', path, () => file.punchHole(position, length)),
       nextData: (position) => file.nextData(position),
+      startReading: (position, length) => file.startReading(position, length),
       startWriting: (position, length) => file.startWriting(position, length),
       forgetCached: (position, length) => file.forgetCached(position, length),
       close: () => file.close(),

@@ -3,7 +3,7 @@ import { dirname } from 'node:path';
 import { assert } from '../errors.ts';
 import type { Files, FileStat, OpenFile, OpenMode } from '../files.ts';
 import { blockDeviceSize } from './block-device.ts';
-import { allocateBlocks, forgetCached, nextData, punchHole, startWriting } from './native.ts';
+import { allocateBlocks, forgetCached, nextData, punchHole, startReading, startWriting } from './native.ts';
 
 /** ext4 on Linux 6.16 and later makes later small overwrites slow in what was written in larger pieces. */
 const WRITE_PIECE = 64 * 1024;
@@ -44,6 +44,10 @@ class NodeFile implements OpenFile {
       done += count;
     }
     return done;
+  }
+
+  startReading(position: number, length: number): void {
+    startReading(this.#fd, position, length);
   }
 
   write(from: Uint8Array, position: number): void {

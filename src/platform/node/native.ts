@@ -8,6 +8,7 @@ const FALLOC_FL_KEEP_SIZE = 1;
 const FALLOC_FL_PUNCH_HOLE = 2;
 const SEEK_DATA = 3;
 const SEEK_HOLE = 4;
+const POSIX_FADV_WILLNEED = 3;
 const POSIX_FADV_DONTNEED = 4;
 const SYNC_FILE_RANGE_WRITE = 2;
 
@@ -54,6 +55,11 @@ export function punchHole(fd: number, position: number, length: number): boolean
 /** Whether the page cache was told to drop a range. It keeps what is dirty, and what somebody has mapped. */
 export function forgetCached(fd: number, position: number, length: number): boolean {
   return libc?.posix_fadvise(fd, position, length, POSIX_FADV_DONTNEED) === 0;
+}
+
+/** Has the kernel begin to read a range, without waiting for it. */
+export function startReading(fd: number, position: number, length: number): void {
+  libc?.posix_fadvise(fd, position, length, POSIX_FADV_WILLNEED);
 }
 
 /** Has the kernel begin to write a range, without waiting for it. A failure of that is for the next sync to tell. */

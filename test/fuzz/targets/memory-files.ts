@@ -50,6 +50,7 @@ export class MemoryFiles implements Files {
       },
       allocate: absent,
       punchHole: () => false,
+      startReading: () => undefined,
       startWriting: () => undefined,
       forgetCached: () => true,
       nextData: absent,

@@ -228,6 +228,10 @@ class SimulatedFile implements OpenFile {
     );
   }
 
+  startReading(): void {
+    // All of it is in memory.
+  }
+
   startWriting(): void {
     // What is not synced reaches the medium or not, as it may without this.
   }
