@@ -105,12 +105,16 @@ export class CapturedVolume implements HostVolume {
 
   read(offset: number, into: Buffer): void {
     this.#checkRange(offset, into.length);
+    const end = offset + into.length;
     try {
-      for (const piece of this.index.lookup(offset, into.length)) {
-        const target = into.subarray(piece.start - offset, piece.end - offset);
+      for (let at = offset; at < end;) {
+        const piece = this.index.pieceAt(at, end);
+        const isAll = at === offset && piece.end === end;
+        const target = isAll ? into : into.subarray(at - offset, piece.end - offset);
         if (piece.kind === 'zero') target.fill(0);
-        else if (piece.kind === 'volume') this.#readVolume(target, piece.start);
+        else if (piece.kind === 'volume') this.#readVolume(target, at);
         else readWhole(this.#group.writer.fileOf(piece.generation), target, piece.position);
+        at = piece.end;
       }
     } catch (error) {
       throw toHostError(error, `cannot read volume ${this.name}`);

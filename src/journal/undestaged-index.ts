@@ -1,15 +1,16 @@
 /**
  * What of one volume is in the journal but not yet in the volume, so that reads see acknowledged writes at once (I2).
  *
- * The volume is divided into regions; a region's extents lie in one sorted array of numbers, four to an extent. Cutting
- * a new extent in costs a search and a splice of a small array, whatever the backlog. When a raw segment has been destaged, only the
- * regions that it touched are looked at. Pure: no file is touched here.
+ * The extents lie in the order of their offsets, in leaves of some hundred, and in front of the leaves where each begins: to cut a
+ * new one in takes two searches and moves a leaf's numbers, whatever the backlog and however far apart hosts write. When a raw
+ * segment has been destaged, only the leaves that have something of it are looked through. Pure: no file is touched here.
  */
 
-/** Bytes of a region: in one that 4 KiB blocks fill, an extent is put in by moving 128 numbers on average. */
-const REGION = 256 * 1024;
+/** Extents of a leaf at most: one is cut in by moving half of 8 KiB, and a leaf of its own costs an extent next to nothing. */
+const LEAF_EXTENTS = 256;
 /** Numbers an extent takes: start, end (bytes in the volume), generation, position in its raw segment. */
 const STRIDE = 4;
+const LEAF_NUMBERS = LEAF_EXTENTS * STRIDE;
 /** In place of a file position: the extent reads as zeros. */
 const ZERO = -1;
 
@@ -26,13 +27,13 @@ export type IndexedPiece =
   | { readonly kind: 'volume'; readonly start: number; readonly end: number };
 
 export class UndestagedIndex {
-  readonly #regions = new Map<number, number[]>();
-  /** Generation → regions that it has extents in, or had before they were overwritten. */
-  readonly #touched = new Map<number, Set<number>>();
-  #extents = 0;
+  /** None is empty. */
+  readonly #leaves: Leaf[] = [];
+  /** Where each leaf's first extent starts. */
+  readonly #firsts: number[] = [];
 
   get extents(): number {
-    return this.#extents;
+    return this.#leaves.reduce((sum, leaf) => sum + leaf.extents, 0);
   }
 
   /** `length` bytes at `offset` are now at `position` of a raw segment. Generations count up with the raw segments. */
@@ -46,131 +47,218 @@ export class UndestagedIndex {
 
   /** Everything of generations up to this one is in the volume. */
   drop(generation: number): void {
-    for (const [candidate, regions] of this.#touched) {
-      if (candidate > generation) continue;
-      for (const region of regions) this.#dropFrom(region, generation);
-      this.#touched.delete(candidate);
+    const leaves = this.#leaves;
+    let kept = 0;
+    for (const leaf of leaves) {
+      leaf.drop(generation);
+      if (leaf.extents === 0 || leaves[kept - 1]?.takeIn(leaf) === true) continue;
+      leaves[kept] = leaf;
+      this.#firsts[kept] = leaf.first;
+      kept += 1;
     }
+    leaves.length = this.#firsts.length = kept;
   }
 
   /** The range in pieces, in order, without gaps. */
   *lookup(offset: number, length: number): Generator<IndexedPiece> {
     const end = offset + length;
-    let at = offset;
-    for (let region = Math.floor(offset / REGION); region * REGION < end; region += 1) {
-      const extents = this.#regions.get(region);
-      if (extents === undefined) continue;
-      for (let i = firstEndingAfter(extents, at); i < extents.length; i += STRIDE) {
-        const start = Math.max(at, extents[i] ?? 0);
-        const stop = Math.min(end, extents[i + 1] ?? 0);
-        if (start >= end) break;
-        if (start > at) yield { kind: 'volume', start: at, end: start };
-        const position = extents[i + 3] ?? 0;
-        yield position === ZERO
-          ? { kind: 'zero', start, end: stop }
-          : {
-              kind: 'journal',
-              start,
-              end: stop,
-              generation: extents[i + 2] ?? 0,
-              position: position + (start - (extents[i] ?? 0)),
-            };
-        at = stop;
-      }
+    for (let at = offset; at < end;) {
+      const piece = this.pieceAt(at, end);
+      yield piece;
+      at = piece.end;
     }
-    if (at < end) yield { kind: 'volume', start: at, end };
+  }
+
+  /** The piece that starts at `at`, and goes no further than `end`. */
+  pieceAt(at: number, end: number): IndexedPiece {
+    const index = this.#leafOf(at);
+    return (
+      this.#leaves[index]?.pieceAt(at, end, this.#firsts[index + 1] ?? end) ?? {
+        kind: 'volume',
+        start: at,
+        end,
+      }
+    );
+  }
+
+  /** The last leaf that starts at or before `at`; the first when none does. */
+  #leafOf(at: number): number {
+    let low = 0;
+    let high = this.#firsts.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((this.#firsts[middle] ?? 0) <= at) low = middle + 1;
+      else high = middle;
+    }
+    return Math.max(0, low - 1);
   }
 
   #add(start: number, end: number, generation: number, position: number): void {
-    let touched = this.#touched.get(generation);
-    if (touched === undefined) this.#touched.set(generation, (touched = new Set()));
-    for (let at = start; at < end;) {
-      const region = Math.floor(at / REGION);
-      const stop = Math.min(end, (region + 1) * REGION);
-      let extents = this.#regions.get(region);
-      if (extents === undefined) this.#regions.set(region, (extents = []));
-      const before = extents.length;
-      cutIn(extents, at, stop, generation, position === ZERO ? ZERO : position + (at - start));
-      this.#extents += (extents.length - before) / STRIDE;
-      touched.add(region);
-      at = stop;
-    }
+    const [at, leaf] = this.#roomyLeaf(start);
+    this.#cutBehind(at, end);
+    leaf.cutIn(start, end, generation, position);
+    this.#firsts[at] = leaf.first;
   }
 
-  #dropFrom(region: number, generation: number): void {
-    const extents = this.#regions.get(region);
-    if (extents === undefined) return;
+  /** The one that an extent from `start` on is to be cut into. */
+  #roomyLeaf(start: number): readonly [number, Leaf] {
+    const at = this.#leafOf(start);
+    const leaf = this.#leaves[at] ?? new Leaf();
+    if (this.#leaves.length === 0) this.#leaves.push(leaf);
+    if (leaf.isRoomy) return [at, leaf];
+    const upper = leaf.split();
+    this.#leaves.splice(at + 1, 0, upper);
+    this.#firsts.splice(at + 1, 0, upper.first);
+    return upper.first <= start ? [at + 1, upper] : [at, leaf];
+  }
+
+  /** What the leaves behind this one have up to `end` is overwritten. */
+  #cutBehind(at: number, end: number): void {
+    let next = at + 1;
+    for (; (this.#firsts[next] ?? end) < end; next += 1) {
+      const leaf = this.#leaves[next];
+      leaf?.cutFront(end);
+      if (leaf === undefined || leaf.extents === 0) continue;
+      this.#firsts[next] = leaf.first;
+      break;
+    }
+    if (next === at + 1) return;
+    this.#leaves.splice(at + 1, next - at - 1);
+    this.#firsts.splice(at + 1, next - at - 1);
+  }
+}
+
+/** Extents in order that do not overlap. */
+class Leaf {
+  readonly #numbers = new Float64Array(LEAF_NUMBERS);
+  /** Numbers in use. */
+  #end = 0;
+  /** There is nothing here of an older generation. */
+  #oldest = Number.MAX_SAFE_INTEGER;
+
+  get extents(): number {
+    return this.#end / STRIDE;
+  }
+
+  /** Where its first extent starts. */
+  get first(): number {
+    return this.#at(0);
+  }
+
+  /** Whether another extent can be cut in, which may make two of one that was there. */
+  get isRoomy(): boolean {
+    return this.#end <= LEAF_NUMBERS - 2 * STRIDE;
+  }
+
+  /** Gives away its upper half. */
+  split(): Leaf {
+    const middle = LEAF_NUMBERS / 2;
+    const upper = new Leaf();
+    upper.#append(this, middle);
+    this.#end = middle;
+    return upper;
+  }
+
+  /** Everything of the next leaf, if that leaves room for as much again; otherwise false. */
+  takeIn(next: Leaf): boolean {
+    if (this.#end + next.#end > LEAF_NUMBERS / 2) return false;
+    this.#append(next, 0);
+    return true;
+  }
+
+  #append(other: Leaf, from: number): void {
+    this.#numbers.set(other.#numbers.subarray(from, other.#end), this.#end);
+    this.#end += other.#end - from;
+    this.#oldest = Math.min(this.#oldest, other.#oldest);
+  }
+
+  /** As the index's; `next`: where the next leaf starts. */
+  pieceAt(at: number, end: number, next: number): IndexedPiece {
+    const i = this.#firstEndingAfter(at);
+    const start = i < this.#end ? this.#at(i) : next;
+    if (start > at || i === this.#end) return { kind: 'volume', start: at, end: Math.min(end, start) };
+    const stop = Math.min(end, this.#at(i + 1));
+    const position = this.#at(i + 3);
+    if (position === ZERO) return { kind: 'zero', start: at, end: stop };
+    return {
+      kind: 'journal',
+      start: at,
+      end: stop,
+      generation: this.#at(i + 2),
+      position: position + (at - start),
+    };
+  }
+
+  /** Puts an extent in the place of what it covers here; what sticks out on either side stays. */
+  cutIn(start: number, end: number, generation: number, position: number): void {
+    const numbers = this.#numbers;
+    const from = this.#firstEndingAfter(start);
+    let to = from;
+    while (to < this.#end && this.#at(to) < end) to += STRIDE;
+    const sticksOutBefore = from < to && this.#at(from) < start;
+    const sticksOutBehind = from < to && this.#at(to - STRIDE + 1) > end;
+    const at = sticksOutBefore ? from + STRIDE : from;
+    // One that sticks out on both sides is there twice then.
+    const rest = sticksOutBehind ? to - STRIDE : to;
+    if (rest !== at + STRIDE) numbers.copyWithin(at + STRIDE, rest, this.#end);
+    this.#end += at + STRIDE - rest;
+    if (sticksOutBefore) numbers[from + 1] = start;
+    if (sticksOutBehind) this.#startAt(at + STRIDE, end);
+    numbers[at] = start;
+    numbers[at + 1] = end;
+    numbers[at + 2] = generation;
+    numbers[at + 3] = position;
+    this.#oldest = Math.min(this.#oldest, generation);
+  }
+
+  /** What lies before `end` goes. */
+  cutFront(end: number): void {
+    const from = this.#firstEndingAfter(end);
+    this.#numbers.copyWithin(0, from, this.#end);
+    this.#end -= from;
+    if (this.#end > 0 && this.first < end) this.#startAt(0, end);
+  }
+
+  /** Extents of generations up to this one go. */
+  drop(generation: number): void {
+    if (this.#oldest > generation) return;
+    this.#oldest = Number.MAX_SAFE_INTEGER;
     let kept = 0;
-    for (let i = 0; i < extents.length; i += STRIDE) {
-      if ((extents[i + 2] ?? 0) <= generation) continue;
-      if (kept !== i) move(extents, i, kept);
-      kept += STRIDE;
+    let from = 0;
+    const keepUpTo = (i: number): void => {
+      if (i > from) this.#numbers.copyWithin(kept, from, i);
+      kept += i - from;
+      from = i + STRIDE;
+    };
+    for (let i = 0; i < this.#end; i += STRIDE) {
+      const own = this.#at(i + 2);
+      if (own <= generation) keepUpTo(i);
+      else if (own < this.#oldest) this.#oldest = own;
     }
-    this.#extents -= (extents.length - kept) / STRIDE;
-    extents.length = kept;
-    if (kept === 0) this.#regions.delete(region);
+    keepUpTo(this.#end);
+    this.#end = kept;
   }
-}
 
-/** Index of the first extent that ends after `at`. */
-function firstEndingAfter(extents: readonly number[], at: number): number {
-  let low = 0;
-  let high = extents.length / STRIDE;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if ((extents[middle * STRIDE + 1] ?? 0) <= at) low = middle + 1;
-    else high = middle;
+  #at(i: number): number {
+    return this.#numbers[i] ?? 0;
   }
-  return low * STRIDE;
-}
 
-/*
- * Numbers are moved by hand: on an array that is no typed one `copyWithin` and `splice` take ten times as long, and typed ones
- * take four times the memory where a region has one extent.
- */
-
-/** The extent at `from` to `to`. */
-function move(extents: number[], from: number, to: number): void {
-  for (let i = 0; i < STRIDE; i += 1) extents[to + i] = extents[from + i] ?? 0;
-}
-
-/** Puts `by` in the place of what lies in [from, to). */
-function replace(extents: number[], from: number, to: number, by: readonly number[]): void {
-  const before = extents.length;
-  const shift = by.length - (to - from);
-  if (shift > 0) {
-    for (let i = 0; i < shift; i += 1) extents.push(0);
-    for (let i = before - 1; i >= to; i -= 1) extents[i + shift] = extents[i] ?? 0;
-  } else if (shift < 0) {
-    for (let i = to; i < before; i += 1) extents[i + shift] = extents[i] ?? 0;
-    extents.length = before + shift;
+  /** The extent at `i` has lost what lay before `start`. */
+  #startAt(i: number, start: number): void {
+    const position = this.#at(i + 3);
+    if (position !== ZERO) this.#numbers[i + 3] = position + (start - this.#at(i));
+    this.#numbers[i] = start;
   }
-  for (let i = 0; i < by.length; i += 1) extents[from + i] = by[i] ?? 0;
-}
 
-/** Replaces what [start, end) covers; what sticks out on either side stays. */
-function cutIn(extents: number[], start: number, end: number, generation: number, position: number): void {
-  const from = firstEndingAfter(extents, start);
-  let to = from;
-  while (to < extents.length && (extents[to] ?? 0) < end) to += STRIDE;
-  if (to === from + STRIDE && extents[from] === start && extents[from + 1] === end) {
-    extents[from + 2] = generation;
-    extents[from + 3] = position;
-    return;
-  }
-  const replacement = [start, end, generation, position];
-  if (to > from) {
-    const firstStart = extents[from] ?? 0;
-    const lastEnd = extents[to - STRIDE + 1] ?? 0;
-    const lastStart = extents[to - STRIDE] ?? 0;
-    const lastPosition = extents[to - 1] ?? 0;
-    if (lastEnd > end) {
-      const shifted = lastPosition === ZERO ? ZERO : lastPosition + (end - lastStart);
-      replacement.push(end, lastEnd, extents[to - 2] ?? 0, shifted);
+  /** Index of the first extent that ends after `at`. */
+  #firstEndingAfter(at: number): number {
+    let low = 0;
+    let high = this.#end / STRIDE;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.#at(middle * STRIDE + 1) <= at) low = middle + 1;
+      else high = middle;
     }
-    if (firstStart < start) {
-      replacement.unshift(firstStart, start, extents[from + 2] ?? 0, extents[from + 3] ?? 0);
-    }
+    return low * STRIDE;
   }
-  replace(extents, from, to, replacement);
 }

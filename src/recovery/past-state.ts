@@ -14,7 +14,7 @@ import { OperatorError } from '../platform/errors.ts';
 import { BlockRanges } from './block-ranges.ts';
 import type { ChangedRanges, SnapshotInfo, SnapshotReader } from './snapshot-store.ts';
 
-/** Pieces of one state, some 40 bytes of memory each. */
+/** Pieces of one state, some 50 bytes of memory each. */
 export const PIECES_MAX = 2 ** 21;
 /** More than the bytes of any frame: an index's position is a frame's number times this, and the place in it. */
 const FRAME_SPAN = 2 ** 23;

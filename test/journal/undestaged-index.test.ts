@@ -6,16 +6,22 @@ const SIZE = 5 * 1024 * 1024;
 const SECTOR = 512;
 const sectors = SIZE / SECTOR;
 
-// Across regions; and small ones, many to a region, some of them the same range again.
+// Across leaves; and small ones, many to a leaf, some of them the same range again.
 const long = fc.tuple(fc.integer({ min: 0, max: sectors - 1 }), fc.integer({ min: 1, max: 3000 }));
 const short = fc.tuple(fc.integer({ min: 400, max: 520 }), fc.integer({ min: 1, max: 12 }));
 const range = fc
   .oneof({ weight: 1, arbitrary: long }, { weight: 3, arbitrary: short })
   .map(([start, count]) => ({ offset: start * SECTOR, length: Math.min(count, sectors - start) * SECTOR }));
 
+/** Every other sector of the range is written on its own, which fills leaves. */
+const scattered = fc
+  .integer({ min: 0, max: sectors - 1500 })
+  .map((start) => ({ offset: start * SECTOR, length: 1500 * SECTOR }));
+
 const step = fc.oneof(
   { weight: 6, arbitrary: fc.record({ kind: fc.constant('write' as const), range }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('zero' as const), range }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('scattered' as const), range: scattered }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('roll' as const) }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('drop' as const) }) },
 );
@@ -48,15 +54,19 @@ describe('the undestaged index', () => {
             });
           } else {
             const { offset, length } = action.range;
-            if (action.kind === 'write') index.addWrite(offset, length, generation, position);
-            else index.addZero(offset, length, generation);
-            for (let at = 0; at < length; at += SECTOR) {
-              model[(offset + at) / SECTOR] = {
-                generation,
-                position: action.kind === 'write' ? position + at : -1,
-              };
+            const every = action.kind === 'scattered' ? 2 * SECTOR : length;
+            const size = action.kind === 'scattered' ? SECTOR : length;
+            for (let from = offset; from < offset + length; from += every) {
+              if (action.kind === 'zero') index.addZero(from, size, generation);
+              else index.addWrite(from, size, generation, position);
+              for (let at = 0; at < size; at += SECTOR) {
+                model[(from + at) / SECTOR] = {
+                  generation,
+                  position: action.kind === 'zero' ? -1 : position + at,
+                };
+              }
+              position += size + 28;
             }
-            position += length + 28;
           }
         }
         for (const read of [some, { offset: 0, length: SIZE }]) {
