@@ -136,7 +136,8 @@ export class RawPool {
     this.#files.rename(path, spare);
     this.#count -= 1;
     const isSurplus = this.#count >= this.#max || this.#spares.length >= RAWS_SURE;
-    if (isSurplus || !this.#keep(spare)) this.#removeUnused(spare);
+    // Its blocks take milliseconds to be given back, in which hosts would wait; what is left of it is removed by the next start.
+    if (isSurplus || !this.#keep(spare)) this.#files.removeLater(spare);
   }
 
   close(): void {
@@ -169,15 +170,6 @@ export class RawPool {
     }
     this.#count += 1;
     return { file, path };
-  }
-
-  /** What cannot be removed now is by the next start. */
-  #removeUnused(path: string): void {
-    try {
-      this.#files.remove(path);
-    } catch {
-      // It takes room until then.
-    }
   }
 
   /** Takes the file for a spare. False when it is of no use any more. */
