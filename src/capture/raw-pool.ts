@@ -23,7 +23,7 @@ export const EXTENTS_MAX = 1024 * 1024;
 const RAWS_SHARE = 0.25;
 /** Made at the start, so that there is always one to go on with while another is destaged. */
 const RAWS_MIN = 3;
-const SPARE = /^spare-\d+\.raw$/;
+const SPARE = /^spare-(from-)?[\da-f-]+\.raw$/;
 
 /** Raw segments of `fileSize` bytes each at most, the open one included. */
 export function rawsMax(fileSize: number, quota: number): number {
@@ -132,7 +132,8 @@ export class RawPool {
    * @throws the file system's errors; it is a raw segment still, and may be given again
    */
   give(path: string): void {
-    const spare = this.#nextPath();
+    // A name that nobody uses again: it may be removed when another writer has the folder.
+    const spare = join(this.#folder, `spare-from-${basename(path, '.open')}.raw`);
     this.#files.rename(path, spare);
     this.#count -= 1;
     const isSurplus = this.#count >= this.#max || this.#spares.length >= RAWS_SURE;

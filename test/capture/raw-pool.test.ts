@@ -53,6 +53,23 @@ describe('the pool of raw segments', () => {
     assert.equal(disk.list(FOLDER).length, names - 1, 'one too many is not kept');
   });
 
+  it('makes none of a name that an earlier pool of the same process may still remove', () => {
+    const late: string[] = [];
+    files.removeLater = (path) => void late.push(path);
+    const before = pool(RAWS_SURE + 2);
+    takeAll(before);
+    for (const name of ['0', '1']) before.give(`${FOLDER}/${name}.open`);
+    before.close();
+    assert.ok(late.length > 0);
+    const made = pool();
+    const taken = takeAll(made, Infinity, 100);
+    const spares = taken.map(({ path }) => path);
+    assert.deepEqual(
+      spares.filter((path) => late.includes(path)),
+      [],
+    );
+  });
+
   it('begins with the file that an earlier run was to go on in, which keeps its name all the while', () => {
     disk.open(SUCCESSOR, 'create-new').truncate(SIZE);
     const made = pool(RAWS_SURE - 3);

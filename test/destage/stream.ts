@@ -192,9 +192,12 @@ export class Stream {
   }
 }
 
+/** Real files, of which those that are to be removed soon are gone at once. */
+const promptFiles: Files = { ...nodeFiles, removeLater: (path) => nodeFiles.remove(path) };
+
 /** Real files that are never waited for. */
 export const unsyncedFiles: Files = {
-  ...nodeFiles,
+  ...promptFiles,
   open: (path, mode) => Object.assign(nodeFiles.open(path, mode), { syncNow: () => undefined }),
   syncDirectory: () => undefined,
 };
@@ -278,7 +281,11 @@ export class Site {
     this.snapshots.paths = [...this.paths.values()];
   }
 
-  start(files: Files = nodeFiles, key: Buffer | undefined = KEY, clock: Clock = nodeClock): DestinationBack {
+  start(
+    files: Files = promptFiles,
+    key: Buffer | undefined = KEY,
+    clock: Clock = nodeClock,
+  ): DestinationBack {
     return new DestinationBack(files, clock, quiet, {
       groupName: 'g',
       folder: this.folder,
