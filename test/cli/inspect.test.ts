@@ -11,7 +11,7 @@ import {
   RecordFlag,
   RecordKind,
 } from '../../src/journal/record.ts';
-import { writeSegment } from '../../src/journal/segment/writer.ts';
+import { writeSegment } from '../support/segment-file.ts';
 import { nodeFiles } from '../../src/platform/node/files.ts';
 import { nodeRandom } from '../../src/platform/node/random.ts';
 import { cli, MARKER_ID, MARKER_TIME, temporaryFolder, type CliResult } from '../api/fixture.ts';

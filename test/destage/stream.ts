@@ -15,7 +15,7 @@ import {
 } from '../../src/journal/record.ts';
 import { DIGEST_START } from '../../src/journal/segment/format.ts';
 import { openSegment } from '../../src/journal/segment/reader.ts';
-import { writeSegment } from '../../src/journal/segment/writer.ts';
+import { writeSegment } from '../support/segment-file.ts';
 import { encodeCompare } from '../../src/journal/compare.ts';
 import { encodeVerify, verifyDigest } from '../../src/journal/verify.ts';
 import { OperatorError } from '../../src/platform/errors.ts';

@@ -9,7 +9,7 @@ import {
   type JournalRecord,
 } from '../../src/journal/record.ts';
 import { openSegment } from '../../src/journal/segment/reader.ts';
-import { writeSegment } from '../../src/journal/segment/writer.ts';
+import { writeSegment } from '../support/segment-file.ts';
 import { freshDisk } from '../capture/engine.ts';
 import type { MemoryDisk } from '../recovery/memory-disk.ts';
 import { seededRandom } from '../support/random.ts';

@@ -6,7 +6,7 @@ import { epoch, lsn, type VolumeIndex } from '../../src/journal/ids.ts';
 import { encodeRecord, RecordKind } from '../../src/journal/record.ts';
 import { openSegment } from '../../src/journal/segment/reader.ts';
 import { SegmentRefused, type SegmentHeader } from '../../src/journal/segment/segment.ts';
-import { writeSegment } from '../../src/journal/segment/writer.ts';
+import { writeSegment } from '../support/segment-file.ts';
 import { encodeVerify, verifyDigest } from '../../src/journal/verify.ts';
 import { nodeFiles } from '../../src/platform/node/files.ts';
 import { nodeRandom } from '../../src/platform/node/random.ts';

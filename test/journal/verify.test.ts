@@ -7,7 +7,7 @@ import { decodeRecord, encodeRecord, encodeRecordInPlace, RecordKind } from '../
 import type { JournalRecord } from '../../src/journal/record.ts';
 import { planSeal, SEAL_START } from '../../src/journal/seal.ts';
 import { openSegment } from '../../src/journal/segment/reader.ts';
-import { writeSegment } from '../../src/journal/segment/writer.ts';
+import { writeSegment } from '../support/segment-file.ts';
 import { encodeVerify, parseVerify, verifyDigest, VERIFY_DATA_MAX } from '../../src/journal/verify.ts';
 import { freshDisk } from '../capture/engine.ts';
 import { seededRandom } from '../support/random.ts';

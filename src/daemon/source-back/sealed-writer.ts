@@ -5,8 +5,8 @@ import type { GroupIdentity } from '../../journal/ids.ts';
 import { PART_SUFFIX } from '../../journal/names.ts';
 import type { ClosedRaw } from '../../journal/raw-segment.ts';
 import type { SealPlan } from '../../journal/seal.ts';
-import { writeSegment } from '../../journal/segment/writer.ts';
-import type { Files } from '../../platform/files.ts';
+import { SegmentWriter } from '../../journal/segment/writer.ts';
+import type { Files, OpenFile } from '../../platform/files.ts';
 import type { Random } from '../../platform/random.ts';
 import type { SealedFile } from './sealed-file.ts';
 
@@ -24,31 +24,76 @@ export interface ToSeal {
   readonly path: string;
 }
 
-/** Durable under its name on return. @throws the file system's errors; nothing is left behind */
-export function writeSealed(
+/** A replication file that is written and on its way to the medium. */
+export class BegunFile {
+  readonly #files: Files;
+  readonly #sealed: SealedFile;
+  /** Undefined: it has its name since before a crash. */
+  readonly #part: OpenFile | undefined;
+
+  constructor(files: Files, sealed: SealedFile, part: OpenFile | undefined) {
+    this.#files = files;
+    this.#sealed = sealed;
+    this.#part = part;
+  }
+
+  /** Durable under its name on return. @throws the file system's errors; nothing is left behind */
+  finish(): SealedFile {
+    const { path } = this.#sealed;
+    if (this.#part !== undefined) {
+      try {
+        syncAndClose(this.#part);
+        this.#files.rename(this.#part.path, path);
+      } catch (error) {
+        this.#files.remove(this.#part.path);
+        throw error;
+      }
+    }
+    this.#files.syncDirectory(dirname(path));
+    return this.#sealed;
+  }
+
+  /** In place of `finish`: nothing is left behind. */
+  drop(): void {
+    this.#part?.close();
+    if (this.#part !== undefined) this.#files.remove(this.#part.path);
+  }
+}
+
+/** @throws the file system's errors; nothing is left behind */
+export function beginSealed(
   { files, random }: { readonly files: Files; readonly random: Random },
   { group, key, compression }: SealedWriterOptions,
   { plan, raw, end, path }: ToSeal,
-): SealedFile {
+): BegunFile {
   const { records, dataBytes, ...facts } = plan;
   const { epoch } = raw.header;
   const range = { epoch: epoch.number, first: plan.first, last: plan.last };
-  const [name, part] = [basename(path), path + PART_SUFFIX];
+  const sealed = { name: basename(path), path, range, end };
   const before = files.stat(path);
-  if (before !== undefined) {
-    // Sealed just before a crash, and immutable since (I4).
-    files.syncDirectory(dirname(path));
-    return { name, path, range, bytes: before.size, end };
-  }
+  // Sealed just before a crash, and immutable since (I4).
+  if (before !== undefined) return new BegunFile(files, { ...sealed, bytes: before.size }, undefined);
+  const header = { ...facts, group, epoch, recordSeed: raw.header.seed };
+  const part = path + PART_SUFFIX;
+  let file: OpenFile | undefined;
   try {
-    const header = { ...facts, group, epoch, recordSeed: raw.header.seed };
-    const how = { key, compression, random };
-    const { fileBytes } = writeSegment(files, part, header, records, dataBytes, how);
-    files.rename(part, path);
-    files.syncDirectory(dirname(path));
-    return { name, path, range, bytes: fileBytes, end };
+    file = files.open(part, 'create-new');
+    const writer = new SegmentWriter(file, header, { key, compression, random });
+    for (const record of records) writer.add(record);
+    const { fileBytes } = writer.finish(dataBytes);
+    file.startWriting(0, fileBytes);
+    return new BegunFile(files, { ...sealed, bytes: fileBytes }, file);
   } catch (error) {
+    file?.close();
     files.remove(part);
     throw error;
+  }
+}
+
+function syncAndClose(file: OpenFile): void {
+  try {
+    file.syncNow();
+  } finally {
+    file.close();
   }
 }

@@ -46,8 +46,10 @@ export interface ApplyResult {
 }
 
 export interface SealResult extends ToBring {
-  /** Undefined when nothing is shipped, or it was sealed before. */
-  readonly file: SealedFile | undefined;
+  /** How many of them are sealed, from the first on. */
+  readonly sealed: number;
+  /** None of those of which nothing is shipped, or that were sealed before. */
+  readonly files: readonly SealedFile[];
   readonly checkpoint: SourceCheckpoint;
 }
 

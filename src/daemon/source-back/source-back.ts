@@ -9,11 +9,10 @@ import { assert } from '../../platform/errors.ts';
 import { WrittenState } from '../../platform/written-state.ts';
 import type { Lsn, VolumeIndex } from '../../journal/ids.ts';
 import type { CopyPoint } from '../../journal/copy-point.ts';
-import { lsn, LSN_NONE } from '../../journal/ids.ts';
-import { JOURNAL_FOLDER, sealedName } from '../../journal/names.ts';
-import { endOf } from '../../journal/coalesce.ts';
-import { loadRaw, RawMemory, type ClosedRaw, type LoadedRaw } from '../../journal/raw-segment.ts';
-import { appliedBySealing, isShippedToEnd, planSeal, SEAL_START } from '../../journal/seal.ts';
+import { LSN_NONE } from '../../journal/ids.ts';
+import { JOURNAL_FOLDER } from '../../journal/names.ts';
+import type { ClosedRaw } from '../../journal/raw-segment.ts';
+import { isShippedToEnd, SEAL_START } from '../../journal/seal.ts';
 import type { JournalRecord } from '../../journal/record.ts';
 import { readCheckpoint, writeCheckpoint, type SourceCheckpoint } from '../../journal/source-files.ts';
 import type { Resync } from '../../journal/status.ts';
@@ -25,14 +24,14 @@ import { readComparing, writeComparing } from '../../capture/comparing-state.ts'
 import type { MediumChange } from '../../capture/medium-changes.ts';
 import { MediumWatch, type MediumRange, type MediumReport } from '../../capture/medium-watch.ts';
 import { SeedExport } from '../../capture/seed-export.ts';
-import { RAW_SIZE_MAX } from '../../capture/recover.ts';
 import { withMapRoom } from './map-room.ts';
 import { markDiverged, markWanted, type Diverged, type Parting } from './diverged.ts';
 import { Merger, type MergeStep } from './merger.ts';
 import { PointSnapshot, type PointBatch, type PointSnapshotOptions } from './point-snapshot.ts';
+import { LastRaw } from './last-raw.ts';
 import { destageRotten } from './rotten-raws.ts';
 import { findSealed, type SealedFile } from './sealed-file.ts';
-import { writeSealed } from './sealed-writer.ts';
+import { sealSome } from './sealing.ts';
 import { forgetKept } from './kept-store.ts';
 import type {
   ApplyResult,
@@ -46,9 +45,6 @@ import type { SourceSnapshots } from './source-snapshots.ts';
 
 /** The stores of what the volumes held at a point, which only a source that replicates on an interval has. */
 export type PointStores = Pick<PointSnapshotOptions, 'log' | 'hasStore' | 'openStore'>;
-
-/** One for all groups of a thread, each of whose calls is done with it when it returns. */
-const MEMORY = new RawMemory();
 
 export class SourceBack {
   readonly #files: Files;
@@ -68,8 +64,7 @@ export class SourceBack {
   #tracker: ChangeTracker | undefined;
   #seed: SeedExport | undefined;
   readonly #written: WrittenState<SourceCheckpoint>;
-  /** The raw segment last read: sealing and destaging it read it once. */
-  #loaded: { readonly path: string; readonly raw: LoadedRaw; readonly taken: number } | undefined;
+  readonly #raw: LastRaw;
 
   /** `own`: its snapshots; undefined: it keeps none. */
   constructor(
@@ -81,6 +76,7 @@ export class SourceBack {
   ) {
     this.#files = files;
     this.#random = random;
+    this.#raw = new LastRaw(files);
     this.#options = options;
     this.#journal = join(options.folder, JOURNAL_FOLDER);
     this.#volumes = new VolumeSet(files, options.volumes);
@@ -128,13 +124,13 @@ export class SourceBack {
   }
 
   /**
-   * Seals a raw segment if that was not done before a crash. `ship` false: the running digest goes on, and what the segment
+   * Seals the first of these raw segments, if that was not done before a crash, and with it those behind it that `sealSome` can. `ship` false: the running digest goes on, and what the segment
    * changes is marked in the change map. Durable on return (I2: what is sent is durable here, and so is what is marked).
    * @throws the file system's errors; nothing is left behind
    */
-  seal(raw: ClosedRaw, ship: boolean): Promise<SealResult> {
-    const file = this.#seal(raw, ship);
-    return Promise.resolve({ file, checkpoint: this.#checkpoint, ...this.#toBring });
+  seal(raws: readonly ClosedRaw[], ship: boolean): Promise<SealResult> {
+    const sealed = this.#seal(raws, ship);
+    return Promise.resolve({ ...sealed, checkpoint: this.#checkpoint, ...this.#toBring });
   }
 
   /** What is marked now. */
@@ -245,13 +241,13 @@ export class SourceBack {
     if (raw.last > this.#checkpoint.applied) {
       // Applying again goes through older states of the volumes: a crash there must not find that more is applied (I2).
       this.#written.settle();
-      const { records } = this.#load(raw);
+      const { records } = this.#raw.load(raw);
       this.#destage(records, 'skip');
       // Before the checkpoint: what is known of a range must not outlast what overwrote it.
       this.#medium.apply(records);
       this.#move({ ...this.#checkpoint, applied: raw.last });
     }
-    this.#loaded = undefined;
+    this.#raw.forget();
     const [checkpoint, snapshots] = [this.#checkpoint, this.#own?.count ?? 0];
     return Promise.resolve({ checkpoint, medium: this.#medium.report, snapshots });
   }
@@ -364,27 +360,22 @@ export class SourceBack {
     if (last !== undefined && last.lsn > this.applied) this.#own?.reach(last);
   }
 
-  #seal(raw: ClosedRaw, wanted: boolean): SealedFile | undefined {
-    if (raw.last <= this.#checkpoint.digested) return undefined;
-    // One that was sealed just before a crash may have been sent since.
-    const ship = wanted || this.#files.stat(this.#sealedPath(raw)) !== undefined;
-    const { records } = this.#load(raw);
-    const plan = planSeal(this.#load(raw), this.#checkpoint, { ...this.#options, ship });
-    const { position, segment, shipped, leftOut } = plan;
-    const platform = { files: this.#files, random: this.#random };
-    const of = { raw, end: endOf(records), path: this.#sealedPath(raw) };
-    const sealed = segment && writeSealed(platform, this.#options, { plan: segment, ...of });
+  #seal(raws: readonly ClosedRaw[], ship: boolean): Pick<SealResult, 'sealed' | 'files'> {
+    const [first] = raws;
+    if (first === undefined || first.last <= this.#checkpoint.digested) return { sealed: 1, files: [] };
+    const given = { files: this.#files, random: this.#random, raw: this.#raw };
+    const options = { ...this.#options, ...given, keepsSnapshots: this.#own !== undefined };
+    const done = sealSome(raws, { checkpoint: this.#checkpoint, ship }, options);
     // In this order: a region is marked before the record that changed it can be freed, and until what was copied of it is durable.
     const { map, tracker, seed } = this.#opened;
-    tracker.leftOut(leftOut);
-    tracker.shipped(shipped);
+    for (const { sealing } of done) {
+      tracker.leftOut(sealing.leftOut);
+      tracker.shipped(sealing.shipped);
+    }
     map.sync();
-    seed.sealed(records, leftOut);
-    // Of what is copied of the volumes nothing is to be destaged: one write of the checkpoint does for both. But its own snapshots
-    // are made between two segments that are destaged, at the record where the volumes are known to be.
-    const applied = this.#own === undefined ? appliedBySealing(plan, raw, this.applied) : this.applied;
-    this.#move({ ...this.#checkpoint, ...position, applied });
-    return sealed;
+    for (const { records, sealing } of done) seed.sealed(records, sealing.leftOut);
+    this.#move(done.at(-1)?.checkpoint ?? this.#checkpoint);
+    return { sealed: done.length, files: done.flatMap(({ file }) => file ?? []) };
   }
 
   get #toBring(): ToBring {
@@ -401,22 +392,6 @@ export class SourceBack {
     const [map, tracker, seed] = [this.#map, this.#tracker, this.#seed];
     assert(map !== undefined && tracker !== undefined && seed !== undefined, 'not open');
     return { map, tracker, seed };
-  }
-
-  #sealedPath({ header, last }: ClosedRaw): string {
-    const range = { epoch: header.epoch.number, first: lsn(this.#checkpoint.shipped + 1), last };
-    return join(this.#journal, sealedName(range));
-  }
-
-  #load({ path, header, last, end }: ClosedRaw): LoadedRaw {
-    const before = this.#loaded;
-    // Another group of this thread may have used the memory since.
-    const isThere = before?.path === path && before.taken === MEMORY.taken;
-    if (isThere && before.raw.header.first === header.first) return before.raw;
-    const raw = loadRaw(this.#files, path, { sizeMax: RAW_SIZE_MAX, limit: last, end }, MEMORY);
-    assert(raw?.end === end, `${path} does not hold what was journalled`);
-    this.#loaded = { path, raw, taken: MEMORY.taken };
-    return raw;
   }
 
   get #checkpoint(): SourceCheckpoint {

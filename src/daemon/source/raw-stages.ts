@@ -10,6 +10,8 @@ import type { Clock, Timer } from '../../platform/clock.ts';
 
 /** Milliseconds until a step that failed is tried again. */
 const RETRY = 2000;
+/** Raw segments that are offered to be sealed together: as many are written before the first of them is durable. */
+const SEALED_TOGETHER = 4;
 
 export type RawStage = 'seal' | 'destage' | 'release';
 
@@ -32,9 +34,10 @@ export interface QueuedRaw {
   readonly generation: number;
 }
 
-/** Both may be called again for the same segment, when they failed or their caller did. */
+/** They may be called again for the same segment, when they failed or their caller did. */
 export interface RawSteps {
-  readonly seal: (item: QueuedRaw) => Promise<void>;
+  /** The first of them, and behind it as many as it resolves with, itself included. */
+  readonly seal: (items: readonly QueuedRaw[]) => Promise<number>;
   readonly destage: (item: QueuedRaw) => Promise<void>;
   readonly release: (item: QueuedRaw) => Promise<void>;
   readonly onFailed: (stage: RawStage, error: unknown) => void;
@@ -117,19 +120,30 @@ export class RawStages {
     turns.added = true;
     if (turns.running) return;
     turns.running = true;
-    while (takeAdded(turns))
-      for (const stage of turns.stages) if (await this.#step(stage)) turns.added = true;
+    while (takeAdded(turns)) {
+      let most = 1;
+      for (const stage of turns.stages) {
+        let done = 0;
+        for (let more = 1; more > 0 && done < most; done += more) more = await this.#step(stage);
+        if (done > 0) turns.added = true;
+        // What was sealed together is destaged before more is.
+        most = Math.max(1, done);
+      }
+    }
     turns.running = false;
     if (this.#isRunning) return;
     for (const resolve of this.#settledWaiters.splice(0)) resolve();
   }
 
-  async #step(stage: RawStage): Promise<boolean> {
-    const item = this.#queues[stage][0];
-    if (item === undefined || this.#stopped || this.#retries.has(stage)) return false;
+  /** How many segments are done with it. */
+  async #step(stage: RawStage): Promise<number> {
+    const [item] = this.#queues[stage];
+    if (item === undefined || this.#stopped || this.#retries.has(stage)) return 0;
     this.#under.set(stage, this.#clock.monotonic());
+    let done = 1;
     try {
-      await this.#steps[stage](item);
+      if (stage === 'seal') done = await this.#steps.seal(this.#queues.seal.slice(0, SEALED_TOGETHER));
+      else await this.#steps[stage](item);
     } catch (error) {
       this.#steps.onFailed(stage, error);
       this.#retries.set(
@@ -139,14 +153,14 @@ export class RawStages {
           this.#wake(stage);
         }),
       );
-      return false;
+      return 0;
     } finally {
       this.#under.delete(stage);
     }
-    this.#queues[stage].shift();
     const next = NEXT[stage];
-    if (next !== undefined) this.#enter(next, item);
-    return true;
+    for (const passed of this.#queues[stage].splice(0, done))
+      if (next !== undefined) this.#enter(next, passed);
+    return done;
   }
 }
 

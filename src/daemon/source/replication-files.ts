@@ -27,11 +27,11 @@ export class ReplicationFiles {
     );
   }
 
-  /** False when it is there: sealed just before a crash, it was found at the start, and may have been sent. */
-  add(file: SealedFile, now: number): boolean {
-    if (this.#files.some(({ name }) => name === file.name)) return false;
-    this.#files = [...this.#files, { ...file, sealedAt: now }];
-    return true;
+  /** False when all are there: sealed just before a crash, they were found at the start, and may have been sent. */
+  add(files: readonly SealedFile[], now: number): boolean {
+    const added = files.filter(({ name }) => !this.#files.some((file) => file.name === name));
+    this.#files = [...this.#files, ...added.map((file) => ({ ...file, sealedAt: now }))];
+    return added.length > 0;
   }
 
   replace(run: readonly BufferedSegment[], merged: BufferedSegment): void {

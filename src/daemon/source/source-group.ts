@@ -108,10 +108,8 @@ export class SourceGroup {
     this.#markers = new PlacedMarkers(options.group.name);
     const { every, quota, begun, segmentBytesMax } = options;
     const of = { ...options, clock: platform.clock, used: (): number => this.bufferUsed };
-    const left = {
-      free: (): number => platform.files.freeSpace(options.folder),
-      unsealed: (): number => this.#stages.unsealed,
-    };
+    const free = (): number => platform.files.freeSpace(options.folder);
+    const left = { free, unsealed: (): number => this.#stages.unsealed };
     this.#mode =
       every === undefined
         ? new SourceMode(log, this.waits, threads, opened, { ...of, ...left })
@@ -334,17 +332,20 @@ export class SourceGroup {
     return drain(this.#stages, { log: this.#log, waits: this.waits });
   }
 
-  async #seal({ raw }: QueuedRaw): Promise<void> {
-    const result = await this.#back.seal(raw, this.#mode.shipping);
-    const { file, checkpoint } = result;
-    if (file !== undefined && this.#files.add(file, this.#platform.clock.monotonic()))
-      this.#options.onSealed();
-    await this.#mode.sealed(result, raw);
+  async #seal(items: readonly QueuedRaw[]): Promise<number> {
+    const raws = items.map(({ raw }) => raw);
+    const result = await this.#back.seal(raws, this.#mode.shipping);
+    const { sealed, checkpoint } = result;
+    if (this.#files.add(result.files, this.#platform.clock.monotonic())) this.#options.onSealed();
     const fires = isShippedToEnd(checkpoint) && isShippedConsistent(checkpoint);
-    this.#markers.sealed(raw.last, fires ? 'shipped' : 'lost');
+    for (const raw of raws.slice(0, sealed)) {
+      await this.#mode.sealed(result, raw);
+      this.#markers.sealed(raw.last, fires ? 'shipped' : 'lost');
+    }
     this.waits.clear('seal-failed');
     await this.#mode.diskHasRoom();
     await this.#mode.govern();
+    return sealed;
   }
 
   async #destage({ raw }: QueuedRaw): Promise<void> {

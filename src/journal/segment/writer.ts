@@ -1,5 +1,5 @@
 import { constants, zstdCompressSync } from 'node:zlib';
-import type { Files, OpenFile } from '../../platform/files.ts';
+import type { OpenFile } from '../../platform/files.ts';
 import type { Random } from '../../platform/random.ts';
 import { lsn, type Lsn } from '../ids.ts';
 import { readUInt64, RECORD_HEADER_SIZE } from '../record.ts';
@@ -39,31 +39,7 @@ export interface SegmentOptions {
 /** Encoded records (record.ts), header and payload together, in LSN order. */
 export type EncodedRecord = Buffer;
 
-/**
- * Writes a sealed segment to `path`, which must not exist, and syncs it. The caller renames it to its name and syncs the
- * directory (I6). @throws the file system's errors; what was written stays for the caller to remove
- */
-export function writeSegment(
-  files: Files,
-  path: string,
-  facts: Omit<SegmentHeader, 'encrypted' | 'compressed'>,
-  records: readonly EncodedRecord[],
-  dataBytes: number,
-  options: SegmentOptions,
-): SegmentTotals {
-  const file = files.open(path, 'create-new');
-  try {
-    const writer = new SegmentWriter(file, facts, options);
-    for (const record of records) writer.add(record);
-    const totals = writer.finish(dataBytes);
-    file.syncNow();
-    return totals;
-  } finally {
-    file.close();
-  }
-}
-
-/** The same a record at a time: whoever opened the file syncs and closes it. */
+/** Writes a sealed segment a record at a time. Whoever opened the file syncs and closes it, and names it after that (I6). */
 export class SegmentWriter {
   readonly #file: Pick<OpenFile, 'write'>;
   readonly #header: Buffer;

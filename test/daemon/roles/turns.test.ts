@@ -25,7 +25,7 @@ import {
   writeCheckpoint,
   writeGroupFile,
 } from '../../../src/journal/source-files.ts';
-import { writeSegment } from '../../../src/journal/segment/writer.ts';
+import { writeSegment } from '../../support/segment-file.ts';
 import type { Files } from '../../../src/platform/files.ts';
 import { MemoryDisk } from '../../recovery/memory-disk.ts';
 import { Death, watchedFiles } from '../../recovery/watched-files.ts';

@@ -1,37 +1,15 @@
 import assert from 'node:assert/strict';
-import { buildSourceBack, type SourceThreadOptions } from '../../../src/daemon/build-threads.ts';
 import type { SealedFile } from '../../../src/daemon/source-back/sealed-file.ts';
-import type { SourceBack } from '../../../src/daemon/source-back/source-back.ts';
 import { RAW_HEADER_SIZE, type ClosedRaw } from '../../../src/journal/raw-segment.ts';
 import { RecordKind } from '../../../src/journal/record.ts';
 import { openSegment } from '../../../src/journal/segment/reader.ts';
-import type { Lsn, VolumeIndex } from '../../../src/journal/ids.ts';
-import type { Files } from '../../../src/platform/files.ts';
-import { nodeClock } from '../../../src/platform/node/clock.ts';
+import type { VolumeIndex } from '../../../src/journal/ids.ts';
 import { Engine, freshDisk, History, VOLUME_SIZE } from '../../capture/engine.ts';
-import { EPOCH, settle } from '../../capture/journal.ts';
+import { settle } from '../../capture/journal.ts';
 import type { MemoryDisk } from '../../recovery/memory-disk.ts';
-import { noMounts } from '../../support/no-mounts.ts';
 import { seededRandom } from '../../support/random.ts';
-import { silentLog } from '../../support/silent-log.ts';
 import { Crash, systemError, TamperedFiles } from '../../support/tampered-files.ts';
-
-const OPTIONS: SourceThreadOptions = {
-  folder: '/group',
-  group: { name: 'g', id: '12'.repeat(16) },
-  epoch: EPOCH,
-  key: Buffer.alloc(32, 7),
-  compression: 1,
-  dropOverwritten: false,
-  snapshots: undefined,
-  initialCopy: 'send',
-  volumes: ['a', 'b'].map((name, i) => ({
-    index: i as VolumeIndex,
-    name,
-    path: `/volumes/${name}`,
-    size: VOLUME_SIZE,
-  })),
-};
+import { back, contentOf, finish, OPTIONS } from './raws.ts';
 
 /** Closed raw segments of a group that has written, durable on a disk. */
 async function written(count: number): Promise<{ disk: MemoryDisk; raws: ClosedRaw[]; history: History }> {
@@ -51,45 +29,6 @@ async function written(count: number): Promise<{ disk: MemoryDisk; raws: ClosedR
   const raws = engine.closed.map(({ raw }) => raw);
   assert.equal(raws.length, count);
   return { disk: engine.remains.disk, raws, history };
-}
-
-const back = (files: Files, options = OPTIONS): SourceBack =>
-  buildSourceBack({ clock: nodeClock, files, random: seededRandom('seal') }, silentLog, options, noMounts);
-
-/** Raw segments of a copy: what a host wrote, with what is copied first behind it, nothing but copied data, and the copy's end. */
-async function copiedRaws(): Promise<{
-  readonly disk: MemoryDisk;
-  readonly written: ClosedRaw;
-  readonly copied: ClosedRaw;
-  readonly others: readonly ClosedRaw[];
-  readonly end: ClosedRaw;
-}> {
-  const engine = new Engine(freshDisk(0x11), { segmentSize: 64 * 1024 });
-  engine.write('a', 0, Buffer.alloc(4096, 1));
-  await engine.beginCopy();
-  while (engine.copied === 0) {
-    await engine.clock.pass(10);
-    await settle();
-  }
-  await engine.host.drain();
-  const [written, copied, ...others] = engine.closed.map(({ raw }) => raw);
-  const end = others.pop();
-  assert.ok(written !== undefined && copied !== undefined && others.length > 0 && end !== undefined);
-  return { disk: engine.remains.disk, written, copied, others, end };
-}
-
-/** Seals and destages what is not yet, as a restart does; the sealed files by name. */
-async function finish(files: Files, raws: readonly ClosedRaw[]): Promise<Map<string, SealedFile>> {
-  const object = back(files);
-  const { sealed } = await object.open();
-  const all = new Map(sealed.map((file) => [file.name, file]));
-  for (const raw of raws) {
-    const { file } = await object.seal(raw, true);
-    if (file !== undefined) all.set(file.name, file);
-    await object.apply(raw);
-  }
-  await object.close();
-  return all;
 }
 
 /** They join up from the first record on, every byte checked, and hold what was written. */
@@ -115,13 +54,6 @@ function assertShipped(disk: MemoryDisk, sealed: ReadonlyMap<string, SealedFile>
   }
 }
 
-function contentOf(disk: MemoryDisk, path: string): Buffer {
-  const file = disk.open(path, 'read');
-  const content = Buffer.alloc(file.size());
-  file.read(content, 0);
-  return content;
-}
-
 /** A bit in its first record flips on the medium. */
 function spoil(disk: MemoryDisk, path: string): void {
   disk.open(path, 'write').write(Buffer.from([0xff]), RAW_HEADER_SIZE + 40);
@@ -143,7 +75,7 @@ describe('a source’s sealing and destaging', () => {
     const before = [...sealed.values()].map(({ path }) => contentOf(disk, path));
     const object = back(disk);
     await object.open();
-    assert.equal((await object.seal(raws[0]!, true)).file, undefined);
+    assert.equal((await object.seal([raws[0]!], true)).files[0], undefined);
     await object.apply(raws[0]!);
     assert.deepEqual(
       [...sealed.values()].map(({ path }) => contentOf(disk, path).equals(before.shift()!)),
@@ -164,7 +96,7 @@ describe('a source’s sealing and destaging', () => {
           const object = back(files);
           await object.open();
           for (const raw of raws) {
-            const { file } = await object.seal(raw, true);
+            const [file] = (await object.seal([raw], true)).files;
             if (file !== undefined) told.set(file.path, contentOf(disk, file.path));
             await object.apply(raw);
           }
@@ -196,7 +128,7 @@ describe('a source’s sealing and destaging', () => {
       try {
         const object = back(files);
         await object.open();
-        await object.seal(raws[0]!, true);
+        await object.seal([raws[0]!], true);
         dead = false;
       } catch (error) {
         assert.ok(error instanceof Crash, String(error));
@@ -210,40 +142,6 @@ describe('a source’s sealing and destaging', () => {
     assert.ok(found > 1, `${found} deaths left a sealed segment`);
   });
 
-  it('has nothing to destage of what was copied of the volumes, once all before it is', async () => {
-    const { disk, written, copied, others, end } = await copiedRaws();
-    const object = back(disk);
-    await object.open();
-    const appliedBy = async (raw: ClosedRaw): Promise<Lsn> =>
-      (await object.seal(raw, true)).checkpoint.applied;
-    assert.deepEqual([await appliedBy(written), await appliedBy(copied)], [0, 0], 'what hosts wrote');
-    for (const raw of [written, copied]) await object.apply(raw);
-    disk.rename('/volumes/b', '/volumes/away');
-    for (const raw of others) assert.equal(await appliedBy(raw), raw.last);
-    assert.equal(await appliedBy(end), others.at(-1)?.last, 'its end is told by a record of its own');
-    await object.close();
-    const again = back(disk);
-    assert.equal((await again.open()).checkpoint.applied, others.at(-1)?.last, 'durably');
-  });
-
-  it('destages it all the same where it keeps snapshots of its own, which are made at what is destaged', async () => {
-    const { disk, written, copied, others } = await copiedRaws();
-    const scratch = { folder: '/scratch', size: 2 ** 20 };
-    const views = { address: { kind: 'tcp' as const, host: '127.0.0.1', port: 0 }, connections: 4, scratch };
-    const snapshots = { folder: '/snapshots', views };
-    const object = back(disk, { ...OPTIONS, snapshots });
-    await object.open();
-    for (const raw of [written, copied]) {
-      await object.seal(raw, true);
-      await object.apply(raw);
-    }
-    const [next] = others;
-    assert.ok(next !== undefined);
-    assert.equal((await object.seal(next, true)).checkpoint.applied, copied.last);
-    assert.equal((await object.apply(next)).checkpoint.applied, next.last);
-    await object.close();
-  });
-
   it('goes on sealing while a volume is offline, and destages in order when it is back', async () => {
     const { disk, raws, history } = await written(3);
     disk.rename('/volumes/b', '/volumes/away');
@@ -251,7 +149,7 @@ describe('a source’s sealing and destaging', () => {
     await object.open();
     const sealed = new Map<string, SealedFile>();
     for (const raw of raws) {
-      const { file } = await object.seal(raw, true);
+      const [file] = (await object.seal([raw], true)).files;
       sealed.set(file!.name, file!);
       await assert.rejects(async () => object.apply(raws[0]!), { code: 'VOLUME_OFFLINE' });
     }
@@ -267,10 +165,10 @@ describe('a source’s sealing and destaging', () => {
     await object.open();
     files.fault = ({ kind, path }) =>
       kind === 'write' && path.endsWith('.part') ? { when: 'half', error: systemError('ENOSPC') } : undefined;
-    await assert.rejects(async () => object.seal(raws[0]!, true), { code: 'ENOSPC' });
+    await assert.rejects(async () => object.seal([raws[0]!], true), { code: 'ENOSPC' });
     assert.ok(!disk.list('/group/journal').some((name) => /seg|part/.test(name)));
     files.fault = () => undefined;
-    const { file } = await object.seal(raws[0]!, true);
+    const [file] = (await object.seal([raws[0]!], true)).files;
     await object.apply(raws[0]!);
     assertShipped(disk, new Map([[file!.name, file!]]), history);
   });
@@ -281,7 +179,7 @@ describe('a source’s sealing and destaging', () => {
     await object.open();
     const sealed = new Map<string, SealedFile>();
     for (const raw of raws) {
-      const { file } = await object.seal(raw, true);
+      const [file] = (await object.seal([raw], true)).files;
       sealed.set(file!.name, file!);
     }
     await object.apply(raws[0]!);
@@ -300,7 +198,7 @@ describe('a source’s sealing and destaging', () => {
       const object = back(disk);
       await object.open();
       for (const step of order)
-        await (step === 'mark' ? object.seal(raws[0]!, false) : object.apply(raws[0]!));
+        await (step === 'mark' ? object.seal([raws[0]!], false) : object.apply(raws[0]!));
       spoil(disk, raws[0]!.path);
       await assert.rejects(async () => back(disk).open(), { code: 'JOURNAL_DAMAGED' });
     });
@@ -326,9 +224,9 @@ describe('a source’s sealing and destaging', () => {
     const { disk, raws } = await written(2);
     const object = back(disk);
     await object.open();
-    assert.equal((await object.seal(raws[0]!, false)).file, undefined);
+    assert.equal((await object.seal([raws[0]!], false)).files[0], undefined);
     // Without an init-begin record there is nothing that could join what the destination has.
-    assert.equal((await object.seal(raws[1]!, true)).file, undefined);
+    assert.equal((await object.seal([raws[1]!], true)).files[0], undefined);
     const { checkpoint } = await object.open();
     assert.deepEqual([checkpoint.shipped, checkpoint.digested], [0, raws[1]!.last]);
   });

@@ -85,7 +85,7 @@ const worker = (files: Files, options = OPTIONS): SourceWorker =>
 async function destage(object: SourceWorker, raws: readonly ClosedRaw[]): Promise<void> {
   await object.open();
   for (const raw of raws) {
-    await object.seal(raw, true);
+    await object.seal([raw], true);
     await object.apply(raw);
   }
 }
@@ -187,7 +187,7 @@ describe('a source’s own snapshots', () => {
     const { disk, raws, history, markers } = await written(4);
     const object = worker(disk);
     await object.open();
-    for (const raw of raws) await object.seal(raw, true);
+    for (const raw of raws) await object.seal([raw], true);
     await object.apply(raws[0]!);
     await object.deleteSnapshot(idOf(0));
     await object.close();

@@ -6,8 +6,8 @@ import { SimulatedClock } from '../../transfer/simulated-clock.ts';
 describe('the stages of a raw segment', () => {
   const item = (generation: number): QueuedRaw => ({ raw: undefined as never, generation });
 
-  /** Steps fail while their stage is in `failing`, and never end while it is in `hanging`. */
-  function watched(): {
+  /** Steps fail while their stage is in `failing`, and never end while it is in `hanging`. So many are sealed `together` at most. */
+  function watched(together = 1): {
     stages: RawStages;
     clock: SimulatedClock;
     done: string[];
@@ -26,8 +26,16 @@ describe('the stages of a raw segment', () => {
         done?.push(`${stage} ${generation}`);
       };
     const onFailed = (stage: RawStage): void => void failed?.push(stage);
-    const steps = { seal: step('seal'), destage: step('destage'), release: step('release') };
-    const stages = new RawStages(clock, { ...steps, onFailed });
+    const seal = async (items: readonly QueuedRaw[]): Promise<number> => {
+      for (const one of items.slice(0, together)) await step('seal')(one);
+      return Math.min(together, items.length);
+    };
+    const stages = new RawStages(clock, {
+      seal,
+      destage: step('destage'),
+      release: step('release'),
+      onFailed,
+    });
     return { stages, clock, done: done ?? [], failed: failed ?? [], failing, hanging };
   }
 
@@ -41,6 +49,19 @@ describe('the stages of a raw segment', () => {
     assert.deepEqual(others(done), ['seal 1', 'destage 1', 'seal 2', 'destage 2', 'seal 3', 'destage 3']);
     assert.deepEqual(releases(done), ['release 1', 'release 2', 'release 3']);
     assert.deepEqual(stages.left(), { seal: 0, destage: 0 });
+  });
+
+  it('are destaged before more are sealed, where several were sealed together', async () => {
+    const { stages, clock, done } = watched(2);
+    for (const generation of [1, 2, 3, 4, 5]) stages.add(item(generation));
+    await clock.pass(0);
+    // The first came alone.
+    const order = ['seal 1', 'destage 1', 'seal 2', 'seal 3', 'destage 2', 'destage 3', 'seal 4', 'seal 5'];
+    assert.deepEqual(others(done), [...order, 'destage 4', 'destage 5']);
+    assert.deepEqual(
+      releases(done),
+      [1, 2, 3, 4, 5].map((generation) => `release ${generation}`),
+    );
   });
 
   it('go on while one is given back, which counts as left', async () => {

@@ -8,7 +8,7 @@ import { openName } from '../../../src/journal/names.ts';
 import { encodeRawHeader, RAW_HEADER_SIZE, type LoadedRaw } from '../../../src/journal/raw-segment.ts';
 import { planSeal, SEAL_START } from '../../../src/journal/seal.ts';
 import { openSegment } from '../../../src/journal/segment/reader.ts';
-import { writeSegment } from '../../../src/journal/segment/writer.ts';
+import { writeSegment } from '../../support/segment-file.ts';
 import { seededRandom } from '../../support/random.ts';
 import type { FuzzTarget } from '../engine/target.ts';
 import { MIB } from './expect.ts';

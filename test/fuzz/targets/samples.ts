@@ -4,7 +4,7 @@ import { encodeRecord, encodeRecordInPlace, RecordFlag, RecordKind } from '../..
 import { encodeCompare } from '../../../src/journal/compare.ts';
 import { encodeVerify, verifyDigest } from '../../../src/journal/verify.ts';
 import type { SegmentHeader } from '../../../src/journal/segment/segment.ts';
-import { writeSegment } from '../../../src/journal/segment/writer.ts';
+import { writeSegment } from '../../support/segment-file.ts';
 import { seededRandom } from '../../support/random.ts';
 import { MemoryFiles } from './memory-files.ts';
 

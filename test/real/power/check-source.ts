@@ -130,7 +130,7 @@ class RecoveredSource {
 
   async destage(): Promise<{ checkpoint: SourceCheckpoint; sealed: readonly SealedFile[] }> {
     for (const { raw, generation } of this.#closed) {
-      await this.#back.seal(raw, true);
+      await this.#back.seal([raw], true);
       await this.#back.apply(raw);
       this.#host.destaged(generation);
       this.#host.release(raw.path);

@@ -102,15 +102,15 @@ export const JOURNAL_PLANTS: readonly Plant[] = [
     2000,
     edit(
       'daemon/source-back/source-back.ts',
-      'map.sync();\n    seed.sealed(records, leftOut);\n',
-      'this.#move({ ...this.#checkpoint, ...position });\n    seed.sealed(records, leftOut);\n    map.sync();\n',
+      'map.sync();\n    for (',
+      'this.#move(done.at(-1)?.checkpoint ?? this.#checkpoint);\n    map.sync();\n    for (',
     ),
   ),
   plantFrom(205)(
     'I3',
     'what is written while nothing is shipped is not marked',
     100,
-    edit('daemon/source-back/source-back.ts', 'tracker.leftOut(leftOut);'),
+    edit('daemon/source-back/source-back.ts', 'tracker.leftOut(sealing.leftOut);'),
   ),
   plant(
     'I3',

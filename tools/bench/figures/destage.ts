@@ -8,7 +8,7 @@ import { INBOX_FOLDER, sealedName } from '../../../src/journal/names.ts';
 import { encodeRecord, RecordKind } from '../../../src/journal/record.ts';
 import { DIGEST_START } from '../../../src/journal/segment/format.ts';
 import { openSegment } from '../../../src/journal/segment/reader.ts';
-import { writeSegment } from '../../../src/journal/segment/writer.ts';
+import { writeSegment } from '../../../test/support/segment-file.ts';
 import { nodeClock } from '../../../src/platform/node/clock.ts';
 import { nodeFiles } from '../../../src/platform/node/files.ts';
 import { nodeRandom } from '../../../src/platform/node/random.ts';
