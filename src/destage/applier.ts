@@ -173,7 +173,10 @@ export class Applier {
     this.#snapshots?.close();
   }
 
-  /** What is written between two records of other kinds goes together, as far as memory allows. */
+  /**
+   * What is written between two records of other kinds goes together, as far as memory allows: where something is kept of what
+   * it overwrites. Elsewhere a frame is written while the processor still has it at hand.
+   */
   #applyFrames(frames: Iterable<readonly JournalRecord[]>, before: DestinationState): DestinationState {
     let state = before;
     for (const frame of frames) {
@@ -190,7 +193,7 @@ export class Applier {
         this.#reached = record.lsn;
       }
       this.#gathered.endFrame(frame);
-      if (this.#gathered.isFull) this.#flush();
+      if (this.#gathered.isFull || this.#snapshots?.isKeeping !== true) this.#flush();
       else this.#anticipate(this.#gathered.news());
     }
     return state;

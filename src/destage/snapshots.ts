@@ -6,6 +6,8 @@ import { OperatorError } from '../platform/errors.ts';
 import type { SetVolume, VolumeRange } from '../volume/volume-set.ts';
 
 export interface Snapshots {
+  /** Something is kept of what is overwritten: to wait once for much of it is cheaper than often. */
+  readonly isKeeping: boolean;
   /** Durable on return; the same id again has no effect (I9). */
   create(info: {
     readonly id: string;

@@ -67,6 +67,10 @@ export class CopyOnWriteStore implements SnapshotStore {
     this.#resumeNewest();
   }
 
+  get isKeeping(): boolean {
+    return this.#appended !== undefined;
+  }
+
   /** @throws OperatorError `SNAPSHOT_LIMIT`; the operating system's */
   create(info: Omit<SnapshotInfo, 'kind'>): void {
     this.#catalogue.settle();

@@ -13,6 +13,7 @@ import type { SnapshotInfo, SnapshotReader, SnapshotStore, SnapshotVolume } from
 
 export class ReflinkStore implements SnapshotStore {
   readonly kind = 'reflink';
+  readonly isKeeping = false;
   readonly #files: Files;
   readonly #catalogue: Catalogue;
   readonly #volumes: readonly SnapshotVolume[];
@@ -42,6 +43,7 @@ export class ReflinkStore implements SnapshotStore {
   }
 
   /** The file system preserves. */
+
   preserve(): void {}
 
   anticipate(): void {}

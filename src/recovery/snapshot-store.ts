@@ -32,6 +32,8 @@ export interface SnapshotVolume {
 
 export interface SnapshotStore {
   readonly kind: SnapshotInfo['kind'];
+  /** `preserve` may have something to do. */
+  readonly isKeeping: boolean;
   /**
    * The volumes, which are durable up to `info.lsn`, are kept as they are now under `info.id`. Durable when this
    * returns; after a crash inside it the snapshot is whole or not there, and the next opening removes what is left of it.

@@ -214,6 +214,10 @@ export class TestSnapshots implements Snapshots {
   limit = Number.POSITIVE_INFINITY;
   paths: readonly string[] = [];
 
+  get isKeeping(): boolean {
+    return this.taken.size > 0;
+  }
+
   create(info: { id: string; name: string; lsn: SnapshotFacts['lsn']; time: number }): void {
     this.creates += 1;
     if (this.taken.has(info.id)) return;
