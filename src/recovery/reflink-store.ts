@@ -43,7 +43,6 @@ export class ReflinkStore implements SnapshotStore {
   }
 
   /** The file system preserves. */
-
   preserve(): void {}
 
   anticipate(): void {}

@@ -124,8 +124,9 @@ export class SourceBack {
   }
 
   /**
-   * Seals the first of these raw segments, if that was not done before a crash, and with it those behind it that `sealSome` can. `ship` false: the running digest goes on, and what the segment
-   * changes is marked in the change map. Durable on return (I2: what is sent is durable here, and so is what is marked).
+   * Seals the first of these raw segments, if that was not done before a crash, and with it those behind it that `sealSome`
+   * can. `ship` false: the running digest goes on, and what the segment changes is marked in the change map. Durable on return
+   * (I2: what is sent is durable here, and so is what is marked).
    * @throws the file system's errors; nothing is left behind
    */
   seal(raws: readonly ClosedRaw[], ship: boolean): Promise<SealResult> {
