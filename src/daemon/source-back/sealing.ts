@@ -39,8 +39,8 @@ export interface Sealed extends Omit<Begun, 'file'> {
 }
 
 /**
- * Seals the first, which lies behind the checkpoint, and with it as many of the others as there is nothing to destage of
- * those before them. `ship`: see `planSeal`.
+ * Seals the first, which lies behind the checkpoint, and with it as many of the others as follow on nothing but copied data, of
+ * which nothing is to be destaged. `ship`: see `planSeal`.
  * @throws the file system's errors, where not even the first can be sealed; nothing is left behind
  */
 export function sealSome(
@@ -52,9 +52,11 @@ export function sealSome(
   const sealed: Sealed[] = [];
   try {
     for (const raw of raws) {
-      const next = begin(raw, { checkpoint: begun.at(-1)?.checkpoint ?? checkpoint, ship }, options);
+      const known = begun.at(-1)?.checkpoint ?? checkpoint;
+      const next = begin(raw, { checkpoint: known, ship }, options);
       begun.push(next);
-      if (next.checkpoint.applied < raw.last) break;
+      // It holds more than copied data, or is to be destaged.
+      if (next.checkpoint.applied === known.applied) break;
     }
   } catch (error) {
     // It comes again, as the first.

@@ -1,6 +1,7 @@
 /**
  * Takes closed raw segments through sealing, then through destaging, and then gives their files back to the hosts' thread, each
  * in order. Sealing and destaging are done by one thread, a step at a time; giving back is another's, and goes on beside them.
+ * A step of sealing is offered several, and takes as many as can be sealed together.
  *
  * A step that fails is tried again and holds up its own stage alone: while a volume is offline all that is in the journal is
  * still sealed, and so reaches the destinations.

@@ -65,6 +65,16 @@ describe('what a source copied of its volumes, sealed', () => {
     assert.equal((await again.open()).checkpoint.digested, end.last, 'durably');
   });
 
+  it('goes alone where it was destaged before: it may hold anything', async () => {
+    const { disk, written, copied } = await copiedRaws();
+    const object = back(disk);
+    await object.open();
+    for (const raw of [written, copied]) await object.apply(raw);
+    assert.equal((await object.seal([written, copied], true)).sealed, 1);
+    assert.ok((await object.seal([copied], true)).checkpoint.copyBegun > 0);
+    assertJoined(disk, copied.last);
+  });
+
   for (const kind of ['write', 'sync', 'rename'] as const)
     it(`keeps those before one that fails (${kind}), and nothing of those behind it`, async () => {
       const { disk, written, copied, others, end } = await copiedRaws();
