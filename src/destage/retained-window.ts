@@ -102,7 +102,9 @@ export class RetainedWindow {
   /** These are applied and checkpointed. `isWhole`: whether there is a state to go back to at each of their records. */
   keep(segments: readonly RetainedSegment[], isWhole: (segment: RetainedSegment) => boolean): void {
     const kept = this.#limits === undefined ? [] : segments.filter(isWhole);
-    for (const segment of segments) if (!kept.includes(segment)) this.#files.removeLater(segment.path);
+    for (const segment of segments)
+      // What is left is removed by the next start.
+      if (!kept.includes(segment)) this.#files.removeLater(segment.path).catch(() => undefined);
     this.#add(kept);
   }
 

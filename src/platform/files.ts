@@ -68,8 +68,8 @@ export interface Files {
   rename(from: string, to: string): void;
   /** Removes a file; no error when it is not there. */
   remove(path: string): void;
-  /** The same off this thread, some time soon. Nobody is told of a failure: for what the next start removes again. */
-  removeLater(path: string): void;
+  /** The same off this thread: what a file has of blocks is given back while it goes on, which takes milliseconds. */
+  removeLater(path: string): Promise<void>;
   /** Removes a directory and everything in it; no error when it is not there. */
   removeTree(directory: string): void;
   /** New names, renames and removals in this directory reach the medium. No effect on Windows, which journals them. */

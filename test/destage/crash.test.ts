@@ -44,7 +44,10 @@ function dyingAt(n: number, when: 'before' | 'after'): { files: Files; calls: ()
     makeDirectory: (directory) => change(() => nodeFiles.makeDirectory(directory)),
     rename: (from, to) => change(() => nodeFiles.rename(from, to)),
     remove: (path) => change(() => nodeFiles.remove(path)),
-    removeLater: (path) => change(() => nodeFiles.remove(path)),
+    removeLater: (path) => {
+      change(() => nodeFiles.remove(path));
+      return Promise.resolve();
+    },
     syncDirectory: (directory) => change(() => nodeFiles.syncDirectory(directory)),
   };
   return { files, calls: () => calls };

@@ -122,8 +122,9 @@ export class MemoryDisk implements Files {
     if (this.#names.has(path)) this.#change(dirname(path), (names) => names.delete(path));
   }
 
-  removeLater(path: string): void {
+  removeLater(path: string): Promise<void> {
     this.remove(path);
+    return Promise.resolve();
   }
 
   removeTree(directory: string): void {

@@ -80,8 +80,8 @@ export class TamperedFiles implements Files {
     this.#change('remove', path, () => this.#files.remove(path));
   }
 
-  removeLater(path: string): void {
-    this.remove(path);
+  removeLater(path: string): Promise<void> {
+    return Promise.try(() => this.remove(path));
   }
 
   removeTree(directory: string): void {

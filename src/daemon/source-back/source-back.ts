@@ -302,8 +302,7 @@ export class SourceBack {
 
   /** Frees a sealed segment (I5: the caller knows that nobody needs it). */
   remove(path: string): Promise<void> {
-    this.#files.remove(path);
-    return Promise.resolve();
+    return this.#files.removeLater(path);
   }
 
   /** Merges these into one, from the first step on; what was merged before and not committed is dropped. */

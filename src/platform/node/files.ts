@@ -131,6 +131,14 @@ function syncDirectory(directory: string): void {
   }
 }
 
+async function removeLater(path: string): Promise<void> {
+  try {
+    await fs.promises.unlink(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+  }
+}
+
 async function syncDirectoryLater(directory: string): Promise<void> {
   if (process.platform === 'win32') return;
   const handle = await fs.promises.open(directory, fs.constants.O_RDONLY);
@@ -168,7 +176,7 @@ export const nodeFiles: Files = {
   makeDirectory,
   rename: (from, to) => fs.renameSync(from, to),
   remove: (path) => fs.rmSync(path, { force: true }),
-  removeLater: (path) => fs.unlink(path, () => undefined),
+  removeLater,
   removeTree: (directory) => fs.rmSync(directory, { force: true, recursive: true }),
   syncDirectory,
   syncDirectoryLater,

@@ -90,8 +90,9 @@ export class MemoryFiles implements Files {
     return Promise.resolve();
   }
 
-  removeLater(path: string): void {
+  removeLater(path: string): Promise<void> {
     this.remove(path);
+    return Promise.resolve();
   }
 
   removeTree = absent;

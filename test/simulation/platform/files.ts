@@ -66,20 +66,11 @@ export class SimulatedFiles implements Files {
   }
 
   remove(path: string): void {
-    this.call('remove', path, () => {
-      if (this.#machine.disk.find(path) === undefined) return;
-      this.#machine.tell((watcher) => watcher.removing?.(path));
-      this.#machine.disk.remove(path);
-    });
+    this.call('remove', path, () => this.#remove(path));
   }
 
-  /** At once, and if it fails nobody hears of it. */
-  removeLater(path: string): void {
-    try {
-      this.remove(path);
-    } catch (error) {
-      if (!(error instanceof Error && 'code' in error)) throw error;
-    }
+  removeLater(path: string): Promise<void> {
+    return this.later('remove', path, () => this.#remove(path));
   }
 
   removeTree(directory: string): void {
@@ -143,6 +134,12 @@ export class SimulatedFiles implements Files {
         else reject(this.#program.kill(fault.power));
       });
     });
+  }
+
+  #remove(path: string): void {
+    if (this.#machine.disk.find(path) === undefined) return;
+    this.#machine.tell((watcher) => watcher.removing?.(path));
+    this.#machine.disk.remove(path);
   }
 
   #enter(kind: CallKind, path: string): CallFault | undefined {
