@@ -3,7 +3,7 @@
  * nothing a host writes can come in between.
  */
 import { RecordFlag } from '../journal/record.ts';
-import { WRITE_HEADROOM, WRITE_LENGTH_MAX } from '../nbd/front-end.ts';
+import { WRITE_HEADROOM, WRITE_LENGTH_MAX, type Extent } from '../nbd/front-end.ts';
 import type { CapturedVolume } from './captured-volume.ts';
 
 /** Bytes. */
@@ -17,16 +17,18 @@ export class VolumeCopier {
   readonly #buffer = Buffer.allocUnsafe(WRITE_HEADROOM + WRITE_LENGTH_MAX);
   readonly #offsets = new Float64Array(1);
   readonly #lengths = new Uint32Array(1);
+  /** Where there was data when it was looked last. A hole that it became since is brought over as the zeros that are read of it. */
+  #data: { readonly volume: CapturedVolume; readonly start: number; readonly end: number } | undefined;
 
   /** One record's worth of the range: a hole of it, or data. @throws HostError */
   copy(volume: CapturedVolume, offset: number, most: number): Copied {
-    const [extent] = volume.extents(offset, most, 1);
-    if (extent !== undefined && extent.kind !== 'data') {
+    const extent = this.#look(volume, offset, most);
+    if (extent.kind !== 'data') {
       // What an older copy at the destination may hold there must go.
       volume.appendZero(offset, extent.length, RecordFlag.fromVolume);
       return { length: extent.length, data: 0 };
     }
-    const length = Math.min(extent?.length ?? most, WRITE_LENGTH_MAX);
+    const length = Math.min(extent.length, WRITE_LENGTH_MAX);
     const buffer = this.#buffer;
     volume.read(offset, buffer.subarray(WRITE_HEADROOM, WRITE_HEADROOM + length));
     this.#offsets[0] = offset;
@@ -34,5 +36,14 @@ export class VolumeCopier {
     const run = { buffer, start: 0, count: 1, offsets: this.#offsets, lengths: this.#lengths };
     volume.append(run, RecordFlag.fromVolume);
     return { length, data: length };
+  }
+
+  #look(volume: CapturedVolume, offset: number, most: number): Extent {
+    const known = this.#data;
+    if (known?.volume === volume && offset >= known.start && offset < known.end)
+      return { kind: 'data', length: Math.min(most, known.end - offset) };
+    const [extent = { kind: 'data', length: most }] = volume.extents(offset, most, 1);
+    if (extent.kind === 'data') this.#data = { volume, start: offset, end: offset + extent.length };
+    return extent;
   }
 }

@@ -114,6 +114,28 @@ describe('the copy of what is marked', () => {
     engine.host.stop();
   });
 
+  it('looks once for where data is that takes several records, and brings over what hosts make of it meanwhile', async () => {
+    const engine = new Engine(filledDisk(), SEGMENT);
+    const replica = new Replica();
+    const volume = engine.volume('a');
+    const extents = volume.extents.bind(volume);
+    let looks = 0;
+    volume.extents = (...range) => {
+      looks += 1;
+      return extents(...range);
+    };
+    engine.host.limitCopy(0);
+    await engine.beginCopy();
+    engine.host.limitCopy(engine.host.writer.appended + 1);
+    await run(engine, replica, 20);
+    volume.zero(VOLUME_SIZE - 8 * SECTOR, 8 * SECTOR, { keepAllocated: false });
+    engine.host.limitCopy(Number.MAX_SAFE_INTEGER);
+    await run(engine, replica);
+    assert.deepEqual([engine.copied, looks], [1, 1]);
+    await end(engine, replica);
+    assert.ok(replica.content.get('a')!.equals(engine.read('a')));
+  });
+
   it('closes the segment that ends it, so that destinations are consistent before it is old', async () => {
     const engine = new Engine(filledDisk(), { ...SEGMENT, segmentAge: 3_600_000 });
     const replica = new Replica();
