@@ -11,7 +11,7 @@ const WORTH_LOOKING = 8 * 1024 * 1024;
 /** Milliseconds between looks in a thread that is fed by sockets. */
 const LOOK_EVERY = 50;
 
-/** Bytes of buffers that no thread here has alive at once for long. */
+/** Bytes of buffers that no thread here has alive at once for long, but for a full index of what is undestaged. */
 const WORTH_A_MAJOR = 40 * 1024 * 1024;
 
 type Collect = (options: { readonly type: 'minor' | 'major' }) => void;
