@@ -137,8 +137,9 @@ export class RawPool {
     this.#files.rename(path, spare);
     this.#count -= 1;
     const isSurplus = this.#count >= this.#max || this.#spares.length >= RAWS_SURE;
+    if (!isSurplus && this.#keep(spare)) return;
     // Its blocks take milliseconds to be given back, in which hosts would wait; what is left of it is removed by the next start.
-    if (isSurplus || !this.#keep(spare)) this.#files.removeLater(spare);
+    this.#files.removeLater(spare).catch(() => undefined);
   }
 
   close(): void {

@@ -55,7 +55,10 @@ describe('the pool of raw segments', () => {
 
   it('makes none of a name that an earlier pool of the same process may still remove', () => {
     const late: string[] = [];
-    files.removeLater = (path) => void late.push(path);
+    files.removeLater = (path) => {
+      late.push(path);
+      return Promise.resolve();
+    };
     const before = pool(RAWS_SURE + 2);
     takeAll(before);
     for (const name of ['0', '1']) before.give(`${FOLDER}/${name}.open`);

@@ -193,7 +193,7 @@ export class Stream {
 }
 
 /** Real files, of which those that are to be removed soon are gone at once. */
-const promptFiles: Files = { ...nodeFiles, removeLater: (path) => nodeFiles.remove(path) };
+const promptFiles: Files = { ...nodeFiles, removeLater: (path) => Promise.try(() => nodeFiles.remove(path)) };
 
 /** Real files that are never waited for. */
 export const unsyncedFiles: Files = {
