@@ -41,7 +41,8 @@ describe("a custom marker's program", () => {
           '-c',
           `echo "$BLOCKFERRY_ATTEMPT $BLOCKFERRY_MARKER_ID" >> '${out}'; cd '${root}'; ${script}`,
         ],
-        timeLimit: 600_000,
+        // By a clock that is hurried: never, on however slow a machine.
+        timeLimit: 86_400_000,
         wait,
       }),
       starts: () => (existsSync(out) ? readFileSync(out, 'utf8').trim().split('\n') : []),
@@ -215,7 +216,7 @@ describe('the heartbeat of a destination', () => {
   it('goes on while a program runs', async () => {
     const { site, stream } = plain();
     site.deliver(stream.seal(marker('custom', 'report', ID)));
-    const markers = [{ name: 'report', run: ['sleep', '100'] as const, timeLimit: 600_000, wait: true }];
+    const markers = [{ name: 'report', run: ['sleep', '100'] as const, timeLimit: 86_400_000, wait: true }];
     const running = await runGroup(site, { markers });
     await until('the program', () => running.status().waiting?.code === 'marker-running');
     const { sequence, waiting } = running.status();
