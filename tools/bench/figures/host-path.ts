@@ -151,12 +151,12 @@ class Peer {
   readonly name: PeerName;
   readonly uri: string;
   readonly #child: ChildProcess;
-  readonly #image: string;
+  readonly #files: readonly string[];
 
   private constructor(name: PeerName, socket: string, image: string) {
     this.name = name;
     this.uri = `nbd+unix:///?socket=${socket}`;
-    this.#image = image;
+    this.#files = [image, socket];
     const args =
       name === 'nbdkit'
         ? ['--foreground', '--unix', socket, 'file', image]
@@ -182,6 +182,6 @@ class Peer {
 
   stop(): void {
     this.#child.kill();
-    rmSync(this.#image, { force: true });
+    for (const file of this.#files) rmSync(file, { force: true });
   }
 }
