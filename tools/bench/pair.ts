@@ -73,6 +73,15 @@ links:
     );
   }
 
+  /** All that hosts wrote is in the source's own volumes, sent or not. */
+  async destaged(): Promise<void> {
+    const isDone = async (): Promise<boolean> => {
+      const { checkpoint, lsn } = await this.sites.source();
+      return checkpoint === lsn;
+    };
+    await this.sites.until('destaging', isDone, PATIENCE);
+  }
+
   async start(): Promise<void> {
     await this.sites.start('destination');
     await this.sites.start('source');

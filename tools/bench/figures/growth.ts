@@ -88,6 +88,8 @@ async function costsOf({ size, backlog }: Case, { quick, folder }: Setting): Pro
     await pair.link('closed');
     const job: FioJob = { uri: pair.uri, kind: 'randwrite', block: '4k', depth: 32, connections: 1 };
     await fio({ ...job, bytes: backlog });
+    // What waits to be destaged is bounded, and another figure's: this one's is what waits to be sent.
+    await pair.destaged();
     const length = quick ? 1 : 10;
     const write = (await fio({ ...job, seconds: length })).operations;
     const read = (await fio({ ...job, kind: 'randread', seconds: length })).operations;
