@@ -100,7 +100,8 @@ async function measureRows(rows: readonly Row[], setting: Setting, sustained: bo
     await pair.start();
     await pair.settle();
     for (const name of ['nbdkit', 'qemu-nbd'] as const)
-      peers.push(await Peer.start(name, setting.folder, { size, filled }));
+      if (rows.some(({ bounds }) => bounds[name] !== undefined))
+        peers.push(await Peer.start(name, setting.folder, { size, filled }));
     const measured: Measured[] = [];
     for (const row of rows) measured.push(...(await measureRow(row, setting, pair, peers)));
     return measured;
