@@ -16,6 +16,10 @@ describe('a watched inbox', () => {
       renameSync(`${path}.part`, path);
       await until('it is told of', () => calls > 0);
       assert.equal(calls, 1);
+      for (let i = 0; i < 100; i += 1) appendFileSync(path, 'more');
+      renameSync(path, join(folder, '2.seg'));
+      await until('both names are told of', () => calls >= 3);
+      assert.equal(calls, 3, 'what is written to one is not');
     } finally {
       unwatch();
     }
