@@ -31,14 +31,18 @@ export interface RottenRawsOptions {
 export function destageRotten(files: Files, options: RottenRawsOptions): Lsn {
   const { folder, epoch, key, checkpoint, sealed, apply } = options;
   const { applied, digested } = checkpoint;
-  if (applied === digested) return applied;
+  const ours = sealed.filter(({ range }) => range.epoch === epoch.number);
+  // What was sealed just before a crash is there before the checkpoint says so, and may have been sent.
+  const known = Math.max(applied, digested, ...ours.map(({ range }) => range.last));
   const done = lsn(Math.min(applied, digested));
+  if (known === done) return applied;
   const { last } = recoverRaws(files, join(folder, JOURNAL_FOLDER), epoch, done, () => undefined);
-  if (last >= Math.max(applied, digested)) return applied;
-  const wanted = sealed.filter(({ range }) => range.epoch === epoch.number && range.last > last);
+  if (last >= known) return applied;
+  const wanted = ours.filter(({ range }) => range.last > last);
   // A copy as of a point leaves out what hosts wrote since.
-  const isWhole = checkpoint.copyPoint === null && applied <= digested;
-  if (!isWhole || !coverAll(wanted, lsn(last + 1), digested)) throw damaged(folder, last, checkpoint);
+  const isWhole = checkpoint.copyPoint === null && applied <= digested && digested === known;
+  if (!isWhole || !coverAll(wanted, lsn(last + 1), digested))
+    throw damaged(folder, { last, known }, checkpoint);
   const eachFrame = (act: (frame: readonly JournalRecord[]) => void): void => {
     for (const { path } of wanted) {
       const reader = openSegment(files, path, key);
@@ -51,7 +55,8 @@ export function destageRotten(files: Files, options: RottenRawsOptions): Lsn {
   };
   eachFrame((frame) => {
     // What was only marked before it is in no replication file.
-    if (frame.some(({ kind }) => kind === RecordKind.initBegin)) throw damaged(folder, last, checkpoint);
+    if (frame.some(({ kind }) => kind === RecordKind.initBegin))
+      throw damaged(folder, { last, known }, checkpoint);
   });
   // A copied record stands for all that was written there before it, which may be left out.
   eachFrame(apply);
@@ -64,14 +69,18 @@ function coverAll(sorted: readonly SealedFile[], first: Lsn, last: Lsn): boolean
   return reached >= last;
 }
 
-function damaged(folder: string, last: Lsn, { applied, digested }: SourceCheckpoint): OperatorError {
+function damaged(
+  folder: string,
+  { last, known }: { readonly last: Lsn; readonly known: number },
+  { applied, digested }: SourceCheckpoint,
+): OperatorError {
   const lost =
     applied > digested
       ? 'The volumes hold them, but they can be sent no more'
-      : `The volumes hold the records up to ${applied}, and nothing holds what hosts wrote behind that`;
+      : `The volumes hold the records up to ${applied}, and what hosts wrote behind that cannot be destaged`;
   return new OperatorError(
     'JOURNAL_DAMAGED',
-    `the journal in ${folder} ends at record ${last}, though records up to ${Math.max(applied, digested)} were in it: a file there was damaged. ${lost}`,
+    `the journal in ${folder} ends at record ${last}, though records up to ${known} were in it: a file there was damaged. ${lost}`,
     {
       remedy:
         'look at the disk below the buffer; restore the file, or move the group’s folder away to begin again from the volumes with a full copy',

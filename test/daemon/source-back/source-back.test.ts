@@ -203,6 +203,19 @@ describe('a source’s sealing and destaging', () => {
       await assert.rejects(async () => back(disk).open(), { code: 'JOURNAL_DAMAGED' });
     });
 
+  it('does not go on, and numbers nothing twice, when a raw segment rots that was sealed just before a crash', async () => {
+    const { disk, raws } = await written(1);
+    const object = back(disk);
+    await object.open();
+    const [file] = (await object.seal([raws[0]!], true)).files;
+    // As it was until it was told what was sealed.
+    disk.remove('/group/checkpoint.json');
+    assert.ok(disk.stat(file!.path) !== undefined);
+    assert.equal((await back(disk).open()).checkpoint.digested, 0, 'sealed again, it is what it was');
+    spoil(disk, raws[0]!.path);
+    await assert.rejects(async () => back(disk).open(), { code: 'JOURNAL_DAMAGED' });
+  });
+
   it('knows nothing of what volumes held once one of them grew, and applies what is new', async () => {
     const { disk } = freshDisk();
     const grown = back(disk);
