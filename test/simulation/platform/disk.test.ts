@@ -106,6 +106,19 @@ describe('the simulated disk', () => {
     assert.equal(text(made, '/d/a'), 'old\x005');
   });
 
+  it('leaves a file as long as it is when that is cut to its length, also when the power fails before that is synced', () => {
+    const made = machine();
+    const file = programOn(made).platform.files.open('/d/a', 'create-new');
+    file.write(Buffer.from('1'), 0);
+    file.write(Buffer.from('2'), 1);
+    file.write(Buffer.from('3'), 2);
+    file.syncNow();
+    made.disk.syncDirectory('/d');
+    file.truncate(3);
+    made.losePower({ ...NOTHING_KEPT, change: () => () => true });
+    assert.equal(text(made, '/d/a'), '123');
+  });
+
   it('is full when it is full: what fits of a write is there, what was reserved can always be written', () => {
     const made = machine();
     const { files } = programOn(made).platform;

@@ -102,7 +102,7 @@ export class Inode {
   }
 
   resize(size: number): void {
-    const after = size < this.#bytes.length ? Buffer.alloc(this.#bytes.length - size) : undefined;
+    const after = size < this.#size ? Buffer.alloc(Math.max(0, this.#bytes.length - size)) : undefined;
     this.#change(size, after, size);
     for (let page = Math.ceil(size / PAGE); page < this.#pages.length; page += 1) this.#setPage(page, HOLE);
   }
