@@ -30,6 +30,13 @@ const RAW_HEADER = 64;
 
 const baseName = (path: string): string => path.slice(path.lastIndexOf('/') + 1);
 
+/** Whole records of an append that failed: whether they are there after a crash is not said. */
+export interface InDoubt {
+  /** The last LSN before them. */
+  readonly after: number;
+  readonly records: readonly ModelRecord[];
+}
+
 export class Oracle implements RecorderOracle {
   /** What the source's hosts wrote. */
   model: Model;
@@ -43,7 +50,7 @@ export class Oracle implements RecorderOracle {
   #promised = 0;
   #sourceStarting = true;
   #sourceApplied = 0;
-  /** Whole records of the newest append that failed. */
+  /** Of the newest append that failed. */
   #failed: ModelRecord[] = [];
   #appends: Appends;
   #points: { readonly model: Model; readonly cursor: Cursor } | undefined;
@@ -144,16 +151,23 @@ export class Oracle implements RecorderOracle {
     this.sourceServes(volumes());
   }
 
-  /** The source's disks are from now on what they were once, at this checkpoint. */
-  sourceSetBack(): void {
+  /** What an image of the source's disks may hold that is taken now, though its hosts were told that it failed. */
+  get inDoubt(): InDoubt {
+    return { after: this.model.last, records: this.#failed };
+  }
+
+  /** The source's disks are from now on what they were once, at this checkpoint; `inDoubt`: then. */
+  sourceSetBack(inDoubt: InDoubt): void {
     this.replica.held.sourceSetBack();
     this.before = this.model;
     this.model = this.model.fork();
+    // What was written in its place since is not in the image.
+    if (inDoubt.records.length > 0) this.model.cutAfter(inDoubt.after);
     this.gaps = new Gaps(this.model);
     this.#place.look();
     this.#appends = this.#newAppends();
     this.#promised = 0;
-    this.#failed = [];
+    this.#failed = [...inDoubt.records];
     this.#sourceApplied = this.#durableCheckpoint();
   }
 

@@ -1,7 +1,7 @@
 /** What people do to a source: they restart one that says it must be, make its volumes larger, and restore one from an image of its disks. */
 import type { SourceGroupConfig } from '../../../src/config/config.ts';
 import { describeError, errorCode } from '../../../src/platform/errors.ts';
-import type { Oracle } from '../oracle/oracle.ts';
+import type { InDoubt, Oracle } from '../oracle/oracle.ts';
 import type { DiskImage } from '../platform/disk.ts';
 import type { Machine } from '../platform/machine.ts';
 import type { Scenario } from '../scenario.ts';
@@ -18,7 +18,8 @@ export class Operator {
   readonly #machine: Machine;
   readonly #oracle: Oracle;
   readonly #note: (text: string) => void;
-  #image: { readonly disk: DiskImage; readonly config: SourceGroupConfig } | undefined;
+  #image:
+    { readonly disk: DiskImage; readonly config: SourceGroupConfig; readonly inDoubt: InDoubt } | undefined;
 
   constructor(
     site: Site,
@@ -64,7 +65,11 @@ export class Operator {
   do(step: Extract<Step, { kind: 'resize' | 'quota' | 'move' | 'image' | 'set-back' }>): void {
     switch (step.kind) {
       case 'image':
-        this.#image = { disk: this.#machine.disk.image(), config: this.#config };
+        this.#image = {
+          disk: this.#machine.disk.image(),
+          config: this.#config,
+          inDoubt: this.#oracle.inDoubt,
+        };
         return;
       case 'set-back':
         this.#setBack();
@@ -110,8 +115,8 @@ export class Operator {
     this.#site.kill(true);
     this.#machine.disk.restore(this.#image.disk);
     this.#config = this.#image.config;
+    this.#oracle.sourceSetBack(this.#image.inDoubt);
     this.#image = undefined;
-    this.#oracle.sourceSetBack();
   }
 
   /** Nothing more is restored. */
