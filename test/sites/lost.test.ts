@@ -160,7 +160,13 @@ describe('a side that lost its disk', () => {
       await pair.sites.start('destination');
       await pair.write('source', 60);
       await pair.waits('source', 'records-gone');
-      const told = await pair.ask<RejoinAnswer>('destination', 'rejoin');
+      let joined: RejoinAnswer | undefined;
+      await pair.sites.until('the destination seeing what it lacks', async () => {
+        joined = await pair.ask<RejoinAnswer>('destination', 'rejoin');
+        return true;
+      });
+      const told = joined;
+      assert.ok(told !== undefined);
       assert.equal(told.lacks?.first, anew ? 1 : told.fork.lsn + 1);
       await pair.identical('source');
       pair.check('destination');
