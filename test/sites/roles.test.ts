@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { readFileSync, renameSync } from 'node:fs';
 import { connect } from 'node:net';
 import type { MountEntry } from '../../src/api/contract/mounts.ts';
 import type { FailoverAnswer, RejoinAnswer } from '../../src/api/contract/roles.ts';
 import { NbdClient } from '../../src/nbd/client.ts';
+import { describeError } from '../../src/platform/errors.ts';
 import { contentOf, MIB, RolePair } from '../support/role-pair.ts';
 import { StampedHost } from '../support/stamped-load.ts';
 
@@ -103,6 +104,30 @@ describe('two sites that change their parts', () => {
     await pair.write('source', 40);
     await pair.ask('source', 'switchover');
     await pair.isServed('destination');
+    await pair.identical('destination');
+  });
+
+  it('give way only with all that hosts wrote in the volumes; one that is away is told of, not waited for (I10)', async () => {
+    await pair.write('source');
+    await pair.sites.inStep();
+    pair.cut();
+    const [place, away] = [pair.sites.volume('source', 'a'), pair.sites.path('source', 'away')];
+    renameSync(place, away);
+    await pair.write('source', 60);
+    await pair.ask('destination', 'failover');
+    await pair.isServed('destination');
+    pair.join();
+    for (const verb of ['rejoin', 'failover'])
+      await pair.sites.until(`${verb} being refused`, () =>
+        pair.ask('source', verb, { dryRun: true }).then(
+          () => false,
+          (error: unknown) => /GROUP_NOT_SETTLED/.test(describeError(error)),
+        ),
+      );
+    renameSync(away, place);
+    await pair.waits('source', 'deposed');
+    const { keptAs } = await pair.ask<RejoinAnswer>('source', 'rejoin');
+    assert.notEqual(keptAs, undefined);
     await pair.identical('destination');
   });
 

@@ -30,26 +30,24 @@ export class GivingWay {
     return this.parted.by;
   }
 
-  /** All that hosts wrote is in the volumes, and what of it the other side lacks is known. False: it was stopped before. */
-  async settle(stop: AbortSignal, rest: () => Promise<unknown>): Promise<boolean> {
-    for (; !stop.aborted; await rest()) {
-      try {
-        if (!(await this.#group.settle())) continue;
-        const { by, takeover } = this.parted;
-        this.#found = await this.#group.markDiverged({ fork: by.fork, began: takeover?.fork });
-        const status = await this.#group.status();
-        if (status.role === 'source') this.#last = { lsn: status.lsn, epoch: status.epoch ?? 0 };
-        this.#group.tell('turn-failed', undefined);
-        if (this.answer?.keptAs !== undefined) this.#group.tell('deposed', this.sentence);
-        return true;
-      } catch (error) {
-        this.#group.tell(
-          'turn-failed',
-          `the other side took over, and this side cannot follow it: ${describeError(error)}`,
-        );
-      }
+  /** Whether all that hosts wrote is in the volumes, and what of it the other side lacks is known; if not, it may be tried again. */
+  async settle(): Promise<boolean> {
+    try {
+      if (!(await this.#group.settle())) return false;
+      const { by, takeover } = this.parted;
+      this.#found = await this.#group.markDiverged({ fork: by.fork, began: takeover?.fork });
+      const status = await this.#group.status();
+      if (status.role === 'source') this.#last = { lsn: status.lsn, epoch: status.epoch ?? 0 };
+      this.#group.tell('turn-failed', undefined);
+      if (this.answer?.keptAs !== undefined) this.#group.tell('deposed', this.sentence);
+      return true;
+    } catch (error) {
+      this.#group.tell(
+        'turn-failed',
+        `the other side took over, and this side cannot follow it: ${describeError(error)}`,
+      );
+      return false;
     }
-    return false;
   }
 
   /** Undefined before it is known. */

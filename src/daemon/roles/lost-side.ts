@@ -18,7 +18,7 @@ import type { Platform } from '../../platform/platform.ts';
 import { makeImage } from '../../volume/image-file.ts';
 import type { RunningSource } from '../source/running-source.ts';
 import { isEmpty } from '../source/volume-files.ts';
-import { notServedThere, volumeTooSmall } from './role-errors.ts';
+import { notServedThere, notSettled, volumeTooSmall } from './role-errors.ts';
 
 /** Of the group's configuration here. */
 export interface LostPlace {
@@ -42,25 +42,24 @@ export class LostSide {
     this.#platform = platform;
   }
 
-  /** All that hosts wrote here, if they were served, is in the volumes; or it is stopped before. */
-  async settle(stop: AbortSignal, rest: () => Promise<unknown>): Promise<void> {
+  /** Whether all that hosts wrote here, if they were served, is in the volumes; if not, it may be tried again. */
+  async settle(): Promise<boolean> {
     this.#group.tell('group-lost', this.#sentence);
-    while (!this.#isSettled && !stop.aborted) {
-      try {
-        this.#isSettled = await this.#group.settle();
-        if (this.#isSettled) this.#group.tell('turn-failed', undefined);
-      } catch (error) {
-        this.#group.tell('turn-failed', `what is in the journal: ${describeError(error)}`);
-      }
-      if (!this.#isSettled) await rest();
+    try {
+      this.#isSettled ||= await this.#group.settle();
+      if (this.#isSettled) this.#group.tell('turn-failed', undefined);
+    } catch (error) {
+      this.#group.tell('turn-failed', `what is in the journal: ${describeError(error)}`);
     }
+    return this.#isSettled;
   }
 
-  /** @throws OperatorError `OTHER_SIDE_FOLLOWS`, `VOLUME_UNKNOWN`, `VOLUME_TOO_SMALL` */
+  /** @throws OperatorError `GROUP_NOT_SETTLED`, `OTHER_SIDE_FOLLOWS`, `VOLUME_UNKNOWN`, `VOLUME_TOO_SMALL` */
   async plan({ name, folder, volumes: places }: LostPlace): Promise<PlannedJoining> {
     const { files, random } = this.#platform;
     const foreign = this.#group.foreign();
-    if (foreign?.role !== 'source' || !this.#isSettled) throw notServedThere(name, foreign !== undefined);
+    if (foreign?.role !== 'source') throw notServedThere(name, foreign !== undefined);
+    if (!this.#isSettled) throw notSettled(name);
     const { epoch, fork, at, groupId, volumes } = foreign;
     for (const volume of volumes) checkPlace(files, places, volume);
     const held = places.filter(({ path }) => files.stat(path) !== undefined && !isEmpty(files, path));

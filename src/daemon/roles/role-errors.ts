@@ -45,6 +45,18 @@ export function rollingBack(group: string): OperatorError {
   });
 }
 
+export function notSettled(group: string): OperatorError {
+  return new OperatorError(
+    'GROUP_NOT_SETTLED',
+    `what hosts wrote to group ${group} is not all in its volumes`,
+    {
+      remedy:
+        '`blockferry status` says what stands in the way, a volume that is away, say; it is tried every few seconds: mend that, then say this again',
+      retryable: true,
+    },
+  );
+}
+
 export function notDeposed(group: string): OperatorError {
   return new OperatorError('NOT_DEPOSED', `group ${group} has nothing to give way to here`, {
     remedy:

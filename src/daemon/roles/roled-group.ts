@@ -28,6 +28,7 @@ import {
   notInStep,
   notRolledBackHere,
   notServing,
+  notSettled,
   oneDestination,
   rollingBack,
 } from './role-errors.ts';
@@ -38,15 +39,20 @@ import { isFollowed, RETRY } from './waiting.ts';
 
 type HandingOver = Extract<Role, { kind: 'handing-over' }>;
 
+interface Lost {
+  readonly group: RunningSource;
+  readonly side: LostSide;
+}
+
 export class RoledGroup extends PlayedGroup {
   #giving: GivingWay | undefined;
   /** Of the part that plays now. */
-  #lost: { readonly group: RunningSource; readonly side: LostSide } | undefined;
+  #lost: Lost | undefined;
 
   /**
    * This side serves hosts from now on, with all that arrived, or brought back to a point of this side; the other side gives way
    * once it hears of it. So does a source that was deposed, with all that its hosts wrote, and one that hands over, which calls
-   * that off. @throws OperatorError `FAILOVER_REFUSED`, why there is no such point, or what keeps the volumes from it; it is a destination as before then
+   * that off. @throws OperatorError `FAILOVER_REFUSED`, `GROUP_NOT_SETTLED`, why there is no such point, or what keeps the volumes from it; it is a destination as before then
    */
   failover({ dryRun, point: at, handBack }: FailoverRequest): Promise<FailoverAnswer> {
     return this.inTurn(async () => {
@@ -107,7 +113,7 @@ export class RoledGroup extends PlayedGroup {
 
   /**
    * This side follows the other, which took over; what its hosts wrote since is kept aside, or all that its volumes hold, where
-   * it lost the group's folder, or lacks records of what it follows. @throws OperatorError `NOT_DEPOSED`; as `LostSide.plan` does
+   * it lost the group's folder, or lacks records of what it follows. @throws OperatorError `NOT_DEPOSED`, `GROUP_NOT_SETTLED`; as `LostSide.plan` does
    */
   rejoin(dryRun: boolean): Promise<RejoinAnswer> {
     return this.inTurn(async () => {
@@ -115,7 +121,8 @@ export class RoledGroup extends PlayedGroup {
       if (this.role.kind === 'lost') return this.#join(dryRun);
       const giving = this.#giving;
       const answer = giving?.answer;
-      if (giving === undefined || answer === undefined) throw notDeposed(this.name);
+      if (giving === undefined) throw notDeposed(this.name);
+      if (answer === undefined) throw notSettled(this.name);
       if (dryRun) return answer;
       await this.#follow(giving);
       return answer;
@@ -159,7 +166,7 @@ export class RoledGroup extends PlayedGroup {
     { answer: found, by }: GivingWay,
     dryRun: boolean,
   ): Promise<FailoverAnswer> {
-    if (found === undefined) throw refuseFailover(this.name, 'it is not known yet what its hosts wrote');
+    if (found === undefined) throw notSettled(this.name);
     const epoch = nextEpoch(this.options.world.platform.random, by.epoch);
     const insteadOf = { at: by.at, lsn: by.fork.lsn, epoch: by.epoch.number };
     const answer = { ...goingOnFacts(await group.status(), this.serving, epoch), insteadOf };
@@ -274,11 +281,18 @@ export class RoledGroup extends PlayedGroup {
     if (this.role.kind === 'source') await this.noteAtLast({ kind: 'lost' });
     if (this.role.kind !== 'lost') return;
     const { platform } = this.options.world;
-    if (this.#lost?.group !== part.group)
-      this.#lost = { group: part.group, side: new LostSide(part.group, platform) };
-    await this.#lost.side.settle(this.stopping.signal, () =>
-      sleep(platform.clock, RETRY, this.stopping.signal),
-    );
+    if (this.#lost?.group === part.group) {
+      await this.#lost.side.settle();
+      return;
+    }
+    this.#lost = { group: part.group, side: new LostSide(part.group, platform) };
+    await this.#settleLost(this.#lost);
+  }
+
+  async #settleLost(lost: Lost): Promise<void> {
+    // Another part may have begun meanwhile.
+    if (lost.group !== this.part?.group || this.role.kind !== 'lost') return;
+    if (!(await lost.side.settle())) void this.#later(() => this.#settleLost(lost));
   }
 
   protected async found(): Promise<void> {
@@ -291,15 +305,24 @@ export class RoledGroup extends PlayedGroup {
   protected async giveWay(parted: Parted): Promise<void> {
     const part = this.part;
     if (part?.kind !== 'source') return;
-    const { log, world } = this.options;
-    const giving = (this.#giving = new GivingWay(part.group, parted, world.platform.random));
-    const isSettled = await giving.settle(this.stopping.signal, () =>
-      sleep(world.platform.clock, RETRY, this.stopping.signal),
-    );
-    if (!isSettled) return;
+    this.#giving = new GivingWay(part.group, parted, this.options.world.platform.random);
+    await this.#giveWay(this.#giving);
+  }
+
+  async #giveWay(giving: GivingWay): Promise<void> {
+    // Another part may have begun meanwhile.
+    if (giving !== this.#giving) return;
+    if (!(await giving.settle())) void this.#later(() => this.#giveWay(giving));
     // The word was given before, or nothing is lost.
-    if (this.role.kind === 'following' || giving.answer?.keptAs === undefined) await this.#follow(giving);
-    else log.error(giving.sentence);
+    else if (this.role.kind === 'following' || giving.answer?.keptAs === undefined)
+      await this.#follow(giving);
+    else this.options.log.error(giving.sentence);
+  }
+
+  /** A volume may be away for days: meanwhile others have their turns. */
+  async #later(act: () => Promise<void>): Promise<void> {
+    await sleep(this.patience.clock, RETRY, this.stopping.signal);
+    if (!this.stopping.signal.aborted) await this.inTurn(act).catch(() => undefined);
   }
 
   async #follow(giving: GivingWay): Promise<void> {

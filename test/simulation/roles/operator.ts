@@ -23,6 +23,7 @@ const LOOK_EVERY = 500;
 /** Why a turn is refused, and not done later either. */
 const REFUSED = [
   'NOT_DEPOSED',
+  'GROUP_NOT_SETTLED',
   'FAILOVER_REFUSED',
   'POINT_NOT_FOUND',
   'SNAPSHOT_NOT_FOUND',
