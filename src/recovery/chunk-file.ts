@@ -205,9 +205,9 @@ export class ChunkFile {
 
   /** No longer appended to: of its bytes `kept` count from here on, 0 when the file is damaged. */
   finish(kept: number): void {
+    if (kept !== this.end) this.#index = undefined;
     this.#kept = kept;
     this.close();
-    if (kept === 0) this.#index = undefined;
   }
 
   close(): void {

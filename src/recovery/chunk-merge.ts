@@ -19,8 +19,8 @@ export class ChunkMerge {
   readonly from: ChunkFile;
   readonly #into: ChunkFile;
   readonly #log: Log;
-  /** Whether the file is open for this merge alone. */
-  readonly #reopened: boolean;
+  /** Where the file is open for this merge alone: what of it counts by the catalogue. */
+  #counted: number | undefined;
   /** In the numbers of `#into`; ascending. */
   readonly #keys: Float64Array;
   readonly #buffer = Buffer.alloc(CHUNK_SIZE);
@@ -42,8 +42,9 @@ export class ChunkMerge {
     }
     this.#keys = Float64Array.from(needed).sort();
     from.release(useless);
-    this.#reopened = into.end === undefined;
-    if (this.#reopened) into.reopen();
+    if (into.end !== undefined) return;
+    into.reopen();
+    this.#counted = into.end;
   }
 
   /**
@@ -67,16 +68,18 @@ export class ChunkMerge {
       );
       return 'damaged';
     }
-    if (this.#reopened) catalogue.change({ [this.#into.id]: { kept: this.#into.end } });
+    if (this.#counted !== undefined) {
+      catalogue.change({ [this.#into.id]: { kept: this.#into.end } });
+      this.#counted = this.#into.end;
+    }
     this.from.release([...wanted.keys()].map((key) => this.#theirs(key)));
     this.#done += keys.length;
     return this.#done < this.#keys.length ? 'more' : 'done';
   }
 
-  /** Done or not. */
+  /** Done or not. What was appended and the catalogue does not count is not there. */
   end(): void {
-    const end = this.#into.end;
-    if (this.#reopened && end !== undefined) this.#into.finish(end);
+    if (this.#counted !== undefined && this.#into.end !== undefined) this.#into.finish(this.#counted);
   }
 
   #theirs(key: ChunkKey): ChunkKey {
