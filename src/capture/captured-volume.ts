@@ -21,6 +21,9 @@ export interface CaptureGroup {
   readonly refusal: HostError | undefined;
 }
 
+/** Fills a part of what is read. @throws the file system's error; HostError when the file ends before */
+type ReadPiece = (file: OpenFile, into: Buffer, position: number) => void;
+
 const NO_PAYLOAD = Buffer.alloc(0);
 const SECTOR = 512;
 
@@ -104,6 +107,27 @@ export class CapturedVolume implements HostVolume {
   }
 
   read(offset: number, into: Buffer): void {
+    this.#fill(offset, into, (file, target, position) =>
+      checkWhole(file, target, position, file.read(target, position)),
+    );
+  }
+
+  /**
+   * What is waited for are pages of the system's memory and nothing else: `read` looks anew where it all lies, as by then a
+   * host may have written, and a raw segment's file may be in use again.
+   */
+  readNow(offset: number, into: Buffer): Promise<void> | undefined {
+    let cold: Promise<void>[] | undefined;
+    this.#fill(offset, into, (file, target, position) => {
+      const result = file.readNow(target, position);
+      if (typeof result === 'number') checkWhole(file, target, position, result);
+      else (cold ??= []).push(result);
+    });
+    // What failed fails again when it is read.
+    return cold === undefined ? undefined : Promise.allSettled(cold).then(() => undefined);
+  }
+
+  #fill(offset: number, into: Buffer, read: ReadPiece): void {
     this.#checkRange(offset, into.length);
     const end = offset + into.length;
     try {
@@ -112,8 +136,8 @@ export class CapturedVolume implements HostVolume {
         const isAll = at === offset && piece.end === end;
         const target = isAll ? into : into.subarray(at - offset, piece.end - offset);
         if (piece.kind === 'zero') target.fill(0);
-        else if (piece.kind === 'volume') this.#readVolume(target, at);
-        else readWhole(this.#group.writer.fileOf(piece.generation), target, piece.position);
+        else if (piece.kind === 'volume') this.#readVolume(target, at, read);
+        else read(this.#group.writer.fileOf(piece.generation), target, piece.position);
         at = piece.end;
       }
     } catch (error) {
@@ -172,9 +196,9 @@ export class CapturedVolume implements HostVolume {
     return true;
   }
 
-  #readVolume(into: Buffer, position: number): void {
+  #readVolume(into: Buffer, position: number, read: ReadPiece): void {
     try {
-      readWhole(this.#open(), into, position);
+      read(this.#open(), into, position);
     } catch (error) {
       this.close();
       throw error;
@@ -200,8 +224,7 @@ export class CapturedVolume implements HostVolume {
   }
 }
 
-function readWhole(file: OpenFile, into: Buffer, position: number): void {
-  const count = file.read(into, position);
+function checkWhole(file: OpenFile, into: Buffer, position: number, count: number): void {
   if (count !== into.length) throw new HostError('EIO', `${file.path} ends at ${position + count}`);
 }
 

@@ -83,6 +83,11 @@ export interface HostVolume {
   zero(offset: number, length: number, options: { readonly keepAllocated: boolean }): void;
   /** Fills `into` with what the volume holds now, undestaged writes included. @throws HostError */
   read(offset: number, into: Buffer): void;
+  /**
+   * The same, if that waits for no medium. Otherwise the promise settles when `read` can be expected to wait for none, and `into`
+   * holds anything. @throws HostError
+   */
+  readNow(offset: number, into: Buffer): Promise<void> | undefined;
   /** What is where, from `offset` on, at most `max` extents and no further than `length` bytes. @throws HostError */
   extents(offset: number, length: number, max: number): Extent[];
   /**

@@ -1,4 +1,7 @@
-/** A transmission's replies: those that can be sent at once, and those that wait until the journal is durable. */
+/**
+ * A transmission's replies: those that can be sent at once, those that wait until the journal is durable, and those of READs
+ * whose data is brought into memory first, while others are answered.
+ */
 import { HostError, type Extent } from './front-end.ts';
 import type { Agreement } from './handshake.ts';
 import {
@@ -25,6 +28,18 @@ const STATES: Record<Extent['kind'], number> = {
 const OFFSET_SIZE = 8;
 const HIGH = 0x1_0000_0000;
 
+/** Requests that wait for a sync, or for what they read. */
+const WAITING_MAX = 1024;
+/** Of those that wait for what they read, bytes: when it is there all of it is replied, whether the host takes it or not. */
+const READING_MAX = 1024 * 1024;
+
+/** Bytes of an export. `last`: nothing of the READ is left after it. */
+interface Part {
+  readonly offset: number;
+  readonly length: number;
+  readonly last: boolean;
+}
+
 /** What a transmission needs of its connection. */
 export interface Outlet extends Line {
   /** Whether this thread serves nobody else just now. */
@@ -39,8 +54,10 @@ export class Replies {
   readonly #agreement: Agreement;
   readonly #outlet: Outlet;
   readonly #outbox: Outbox;
-  #flushing = 0;
-  #flushed: PromiseWithResolvers<undefined> | undefined;
+  #waiting = 0;
+  #readingBytes = 0;
+  #answered: PromiseWithResolvers<undefined> | undefined;
+  #isAbandoned = false;
 
   constructor(agreement: Agreement, outlet: Outlet) {
     this.#agreement = agreement;
@@ -48,20 +65,25 @@ export class Replies {
     this.#outbox = new Outbox(outlet);
   }
 
-  /** Requests whose replies wait for a sync. */
+  /** Requests whose replies wait, for a sync or for what they read. */
   get pending(): number {
-    return this.#flushing;
+    return this.#waiting;
   }
 
-  /** Settles when every request that waits for a sync has been answered. */
+  /** Undefined while more of them may wait; otherwise settles when fewer do. */
+  full(): Promise<void> | undefined {
+    if (this.#waiting < WAITING_MAX && this.#readingBytes < READING_MAX) return undefined;
+    return this.#someAnswered();
+  }
+
+  /** Settles when every request that waits has been answered. */
   async settled(): Promise<void> {
-    while (this.#flushing > 0) await this.someSettled();
+    while (this.#waiting > 0) await this.#someAnswered();
   }
 
-  /** Settles when some more of them have been. */
-  someSettled(): Promise<void> {
-    this.#flushed ??= Promise.withResolvers<undefined>();
-    return this.#flushed.promise;
+  /** The volume is read no more. */
+  abandon(): void {
+    this.#isAbandoned = true;
   }
 
   /** Only READ and BLOCK_STATUS must be answered in the structured form once it is agreed on. */
@@ -86,24 +108,13 @@ export class Replies {
 
   /** Succeeds when everything answered so far is durable. `isLast`: nothing that arrived is behind these. */
   succeedDurably(requests: readonly Request[], isLast: boolean): void {
-    const alone = isLast && this.#flushing === 0 && this.#outlet.isAlone();
-    this.#flushing += requests.length;
-    const answered = (): void => {
-      this.flush();
-      this.#flushing -= requests.length;
-      this.#flushed?.resolve(undefined);
-      this.#flushed = undefined;
-    };
-    this.#agreement.volume.flush(alone).then(
-      () => {
-        for (const request of requests) this.succeed(request);
-        answered();
-      },
-      (error: unknown) => {
-        for (const request of requests) this.fail(request, asHostError(error));
-        answered();
-      },
-    );
+    const alone = isLast && this.#waiting === 0 && this.#outlet.isAlone();
+    this.#answerAfter(this.#agreement.volume.flush(alone), requests.length, (error) => {
+      for (const request of requests) {
+        if (error === undefined) this.succeed(request);
+        else this.fail(request, error);
+      }
+    });
   }
 
   blockStatus(request: Request, extents: readonly Extent[]): void {
@@ -116,26 +127,38 @@ export class Replies {
     this.#lastChunk(request, Chunk.blockStatus, payload);
   }
 
-  /** The whole of a READ's reply; `fill` puts the data in. @throws what `fill` throws; then nothing was sent */
-  readWhole(request: Request, fill: (into: Buffer) => void): void {
-    const at = this.#outbox.reserve(SIMPLE_REPLY_SIZE + request.length);
-    this.#filled(at, at + SIMPLE_REPLY_SIZE, request.length, fill);
-    putSimpleReply(this.#outbox.bytes, at, request, 0);
+  /** The whole of a READ's reply, when what it reads is in memory. @throws HostError; then nothing was sent */
+  read(request: Request): void {
+    const { offset, length } = request;
+    const part = { offset, length, last: true };
+    const wait = this.readPart(request, part);
+    if (wait === undefined) return;
+    this.#readingBytes += length;
+    this.#answerAfter(wait, 1, () => {
+      this.#readingBytes -= length;
+      if (this.#isAbandoned) return;
+      try {
+        this.readPartHere(request, part);
+      } catch (error) {
+        this.fail(request, asHostError(error));
+      }
+    });
   }
 
-  /** A part of a READ's structured reply. @throws what `fill` throws; then nothing was sent */
-  readChunk(
-    request: Request,
-    part: { readonly offset: number; readonly length: number; readonly last: boolean },
-    fill: (into: Buffer) => void,
-  ): void {
-    const { offset, length, last: done } = part;
-    const at = this.#outbox.reserve(CHUNK_HEADER_SIZE + OFFSET_SIZE + length);
-    this.#filled(at, at + CHUNK_HEADER_SIZE + OFFSET_SIZE, length, fill);
-    const { bytes } = this.#outbox;
-    putChunkHeader(bytes, at, request, { type: Chunk.offsetData, length: OFFSET_SIZE + length, done });
-    bytes.writeUInt32BE(Math.floor(offset / HIGH), at + CHUNK_HEADER_SIZE);
-    bytes.writeUInt32BE(offset % HIGH, at + CHUNK_HEADER_SIZE + 4);
+  /**
+   * A part of a READ's structured reply, or the whole of a simple one, if what it reads is in memory. Otherwise nothing was
+   * sent, and the promise settles when it can be expected to be. @throws HostError; then nothing was sent
+   */
+  readPart(request: Request, part: Part): Promise<void> | undefined {
+    return this.#readPart(request, part, (into) => this.#agreement.volume.readNow(part.offset, into));
+  }
+
+  /** The same, waited for in this thread. @throws HostError; then nothing was sent */
+  readPartHere(request: Request, part: Part): void {
+    void this.#readPart(request, part, (into) => {
+      this.#agreement.volume.read(part.offset, into);
+      return undefined;
+    });
   }
 
   /** What was answered leaves, in one write. */
@@ -143,13 +166,55 @@ export class Replies {
     this.#outbox.flush();
   }
 
-  #filled(at: number, dataAt: number, length: number, fill: (into: Buffer) => void): void {
+  #readPart(
+    request: Request,
+    { offset, length, last }: Part,
+    fill: (into: Buffer) => Promise<void> | undefined,
+  ): Promise<void> | undefined {
+    const { structured } = this.#agreement;
+    const dataAt = structured ? CHUNK_HEADER_SIZE + OFFSET_SIZE : SIMPLE_REPLY_SIZE;
+    const at = this.#outbox.reserve(dataAt + length);
+    const { bytes } = this.#outbox;
+    let wait: Promise<void> | undefined;
     try {
-      fill(this.#outbox.bytes.subarray(dataAt, dataAt + length));
+      wait = fill(bytes.subarray(at + dataAt, at + dataAt + length));
     } catch (error) {
       this.#outbox.takeBack(at);
       throw error;
     }
+    if (wait !== undefined) this.#outbox.takeBack(at);
+    else if (!structured) putSimpleReply(bytes, at, request, 0);
+    else {
+      putChunkHeader(bytes, at, request, {
+        type: Chunk.offsetData,
+        length: OFFSET_SIZE + length,
+        done: last,
+      });
+      bytes.writeUInt32BE(Math.floor(offset / HIGH), at + CHUNK_HEADER_SIZE);
+      bytes.writeUInt32BE(offset % HIGH, at + CHUNK_HEADER_SIZE + 4);
+    }
+    return wait;
+  }
+
+  #answerAfter(wait: Promise<void>, count: number, answer: (error: HostError | undefined) => void): void {
+    this.#waiting += count;
+    const settle = (error: HostError | undefined): void => {
+      answer(error);
+      this.flush();
+      this.#waiting -= count;
+      this.#answered?.resolve(undefined);
+      this.#answered = undefined;
+    };
+    wait.then(
+      () => settle(undefined),
+      (error: unknown) => settle(asHostError(error)),
+    );
+  }
+
+  /** Settles when some more of those that wait have been answered. */
+  #someAnswered(): Promise<void> {
+    this.#answered ??= Promise.withResolvers<undefined>();
+    return this.#answered.promise;
   }
 
   #lastChunk(request: Request, type: number, payload: Buffer): void {

@@ -78,6 +78,7 @@ export class Session {
   end(): void {
     this.#over = true;
     this.#letGo();
+    this.#transmission?.abandon();
   }
 
   /** What was waited for may be there. */

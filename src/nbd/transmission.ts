@@ -19,10 +19,8 @@ const SECTOR = 512;
 /** Data of one chunk of a structured READ reply. */
 const READ_CHUNK = 256 * 1024;
 const STATUS_EXTENTS_MAX = 1024;
-/** Requests that wait for a sync. */
-const FLUSHING_MAX = 1024;
 
-/** `room` in the journal, or `replies` that the host does not take or that wait for a sync. */
+/** `room` in the journal, or `replies` that the host does not take or that wait for a sync or for what they read. */
 export type BlockedFor = 'room' | 'replies';
 
 export type TakeResult =
@@ -48,6 +46,8 @@ interface Streaming {
 interface Reading {
   readonly request: Request;
   done: number;
+  /** The next chunk was brought into memory. */
+  wasBroughtIn: boolean;
 }
 
 export class Transmission {
@@ -75,7 +75,7 @@ export class Transmission {
     return this.#volume;
   }
 
-  /** Replies that wait for a sync. */
+  /** Replies that wait, for a sync or for what they read. */
   get pending(): number {
     return this.#replies.pending;
   }
@@ -85,9 +85,14 @@ export class Transmission {
     return this.#streaming !== undefined;
   }
 
-  /** Settles when every request that waits for a sync has been answered. */
+  /** Settles when every request that waits so has been answered. */
   settled(): Promise<void> {
     return this.#replies.settled();
+  }
+
+  /** The volume is read no more for those that wait. */
+  abandon(): void {
+    this.#replies.abandon();
   }
 
   /**
@@ -110,7 +115,8 @@ export class Transmission {
         return { kind: 'blocked', used: at - start, for: 'replies', until: busy };
       }
       if (this.#reading !== undefined) {
-        this.#readOn(this.#reading);
+        const until = this.#readOn(this.#reading);
+        if (until !== undefined) return { kind: 'blocked', used: at - start, for: 'replies', until };
         continue;
       }
       if (this.#streaming !== undefined) {
@@ -151,9 +157,9 @@ export class Transmission {
     return { kind: 'more', used: at - start };
   }
 
-  /** What must settle before anything more is done for this host: it leaves replies unread, or floods us with flushes. */
+  /** What must settle before anything more is done for this host: it leaves replies unread, or floods us with flushes and reads. */
   #busy(): Promise<void> | undefined {
-    return this.#replies.pending >= FLUSHING_MAX ? this.#replies.someSettled() : this.#drained();
+    return this.#replies.full() ?? this.#drained();
   }
 
   #end(reason: string, buffer: Buffer): TakeResult {
@@ -249,24 +255,35 @@ export class Transmission {
 
   /** A simple reply cannot take an error back once it has begun: all is read before. */
   #read(request: Request): void {
-    if (this.#agreement.structured) this.#reading = { request, done: 0 };
-    else this.#replies.readWhole(request, (into) => this.#volume.read(request.offset, into));
+    const { offset, length } = request;
+    if (length <= READ_CHUNK) this.#replies.read(request);
+    else if (this.#agreement.structured) this.#reading = { request, done: 0, wasBroughtIn: false };
+    else this.#replies.readPartHere(request, { offset, length, last: true });
   }
 
-  /** The next chunk. One at a time, so that no more of a reply is in memory than its host is about to take. */
-  #readOn(reading: Reading): void {
+  /**
+   * The next chunk. One at a time, so that no more of a reply is in memory than its host is about to take. Returns what has to
+   * settle first when it is not in memory.
+   */
+  #readOn(reading: Reading): Promise<void> | undefined {
     const { request, done } = reading;
-    const offset = request.offset + done;
     const length = Math.min(READ_CHUNK, request.length - done);
-    reading.done += length;
-    const last = reading.done === request.length;
-    if (last) this.#reading = undefined;
+    const part = { offset: request.offset + done, length, last: done + length === request.length };
     try {
-      this.#replies.readChunk(request, { offset, length, last }, (into) => this.#volume.read(offset, into));
+      if (reading.wasBroughtIn) this.#replies.readPartHere(request, part);
+      else {
+        const wait = this.#replies.readPart(request, part);
+        reading.wasBroughtIn = wait !== undefined;
+        if (wait !== undefined) return wait;
+      }
+      reading.done += length;
+      reading.wasBroughtIn = false;
+      if (part.last) this.#reading = undefined;
     } catch (error) {
       this.#reading = undefined;
       this.#replies.fail(request, asHostError(error));
     }
+    return undefined;
   }
 
   #zero(request: Request): void {

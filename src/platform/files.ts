@@ -11,6 +11,11 @@ export interface OpenFile {
   size(): number;
   /** Fills `into` from `position`; returns the bytes read, fewer only at the end of the file. */
   read(into: Uint8Array, position: number): number;
+  /**
+   * The same, if that waits for no medium. Otherwise what is to be read is brought into memory, off this thread, and the promise
+   * settles when that is done, or has failed as `read` will. Where the platform cannot tell, it waits.
+   */
+  readNow(into: Uint8Array, position: number): number | Promise<void>;
   /** What lies in a range is on its way to memory from now on, so that a later read need not wait for it; it promises nothing. */
   startReading(position: number, length: number): void;
   /** Writes all of `from` at `position`, or throws. */

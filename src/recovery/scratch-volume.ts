@@ -84,6 +84,11 @@ export class ScratchVolume implements HostVolume {
     readBase(into.length);
   }
 
+  readNow(offset: number, into: Buffer): undefined {
+    this.read(offset, into);
+    return undefined;
+  }
+
   extents(offset: number, length: number, max: number): Extent[] {
     const list = new ExtentList(max);
     const first = Math.floor(offset / SCRATCH_BLOCK);

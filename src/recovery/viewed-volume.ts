@@ -34,6 +34,11 @@ export class ViewedVolume implements HostVolume {
     this.#attempt(() => this.#reader.read(offset, into));
   }
 
+  readNow(offset: number, into: Buffer): undefined {
+    this.read(offset, into);
+    return undefined;
+  }
+
   extents(offset: number, length: number, max: number): Extent[] {
     const list = new ExtentList(max);
     this.#attempt(() => this.#reader.extents(offset, length, list));

@@ -24,6 +24,7 @@ function dyingAt(n: number, when: 'before' | 'after'): { files: Files; calls: ()
     path: file.path,
     size: () => file.size(),
     read: (into, position) => file.read(into, position),
+    readNow: (into, position) => file.readNow(into, position),
     write: (from, position) => change(() => file.write(from, position)),
     sync: () => file.sync(),
     syncNow: () => change(() => file.syncNow()),

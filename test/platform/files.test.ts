@@ -16,3 +16,49 @@ describe('a file that is removed off the thread', () => {
     await assert.rejects(nodeFiles.removeLater(other), { syscall: 'unlink' });
   });
 });
+
+describe('a read that is not to wait', () => {
+  const content = Buffer.from(Array.from({ length: 600 * 1024 }, (_, i) => i % 253));
+
+  it('gives what is in memory, and brings in what is not, for a read of it then', async () => {
+    const path = join(temporaryFolder(), 'file');
+    writeFileSync(path, content);
+    const file = nodeFiles.open(path, 'read');
+    const into = Buffer.alloc(content.length - 512);
+    await file.sync();
+    file.forgetCached(0, content.length);
+    const result = file.readNow(into, 512);
+    if (typeof result === 'number') assert.equal(result, into.length);
+    else {
+      await result;
+      assert.equal(file.read(into, 512), into.length);
+    }
+    assert.ok(into.equals(content.subarray(512)));
+    file.close();
+  });
+
+  it('tells where the file ends as any read does', async () => {
+    const path = join(temporaryFolder(), 'file');
+    writeFileSync(path, content.subarray(0, 5000));
+    const file = nodeFiles.open(path, 'read');
+    const into = Buffer.alloc(4096);
+    const behind = file.readNow(into, 8192);
+    assert.equal(behind, 0);
+    const across = file.readNow(into, 4096);
+    await across;
+    assert.equal(file.read(into, 4096), 5000 - 4096);
+    if (typeof across === 'number') assert.equal(across, 5000 - 4096);
+    file.close();
+  });
+
+  it('is over, without harm, when its file is closed meanwhile', async () => {
+    const path = join(temporaryFolder(), 'file');
+    writeFileSync(path, content);
+    const file = nodeFiles.open(path, 'read');
+    await file.sync();
+    file.forgetCached(0, content.length);
+    const result = file.readNow(Buffer.alloc(content.length), 0);
+    file.close();
+    await Promise.allSettled([result]);
+  });
+});

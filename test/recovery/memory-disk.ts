@@ -169,6 +169,9 @@ export class MemoryDisk implements Files {
         into.set(from);
         return from.length;
       },
+      readNow(into, position) {
+        return this.read(into, position);
+      },
       write: (from, position) => {
         const growth = position + from.length - inode.cached.length;
         if (growth > this.room) throw error('ENOSPC', path);

@@ -27,6 +27,7 @@ export function watchedFiles(
     path: file.path,
     size: watch('size', () => file.size(), file.path),
     read: watch('read', (into, position) => file.read(into, position), file.path),
+    readNow: (into, position) => file.readNow(into, position),
     write: (from, position) => {
       try {
         before({ name: 'write', path: file.path });

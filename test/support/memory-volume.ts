@@ -25,6 +25,8 @@ export class MemoryVolume implements HostVolume {
   failReadAt: { readonly offset: number; readonly error: Error } | undefined;
   /** Flushes wait for this. */
   flushGate: Promise<void> | undefined;
+  /** Reads that it gives a promise for wait for that. */
+  readGate: ((offset: number) => Promise<void> | undefined) | undefined;
   recording = true;
   #blocks: Uint8Array;
   #room: Promise<void> | undefined;
@@ -86,6 +88,12 @@ export class MemoryVolume implements HostVolume {
     this.#checkRange(offset, into.length);
     this.#failIf(this.failReadAt, offset, into.length);
     this.content.copy(into, 0, offset, offset + into.length);
+  }
+
+  readNow(offset: number, into: Buffer): Promise<void> | undefined {
+    const wait = this.readGate?.(offset);
+    if (wait === undefined) this.read(offset, into);
+    return wait;
   }
 
   extents(offset: number, length: number, max: number): Extent[] {

@@ -43,6 +43,9 @@ export class TamperedFiles implements Files {
   /** Syncs that do not block wait for this before they have their effect. */
   syncGate: Promise<void> | undefined;
 
+  /** Reads that are not to be waited for wait for this: nothing is in memory. */
+  readGate: Promise<void> | undefined;
+
   constructor(files: Files) {
     this.#files = files;
   }
@@ -122,6 +125,7 @@ export class TamperedFiles implements Files {
       path,
       size: () => file.size(),
       read: (into, position) => file.read(into, position),
+      readNow: (into, position) => this.readGate ?? file.readNow(into, position),
       write: (from, position) =>
         this.#change(
           'write',

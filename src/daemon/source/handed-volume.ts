@@ -54,6 +54,10 @@ export class HandedVolume implements HostVolume {
     this.#inner.read(offset, into);
   }
 
+  readNow(offset: number, into: Buffer): Promise<void> | undefined {
+    return this.#inner.readNow(offset, into);
+  }
+
   extents(offset: number, length: number, max: number): Extent[] {
     return this.#inner.extents(offset, length, max);
   }

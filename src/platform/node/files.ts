@@ -3,7 +3,15 @@ import { dirname } from 'node:path';
 import { assert } from '../errors.ts';
 import type { Files, FileStat, OpenFile, OpenMode } from '../files.ts';
 import { blockDeviceSize } from './block-device.ts';
-import { allocateBlocks, forgetCached, nextData, punchHole, startReading, startWriting } from './native.ts';
+import {
+  allocateBlocks,
+  forgetCached,
+  nextData,
+  punchHole,
+  readCached,
+  startReading,
+  startWriting,
+} from './native.ts';
 
 /** ext4 on Linux 6.16 and later makes later small overwrites slow in what was written in larger pieces. */
 const WRITE_PIECE = 64 * 1024;
@@ -14,6 +22,9 @@ const FLAGS: Record<OpenMode, number> = {
   create: fs.constants.O_RDWR | fs.constants.O_CREAT,
   'create-new': fs.constants.O_RDWR | fs.constants.O_CREAT | fs.constants.O_EXCL,
 };
+
+/** Bytes. What is read in order to have it in memory, by all threads of the pool at once, and looked at by nobody. */
+const unseen = Buffer.allocUnsafeSlow(256 * 1024);
 
 /** None is open. No system call takes it, whereas a number that was closed may be another file's by then. */
 const CLOSED = -1;
@@ -44,6 +55,17 @@ class NodeFile implements OpenFile {
       done += count;
     }
     return done;
+  }
+
+  readNow(into: Uint8Array, position: number): number | Promise<void> {
+    switch (readCached(this.#fd, into, position)) {
+      case 'filled':
+        return into.length;
+      case 'cold':
+        return bringIn(this.#fd, position, into.length);
+      case 'unknown':
+        return this.read(into, position);
+    }
   }
 
   startReading(position: number, length: number): void {
@@ -101,6 +123,16 @@ class NodeFile implements OpenFile {
     this.#fd = CLOSED;
     this.#opened?.delete(this);
     fs.closeSync(fd);
+  }
+}
+
+/** The file may be closed meanwhile, and another have its number: what is read of that is looked at by nobody either. */
+async function bringIn(fd: number, position: number, length: number): Promise<void> {
+  for (let done = 0; done < length; done += unseen.length) {
+    const count = Math.min(unseen.length, length - done);
+    await new Promise<void>((resolve, reject) => {
+      fs.read(fd, unseen, 0, count, position + done, (error) => (error === null ? resolve() : reject(error)));
+    });
   }
 }
 

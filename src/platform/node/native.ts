@@ -1,6 +1,7 @@
 /** System calls that Node does not offer, through koffi. Linux only; elsewhere every function says "cannot". */
 import koffi from 'koffi';
 
+const EAGAIN = 11;
 const EOPNOTSUPP = 95;
 const ENOSYS = 38;
 const ENOSPC = 28;
@@ -11,8 +12,10 @@ const SEEK_HOLE = 4;
 const POSIX_FADV_WILLNEED = 3;
 const POSIX_FADV_DONTNEED = 4;
 const SYNC_FILE_RANGE_WRITE = 2;
+const RWF_NOWAIT = 8;
 
 interface LibC {
+  readonly preadv2: (fd: number, iov: BigUint64Array, count: number, offset: number, flags: number) => number;
   readonly lseek: (fd: number, offset: number, whence: number) => number;
   readonly fallocate: (fd: number, mode: number, offset: number, length: number) => number;
   readonly posix_fadvise: (fd: number, offset: number, length: number, advice: number) => number;
@@ -23,6 +26,9 @@ function loadLibC(): LibC | undefined {
   if (process.platform !== 'linux') return undefined;
   const libc = koffi.load('libc.so.6');
   return {
+    preadv2: libc.func(
+      'int64 preadv2(int fd, void *iov, int count, int64 offset, int flags)',
+    ) as LibC['preadv2'],
     lseek: libc.func('int64 lseek(int fd, int64 offset, int whence)') as LibC['lseek'],
     fallocate: libc.func('int fallocate(int fd, int mode, int64 offset, int64 length)') as LibC['fallocate'],
     posix_fadvise: libc.func(
@@ -55,6 +61,23 @@ export function punchHole(fd: number, position: number, length: number): boolean
 /** Whether the page cache was told to drop a range. It keeps what is dirty, and what somebody has mapped. */
 export function forgetCached(fd: number, position: number, length: number): boolean {
   return libc?.posix_fadvise(fd, position, length, POSIX_FADV_DONTNEED) === 0;
+}
+
+/** A `struct iovec`: where the bytes go, and how many. */
+const vector = new BigUint64Array(2);
+
+/**
+ * Fills `into`, of some hundred bytes at least, with what the system has in memory. `cold`: it has not all of it, and reads that
+ * now; `into` holds anything. `unknown`: only a read that may wait tells more, as where the file system cannot (NFS), past the
+ * end of the file, or elsewhere.
+ */
+export function readCached(fd: number, into: Uint8Array, position: number): 'filled' | 'cold' | 'unknown' {
+  if (libc === undefined) return 'unknown';
+  vector[0] = koffi.address(into);
+  vector[1] = BigInt(into.length);
+  const count = libc.preadv2(fd, vector, 1, position, RWF_NOWAIT);
+  if (count === into.length) return 'filled';
+  return count > 0 || (count < 0 && koffi.errno() === EAGAIN) ? 'cold' : 'unknown';
 }
 
 /** Has the kernel begin to read a range, without waiting for it. */

@@ -33,6 +33,7 @@ export class MemoryFiles implements Files {
         into.set(part);
         return part.length;
       },
+      readNow: absent,
       write: (from, position) => {
         const end = position + from.length;
         let now = bytes();

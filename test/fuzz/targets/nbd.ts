@@ -232,6 +232,12 @@ class Watched implements HostVolume {
     this.#watch(() => this.#inner.read(offset, into));
   }
 
+  readNow(offset: number, into: Buffer): Promise<void> | undefined {
+    if ((this.#mode & Mode.slow) !== 0) return turn();
+    this.read(offset, into);
+    return undefined;
+  }
+
   extents(offset: number, length: number, max: number): Extent[] {
     return this.#watch(() => this.#inner.extents(offset, length, max));
   }

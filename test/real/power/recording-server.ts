@@ -51,6 +51,11 @@ class RecordingVolume implements HostVolume {
     this.#content.copy(into, 0, offset, offset + into.length);
   }
 
+  readNow(offset: number, into: Buffer): undefined {
+    this.read(offset, into);
+    return undefined;
+  }
+
   extents(_offset: number, length: number): Extent[] {
     return [{ length, kind: 'data' }];
   }

@@ -66,6 +66,16 @@ export class RecordedVolume implements HostVolume {
 
   read(offset: number, into: Buffer): void {
     this.#inner.read(offset, into);
+    this.#checkRead(offset, into);
+  }
+
+  readNow(offset: number, into: Buffer): Promise<void> | undefined {
+    const wait = this.#inner.readNow(offset, into);
+    if (wait === undefined) this.#checkRead(offset, into);
+    return wait;
+  }
+
+  #checkRead(offset: number, into: Buffer): void {
     const wanted = this.#oracle.model.current[this.#index]!.subarray(offset, offset + into.length);
     if (wanted.equals(into) || this.#oracle.isJournalRotten) return;
     const text = `a read of ${into.length} bytes at ${offset} of volume ${this.name} is not what was written`;
