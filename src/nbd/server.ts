@@ -13,9 +13,8 @@ import { Session } from './session.ts';
 /** Milliseconds in which a client must have chosen an export. */
 const HANDSHAKE_TIME_LIMIT = 30_000;
 /**
- * Replies that a client has not taken, bytes: above this no more of its requests are read. Two chunks of READ replies: what
- * there is memory for that is used again, with which long reads are 1.2 times as fast as with 4 MiB. More than what a stream
- * takes before it tells when it is drained (64 KiB).
+ * Replies that a client has not taken, bytes: above this no more of its requests are read. Two chunks of READ replies: there is
+ * memory for one more then that is used again. More than what a stream takes before it tells when it is drained (64 KiB).
  */
 const UNSENT_MAX = 512 * 1024;
 /** Milliseconds of silence after which TCP asks whether the host is still there. */
@@ -203,7 +202,7 @@ export class NbdServer {
       volumes: this.#options.volumes,
       received,
       send,
-      isTaken: () => socket.writableLength === 0,
+      unsent: () => socket.writableLength,
       isAlone: () => arrivals.from === session && arrivals.inARow >= ALONE_AFTER,
       drained: () => {
         if (socket.writableLength <= UNSENT_MAX) return undefined;

@@ -120,7 +120,7 @@ export class Session {
           send: (reply) => {
             if (!this.#over) this.#options.send(reply);
           },
-          isTaken: this.#options.isTaken,
+          unsent: this.#options.unsent,
           isAlone: this.#options.isAlone,
         });
       } else if (used === 0) return;

@@ -1,15 +1,25 @@
 import assert from 'node:assert/strict';
 import { Outbox } from '../../src/nbd/outbox.ts';
+import { seededRandom } from '../support/random.ts';
 
 const KIB = 1024;
 
 describe('replies on their way to a host', () => {
   let sent: Buffer[];
-  let isTaken: boolean;
+  /** As they were when they were sent. */
+  let copies: Buffer[];
+  let total: number;
+  /** Bytes of these that the system has taken. */
+  let taken: number;
   let outbox: Outbox;
   beforeEach(() => {
-    [sent, isTaken] = [[], true];
-    outbox = new Outbox({ send: (bytes) => sent.push(bytes), isTaken: () => isTaken });
+    [sent, copies, total, taken] = [[], [], 0, 0];
+    const send = (bytes: Buffer): void => {
+      sent.push(bytes);
+      copies.push(Buffer.from(bytes));
+      total += bytes.length;
+    };
+    outbox = new Outbox({ send, unsent: () => total - taken });
   });
 
   const put = (fill: number, length: number): void => {
@@ -20,6 +30,14 @@ describe('replies on their way to a host', () => {
     bytes?.every((one) => one === fill) === true;
 
   const isSameMemory = (a: number, b: number): boolean => sent[a]?.buffer === sent[b]?.buffer;
+
+  function assertUntakenIsThere(): void {
+    for (let k = sent.length - 1, start = total; k >= 0 && start > taken; k -= 1) {
+      start -= sent[k]!.length;
+      const from = Math.max(0, taken - start);
+      assert.ok(sent[k]!.subarray(from).equals(copies[k]!.subarray(from)), `piece ${k} was overwritten`);
+    }
+  }
 
   it('leave together, in order, when they are told to, or when they are a lot', () => {
     put(1, 16);
@@ -42,10 +60,10 @@ describe('replies on their way to a host', () => {
   it('use memory again that the system has taken, and leave alone what it has not', () => {
     put(1, 600 * KIB);
     outbox.flush();
+    taken = total;
     put(2, 600 * KIB);
     outbox.flush();
     assert.ok(isSameMemory(1, 0));
-    isTaken = false;
     put(3, 16);
     outbox.flush();
     put(4, 16);
@@ -54,11 +72,32 @@ describe('replies on their way to a host', () => {
     put(5, 1040 * KIB);
     outbox.flush();
     assert.ok(!isSameMemory(4, 3));
-    assert.ok(isAll(sent[2], 3) && isAll(sent[3], 4) && isAll(sent[4], 5));
-    isTaken = true;
+    assertUntakenIsThere();
+    taken = total;
     put(6, 8);
     outbox.flush();
     assert.ok(isSameMemory(5, 4) && sent[5]?.byteOffset === 0 && isAll(sent[5], 6));
+  });
+
+  it('have no memory but the first while no more than two chunks are not taken, wherever these lie', () => {
+    const random = seededRandom('chunks');
+    for (let i = 0; i < 200; i += 1) {
+      taken = Math.max(taken, total - 512 * KIB);
+      put(i, random.fraction() < 0.5 ? 256 * KIB + 28 : Math.ceil(random.fraction() * 256 * KIB));
+      outbox.flush();
+      assert.ok(isSameMemory(i, 0), `${i} got memory of its own`);
+      assertUntakenIsThere();
+    }
+  });
+
+  it('are never put over what is not taken, however much that is', () => {
+    const random = seededRandom('rounds');
+    for (let i = 0; i < 400; i += 1) {
+      put(i, Math.ceil(random.fraction() * 400 * KIB));
+      assertUntakenIsThere();
+      if (random.fraction() < 0.7) outbox.flush();
+      taken += Math.floor((total - taken) * random.fraction() * random.fraction());
+    }
   });
 
   it('send nothing of one that could not be made, and keep no memory that only one needed', () => {

@@ -142,7 +142,7 @@ export class Talk {
       volumes,
       received: this.#received,
       send: (bytes) => this.sent.push(bytes),
-      isTaken: () => false,
+      unsent: () => Number.POSITIVE_INFINITY,
       isAlone: () => this.alone,
       drained: () => {
         if (this.bytes().length <= this.#limit) return undefined;

@@ -131,7 +131,7 @@ async function talk(stream: Buffer, mode: number, cuts: Prng | undefined): Promi
       sent.push(Buffer.from(bytes));
       unsent += bytes.length;
     },
-    isTaken: () => true,
+    unsent: () => 0,
     isAlone: () => true,
     drained: () => {
       if (unsent <= UNSENT_MAX) return undefined;

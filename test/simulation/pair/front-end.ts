@@ -82,7 +82,7 @@ export class Line {
       volumes,
       received: this.#received,
       send: (bytes) => this.#reply(Buffer.from(bytes)),
-      isTaken: () => true,
+      unsent: () => 0,
       isAlone: () => this.#thread.program.dice.chance(0.3),
       drained: () => undefined,
       onEnd: () => this.end(),
