@@ -121,10 +121,10 @@ export class CapturedVolume implements HostVolume {
     this.#fill(offset, into, (file, target, position) => {
       const result = file.readNow(target, position);
       if (typeof result === 'number') checkWhole(file, target, position, result);
-      else (cold ??= []).push(result);
+      // What failed fails again when it is read.
+      else (cold ??= []).push(result.catch(() => undefined));
     });
-    // What failed fails again when it is read.
-    return cold === undefined ? undefined : Promise.allSettled(cold).then(() => undefined);
+    return cold === undefined ? undefined : Promise.all(cold).then(() => undefined);
   }
 
   #fill(offset: number, into: Buffer, read: ReadPiece): void {

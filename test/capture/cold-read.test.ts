@@ -26,6 +26,22 @@ describe('a host’s read of what is not in memory', () => {
     engine.host.stop();
   });
 
+  it('fails where the volume cannot be had, though what lies in the journal waits to be brought in, and fails', async () => {
+    const engine = new Engine(freshDisk(0x11));
+    engine.write('a', 0, Buffer.alloc(4096, 1));
+    engine.remains.disk.remove('/volumes/a');
+    engine.files.readGate = Promise.reject(systemError('EIO'));
+    // Would end the thread, with all of its groups.
+    const unheard: unknown[] = [];
+    const hear = (error: unknown): number => unheard.push(error);
+    process.on('unhandledRejection', hear);
+    assert.throws(() => engine.volume('a').readNow(0, Buffer.alloc(8192)), { code: 'EIO' });
+    for (let i = 0; i < 5; i += 1) await settle();
+    process.off('unhandledRejection', hear);
+    assert.deepEqual(unheard, []);
+    engine.host.stop();
+  });
+
   it('is not failed by what failed when it was brought in: it is read then, and that tells', async () => {
     const engine = new Engine(freshDisk(0x11));
     const into = Buffer.alloc(4096);
