@@ -44,33 +44,66 @@ export function recoverRaws(
   done: Lsn,
   visit: (raw: LoadedRaw) => void,
 ): RecoveredRaws {
-  const names = files.list(folder).flatMap((name) => {
-    const start = parseOpenName(name);
-    return start === undefined ? [] : [{ name, ...start }];
-  });
-  names.sort((a, b) => a.first - b.first);
   const raws: ClosedRaw[] = [];
   const empty: string[] = [];
-  const memory = new RawMemory();
   let [last, durable] = [done, done];
-  for (const [index, { name, first, epoch: number }] of names.entries()) {
-    const path = join(folder, name);
-    const successor = names[index + 1];
-    const limit = successor === undefined ? LSN_MAX : lsn(successor.first - 1);
-    const raw = number === epoch.number && first <= next(last) ? load(files, path, limit, memory) : undefined;
-    const end = raw === undefined ? done : lsn(first + raw.records.length - 1);
-    if (raw === undefined || raw.header.epoch.id !== epoch.id || end <= last) {
+  for (const { path, raw } of followRaws(files, folder, epoch, done)) {
+    if (raw === undefined) {
       empty.push(path);
       continue;
     }
-    raws.push({ path, header: raw.header, last: end, end: raw.end });
+    last = lastOf(raw);
+    raws.push({ path, header: raw.header, last, end: raw.end });
     visit(raw);
-    last = end;
     if (raw.header.durable > durable) durable = raw.header.durable;
   }
   // Its name says where the one before it ends, until whoever appends has a file of that name.
   const successor = join(folder, openName({ epoch: epoch.number, first: next(last) }));
   return { raws, empty: empty.filter((path) => path !== successor), last, durable };
+}
+
+/** The journal's last record as `recoverRaws` finds it, or one from `enough` on: behind that nothing is read. */
+export function journalEnd(
+  files: Files,
+  folder: string,
+  { epoch, done, enough }: { readonly epoch: EpochIdentity; readonly done: Lsn; readonly enough: number },
+): Lsn {
+  let last = done;
+  for (const { raw } of followRaws(files, folder, epoch, done)) {
+    if (raw !== undefined) last = lastOf(raw);
+    if (last >= enough) break;
+  }
+  return last;
+}
+
+/** The folder's raw segments in order, and of each what joins those before it, which is valid until the next; undefined: nothing. */
+function* followRaws(
+  files: Files,
+  folder: string,
+  epoch: EpochIdentity,
+  done: Lsn,
+): Generator<{ readonly path: string; readonly raw: LoadedRaw | undefined }> {
+  const names = files.list(folder).flatMap((name) => {
+    const start = parseOpenName(name);
+    return start === undefined ? [] : [{ name, ...start }];
+  });
+  names.sort((a, b) => a.first - b.first);
+  const memory = new RawMemory();
+  let last = done;
+  for (const [index, { name, first, epoch: number }] of names.entries()) {
+    const path = join(folder, name);
+    const successor = names[index + 1];
+    const limit = successor === undefined ? LSN_MAX : lsn(successor.first - 1);
+    const found =
+      number === epoch.number && first <= next(last) ? load(files, path, limit, memory) : undefined;
+    const raw = found?.header.epoch.id === epoch.id && lastOf(found) > last ? found : undefined;
+    if (raw !== undefined) last = lastOf(raw);
+    yield { path, raw };
+  }
+}
+
+function lastOf({ header, records }: LoadedRaw): Lsn {
+  return lsn(header.first + records.length - 1);
 }
 
 function load(files: Files, path: string, limit: Lsn, memory: RawMemory): LoadedRaw | undefined {

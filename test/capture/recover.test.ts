@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { basename } from 'node:path';
-import { recoverRaws } from '../../src/capture/recover.ts';
+import { journalEnd, recoverRaws } from '../../src/capture/recover.ts';
 import { epoch, lsn, type Lsn } from '../../src/journal/ids.ts';
 import { RAW_HEADER_SIZE } from '../../src/journal/raw-segment.ts';
+import { TamperedFiles } from '../support/tampered-files.ts';
 import { EPOCH, Journal, JOURNAL, settle, tags } from './journal.ts';
 
 const SECTORS = 1;
@@ -66,6 +67,24 @@ describe('recovering a journal', () => {
     assert.equal(found.raws.length, 3);
     const midway = recoverRaws(made.disk, JOURNAL, EPOCH, (first.last - 1) as Lsn, () => undefined);
     assert.deepEqual([midway.empty, midway.raws.length], [[], 4]);
+  });
+
+  it('is followed no further than it has to go', async () => {
+    const made = await journal();
+    const files = new TamperedFiles(made.disk);
+    const opened: string[] = [];
+    const open = files.open.bind(files);
+    files.open = (path, mode) => {
+      opened.push(path);
+      return open(path, mode);
+    };
+    const [first, second, third] = made.closed.map(({ raw }) => raw);
+    const endFrom = (done: Lsn, enough: number): Lsn =>
+      journalEnd(files, JOURNAL, { epoch: EPOCH, done, enough });
+    assert.equal(endFrom(lsn(0), second!.last), second!.last);
+    assert.deepEqual(opened.splice(0), [first!.path, second!.path]);
+    assert.equal(endFrom(first!.last, second!.last + 1), third!.last);
+    assert.equal(endFrom(lsn(0), Infinity), made.writer.last);
   });
 
   it('ends at a record that is torn at any of its bytes, and takes what lies behind for empty (I6)', async () => {

@@ -10,7 +10,7 @@ import { JOURNAL_FOLDER } from '../../journal/names.ts';
 import type { SourceCheckpoint } from '../../journal/source-files.ts';
 import { OperatorError } from '../../platform/errors.ts';
 import type { Files } from '../../platform/files.ts';
-import { recoverRaws } from '../../capture/recover.ts';
+import { journalEnd } from '../../capture/recover.ts';
 import type { SealedFile } from './sealed-file.ts';
 import { join } from 'node:path';
 
@@ -36,7 +36,7 @@ export function destageRotten(files: Files, options: RottenRawsOptions): Lsn {
   const known = Math.max(applied, digested, ...ours.map(({ range }) => range.last));
   const done = lsn(Math.min(applied, digested));
   if (known === done) return applied;
-  const { last } = recoverRaws(files, join(folder, JOURNAL_FOLDER), epoch, done, () => undefined);
+  const last = journalEnd(files, join(folder, JOURNAL_FOLDER), { epoch, done, enough: known });
   if (last >= known) return applied;
   const wanted = ours.filter(({ range }) => range.last > last);
   // A copy as of a point leaves out what hosts wrote since.
