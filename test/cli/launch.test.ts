@@ -20,6 +20,17 @@ function launchedBy(version: string): { readonly status: number | null; readonly
   return { status, error: stderr };
 }
 
+/** Prints the bytes that young objects have in the end where some of many outlive a collection. */
+const MAKE_OBJECTS = `
+  let kept = [];
+  for (let round = 0; round < 100; round += 1) {
+    kept = [];
+    for (let i = 0; i < 20_000; i += 1) kept.push({ i, of: [i] });
+  }
+  const spaces = require('node:v8').getHeapSpaceStatistics();
+  console.log(spaces.find(({ space_name }) => space_name === 'new_space').space_size);
+`;
+
 describe('the launcher', () => {
   it('refuses a Node that is older than package.json’s engines, naming what it found and what to do', () => {
     for (const version of ['12.22.12', '20.20.2', '22.99.0', '24.14.9', '25.3.0']) {
@@ -48,6 +59,14 @@ describe('the launcher', () => {
     const { exitCode, error } = await cli(['status'], { node: old });
     assert.equal(exitCode, 69);
     assert.ok(error.includes(`this is Node ${version} (${old})`), error);
+  });
+
+  it('leaves the memory of young objects as small as it begins', () => {
+    const first = join(import.meta.dirname, '../../src/compile-cache.js');
+    const { stdout } = spawnSync(process.execPath, ['--import', first, '-e', MAKE_OBJECTS], {
+      encoding: 'utf8',
+    });
+    assert.ok(Number(stdout) > 0 && Number(stdout) <= 4 * 1024 * 1024, `${stdout} bytes`);
   });
 
   it('stays plain enough for a Node that knows neither modules nor today’s syntax', () => {

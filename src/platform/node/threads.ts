@@ -6,9 +6,6 @@
 import { Worker } from 'node:worker_threads';
 import { OperatorError } from '../errors.ts';
 
-/** MiB of short-lived objects in a thread: what these threads handle is in buffers, not objects. */
-const YOUNG_SIZE = 8;
-
 /** The methods of `T` that can be called across threads. */
 export type Remote<T> = {
   [K in keyof T as T[K] extends (...args: never[]) => Promise<unknown> ? K : never]: T[K];
@@ -94,10 +91,7 @@ export class ThreadPool<Options, T extends object> {
     const [first, ...others] = this.#threads;
     if (first !== undefined && this.#threads.length >= this.#max)
       return others.reduce((least, thread) => (thread.count < least.count ? thread : least), first);
-    const worker = new Worker(this.#module, {
-      workerData: this.#data,
-      resourceLimits: { maxYoungGenerationSizeMb: YOUNG_SIZE },
-    });
+    const worker = new Worker(this.#module, { workerData: this.#data });
     const made = new SharedThread(worker, () => {
       this.#threads.splice(this.#threads.indexOf(made), 1);
     });
