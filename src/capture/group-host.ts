@@ -404,7 +404,7 @@ export class GroupHost {
   #handOn({ raws, durable }: Pick<RecoveredRaws, 'raws' | 'durable'>): void {
     let generation = RECOVERED_GENERATION;
     for (const raw of raws) {
-      makeDurable(this.#platform.files, raw, raw.last <= durable);
+      if (raw.last > durable) makeDurable(this.#platform.files, raw);
       this.#events.onClosed(raw, generation);
       generation += 1;
     }

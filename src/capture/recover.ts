@@ -112,15 +112,11 @@ function load(files: Files, path: string, limit: Lsn, memory: RawMemory): Loaded
 
 /**
  * A killed process leaves its last writes to the page cache, where also lies what a sync of it failed to bring to the
- * medium: unless they were `known` to be durable, they are so only after they were written again and a sync of our own (I2).
+ * medium: what is not known to be durable is so only after it was written again and a sync of our own (I2).
  */
-export function makeDurable(
-  files: Files,
-  { path, end }: Pick<ClosedRaw, 'path' | 'end'>,
-  known: boolean,
-): void {
+export function makeDurable(files: Files, { path, end }: Pick<ClosedRaw, 'path' | 'end'>): void {
   const file = files.open(path, 'write');
-  if (!known) rewrite(file, end);
+  rewrite(file, end);
   file.syncNow();
   file.close();
 }

@@ -198,7 +198,7 @@ describe('a source group’s host path', () => {
     again.host.stop();
   });
 
-  it('writes what was not known to be durable again before that sync, and no more (I2)', async () => {
+  it('writes what was not known to be durable again before that sync, and neither of them for the rest (I2)', async () => {
     const engine = new Engine();
     const begin = async (): Promise<string> => {
       engine.write('a', 0, Buffer.alloc(SECTOR, 1));
@@ -209,14 +209,15 @@ describe('a source group’s host path', () => {
     };
     const paths = [await begin(), await begin(), await begin()];
     engine.host.stop();
-    const written: string[] = [];
+    const changed: [string, string][] = [];
     const again = new Engine(engine.remains, {}, (files) => {
       files.fault = ({ kind, path }) => {
-        if (kind === 'write' && paths.includes(path)) written.push(path);
+        if ((kind === 'write' || kind === 'sync') && paths.includes(path)) changed.push([kind, path]);
         return undefined;
       };
     });
-    assert.deepEqual([again.closed.length, written], [3, paths.slice(2)]);
+    const expected = ['write', 'sync'].map((kind) => [kind, paths[2]]);
+    assert.deepEqual([again.closed.length, changed], [3, expected]);
     again.host.stop();
   });
 

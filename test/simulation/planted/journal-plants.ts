@@ -70,7 +70,7 @@ export const JOURNAL_PLANTS: readonly Plant[] = [
     'I2',
     'what a failed sync may have given up is synced again without being written again',
     600,
-    edit('capture/recover.ts', 'if (!known) rewrite(file, end);'),
+    edit('capture/recover.ts', 'rewrite(file, end);'),
   ),
   plantFrom(325)(
     'I2',
