@@ -10,14 +10,12 @@ import { payloadLength, RECORD_HEADER_SIZE, RecordKind, type JournalRecord } fro
 import { SegmentRefused, type SegmentReader } from '../journal/segment/segment.ts';
 import { UndestagedIndex } from '../journal/undestaged-index.ts';
 import { ExtentList } from '../nbd/front-end.ts';
-import { OperatorError } from '../platform/errors.ts';
+import { assert, OperatorError } from '../platform/errors.ts';
 import { BlockRanges } from './block-ranges.ts';
 import type { ChangedRanges, SnapshotInfo, SnapshotReader } from './snapshot-store.ts';
 
 /** Pieces of one state, some 50 bytes of memory each. */
 export const PIECES_MAX = 2 ** 21;
-/** More than the bytes of any frame: an index's position is a frame's number times this, and the place in it. */
-const FRAME_SPAN = 2 ** 23;
 /** Frames that are kept in memory, each of 1 MiB for the most part. */
 const FRAMES_KEPT = 16;
 
@@ -39,10 +37,12 @@ export interface PastOptions {
 export class PastState {
   readonly #options: PastOptions;
   readonly #end: PastEnd;
+  /** A piece's generation is the number of its frame, of all segments', and its position the place in that. */
   readonly #indexes: ReadonlyMap<number, UndestagedIndex>;
-  readonly #segments: PastSegment[] = [];
-  /** The most recently used last. */
-  readonly #frames = new Map<string, Buffer>();
+  readonly #segments: { readonly path: string; readonly firstFrame: number }[] = [];
+  #frameCount = 0;
+  /** By their numbers; the most recently used last. */
+  readonly #frames = new Map<number, Buffer>();
   readonly #base: Lsn;
   #lsn: Lsn;
   #time: number;
@@ -110,15 +110,14 @@ export class PastState {
       this.#isDone = true;
       return;
     }
-    const number = this.#segments.push(segment) - 1;
-    let frame = 0;
+    this.#segments.push({ path: segment.path, firstFrame: this.#frameCount });
     for (const records of reader.frames()) {
       let at = 0;
       for (const record of records) {
-        if (!this.#takeRecord(record, number, frame * FRAME_SPAN + at + RECORD_HEADER_SIZE)) return;
+        if (!this.#takeRecord(record, this.#frameCount, at + RECORD_HEADER_SIZE)) return;
         at += RECORD_HEADER_SIZE + payloadLength(record);
       }
-      frame += 1;
+      this.#frameCount += 1;
       this.#checkPieces();
     }
     this.#lsn = header.last;
@@ -126,7 +125,7 @@ export class PastState {
   }
 
   /** False when it lies behind the end. */
-  #takeRecord(record: JournalRecord, segment: number, position: number): boolean {
+  #takeRecord(record: JournalRecord, frame: number, position: number): boolean {
     const { kind, lsn, offset, length } = record;
     const time = kind === RecordKind.clock ? offset : this.#time;
     // From there on it is being copied over.
@@ -137,8 +136,8 @@ export class PastState {
     const index = this.#indexes.get(record.volume);
     // The snapshot may lie within the segment.
     if (lsn <= this.#base) return true;
-    if (kind === RecordKind.write) index?.addWrite(offset, length, segment, position);
-    else if (kind === RecordKind.zero) index?.addZero(offset, length, segment);
+    if (kind === RecordKind.write) index?.addWrite(offset, length, frame, position);
+    else if (kind === RecordKind.zero) index?.addZero(offset, length, frame);
     this.#lsn = lsn;
     this.#time = time;
     return true;
@@ -164,33 +163,26 @@ export class PastState {
       const part = into.subarray(piece.start - offset, piece.end - offset);
       if (piece.kind === 'volume') base.read(piece.start, part);
       else if (piece.kind === 'zero') part.fill(0);
-      else {
-        const at = piece.position % FRAME_SPAN;
-        this.#frame(piece.generation, Math.floor(piece.position / FRAME_SPAN)).copy(
-          part,
-          0,
-          at,
-          at + part.length,
-        );
-      }
+      else this.#frame(piece.generation).copy(part, 0, piece.position, piece.position + part.length);
     }
   }
 
-  #frame(segment: number, frame: number): Buffer {
-    const key = `${segment} ${frame}`;
-    const known = this.#frames.get(key);
-    this.#frames.delete(key);
-    const plain = known ?? this.#readFrame(segment, frame);
-    this.#frames.set(key, plain);
+  #frame(number: number): Buffer {
+    const known = this.#frames.get(number);
+    this.#frames.delete(number);
+    const plain = known ?? this.#readFrame(number);
+    this.#frames.set(number, plain);
     const [oldest] = this.#frames.keys();
     if (this.#frames.size > FRAMES_KEPT && oldest !== undefined) this.#frames.delete(oldest);
     return plain;
   }
 
-  #readFrame(segment: number, frame: number): Buffer {
-    const reader = this.#options.openSegment(this.#segments[segment]?.path ?? '');
+  #readFrame(number: number): Buffer {
+    const segment = this.#segments.findLast(({ firstFrame }) => firstFrame <= number);
+    assert(segment !== undefined, `frame ${number} is of no segment`);
+    const reader = this.#options.openSegment(segment.path);
     try {
-      return reader.plain(frame);
+      return reader.plain(number - segment.firstFrame);
     } finally {
       reader.close();
     }
