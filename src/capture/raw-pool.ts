@@ -17,7 +17,7 @@ export const RAWS_SURE = 8;
  * 2.2 GiB 2.4 to 4.7 s), and what is in them is what a destination may be behind.
  */
 const RAWS_BYTES_MAX = 3 * 1024 * 1024 * 1024;
-/** With more of them not destaged none is made for a burst: 50 MiB of memory. */
+/** With more of them not destaged none is made for a burst: 35 MiB of memory. */
 export const EXTENTS_MAX = 1024 * 1024;
 /** Of the buffer's quota, beside which they are. */
 const RAWS_SHARE = 0.25;

@@ -6,11 +6,8 @@
  * segment has been destaged, only the leaves that have something of it are looked through. Pure: no file is touched here.
  */
 
-/** Extents of a leaf at most: one is cut in by moving half of 8 KiB, and a leaf of its own costs an extent next to nothing. */
+/** Extents of a leaf at most: one is cut in by moving half of 6 KiB, and a leaf of its own costs an extent next to nothing. */
 const LEAF_EXTENTS = 256;
-/** Numbers an extent takes: start, end (bytes in the volume), generation, position in its raw segment. */
-const STRIDE = 4;
-const LEAF_NUMBERS = LEAF_EXTENTS * STRIDE;
 /** In place of a file position: the extent reads as zeros. */
 const ZERO = -1;
 
@@ -128,95 +125,93 @@ export class UndestagedIndex {
   }
 }
 
-/** Extents in order that do not overlap. */
+/** Extents in order that do not overlap: two numbers an extent in each array. */
 class Leaf {
-  readonly #numbers = new Float64Array(LEAF_NUMBERS);
-  /** Numbers in use. */
-  #end = 0;
+  /** Where it starts and ends, bytes in the volume. */
+  readonly #spans = new Float64Array(2 * LEAF_EXTENTS);
+  /** Its generation, and its position in that, below 2^31 both: a raw segment has 68 MiB at most, a frame fewer. */
+  readonly #places = new Int32Array(2 * LEAF_EXTENTS);
+  #count = 0;
   /** There is nothing here of an older generation. */
   #oldest = Number.MAX_SAFE_INTEGER;
 
   get extents(): number {
-    return this.#end / STRIDE;
+    return this.#count;
   }
 
   /** Where its first extent starts. */
   get first(): number {
-    return this.#at(0);
+    return this.#start(0);
   }
 
   /** Whether another extent can be cut in, which may make two of one that was there. */
   get isRoomy(): boolean {
-    return this.#end <= LEAF_NUMBERS - 2 * STRIDE;
+    return this.#count <= LEAF_EXTENTS - 2;
   }
 
   /** Gives away its upper half. */
   split(): Leaf {
-    const middle = LEAF_NUMBERS / 2;
+    const middle = LEAF_EXTENTS / 2;
     const upper = new Leaf();
     upper.#append(this, middle);
-    this.#end = middle;
+    this.#count = middle;
     return upper;
   }
 
   /** Everything of the next leaf, if that leaves room for as much again; otherwise false. */
   takeIn(next: Leaf): boolean {
-    if (this.#end + next.#end > LEAF_NUMBERS / 2) return false;
+    if (this.#count + next.#count > LEAF_EXTENTS / 2) return false;
     this.#append(next, 0);
     return true;
   }
 
   #append(other: Leaf, from: number): void {
-    this.#numbers.set(other.#numbers.subarray(from, other.#end), this.#end);
-    this.#end += other.#end - from;
+    this.#spans.set(other.#spans.subarray(2 * from, 2 * other.#count), 2 * this.#count);
+    this.#places.set(other.#places.subarray(2 * from, 2 * other.#count), 2 * this.#count);
+    this.#count += other.#count - from;
     this.#oldest = Math.min(this.#oldest, other.#oldest);
   }
 
   /** As the index's; `next`: where the next leaf starts. */
   pieceAt(at: number, end: number, next: number): IndexedPiece {
     const i = this.#firstEndingAfter(at);
-    const start = i < this.#end ? this.#at(i) : next;
-    if (start > at || i === this.#end) return { kind: 'volume', start: at, end: Math.min(end, start) };
-    const stop = Math.min(end, this.#at(i + 1));
-    const position = this.#at(i + 3);
+    const start = i < this.#count ? this.#start(i) : next;
+    if (start > at || i === this.#count) return { kind: 'volume', start: at, end: Math.min(end, start) };
+    const stop = Math.min(end, this.#stop(i));
+    const position = this.#position(i);
     if (position === ZERO) return { kind: 'zero', start: at, end: stop };
     return {
       kind: 'journal',
       start: at,
       end: stop,
-      generation: this.#at(i + 2),
+      generation: this.#generation(i),
       position: position + (at - start),
     };
   }
 
   /** Puts an extent in the place of what it covers here; what sticks out on either side stays. */
   cutIn(start: number, end: number, generation: number, position: number): void {
-    const numbers = this.#numbers;
     const from = this.#firstEndingAfter(start);
     let to = from;
-    while (to < this.#end && this.#at(to) < end) to += STRIDE;
-    const sticksOutBefore = from < to && this.#at(from) < start;
-    const sticksOutBehind = from < to && this.#at(to - STRIDE + 1) > end;
-    const at = sticksOutBefore ? from + STRIDE : from;
+    while (to < this.#count && this.#start(to) < end) to += 1;
+    const sticksOutBefore = from < to && this.#start(from) < start;
+    const sticksOutBehind = from < to && this.#stop(to - 1) > end;
+    const at = sticksOutBefore ? from + 1 : from;
     // One that sticks out on both sides is there twice then.
-    const rest = sticksOutBehind ? to - STRIDE : to;
-    if (rest !== at + STRIDE) numbers.copyWithin(at + STRIDE, rest, this.#end);
-    this.#end += at + STRIDE - rest;
-    if (sticksOutBefore) numbers[from + 1] = start;
-    if (sticksOutBehind) this.#startAt(at + STRIDE, end);
-    numbers[at] = start;
-    numbers[at + 1] = end;
-    numbers[at + 2] = generation;
-    numbers[at + 3] = position;
+    this.#move(at + 1, sticksOutBehind ? to - 1 : to);
+    if (sticksOutBefore) this.#spans[2 * from + 1] = start;
+    if (sticksOutBehind) this.#startAt(at + 1, end);
+    this.#spans[2 * at] = start;
+    this.#spans[2 * at + 1] = end;
+    this.#places[2 * at] = generation;
+    this.#places[2 * at + 1] = position;
     this.#oldest = Math.min(this.#oldest, generation);
   }
 
   /** What lies before `end` goes. */
   cutFront(end: number): void {
-    const from = this.#firstEndingAfter(end);
-    this.#numbers.copyWithin(0, from, this.#end);
-    this.#end -= from;
-    if (this.#end > 0 && this.first < end) this.#startAt(0, end);
+    this.#move(0, this.#firstEndingAfter(end));
+    if (this.#count > 0 && this.first < end) this.#startAt(0, end);
   }
 
   /** Extents of generations up to this one go. */
@@ -226,39 +221,62 @@ class Leaf {
     let kept = 0;
     let from = 0;
     const keepUpTo = (i: number): void => {
-      if (i > from) this.#numbers.copyWithin(kept, from, i);
+      if (i > from) this.#copy(kept, from, i);
       kept += i - from;
-      from = i + STRIDE;
+      from = i + 1;
     };
-    for (let i = 0; i < this.#end; i += STRIDE) {
-      const own = this.#at(i + 2);
+    for (let i = 0; i < this.#count; i += 1) {
+      const own = this.#generation(i);
       if (own <= generation) keepUpTo(i);
       else if (own < this.#oldest) this.#oldest = own;
     }
-    keepUpTo(this.#end);
-    this.#end = kept;
+    keepUpTo(this.#count);
+    this.#count = kept;
   }
 
-  #at(i: number): number {
-    return this.#numbers[i] ?? 0;
+  /** The extents from `from` on are those from `to` on now. */
+  #move(to: number, from: number): void {
+    if (to !== from) this.#copy(to, from, this.#count);
+    this.#count += to - from;
+  }
+
+  #copy(to: number, from: number, end: number): void {
+    this.#spans.copyWithin(2 * to, 2 * from, 2 * end);
+    this.#places.copyWithin(2 * to, 2 * from, 2 * end);
+  }
+
+  #start(i: number): number {
+    return this.#spans[2 * i] ?? 0;
+  }
+
+  #stop(i: number): number {
+    return this.#spans[2 * i + 1] ?? 0;
+  }
+
+  #generation(i: number): number {
+    return this.#places[2 * i] ?? 0;
+  }
+
+  #position(i: number): number {
+    return this.#places[2 * i + 1] ?? 0;
   }
 
   /** The extent at `i` has lost what lay before `start`. */
   #startAt(i: number, start: number): void {
-    const position = this.#at(i + 3);
-    if (position !== ZERO) this.#numbers[i + 3] = position + (start - this.#at(i));
-    this.#numbers[i] = start;
+    const position = this.#position(i);
+    if (position !== ZERO) this.#places[2 * i + 1] = position + (start - this.#start(i));
+    this.#spans[2 * i] = start;
   }
 
   /** Index of the first extent that ends after `at`. */
   #firstEndingAfter(at: number): number {
     let low = 0;
-    let high = this.#end / STRIDE;
+    let high = this.#count;
     while (low < high) {
       const middle = (low + high) >>> 1;
-      if (this.#at(middle * STRIDE + 1) <= at) low = middle + 1;
+      if (this.#stop(middle) <= at) low = middle + 1;
       else high = middle;
     }
-    return low * STRIDE;
+    return low;
   }
 }

@@ -14,7 +14,7 @@ import { assert, OperatorError } from '../platform/errors.ts';
 import { BlockRanges } from './block-ranges.ts';
 import type { ChangedRanges, SnapshotInfo, SnapshotReader } from './snapshot-store.ts';
 
-/** Pieces of one state, some 50 bytes of memory each. */
+/** Pieces of one state, some 35 bytes of memory each. */
 export const PIECES_MAX = 2 ** 21;
 /** Frames that are kept in memory, each of 1 MiB for the most part. */
 const FRAMES_KEPT = 16;

@@ -92,6 +92,15 @@ describe('the undestaged index', () => {
     );
   });
 
+  it('knows the end of a large raw segment, and one of an earlier run', () => {
+    const index = new UndestagedIndex();
+    const [generation, position] = [-1_000_000, 68 * 1024 * 1024 - 8192];
+    index.addWrite(2 ** 53 - 8192, 8191, generation, position);
+    const piece = index.pieceAt(2 ** 53 - 4096, 2 ** 53 - 1);
+    const expected = { kind: 'journal', generation, position: position + 4096 };
+    assert.deepEqual(piece, { ...expected, start: 2 ** 53 - 4096, end: 2 ** 53 - 1 });
+  });
+
   it('holds nothing once every generation is dropped', () => {
     const index = new UndestagedIndex();
     for (let i = 0; i < 1000; i += 1) index.addWrite(((i * 7919) % 4096) * 4096, 8192, 1 + (i % 3), i * 9000);
