@@ -13,8 +13,8 @@ import type { Files, OpenFile } from '../platform/files.ts';
 export const RAWS_SURE = 8;
 /**
  * Bytes of raw segments at most, where these are more: some seconds of what a host's thread takes. When they are full hosts
- * write as fast as is destaged, at random a fifth of that. A restart reads all of them before hosts come (1 GiB 1.3 to 1.8 s,
- * 2.2 GiB 2.4 to 4.7 s), and what is in them is what a destination may be behind.
+ * write as fast as is destaged, at random a fifth of that. A restart reads all of them before hosts come (2.6 GiB 2.9 to 3.7 s),
+ * and what is in them is what a destination may be behind.
  */
 const RAWS_BYTES_MAX = 3 * 1024 * 1024 * 1024;
 /** With more of them not destaged none is made for a burst: 35 MiB of memory. */
