@@ -38,10 +38,11 @@ export function destageRotten(files: Files, options: RottenRawsOptions): Lsn {
   if (known === done) return applied;
   const last = journalEnd(files, join(folder, JOURNAL_FOLDER), { epoch, done, enough: known });
   if (last >= known) return applied;
-  const wanted = ours.filter(({ range }) => range.last > last);
+  // Those before the damage may not be in the volumes either.
+  const wanted = ours.filter(({ range }) => range.last > applied);
   // A copy as of a point leaves out what hosts wrote since.
   const isWhole = checkpoint.copyPoint === null && applied <= digested && digested === known;
-  if (!isWhole || !coverAll(wanted, lsn(last + 1), digested))
+  if (!isWhole || !coverAll(wanted, lsn(applied + 1), digested))
     throw damaged(folder, { last, known }, checkpoint);
   const eachFrame = (act: (frame: readonly JournalRecord[]) => void): void => {
     for (const { path } of wanted) {

@@ -173,21 +173,22 @@ describe('a source’s sealing and destaging', () => {
     assertShipped(disk, new Map([[file!.name, file!]]), history);
   });
 
-  it('destages from the replication files what rotted in a raw segment behind them', async () => {
-    const { disk, raws, history } = await written(3);
-    const object = back(disk);
-    await object.open();
-    const sealed = new Map<string, SealedFile>();
-    for (const raw of raws) {
-      const [file] = (await object.seal([raw], true)).files;
-      sealed.set(file!.name, file!);
-    }
-    await object.apply(raws[0]!);
-    spoil(disk, raws[1]!.path);
-    const { checkpoint } = await back(disk).open();
-    assert.equal(checkpoint.applied, raws[2]!.last);
-    assertShipped(disk, sealed, history);
-  });
+  for (const rotten of [1, 2])
+    it(`destages from the replication files what rotted in a raw segment, ${rotten - 1} before it that are not destaged`, async () => {
+      const { disk, raws, history } = await written(3);
+      const object = back(disk);
+      await object.open();
+      const sealed = new Map<string, SealedFile>();
+      for (const raw of raws) {
+        const [file] = (await object.seal([raw], true)).files;
+        sealed.set(file!.name, file!);
+      }
+      await object.apply(raws[0]!);
+      spoil(disk, raws[rotten]!.path);
+      const { checkpoint } = await back(disk).open();
+      assert.equal(checkpoint.applied, raws[2]!.last);
+      assertShipped(disk, sealed, history);
+    });
 
   for (const [what, order] of [
     ['neither destaged nor shipped', ['mark']],
