@@ -28,6 +28,11 @@ const COMPRESSED_SLACK = 16 * 1024;
 const SAMPLE_PIECE = 2048;
 const SAMPLE_PIECES = 16;
 const SAMPLE = Buffer.allocUnsafeSlow(SAMPLE_PIECE * SAMPLE_PIECES);
+/**
+ * For one frame at a time, of whichever writer: each is done with it when it has written the frame. One of each writer's own
+ * would be garbage with every segment, of a size for which V8 collects all there is nine times a GiB.
+ */
+let gathered = Buffer.alloc(0);
 
 export interface SegmentOptions {
   /** 32 bytes, or undefined: neither encrypted nor authenticated. */
@@ -48,7 +53,6 @@ export class SegmentWriter {
   readonly #compression: number;
   readonly #table: TableEntry[] = [];
   #position = 0;
-  #plain = Buffer.allocUnsafe(FRAME_TARGET);
   /** The last frame got smaller. */
   #shrinks = false;
   #pending: Buffer[] = [];
@@ -148,10 +152,10 @@ export class SegmentWriter {
   #gather(records: readonly EncodedRecord[]): Buffer {
     const whole = asTheyLie(records);
     if (whole !== undefined) return whole;
-    if (this.#plain.length < this.#pendingBytes) this.#plain = Buffer.allocUnsafe(this.#pendingBytes);
+    if (gathered.length < this.#pendingBytes) gathered = Buffer.allocUnsafeSlow(this.#pendingBytes);
     let at = 0;
-    for (const record of records) at += record.copy(this.#plain, at);
-    return this.#plain.subarray(0, at);
+    for (const record of records) at += record.copy(gathered, at);
+    return gathered.subarray(0, at);
   }
 
   /**
