@@ -106,6 +106,26 @@ describe('the simulated disk', () => {
     assert.equal(text(made, '/d/a'), 'old\x005');
   });
 
+  it('has on the medium what the same bytes were written over, and not what others were', () => {
+    const made = machine();
+    const file = programOn(made).platform.files.open('/d/a', 'create-new');
+    file.write(Buffer.from('123'), 0);
+    file.syncNow();
+    const inode = made.disk.find('/d/a');
+    file.write(Buffer.from('23'), 1);
+    assert.equal(inode?.isSynced, true);
+    for (const [bytes, at] of [
+      ['24', 1],
+      ['4', 3],
+    ] as const) {
+      file.write(Buffer.from(bytes), at);
+      assert.equal(inode.isSynced, false);
+      file.syncNow();
+    }
+    file.truncate(2);
+    assert.equal(inode.isSynced, false);
+  });
+
   it('leaves a file as long as it is when that is cut to its length, also when the power fails before that is synced', () => {
     const made = machine();
     const file = programOn(made).platform.files.open('/d/a', 'create-new');

@@ -55,9 +55,10 @@ export class Inode {
     return this.#made;
   }
 
+  /** What the same bytes were written over need not be on the medium: whatever a power failure keeps of that, they are there. */
   get isSynced(): boolean {
     return (
-      this.#changes.length === 0 &&
+      this.#changes.every(changesNothing) &&
       (this.#dropped.length === 0 || this.durableContent().equals(this.content()))
     );
   }
@@ -292,4 +293,8 @@ export class Inode {
       if (!isZero(this.#bytes.subarray(page * PAGE, (page + 1) * PAGE))) this.#setPage(page, DATA);
     }
   }
+}
+
+function changesNothing({ before, after, sizeBefore, sizeAfter }: Change): boolean {
+  return sizeBefore === sizeAfter && (after === undefined || before?.equals(after) === true);
 }
