@@ -65,6 +65,10 @@ export interface FioJob {
   /** Seconds before these that are not measured. */
   readonly ramp?: number;
   readonly bytes?: number;
+  /** Bytes from the volume's beginning that it keeps to; otherwise all of it. */
+  readonly within?: number;
+  /** How much of what it writes, in percent, no bits are needed for; otherwise nothing. */
+  readonly compressible?: number;
   /** A flush after every write. */
   readonly commits?: boolean;
   /** Bytes a second. */
@@ -79,7 +83,7 @@ export interface FioResult {
 
 /** What hosts do, by fio's NBD engine. @throws Error when a request failed */
 export async function fio(job: FioJob): Promise<FioResult> {
-  const { uri, kind, block, depth, connections, commits, rate } = job;
+  const { uri, kind, block, depth, connections, commits, rate, within, compressible } = job;
   const output = await run(
     'fio',
     ...['--name=host', '--ioengine=nbd', `--uri=${uri}`, `--rw=${kind}`, `--bs=${block}`],
@@ -89,6 +93,8 @@ export async function fio(job: FioJob): Promise<FioResult> {
     ...(job.seconds === undefined ? [] : ['--time_based', `--runtime=${job.seconds}`]),
     ...(job.ramp === undefined ? [] : [`--ramp_time=${job.ramp}`]),
     ...(job.bytes === undefined ? [] : [`--io_size=${job.bytes}`]),
+    ...(within === undefined ? [] : [`--size=${within}`]),
+    ...(compressible === undefined ? [] : [`--buffer_compress_percentage=${compressible}`]),
     ...(commits === true ? ['--fsync=1'] : []),
     ...(rate === undefined ? [] : [`--rate=${rate}`]),
   );
