@@ -190,7 +190,8 @@ function plainOf(frame: FrameHeader, body: Buffer, path: string): Buffer {
   try {
     const plain = zstdDecompressSync(body, {
       maxOutputLength: Math.max(1, frame.plainBytes),
-      chunkSize: Math.max(64, frame.plainBytes),
+      // A byte more than it takes: in a buffer that is full zlib looks for more, in another of the same size.
+      chunkSize: Math.max(64, frame.plainBytes + 1),
     });
     if (plain.length === frame.plainBytes) return plain;
   } catch {
