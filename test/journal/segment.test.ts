@@ -139,6 +139,10 @@ describe('a sealed segment', () => {
         ],
       );
       assert.equal(reader.totals.records, 4);
+      const memory = Buffer.alloc(64 * 1024);
+      const again = [...reader.frames('whole', (bytes) => memory.subarray(0, bytes))].flat();
+      assert.deepEqual(again, records);
+      assert.ok(again.every(({ payload }) => payload.buffer === memory.buffer));
       reader.close();
     });
   }

@@ -7,7 +7,7 @@ import {
   RECORD_HEADER_SIZE,
   type JournalRecord,
 } from '../record.ts';
-import { SegmentCipher } from './cipher.ts';
+import { SegmentCipher, TAG_SIZE } from './cipher.ts';
 import { discard } from './discard.ts';
 import {
   checkTrailer,
@@ -28,9 +28,11 @@ import {
   type SealedFormat,
   type TableEntry,
 } from './format.ts';
+import { Scratch } from './lasting-memory.ts';
 import {
   FRAME_SIZE_MAX,
   SegmentRefused,
+  type FrameMemory,
   type SegmentCheck,
   type SegmentHeader,
   type SegmentReader,
@@ -57,6 +59,9 @@ export function openSegment(
   }
 }
 
+/** Of whichever reader's frame: as it is stored, opened but compressed, and looked at by nobody. */
+const [stored, opened, unseen] = [new Scratch(), new Scratch(), new Scratch()];
+
 class Reader implements SegmentReader {
   readonly header: SegmentHeader;
   readonly totals: SegmentTotals;
@@ -68,14 +73,14 @@ class Reader implements SegmentReader {
   constructor(file: OpenFile, key: Buffer | undefined, format: SealedFormat) {
     this.#file = file;
     const size = file.size();
-    this.#headerBytes = this.#read(0, Math.min(HEADER_SIZE, size));
+    this.#headerBytes = this.#read(0, Buffer.alloc(Math.min(HEADER_SIZE, size)));
     const { header, keying } = decodeHeader(this.#headerBytes, file.path, format);
     this.header = header;
     if (size < HEADER_SIZE + TRAILER_SIZE) decodeTrailer(Buffer.alloc(TRAILER_SIZE), size, file.path);
-    const trailer = this.#read(size - TRAILER_SIZE, TRAILER_SIZE);
+    const trailer = this.#read(size - TRAILER_SIZE, Buffer.alloc(TRAILER_SIZE));
     const { totals, tableOffset } = decodeTrailer(trailer, size, file.path);
     this.totals = totals;
-    const table = this.#read(tableOffset, totals.frames * TABLE_ENTRY_SIZE);
+    const table = this.#read(tableOffset, Buffer.alloc(totals.frames * TABLE_ENTRY_SIZE));
     checkTrailer(trailer, table, file.path);
     this.#cipher = cipherFor(header, keying, key, file.path);
     const tag = trailer.subarray(TRAILER_TAG_AT, TRAILER_TAG_AT + 16);
@@ -89,11 +94,11 @@ class Reader implements SegmentReader {
     this.#checkTable(tableOffset);
   }
 
-  *frames(check: SegmentCheck = 'whole'): Iterable<readonly JournalRecord[]> {
+  *frames(check: SegmentCheck = 'whole', memory?: FrameMemory): Iterable<readonly JournalRecord[]> {
     let records = 0;
     let last = this.header.first - 1;
     for (const [number, entry] of this.#table.entries()) {
-      const { frame: header, plain } = this.#plain(number, entry, check);
+      const { frame: header, plain } = this.#plain(number, entry, check, memory);
       const frame = this.#records(header, plain, check);
       for (const record of frame) {
         // Pieces of one record share its LSN; nothing else may stand still, go back or leave the segment's range.
@@ -115,8 +120,8 @@ class Reader implements SegmentReader {
   }
 
   verify(): void {
-    // A frame's records are views of the same memory.
-    for (const [first] of this.frames()) if (first !== undefined) discard([first.payload]);
+    const frames = this.frames('whole', (bytes) => unseen.take(bytes))[Symbol.iterator]();
+    while (frames.next().done !== true);
   }
 
   close(): void {
@@ -140,26 +145,36 @@ class Reader implements SegmentReader {
     number: number,
     entry: TableEntry,
     check: SegmentCheck,
+    memory?: FrameMemory,
   ): { readonly frame: FrameHeader; readonly plain: Buffer } {
     const path = this.#file.path;
-    const bytes = this.#read(entry.offset, entry.bytes);
+    const bytes = this.#read(entry.offset, stored.take(entry.bytes));
     const frame = decodeFrameHeader(bytes, path, check === 'rot' && this.#cipher !== undefined);
     if (frame.number !== number || frame.plainBytes > FRAME_SIZE_MAX || frame.records !== entry.records) {
       throw damaged(path, 'frame');
     }
-    const stored = bytes.subarray(FRAME_HEADER_SIZE);
-    const body =
-      this.#cipher === undefined
-        ? stored
-        : this.#cipher.openFrame(stored, number, [this.#headerBytes, bytes.subarray(0, 28)]);
-    if (body === undefined) {
-      // What fails its checksum, too, is damaged.
-      decodeFrameHeader(bytes, path);
-      throw forged(path, `frame ${number}`);
+    if (frame.compressed) {
+      const body = this.#open(bytes, number, (count) => opened.take(count));
+      return { frame, plain: decompress(frame, body, path, memory) };
     }
-    const plain = plainOf(frame, body, path);
-    discard([bytes, body].filter(({ buffer }) => buffer !== plain.buffer));
+    const plain = this.#open(bytes, number, memory ?? ((count) => Buffer.allocUnsafeSlow(count)));
+    if (plain.length !== frame.plainBytes) throw damaged(path, 'frame');
     return { frame, plain };
+  }
+
+  /** What a frame holds, decrypted. */
+  #open(bytes: Buffer, number: number, memory: FrameMemory): Buffer {
+    const sealed = bytes.subarray(FRAME_HEADER_SIZE);
+    if (this.#cipher === undefined) {
+      const body = memory(sealed.length);
+      sealed.copy(body);
+      return body;
+    }
+    const body = memory(Math.max(0, sealed.length - TAG_SIZE));
+    if (this.#cipher.openFrame(sealed, number, [this.#headerBytes, bytes.subarray(0, 28)], body)) return body;
+    // What fails its checksum, too, is damaged.
+    decodeFrameHeader(bytes, this.#file.path);
+    throw forged(this.#file.path, `frame ${number}`);
   }
 
   #records(frame: FrameHeader, plain: Buffer, check: SegmentCheck): JournalRecord[] {
@@ -175,29 +190,33 @@ class Reader implements SegmentReader {
     return records;
   }
 
-  #read(position: number, length: number): Buffer {
-    const bytes = Buffer.allocUnsafe(length);
-    if (this.#file.read(bytes, position) !== length) throw damaged(this.#file.path, 'length');
-    return bytes;
+  #read(position: number, into: Buffer): Buffer {
+    if (this.#file.read(into, position) !== into.length) throw damaged(this.#file.path, 'length');
+    return into;
   }
 }
 
-function plainOf(frame: FrameHeader, body: Buffer, path: string): Buffer {
-  if (!frame.compressed) {
-    if (body.length !== frame.plainBytes) throw damaged(path, 'frame');
-    return body;
-  }
+function decompress(frame: FrameHeader, body: Buffer, path: string, memory?: FrameMemory): Buffer {
+  const plain = decompressed(frame, body);
+  if (plain?.length !== frame.plainBytes) throw damaged(path, 'compressed data');
+  if (memory === undefined) return plain;
+  const into = memory(plain.length);
+  plain.copy(into);
+  discard([plain]);
+  return into;
+}
+
+/** In memory of its own; undefined: it is not zstd, or more than the frame says. */
+function decompressed({ plainBytes }: FrameHeader, body: Buffer): Buffer | undefined {
   try {
-    const plain = zstdDecompressSync(body, {
-      maxOutputLength: Math.max(1, frame.plainBytes),
+    return zstdDecompressSync(body, {
+      maxOutputLength: Math.max(1, plainBytes),
       // A byte more than it takes: in a buffer that is full zlib looks for more, in another of the same size.
-      chunkSize: Math.max(64, frame.plainBytes + 1),
+      chunkSize: Math.max(64, plainBytes + 1),
     });
-    if (plain.length === frame.plainBytes) return plain;
   } catch {
-    // Not zstd, or more than it said: damaged all the same.
+    return undefined;
   }
-  throw damaged(path, 'compressed data');
 }
 
 function cipherFor(

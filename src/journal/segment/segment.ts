@@ -37,16 +37,19 @@ export interface SegmentTotals {
  */
 export type SegmentCheck = 'whole' | 'rot';
 
+/** Memory of so many bytes, for a frame that is decoded. */
+export type FrameMemory = (bytes: number) => Buffer;
+
 /** A sealed segment, open for reading. Everything that it hands out has passed its checks. */
 export interface SegmentReader {
   readonly header: SegmentHeader;
   readonly totals: SegmentTotals;
   /**
    * The records, frame by frame in LSN order; a frame is at most {@link FRAME_SIZE_MAX} bytes, and its records' payloads
-   * are views of memory of its own. Frames can be read again from the start.
+   * are views of memory of its own, or of what `memory` gives. Frames can be read again from the start.
    * @throws SegmentRefused `DAMAGED`, `FORGED`
    */
-  frames(check?: SegmentCheck): Iterable<readonly JournalRecord[]>;
+  frames(check?: SegmentCheck, memory?: FrameMemory): Iterable<readonly JournalRecord[]>;
   /** A frame's records as bytes, header and payload each, one behind the other. @throws SegmentRefused */
   plain(frame: number): Buffer;
   /** Reads everything once. @throws SegmentRefused */

@@ -3,7 +3,7 @@ import type { OpenFile } from '../../platform/files.ts';
 import type { Random } from '../../platform/random.ts';
 import { lsn, type Lsn } from '../ids.ts';
 import { readUInt64, RECORD_HEADER_SIZE } from '../record.ts';
-import { SALT_SIZE, SegmentCipher } from './cipher.ts';
+import { SALT_SIZE, SegmentCipher, TAG_SIZE } from './cipher.ts';
 import { discard } from './discard.ts';
 import {
   encodeFrameHeader,
@@ -18,21 +18,18 @@ import {
   TRAILER_SIZE,
   type TableEntry,
 } from './format.ts';
+import { Scratch } from './lasting-memory.ts';
 import type { SegmentHeader, SegmentTotals } from './segment.ts';
 
 /** Plain bytes after which a frame is closed: zstd is fastest on about this much. */
 const FRAME_TARGET = 1024 * 1024;
-const TAG_SIZE = 16;
 const COMPRESSED_SLACK = 16 * 1024;
 /** What stands for a frame: pieces from all over it, bytes. */
 const SAMPLE_PIECE = 2048;
 const SAMPLE_PIECES = 16;
 const SAMPLE = Buffer.allocUnsafeSlow(SAMPLE_PIECE * SAMPLE_PIECES);
-/**
- * For one frame at a time, of whichever writer: each is done with it when it has written the frame. One of each writer's own
- * would be garbage with every segment, of a size for which V8 collects all there is nine times a GiB.
- */
-let gathered = Buffer.alloc(0);
+/** Of whichever writer: each is done with its frame when it has written it. */
+const gathered = new Scratch();
 
 export interface SegmentOptions {
   /** 32 bytes, or undefined: neither encrypted nor authenticated. */
@@ -152,10 +149,10 @@ export class SegmentWriter {
   #gather(records: readonly EncodedRecord[]): Buffer {
     const whole = asTheyLie(records);
     if (whole !== undefined) return whole;
-    if (gathered.length < this.#pendingBytes) gathered = Buffer.allocUnsafeSlow(this.#pendingBytes);
+    const plain = gathered.take(this.#pendingBytes);
     let at = 0;
-    for (const record of records) at += record.copy(gathered, at);
-    return gathered.subarray(0, at);
+    for (const record of records) at += record.copy(plain, at);
+    return plain;
   }
 
   /**
