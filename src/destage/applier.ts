@@ -13,7 +13,6 @@ import { LSN_NONE, type AttachedVolume, type Lsn } from '../journal/ids.ts';
 import { parseMarker } from '../journal/marker-record.ts';
 import { RecordKind, type JournalRecord } from '../journal/record.ts';
 import { discard } from '../journal/segment/discard.ts';
-import type { SegmentReader } from '../journal/segment/segment.ts';
 import type { Verification } from '../journal/verification.ts';
 import { parseVerify } from '../journal/verify.ts';
 import { errorCode, OperatorError } from '../platform/errors.ts';
@@ -24,6 +23,7 @@ import { VolumeSet, type SetVolume } from '../volume/volume-set.ts';
 import { attach, resize, volumeUnknown } from './attach.ts';
 import { compare, comparePieces } from './comparing.ts';
 import { afterCopy, duringCopy } from './copy-state.ts';
+import type { AppliedSegment } from './decoded-segment.ts';
 import { Gathered, rangesWritten } from './gathered.ts';
 import type { PassedMarkers } from './passed-markers.ts';
 import { snapshotId, type OpenSnapshots, type SnapshotFacts, type Snapshots } from './snapshots.ts';
@@ -80,7 +80,7 @@ export class Applier {
    * @param begun up to here the volumes may be ahead of the records: none of these is compared
    * @throws SegmentRefused, OperatorError
    */
-  applySegment(reader: SegmentReader, before: DestinationState, begun: Lsn): DestinationState {
+  applySegment(reader: AppliedSegment, before: DestinationState, begun: Lsn): DestinationState {
     this.#begun = begun;
     // An attempt that failed half way may have resized them.
     if (before.volumes !== this.#attached) this.#attachVolumes(before.volumes);

@@ -287,6 +287,7 @@ export class DestinationBack {
 
   close(): Promise<void> {
     this.#seedJob?.end();
+    this.#journal.forgetDecoded();
     this.#applier.close();
     return Promise.resolve();
   }
@@ -343,11 +344,10 @@ export class DestinationBack {
   }
 
   #applyBatch(): void {
-    let bytes = 0;
+    let [bytes, done] = [0, 0];
     this.#keepDivergence();
     const before = this.#state;
     let state = before;
-    let done = 0;
     const whole = new Set<unknown>();
     // Applying again goes through older states of the volumes: a crash there must not find that more is applied (I3).
     this.#written.settle();
@@ -365,12 +365,14 @@ export class DestinationBack {
         bytes += segment.bytes;
       }
     } finally {
+      this.#journal.forgetDecoded();
       if (done > 0 && !this.#applier.lost) {
         this.#applier.sync();
         this.#move(state);
         this.#window.keep(this.#journal.take(done), (segment) => whole.has(segment));
         this.#window.settle(before, state, this.#begun <= state.applied);
-      }
+        // Memory of what it gathered is used again.
+      } else this.#applier.begin();
     }
   }
 
@@ -385,8 +387,7 @@ export class DestinationBack {
   }
 
   #applySegment(segment: ReceivedSegment, before: DestinationState): DestinationState {
-    const reader = this.#options.openSegment(segment.path);
-    const begun = this.#begun;
+    const [reader, begun] = [this.#journal.open(segment), this.#begun];
     this.#begun = lsn(Math.max(begun, segment.range.last));
     try {
       return this.#applier.applySegment(reader, before, begun);

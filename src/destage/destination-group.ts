@@ -35,6 +35,7 @@ import { Intake, REFUSED_MAX } from './intake.ts';
 import { MarkerPrograms } from './marker-programs.ts';
 import { countSetAside } from './set-aside.ts';
 import { settle, type Settled } from './settle.ts';
+import { isHeldUp } from './state-file.ts';
 import { statusOf } from './status-of.ts';
 import { HEARTBEAT, StatusPublisher, type StatusFacts } from './status-publisher.ts';
 import { Tidying } from './tidying.ts';
@@ -305,8 +306,7 @@ export class DestinationGroup {
     this.#begin(`applying what follows record ${this.#facts.state.applied}`);
     this.#markers.attend(this.#facts.state);
     const { state } = this.#facts;
-    if (state.pending !== undefined || state.seed?.state === 'awaited' || !hasToApply(this.#facts))
-      return false;
+    if (isHeldUp(state) || !hasToApply(this.#facts)) return false;
     if (clock.monotonic() < this.#applyAfter) return false;
     try {
       this.#setFacts(await this.#back.applySome());

@@ -9,8 +9,8 @@ import type { BackCalls } from './group-options.ts';
 import type { Inbox } from './inbox.ts';
 import type { InboxEntry, InboxPlan, InboxStep } from './inbox-plan.ts';
 
-/** Steps in the inbox between two batches of applying: a backlog must not be taken in before any of it is applied. */
-const STEPS = 8;
+/** Steps in the inbox between two batches of applying: as many segments of the usual size stay in memory until then. */
+const STEPS = 4;
 /** What a status file names. */
 export const REFUSED_MAX = 100;
 

@@ -16,7 +16,8 @@ import { SegmentRefused, type SegmentHeader, type SegmentReader } from '../journ
 import { errorCode } from '../platform/errors.ts';
 import type { Files, OpenFile } from '../platform/files.ts';
 import { rewrite } from '../platform/rewrite.ts';
-import type { DestinationState } from './state-file.ts';
+import { DECODED_MAX, DecodedSegment, type AppliedSegment } from './decoded-segment.ts';
+import { isHeldUp, type DestinationState } from './state-file.ts';
 
 export interface ReceivedSegment {
   readonly path: string;
@@ -41,6 +42,9 @@ export class ReceivedJournal {
   readonly #folder: string;
   #segments: ReceivedSegment[] = [];
   #bytes = 0;
+  /** What is in memory of the first of them, and of what was checked last. */
+  readonly #decoded = new Map<ReceivedSegment, DecodedSegment>();
+  #checked: DecodedSegment | undefined;
   /** In the inbox: a sync of these has failed, or of those that were there at the start may have, and another would lie. */
   readonly #inDoubt: Set<string>;
 
@@ -95,7 +99,10 @@ export class ReceivedJournal {
       else {
         try {
           const wasOthers = this.#unalias(path);
-          const { digestAfter } = this.#check(path, range, state, wasOthers);
+          const { digestAfter } = this.#reading(path, range, state, (reader) => {
+            if (wasOthers) reader.verify();
+            return reader.header;
+          });
           this.#add({ path, range, bytes: this.#files.stat(path)?.size ?? 0, digestAfter });
         } catch (error) {
           if (!(error instanceof SegmentRefused)) throw error;
@@ -107,8 +114,17 @@ export class ReceivedJournal {
   }
 
   /** The header of a segment in the inbox that is whole and continues the journal. @throws SegmentRefused */
-  check(name: string, range: SegmentRange, state: JournalIdentity): SegmentHeader {
-    return this.#check(join(this.inbox, name), range, state, true);
+  check(
+    name: string,
+    range: SegmentRange,
+    state: JournalIdentity & Pick<DestinationState, 'pending' | 'seed'>,
+  ): SegmentHeader {
+    const isNext = !isHeldUp(state) && this.#decoded.size === this.#segments.length;
+    this.#forgetChecked();
+    return this.#reading(join(this.inbox, name), range, state, (reader) => {
+      this.#checked = DecodedSegment.check(reader, isNext ? DECODED_MAX - this.#decodedBytes() : 0);
+      return reader.header;
+    });
   }
 
   /** The header of a segment in the inbox that is whole, whatever came before it. @throws SegmentRefused */
@@ -146,7 +162,24 @@ export class ReceivedJournal {
       this.#files.rename(target, path);
       throw error;
     }
-    this.#add({ path: target, range, bytes, digestAfter: header.digestAfter });
+    const segment = { path: target, range, bytes, digestAfter: header.digestAfter };
+    this.#add(segment);
+    if (this.#checked !== undefined) this.#decoded.set(segment, this.#checked);
+    this.#checked = undefined;
+  }
+
+  /** To be applied: the first time as it was checked, if that is still in memory. @throws SegmentRefused, the file system's errors */
+  open(segment: ReceivedSegment): AppliedSegment {
+    const decoded = this.#decoded.get(segment);
+    this.#decoded.delete(segment);
+    return decoded ?? this.#options.openSegment(segment.path);
+  }
+
+  /** What is still to be applied is read again for that. */
+  forgetDecoded(): void {
+    for (const decoded of this.#decoded.values()) decoded.close();
+    this.#decoded.clear();
+    this.#forgetChecked();
   }
 
   /**
@@ -201,13 +234,26 @@ export class ReceivedJournal {
     this.#files.rename(path, join(this.inbox, basename(path)));
   }
 
-  #check(path: string, range: SegmentRange, state: JournalIdentity, whole: boolean): SegmentHeader {
+  #decodedBytes(): number {
+    return [...this.#decoded.values()].reduce((sum, { bytes }) => sum + bytes, 0);
+  }
+
+  #forgetChecked(): void {
+    this.#checked?.close();
+    this.#checked = undefined;
+  }
+
+  #reading<R>(
+    path: string,
+    range: SegmentRange,
+    state: JournalIdentity,
+    read: (reader: SegmentReader) => R,
+  ): R {
     const reader = this.#options.openSegment(path);
     try {
       const digest = this.#segments.at(-1)?.digestAfter ?? state.digest;
       checkBelongs(path, range, reader.header, { ...state, digest, groupName: this.#options.groupName });
-      if (whole) reader.verify();
-      return reader.header;
+      return read(reader);
     } finally {
       reader.close();
     }

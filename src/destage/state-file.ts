@@ -95,6 +95,11 @@ export function awaitsAll({ resync }: DestinationState): boolean {
   return resync?.anew !== undefined && !resync.begun;
 }
 
+/** Nothing is applied before a marker's program has ended, or a seed has come. */
+export function isHeldUp({ pending, seed }: Pick<DestinationState, 'pending' | 'seed'>): boolean {
+  return pending !== undefined || seed?.state === 'awaited';
+}
+
 /** Records up to here may be in the volumes in part: what was to apply them was cut off. Undefined: none are. */
 export function aheadTo({ begun, applied }: DestinationState): Lsn | undefined {
   return begun > applied ? begun : undefined;

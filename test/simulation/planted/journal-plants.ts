@@ -143,7 +143,11 @@ export const JOURNAL_PLANTS: readonly Plant[] = [
     'I4',
     'what arrives is not checked',
     2000,
-    edit('destage/received-journal.ts', 'if (whole) reader.verify();'),
+    edit(
+      'destage/received-journal.ts',
+      'this.#checked = DecodedSegment.check(reader, isNext ? DECODED_MAX - this.#decodedBytes() : 0);',
+    ),
+    edit('destage/received-journal.ts', 'if (wasOthers) reader.verify();'),
   ),
   plantFrom(323)(
     'I4',
