@@ -19,7 +19,7 @@ import { errorCode, OperatorError } from '../platform/errors.ts';
 import type { Files } from '../platform/files.ts';
 import type { Log } from '../platform/log.ts';
 import { keeping } from '../volume/keeping.ts';
-import { VolumeSet, type SetVolume } from '../volume/volume-set.ts';
+import { VolumeSet, type SetVolume, type VolumeRange } from '../volume/volume-set.ts';
 import { attach, resize, volumeUnknown } from './attach.ts';
 import { compare, comparePieces } from './comparing.ts';
 import { afterCopy, duringCopy } from './copy-state.ts';
@@ -233,10 +233,10 @@ export class Applier {
   }
 
   #write(records: readonly JournalRecord[]): void {
-    this.#attachedVolumes().apply(records, {
-      fromVolume: 'apply',
-      preserve: (ranges) => keeping(() => this.#store().preserve(ranges)),
-    });
+    const volumes = this.#attachedVolumes();
+    const preserve = (ranges: readonly VolumeRange[]): void => keeping(() => this.#store().preserve(ranges));
+    volumes.apply(records, { fromVolume: 'apply', preserve });
+    volumes.beginSync();
   }
 
   #applyControl(record: JournalRecord, state: DestinationState): DestinationState {

@@ -29,6 +29,12 @@ export interface OpenFile {
   startWriting(position: number, length: number): void;
   /** The same, waited for here: for threads that have nothing else to do. */
   syncNow(): void;
+  /**
+   * The same begins, for what was written so far. The result, to be called once before the file is synced in another way or
+   * closed, waits for it and throws what it failed with, which no other sync tells then. Where the platform cannot, all of it
+   * is done when it is waited for.
+   */
+  beginSync(): () => void;
   truncate(size: number): void;
   /** Reserves blocks for [0, size) where the file system can, and sets the size. Throws `ENOSPC` if they are not there. */
   allocate(size: number): void;

@@ -38,6 +38,8 @@ export interface VolumeContent extends Pick<OpenFile, 'nextData' | 'forgetCached
 const ZERO_PIECE = Buffer.alloc(1024 * 1024);
 /** Bytes of a write that are worth being given to the medium by themselves, ahead of the sync. */
 const STARTED_FROM = 128 * 1024;
+/** Bytes that are worth a sync of their own, ahead of the one that counts. */
+const SYNCED_FROM = 8 * 1024 * 1024;
 /** Bytes of zeros that are written at once before others have their turn. */
 const CLEAR_MAX = 8 * 1024 * 1024;
 
@@ -45,7 +47,10 @@ export class VolumeSet {
   readonly #files: Files;
   readonly #volumes: Map<VolumeIndex, SetVolume>;
   readonly #open = new Map<VolumeIndex, OpenFile>();
-  readonly #written = new Set<VolumeIndex>();
+  /** Bytes of data that were written and that no sync has begun for. */
+  readonly #written = new Map<VolumeIndex, number>();
+  /** Waits for the sync that has begun. */
+  readonly #syncing = new Map<VolumeIndex, () => void>();
 
   constructor(files: Files, volumes: readonly SetVolume[]) {
     this.#files = files;
@@ -70,17 +75,35 @@ export class VolumeSet {
     );
     for (const record of data) {
       this.#using(record.volume, (file) => {
-        this.#written.add(record.volume);
+        this.#written.set(record.volume, (this.#written.get(record.volume) ?? 0) + record.payload.length);
         if (record.kind === RecordKind.write) writeData(file, record);
         else zero(file, record);
       });
     }
   }
 
+  /**
+   * Where much was applied it is on its way to the medium from now on, so that `sync`, which alone says that it is there, has
+   * less to wait for. What lies in the system's memory may reach the medium at any time without this, too: what must be
+   * durable before was so before it was applied (I2, I7). What is on its way already is waited for: the medium sets the pace.
+   * @throws as `sync`
+   */
+  beginSync(): void {
+    for (const [index, bytes] of this.#written) {
+      if (bytes < SYNCED_FROM) continue;
+      this.#using(index, (file) => {
+        this.#waitFor(index);
+        this.#syncing.set(index, file.beginSync());
+      });
+      this.#written.set(index, 0);
+    }
+  }
+
   /** What was applied is durable on return. @throws OperatorError `VOLUME_OFFLINE`, `ENOSPC` */
   sync(): void {
-    for (const index of this.#written) {
+    for (const index of this.#written.keys()) {
       this.#using(index, (file) => {
+        this.#waitFor(index);
         file.syncNow();
         // A file that was removed while it was open takes writes to the last, and they are gone with it.
         if (this.#files.stat(file.path) === undefined) throw new Error('it was removed while it was written');
@@ -97,6 +120,7 @@ export class VolumeSet {
   /** Its file has at least so many bytes, durably. Returns how many it had. @throws OperatorError `VOLUME_OFFLINE`, `ENOSPC` */
   extend(index: VolumeIndex, size: number): number {
     return this.#using(index, (file) => {
+      this.#waitFor(index);
       const before = file.size();
       const isImage = this.#files.stat(file.path)?.kind === 'file';
       // Also what it has: the sync of an attempt before may have failed, after which others succeed without it.
@@ -109,6 +133,7 @@ export class VolumeSet {
   /** The beginning of the range reads as zeros, durably; returns where the rest begins. @throws OperatorError `VOLUME_OFFLINE`, `ENOSPC` */
   clear(index: VolumeIndex, start: number, end: number): number {
     return this.#using(index, (file) => {
+      this.#waitFor(index);
       // Also where nothing is, for the same reason.
       if (file.punchHole(start, end - start)) {
         file.syncNow();
@@ -141,9 +166,26 @@ export class VolumeSet {
     });
   }
 
+  /** What a sync that had begun failed with is still told, by the next. */
   close(): void {
+    for (const [index, wait] of this.#syncing) {
+      try {
+        wait();
+        this.#syncing.delete(index);
+      } catch (error) {
+        this.#syncing.set(index, () => {
+          throw error;
+        });
+      }
+    }
     for (const file of this.#open.values()) file.close();
     this.#open.clear();
+  }
+
+  #waitFor(index: VolumeIndex): void {
+    const wait = this.#syncing.get(index);
+    this.#syncing.delete(index);
+    wait?.();
   }
 
   #volume(index: VolumeIndex): SetVolume {

@@ -28,6 +28,10 @@ function dyingAt(n: number, when: 'before' | 'after'): { files: Files; calls: ()
     write: (from, position) => change(() => file.write(from, position)),
     sync: () => file.sync(),
     syncNow: () => change(() => file.syncNow()),
+    beginSync: () => {
+      const wait = file.beginSync();
+      return () => change(wait);
+    },
     shareWithGroup: () => file.shareWithGroup(),
     truncate: (size) => change(() => file.truncate(size)),
     allocate: (size) => change(() => file.allocate(size)),

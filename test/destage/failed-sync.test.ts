@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
+import type { Files } from '../../src/platform/files.ts';
 import { nodeFiles } from '../../src/platform/node/files.ts';
 import { temporaryFolder } from '../support/folder.ts';
 import { systemError, TamperedFiles } from '../support/tampered-files.ts';
@@ -40,6 +41,43 @@ describe('a destination whose volumes failed in a batch', () => {
       await back.close();
     });
   }
+
+  it('counts nothing of a batch of which a sync failed that had begun before its end, and writes it again (I6)', async () => {
+    const root = temporaryFolder();
+    const [stream, site] = [new Stream(join(root, 'source')), new Site(root)];
+    let failures = 0;
+    const open: Files['open'] = (path, mode) => {
+      const file = nodeFiles.open(path, mode);
+      if (!path.endsWith('a.img') || failures > 0) return file;
+      const fail = (): void => {
+        failures += 1;
+        throw systemError('EIO');
+      };
+      return Object.assign(file, { beginSync: () => fail });
+    };
+    const files = new TamperedFiles({ ...nodeFiles, open });
+    const back = site.start(files);
+    await back.receive(
+      site.deliver(
+        stream.seal({ kind: 'attach', names: ['a', 'b'] }, { kind: 'init-begin' }, { kind: 'init-end' }),
+      ),
+    );
+    const before = (await back.applySome()).state.applied;
+    const much = Array.from({ length: 2100 }, (_, i) => write(0, (i % 16) * 4096, i % 256));
+    await back.receive(site.deliver(stream.seal(...much)));
+    await back.receive(site.deliver(stream.seal(write(0, 4096, 2))));
+    await assert.rejects(async () => back.applySome());
+    assert.equal(failures, 1);
+    assert.equal((await back.facts()).state.applied, before);
+    const start = files.changes.length;
+    await back.applySome();
+    const again = files.changes
+      .slice(start)
+      .filter(({ kind, path }) => kind === 'write' && path.endsWith('a.img'));
+    assert.equal(again.length, much.length + 1);
+    assert.deepEqual(site.content(), stream.volumes);
+    await back.close();
+  });
 
   it('gives a new volume its size again when it failed to sync that (I6)', async () => {
     const root = temporaryFolder();

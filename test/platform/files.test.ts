@@ -62,3 +62,37 @@ describe('a read that is not to wait', () => {
     await Promise.allSettled([result]);
   });
 });
+
+describe('a sync that is begun', () => {
+  it('is over when it was waited for, in any order and of more files than there are threads for it', () => {
+    const folder = temporaryFolder();
+    const files = Array.from({ length: 40 }, (_, i) => nodeFiles.open(join(folder, `${i}`), 'create'));
+    const waits = files.map((file) => {
+      file.write(Buffer.alloc(65_536, 7), 0);
+      return file.beginSync();
+    });
+    for (const wait of waits.toReversed()) wait();
+    for (const file of files) {
+      const wait = file.beginSync();
+      wait();
+      file.close();
+    }
+  });
+
+  it('throws what it failed with when it is waited for', function () {
+    if (process.platform !== 'linux') this.skip();
+    const file = nodeFiles.open('/dev/null', 'write');
+    const wait = file.beginSync();
+    assert.throws(wait, { code: 'EINVAL', syscall: 'fdatasync' });
+    file.close();
+  });
+
+  it('is done when it is waited for where it cannot be begun, as of a file that is only read', () => {
+    const path = join(temporaryFolder(), 'file');
+    writeFileSync(path, 'content');
+    const file = nodeFiles.open(path, 'read');
+    const wait = file.beginSync();
+    wait();
+    file.close();
+  });
+});

@@ -183,6 +183,7 @@ export class MemoryDisk implements Files {
         return Promise.resolve();
       },
       syncNow: () => inode.sync(),
+      beginSync: () => () => inode.sync(),
       shareWithGroup: () => undefined,
       truncate: (size) => inode.resize(size),
       allocate: (size) => inode.resize(size),

@@ -41,6 +41,7 @@ export function watchedFiles(
     },
     sync: watch('sync', () => file.sync(), file.path),
     syncNow: watch('syncNow', () => file.syncNow(), file.path),
+    beginSync: () => watch('syncNow', file.beginSync(), file.path),
     shareWithGroup: () => file.shareWithGroup(),
     truncate: watch('truncate', (size) => file.truncate(size), file.path),
     allocate: watch('allocate', (size) => file.allocate(size), file.path),

@@ -138,6 +138,10 @@ export class TamperedFiles implements Files {
         this.#change('sync', path, () => file.syncNow());
       },
       syncNow: () => this.#change('sync', path, () => file.syncNow()),
+      beginSync: () => {
+        const wait = file.beginSync();
+        return () => this.#change('sync', path, wait);
+      },
       shareWithGroup: () => file.shareWithGroup(),
       truncate: (size) => this.#change('truncate', path, () => file.truncate(size)),
       allocate: (size) => this.#change('allocate', path, () => file.allocate(size)),

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { lsn, type VolumeIndex } from '../../src/journal/ids.ts';
 import { RecordFlag, RecordKind, type JournalRecord } from '../../src/journal/record.ts';
 import { errorCode } from '../../src/platform/errors.ts';
+import type { Files } from '../../src/platform/files.ts';
 import { nodeFiles } from '../../src/platform/node/files.ts';
 import { VolumeSet } from '../../src/volume/volume-set.ts';
 import { temporaryFolder } from '../support/folder.ts';
@@ -127,5 +128,70 @@ describe('a set of volumes', () => {
     unlinkSync(path);
     assert.throws(() => set.sync(), isOffline);
     set.close();
+  });
+
+  describe('that were written much of', () => {
+    /** `failure`: of the syncs that are begun. */
+    function prepareBegun(failure?: Error): { set: VolumeSet; begun: string[] } {
+      const begun: string[] = [];
+      const path = join(temporaryFolder(), 'a.img');
+      writeFileSync(path, Buffer.alloc(SIZE));
+      const open: Files['open'] = (...args) =>
+        Object.assign(nodeFiles.open(...args), {
+          beginSync: () => {
+            begun.push('begun');
+            return () => {
+              begun.push('waited for');
+              if (failure !== undefined) throw failure;
+            };
+          },
+        });
+      const volume = { index: 0 as VolumeIndex, name: 'a', path, size: SIZE };
+      return { set: new VolumeSet({ ...nodeFiles, open }, [volume]), begun };
+    }
+    const much = [record('write', 0, SIZE), record('write', 0, SIZE)];
+
+    it('begin to be synced, one sync at a time, and the one that counts waits for it (I6)', () => {
+      const { set, begun } = prepareBegun();
+      set.apply([record('write', 0, SIZE)], { fromVolume: 'apply' });
+      set.beginSync();
+      assert.deepEqual(begun, []);
+      set.apply([record('write', 0, SIZE)], { fromVolume: 'apply' });
+      set.beginSync();
+      set.beginSync();
+      assert.deepEqual(begun, ['begun']);
+      set.apply(much, { fromVolume: 'apply' });
+      set.beginSync();
+      assert.deepEqual(begun, ['begun', 'waited for', 'begun']);
+      set.sync();
+      set.sync();
+      assert.deepEqual(begun, ['begun', 'waited for', 'begun', 'waited for']);
+      set.close();
+    });
+
+    it('are not durable when a sync that had begun failed, though the files were closed before that was told (I6)', () => {
+      const { set, begun } = prepareBegun(Object.assign(new Error('bad sector'), { code: 'EIO' }));
+      set.apply(much, { fromVolume: 'apply' });
+      set.beginSync();
+      set.close();
+      assert.deepEqual(begun, ['begun', 'waited for']);
+      assert.throws(() => set.sync(), isOffline);
+      set.sync();
+      set.close();
+    });
+
+    it('are waited for before any other sync of the file, which would be told of the failure in its place', () => {
+      for (const act of [
+        (set: VolumeSet) => set.extend(0 as VolumeIndex, SIZE),
+        (set: VolumeSet) => set.clear(0 as VolumeIndex, 0, 4096),
+      ]) {
+        const { set, begun } = prepareBegun();
+        set.apply(much, { fromVolume: 'apply' });
+        set.beginSync();
+        act(set);
+        assert.deepEqual(begun, ['begun', 'waited for']);
+        set.close();
+      }
+    });
   });
 });

@@ -2,6 +2,7 @@ import * as fs from 'node:fs';
 import { dirname } from 'node:path';
 import { assert } from '../errors.ts';
 import type { Files, FileStat, OpenFile, OpenMode } from '../files.ts';
+import { beginDataSync } from './background-sync.ts';
 import { blockDeviceSize } from './block-device.ts';
 import {
   allocateBlocks,
@@ -92,6 +93,10 @@ class NodeFile implements OpenFile {
 
   syncNow(): void {
     fs.fdatasyncSync(this.#fd);
+  }
+
+  beginSync(): () => void {
+    return beginDataSync(this.#fd) ?? (() => this.syncNow());
   }
 
   truncate(size: number): void {

@@ -45,6 +45,7 @@ export class MemoryFiles implements Files {
       },
       sync: () => Promise.resolve(),
       syncNow: () => undefined,
+      beginSync: absent,
       shareWithGroup: () => undefined,
       truncate: (size) => {
         this.content.set(path, Buffer.from(bytes().subarray(0, size)));

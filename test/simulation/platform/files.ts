@@ -231,6 +231,20 @@ class SimulatedFile implements OpenFile {
     );
   }
 
+  beginSync(): () => void {
+    this.#check();
+    const { made } = this.#inode;
+    return () => {
+      this.#check();
+      this.#files.call(
+        'sync',
+        this.path,
+        () => this.#inode.syncUpTo(made),
+        (failure) => this.#dropIf(failure),
+      );
+    };
+  }
+
   startReading(): void {
     // All of it is in memory.
   }
