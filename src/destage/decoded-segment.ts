@@ -3,11 +3,11 @@ import type { JournalRecord } from '../journal/record.ts';
 import { lastingMemory, Scratch } from '../journal/segment/lasting-memory.ts';
 import type { SegmentHeader, SegmentReader } from '../journal/segment/segment.ts';
 
-/** Bytes that a group keeps decoded: four segments of the usual size. */
+/** Bytes that a thread keeps decoded, of one group: four segments of the usual size. */
 export const DECODED_MAX = 34 * 1024 * 1024;
 /** Bytes, which most frames of a full segment need: a MiB, and the rest of its last record. */
 const PIECE = 1_312 * 1024;
-/** Pieces that are kept for all of a thread's groups, to be used again. */
+/** Pieces that a thread keeps to use again. */
 const SPARE_MAX = 32;
 
 const spare: Buffer[] = [];

@@ -35,6 +35,14 @@ export interface ReceivedJournalOptions {
   readonly openSegment: (path: string) => SegmentReader;
 }
 
+/** Of this thread's groups the one that has segments in memory: what the others took in is read again. */
+let holder: ReceivedJournal | undefined;
+
+function hold(journal: ReceivedJournal): void {
+  if (holder !== journal) holder?.forgetDecoded();
+  holder = journal;
+}
+
 export class ReceivedJournal {
   readonly inbox: string;
   readonly #files: Files;
@@ -121,6 +129,7 @@ export class ReceivedJournal {
   ): SegmentHeader {
     const isNext = !isHeldUp(state) && this.#decoded.size === this.#segments.length;
     this.#forgetChecked();
+    if (isNext) hold(this);
     return this.#reading(join(this.inbox, name), range, state, (reader) => {
       this.#checked = DecodedSegment.check(reader, isNext ? DECODED_MAX - this.#decodedBytes() : 0);
       return reader.header;

@@ -29,6 +29,16 @@ describe('what is received and applied next', () => {
     assert.equal((await back.receive(site.deliver(path))).kind, 'received');
   }
 
+  async function anotherGroup(): Promise<{ others: Stream; other: Site; second: DestinationBack }> {
+    const root = temporaryFolder();
+    const [others, other] = [new Stream(join(root, 'source')), new Site(root)];
+    const second = other.start();
+    const begin = others.seal({ kind: 'attach', names: ['a', 'b'] }, { kind: 'init-begin' });
+    await second.receive(other.deliver(begin));
+    await second.applySome();
+    return { others, other, second };
+  }
+
   /** All that is received and not applied is no longer what it was. */
   function rot(): void {
     const journal = join(site.folder, 'journal');
@@ -87,13 +97,19 @@ describe('what is received and applied next', () => {
     await assert.rejects(async () => back.applySome(), { code: 'DAMAGED' });
   });
 
+  it('is of one group at a time: that of another is read again', async () => {
+    const { others, other, second } = await anotherGroup();
+    await receive(sealed(2, 1));
+    await second.receive(other.deliver(others.seal(write(0, 0, 7))));
+    rot();
+    await second.applySome();
+    assert.deepEqual(other.content(), others.volumes);
+    await assert.rejects(async () => back.applySome(), { code: 'DAMAGED' });
+    await second.close();
+  });
+
   it('shares memory with other groups, one after the other', async () => {
-    const root = temporaryFolder();
-    const others = new Stream(join(root, 'source'));
-    const other = new Site(root);
-    const second = other.start();
-    const begin = others.seal({ kind: 'attach', names: ['a', 'b'] }, { kind: 'init-begin' });
-    await second.receive(other.deliver(begin));
+    const { others, other, second } = await anotherGroup();
     for (const fill of [1, 2, 3]) {
       await receive(sealed(2, fill));
       const steps = Array.from({ length: 600 }, (_, i) => write(0, (i % 16) * 4096, i % 251));
