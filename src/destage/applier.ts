@@ -276,10 +276,8 @@ export class Applier {
 
   #handOver(record: JournalRecord, state: DestinationState): DestinationState {
     const payload = parseHandover(record);
-    if (payload?.epoch === null) return { ...state, handover: undefined };
-    if (payload !== undefined && state.consistent) return { ...state, handover: payload.epoch };
-    this.#log.error('a handover record cannot be used and is passed over', { lsn: record.lsn });
-    return state;
+    if (payload === undefined) return this.#passOver(record, 'handover', state);
+    return { ...state, handover: payload.epoch ?? undefined };
   }
 
   #resize(record: JournalRecord, state: DestinationState): DestinationState {

@@ -34,10 +34,14 @@ export type ReceiveResult =
       readonly reason: string;
     };
 
-/** The epoch that this side is the source of from now on; undefined: it is none, a program still runs, or what follows may call it off. */
+/**
+ * The epoch that this side is the source of from now on; undefined: it is none, a program still runs, what follows may call it
+ * off, or a copy that was asked for meanwhile is to come first.
+ */
 export function handoverOf({ state, journalSegments }: DestinationFacts): EpochIdentity | undefined {
-  const { handover, pending, background } = state;
-  return journalSegments === 0 && pending === undefined && background.length === 0 ? handover : undefined;
+  const { handover, consistent, pending, background } = state;
+  const isDone = journalSegments === 0 && pending === undefined && background.length === 0;
+  return isDone && consistent ? handover : undefined;
 }
 
 /** What arrived, or what a history that was left has to do with it. */

@@ -74,7 +74,7 @@ export interface DestinationState {
    * kept aside, where there is a `resync` for that, and its snapshots behind the fork point are still to be noted as apart.
    */
   readonly divergence: Divergence | undefined;
-  /** The last record of the epoch is applied: from here on this side is the source of this one. */
+  /** The last record of its hosts in the epoch is applied: once it is consistent this side is the source of this one. */
   readonly handover: EpochIdentity | undefined;
 }
 

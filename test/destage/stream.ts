@@ -5,7 +5,7 @@ import { DestinationBack } from '../../src/destage/destination-back.ts';
 import type { SnapshotFacts, Snapshots } from '../../src/destage/snapshots.ts';
 import type { WindowLimits } from '../../src/destage/window-plan.ts';
 import type { CopyPoint } from '../../src/journal/copy-point.ts';
-import { epoch, lsn, type VolumeIndex } from '../../src/journal/ids.ts';
+import { epoch, lsn, type EpochIdentity, type VolumeIndex } from '../../src/journal/ids.ts';
 import { sealedName } from '../../src/journal/names.ts';
 import {
   encodeRecord,
@@ -45,6 +45,7 @@ export type Step =
   | { readonly kind: 'clock'; readonly time: number }
   | { readonly kind: 'write'; readonly volume: number; readonly offset: number; readonly fill: number }
   | { readonly kind: 'zero'; readonly volume: number; readonly offset: number; readonly length: number }
+  | { readonly kind: 'handover'; readonly epoch: EpochIdentity | null }
   | { readonly kind: 'marker'; readonly payload: unknown; readonly time?: number }
   | {
       readonly kind: 'verify';
@@ -146,6 +147,8 @@ export class Stream {
         return encodeRecord({ ...base, kind: RecordKind.clock, offset: step.time }, Buffer.alloc(0), SEED);
       case 'init-end':
         return encodeRecord({ ...base, kind: RecordKind.initEnd }, json({}), SEED);
+      case 'handover':
+        return encodeRecord({ ...base, kind: RecordKind.handover }, json({ epoch: step.epoch }), SEED);
       case 'marker':
         return encodeRecord(
           { ...base, kind: RecordKind.marker, offset: step.time ?? 1_790_000_000_000 },

@@ -48,15 +48,11 @@ export const ROLES_PLANTS: readonly Plant[] = [
       'return host.handOver(payload);',
     ),
   ),
-  rolesPlantFrom(4)(
+  rolesPlantFrom(71_500_040)(
     'I11',
     'a handover goes to a destination that is not consistent',
-    40,
-    edit(
-      'daemon/roles/roled-group.ts',
-      'if (!(await isFollowed(part.group, this.patience)))',
-      'if (this.name === "")',
-    ),
+    20,
+    edit('destage/destination-facts.ts', 'return isDone && consistent ?', 'return isDone ?'),
   ),
   rolesPlantFrom(49)(
     'I11',
