@@ -371,8 +371,10 @@ export class DestinationBack {
         this.#move(state);
         this.#window.keep(this.#journal.take(done), (segment) => whole.has(segment));
         this.#window.settle(before, state, this.#begun <= state.applied);
-        // Memory of what it gathered is used again.
-      } else this.#applier.begin();
+      } else {
+        // What it gathered lies in memory that is used again.
+        this.#applier.begin();
+      }
     }
   }
 

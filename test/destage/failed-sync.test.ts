@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
+import type { DestinationBack } from '../../src/destage/destination-back.ts';
 import type { Files } from '../../src/platform/files.ts';
 import { nodeFiles } from '../../src/platform/node/files.ts';
 import { temporaryFolder } from '../support/folder.ts';
@@ -31,12 +32,7 @@ describe('a destination whose volumes failed in a batch', () => {
       await assert.rejects(async () => back.applySome());
       assert.ok(failed);
       assert.equal((await back.facts()).state.applied, before);
-      const start = files.changes.length;
-      await back.applySome();
-      const again = files.changes
-        .slice(start)
-        .filter(({ kind, path }) => kind === 'write' && path.endsWith('a.img'));
-      assert.equal(again.length, 2);
+      assert.equal(await writesOfApplying(back, files), 2);
       assert.deepEqual(site.content(), stream.volumes);
       await back.close();
     });
@@ -69,12 +65,7 @@ describe('a destination whose volumes failed in a batch', () => {
     await assert.rejects(async () => back.applySome());
     assert.equal(failures, 1);
     assert.equal((await back.facts()).state.applied, before);
-    const start = files.changes.length;
-    await back.applySome();
-    const again = files.changes
-      .slice(start)
-      .filter(({ kind, path }) => kind === 'write' && path.endsWith('a.img'));
-    assert.equal(again.length, much.length + 1);
+    assert.equal(await writesOfApplying(back, files), much.length + 1);
     assert.deepEqual(site.content(), stream.volumes);
     await back.close();
   });
@@ -97,3 +88,11 @@ describe('a destination whose volumes failed in a batch', () => {
     await back.close();
   });
 });
+
+/** Applies what there is. Returns how many writes of the first volume that took. */
+async function writesOfApplying(back: DestinationBack, files: TamperedFiles): Promise<number> {
+  const start = files.changes.length;
+  await back.applySome();
+  const made = files.changes.slice(start);
+  return made.filter(({ kind, path }) => kind === 'write' && path.endsWith('a.img')).length;
+}

@@ -169,6 +169,25 @@ describe('two sites that change their parts', () => {
   });
 });
 
+describe('a source that no destination follows yet', () => {
+  it('keeps its hosts: it does not switch over to nobody', async () => {
+    const pair = new RolePair();
+    try {
+      await pair.sites.start('source');
+      await pair.sites.until(
+        'the copy being sent',
+        async () => (await pair.sites.source()).mode === 'journal',
+      );
+      await assert.rejects(pair.ask('source', 'switchover'), (error: unknown) =>
+        /GROUP_NOT_CONSISTENT.*not followed yet/.test(describeError(error)),
+      );
+      assert.equal((await pair.sites.source()).serves, true);
+    } finally {
+      await pair.sites.stopAll();
+    }
+  });
+});
+
 function isListening(path: string): Promise<number> {
   return new Promise((resolve) => {
     const socket = connect(path);
