@@ -5,7 +5,7 @@ import type { Files } from '../../src/platform/files.ts';
 import { nodeFiles } from '../../src/platform/node/files.ts';
 import { temporaryFolder } from '../support/folder.ts';
 import { systemError, TamperedFiles } from '../support/tampered-files.ts';
-import { marker, Site, Stream, write } from './stream.ts';
+import { assertVolumes, marker, Site, Stream, write } from './stream.ts';
 
 describe('a destination whose volumes failed in a batch', () => {
   for (const call of ['sync', 'write'] as const) {
@@ -33,7 +33,7 @@ describe('a destination whose volumes failed in a batch', () => {
       assert.ok(failed);
       assert.equal((await back.facts()).state.applied, before);
       assert.equal(await writesOfApplying(back, files), 2);
-      assert.deepEqual(site.content(), stream.volumes);
+      assertVolumes(site.content(), stream.volumes);
       await back.close();
     });
   }
@@ -66,7 +66,7 @@ describe('a destination whose volumes failed in a batch', () => {
     assert.equal(failures, 1);
     assert.equal((await back.facts()).state.applied, before);
     assert.equal(await writesOfApplying(back, files), much.length + 1);
-    assert.deepEqual(site.content(), stream.volumes);
+    assertVolumes(site.content(), stream.volumes);
     await back.close();
   });
 

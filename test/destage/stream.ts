@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { copyFileSync, mkdirSync, readFileSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
@@ -80,6 +81,16 @@ export const marker = (kind: 'snapshot' | 'custom', name: string, id: string): S
   kind: 'marker',
   payload: { id, kind, name },
 });
+
+/** Where two sets of volumes differ is told; to print what is in them would take minutes. */
+export function assertVolumes(actual: readonly Buffer[], expected: readonly Buffer[], of = ''): void {
+  assert.equal(actual.length, expected.length, `volumes ${of}`);
+  for (const [volume, bytes] of actual.entries()) {
+    const other = expected[volume] ?? Buffer.alloc(0);
+    const differs = bytes.equals(other) ? undefined : bytes.findIndex((byte, at) => byte !== other[at]);
+    assert.equal(differs, undefined, `volume ${volume} differs at byte ${differs} ${of}`);
+  }
+}
 
 /** A source's sealed segments, one after the other, made with the real codec. */
 export class Stream {
