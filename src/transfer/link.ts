@@ -19,7 +19,11 @@ import { LinkWatch } from './link-watch.ts';
 import { outstanding, refusalOf, type LinkSegment } from './planner.ts';
 import type { LocalFile, Transport } from './transport.ts';
 
-/** Milliseconds between looks at the destination's status: while it has something to confirm or apply, and while it has not. */
+/**
+ * Milliseconds between looks at the destination's status: once a segment was sent or the last look told of progress, while there
+ * is something to confirm or apply, and while there is not. A look takes some of a slow line, but there few segments are sent.
+ */
+const POLL_SOON = 200;
 const POLL_BUSY = 500;
 const POLL_IDLE = 5000;
 /** What fails when the status or the inbox cannot be read. No segment has this name. */
@@ -84,6 +88,8 @@ export class Link {
   readonly #deliveries: Deliveries;
   #status: DestinationStatus | undefined;
   #polledAt = Number.NEGATIVE_INFINITY;
+  /** The next look at the status is likely to tell of progress. */
+  #expectant = false;
   #segmentsSent = 0;
   #bytesSent = 0;
   #announced = false;
@@ -181,12 +187,14 @@ export class Link {
     const unconfirmed = newest !== undefined && newest.range.last > this.received;
     const lagging = this.#status !== undefined && this.#status.applied < this.#status.received;
     const busy = unconfirmed || lagging || this.#deliveries.inDoubt;
-    return this.#polledAt + (busy ? POLL_BUSY : POLL_IDLE);
+    if (!busy) return this.#polledAt + POLL_IDLE;
+    return this.#polledAt + (this.#expectant ? POLL_SOON : POLL_BUSY);
   }
 
   async #poll(): Promise<void> {
     const { clock } = this.#platform;
     const { signal } = this.#watch.session;
+    this.#expectant = false;
     try {
       await this.#announce(signal);
       if (this.#deliveries.stalled || this.#deliveries.inDoubt) await this.#reconcile(signal);
@@ -248,6 +256,7 @@ export class Link {
     this.#watch.notices.set('gone', goneNotice(this.#options.segments(), status));
     if (status.sequence === known?.sequence) return;
     const before = known?.received ?? LSN_NONE;
+    if (status.received > before || status.applied > (known?.applied ?? LSN_NONE)) this.#expectant = true;
     if (status.received > before) this.#deliveries.heard();
     if (status.received < before)
       this.#watch.warn(`it has received ${status.received}, and said ${before} before`);
@@ -301,6 +310,7 @@ export class Link {
 
   #sent(segment: LinkSegment, refusal: number | undefined): void {
     this.#deliveries.sent(segment.name, refusal);
+    this.#expectant = true;
     this.#segmentsSent += 1;
     this.#bytesSent += segment.bytes;
     this.#watch.worked(segment.name);

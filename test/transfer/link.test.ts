@@ -85,6 +85,27 @@ describe('link', () => {
       assert.ok(idle >= 6 && idle <= 12, `${idle} reads in an idle minute`);
     });
 
+    it('reads it soon again when it is likely to tell of progress, less often while that is overdue', async () => {
+      bench = new LinkBench({ asleep: true });
+      await bench.started(61_234);
+      bench.seal(segment(1));
+      await bench.run(2 * SECOND);
+      const gapsFrom = (start: number): number[] =>
+        bench.transport.reads
+          .filter((at) => at >= start)
+          .map((at, index, all) => at - (all[index - 1] ?? start));
+      const [sent = 0, ...silent] = gapsFrom(61_334);
+      assert.ok(sent <= 250, `${sent} ms after it was sent`);
+      assert.ok(silent.length > 1 && silent.every((gap) => gap >= 500), `nothing moves: ${silent.join()}`);
+      bench.site.applyUpTo = 0;
+      bench.onStatus = (status) => bench.told.push({ ...status, writtenAt: last(bench.transport.reads) });
+      bench.site.start();
+      await bench.run(1500);
+      const progress = bench.told.find(({ received }) => received === 10)?.writtenAt ?? Number.NaN;
+      const [, soon = 0, later = 0] = gapsFrom(progress);
+      assert.ok(soon <= 250 && later >= 500, `received, and not applied: ${soon}, ${later}`);
+    });
+
     it('tells the rate of the last minute, without what was there already', async () => {
       bench = new LinkBench({ journal: segments(1, 10_000_000), parallel: 1 });
       bench.site.parts.set(segment(1).name, 9_000_000);
