@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
 import { Attention } from '../../src/platform/node/attention.ts';
 
+const HOST = Symbol('a host');
+const OTHER = Symbol('another');
+
 /** A thread whose turns take a hundredth of a millisecond each. */
 class Thread {
   time = 0;
@@ -22,8 +25,8 @@ class Thread {
     return this.#next === undefined;
   }
 
-  serve(takes = 0): void {
-    this.attention.pay(() => (this.time += takes));
+  serve(takes = 0, host = HOST): void {
+    this.attention.pay(host, () => (this.time += takes));
   }
 }
 
@@ -51,5 +54,16 @@ describe('how a thread waits for hosts', () => {
     thread.time += 1;
     thread.serve();
     assert.ok(thread.sleeps);
+  });
+
+  it('sleeps at once while hosts take turns, and looks for more again behind one that comes twice', () => {
+    const thread = new Thread();
+    for (let i = 0; i < 10; i += 1) {
+      thread.serve(0, i % 2 === 0 ? HOST : OTHER);
+      assert.ok(thread.sleeps);
+      thread.time += 0.01;
+    }
+    thread.serve(0, OTHER);
+    assert.ok(!thread.sleeps);
   });
 });

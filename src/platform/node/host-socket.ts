@@ -34,6 +34,7 @@ export function hostSocket(accepted: Socket, { inbox, onArrived }: HostSocketOpt
   assert(handle !== undefined && handle !== null, 'an accepted socket has a handle');
   holder._handle = null;
   accepted.destroy();
+  const host = Symbol('host');
   const socket = new Socket({
     handle,
     // A host that has said all it wants still gets its replies.
@@ -41,7 +42,7 @@ export function hostSocket(accepted: Socket, { inbox, onArrived }: HostSocketOpt
     onread: {
       buffer: inbox,
       callback: (count) => {
-        attention.pay(() => onArrived(count));
+        attention.pay(host, () => onArrived(count));
         return true;
       },
     },
