@@ -82,9 +82,9 @@ links:
     await this.sites.until('destaging', isDone, PATIENCE);
   }
 
+  /** Both at once, as they are two machines' for a user. */
   async start(): Promise<void> {
-    await this.sites.start('destination');
-    await this.sites.start('source');
+    await Promise.all([this.sites.start('destination'), this.sites.start('source')]);
   }
 
   /** As an operator does: edits the schedule, and has it read. */
