@@ -366,15 +366,13 @@ export class DestinationBack {
       }
     } finally {
       this.#journal.forgetDecoded();
+      // What was gathered lies in memory that is used again: it is written now, or not at all.
       if (done > 0 && !this.#applier.lost) {
         this.#applier.sync();
         this.#move(state);
         this.#window.keep(this.#journal.take(done), (segment) => whole.has(segment));
         this.#window.settle(before, state, this.#begun <= state.applied);
-      } else {
-        // What it gathered lies in memory that is used again.
-        this.#applier.begin();
-      }
+      } else this.#applier.begin();
     }
   }
 
