@@ -145,6 +145,15 @@ export class CapturedVolume implements HostVolume {
     }
   }
 
+  /** What lies in the volume's own file is on its way into the system's memory. @throws HostError */
+  startReading(offset: number, length: number): void {
+    try {
+      this.#open().startReading(offset, length);
+    } catch (error) {
+      throw toHostError(error, `cannot read volume ${this.name}`);
+    }
+  }
+
   /** What the system's memory holds of the volume's own file is dropped, as far as it can be: the next read sees the medium. */
   forgetCached(offset: number, length: number): void {
     try {

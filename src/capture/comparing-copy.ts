@@ -11,8 +11,9 @@ import { RecordFlag, RecordKind } from '../journal/record.ts';
 import { RegionBits, regionCount } from '../journal/region-bits.ts';
 import { verifyDigest } from '../journal/verify.ts';
 import type { CapturedVolume } from './captured-volume.ts';
-import { CopyLoop } from './copy-loop.ts';
+import { CopyLoop, type Step } from './copy-loop.ts';
 import type { RegionCopyOptions } from './region-copy.ts';
+import { UnhurriedReads } from './unhurried-reads.ts';
 import { VolumeCopier } from './volume-copier.ts';
 
 /** Bytes that one look at a volume's extents covers; no region is larger. */
@@ -71,6 +72,7 @@ export class ComparingCopy {
   readonly #options: ComparingCopyOptions;
   readonly #loop: CopyLoop;
   readonly #copier = new VolumeCopier();
+  readonly #reads = new UnhurriedReads();
   readonly #content = Buffer.allocUnsafe(COMPARE_DATA_MAX);
   readonly #walked: readonly Walked[];
   #at = 0;
@@ -127,17 +129,15 @@ export class ComparingCopy {
     return true;
   }
 
-  #next(): number | 'wait' | 'done' {
+  #next(): Step {
     const sending = this.#sending[0];
     if (sending !== undefined) {
-      const { length, data } = this.#copier.copy(
-        sending.of.volume,
-        sending.start,
-        sending.end - sending.start,
-      );
-      sending.start += length;
+      const { of, start, end } = sending;
+      const copied = this.#copier.copy(of.volume, start, end - start);
+      if (copied instanceof Promise) return copied;
+      sending.start += copied.length;
       if (sending.start === sending.end) this.#sending.shift();
-      return data;
+      return copied.data;
     }
     if (this.#window !== undefined && this.#window.state !== 'open') return 'wait';
     const walked = this.#walked[this.#at];
@@ -170,7 +170,7 @@ export class ComparingCopy {
   }
 
   /** One record's worth. */
-  #ask(walked: Walked, start: number): number | 'wait' {
+  #ask(walked: Walked, start: number): Step {
     const { volume, size, regionSize, todo } = walked;
     const first = Math.floor(start / regionSize);
     const most = first + Math.ceil(LOOK_BYTES / regionSize);
@@ -191,17 +191,19 @@ export class ComparingCopy {
     const needed = Math.ceil(Math.max(length, isWhole ? regionSize : 0) / pieceSizeOf(walked));
     if (window !== undefined && window.pieces.length + needed > COMPARE_WINDOW_MAX)
       return this.#close(window);
-    this.#append(walked, start, length);
+    const content = this.#content.subarray(0, length);
+    this.#reads.expect(volume, start, { known: seen, end });
+    const wait = this.#reads.fill(volume, start, content);
+    if (wait !== undefined) return wait;
+    this.#append(walked, start, content);
     this.#offset += length;
     return length;
   }
 
-  #append(walked: Walked, start: number, length: number): void {
+  #append(walked: Walked, start: number, content: Buffer): void {
     const { writer } = this.#options;
     const { volume, regionSize } = walked;
-    const pieceSize = pieceSizeOf(walked);
-    const content = this.#content.subarray(0, length);
-    volume.read(start, content);
+    const [pieceSize, length] = [pieceSizeOf(walked), content.length];
     const starts = Array.from({ length: Math.ceil(length / pieceSize) }, (_, i) => i * pieceSize);
     const digests = starts.map((at) => verifyDigest(content.subarray(at, at + pieceSize)));
     const window = (this.#window ??= {

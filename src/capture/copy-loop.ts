@@ -18,9 +18,11 @@ export interface CopyLoopOptions {
   readonly onDone: () => void;
   /** A step failed and is tried again until it succeeds; undefined when it has. */
   readonly onTrouble: (error: unknown) => void;
-  /** A record's worth: the bytes of data that were read for it. `wait`: until it is woken. */
-  readonly next: () => number | 'wait' | 'done';
+  readonly next: () => Step;
 }
+
+/** The bytes of data that were read for a record's worth; `wait`: until it is woken; a promise: until that resolves. */
+export type Step = number | 'wait' | 'done' | Promise<void>;
 
 export class CopyLoop {
   readonly #options: CopyLoopOptions;
@@ -71,6 +73,10 @@ export class CopyLoop {
         this.#troubled = false;
         if (done === 'done') onDone();
         if (done === 'done' || done === 'wait') return;
+        if (done instanceof Promise) {
+          this.#waitFor(done);
+          return;
+        }
         data += done;
       }
       this.#later(0);
@@ -83,9 +89,9 @@ export class CopyLoop {
     }
   }
 
-  #waitFor(room: Promise<void>): void {
+  #waitFor(ready: Promise<void>): void {
     this.#waiting = true;
-    void room.then(() => {
+    void ready.then(() => {
       this.#waiting = false;
       this.#later(0);
     });

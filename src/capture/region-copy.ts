@@ -6,7 +6,7 @@
 import { RegionBits, regionCount } from '../journal/region-bits.ts';
 import type { CapturedVolume } from './captured-volume.ts';
 import type { MarkedVolume } from './change-map.ts';
-import { CopyLoop, type CopyLoopOptions } from './copy-loop.ts';
+import { CopyLoop, type CopyLoopOptions, type Step } from './copy-loop.ts';
 import { VolumeCopier } from './volume-copier.ts';
 
 /** Bytes that one look at a volume's extents covers; no region is larger. */
@@ -37,7 +37,7 @@ export class RegionCopy {
     this.#loop.stop();
   }
 
-  #next(): number | 'done' {
+  #next(): Step {
     const volume = this.#options.volumes[this.#volume];
     if (volume === undefined) return 'done';
     const end = this.#nextMarked(volume);
@@ -46,9 +46,10 @@ export class RegionCopy {
       this.#offset = 0;
       return 0;
     }
-    const { length, data } = this.#copier.copy(volume, this.#offset, end - this.#offset);
-    this.#offset += length;
-    return data;
+    const copied = this.#copier.copy(volume, this.#offset, end - this.#offset);
+    if (copied instanceof Promise) return copied;
+    this.#offset += copied.length;
+    return copied.data;
   }
 
   /** Moves to the first marked byte from the offset on; returns where what is marked there ends. */
