@@ -1,5 +1,5 @@
 import { randomFillSync } from 'node:crypto';
-import { closeSync, fdatasyncSync, ftruncateSync, openSync, writeSync } from 'node:fs';
+import { closeSync, copyFileSync, fdatasyncSync, ftruncateSync, openSync, writeSync } from 'node:fs';
 
 /**
  * Small pieces: ext4 keeps what was written in large ones in large folios, on which later small writes are slow. Every
@@ -17,6 +17,17 @@ export function makeImage(path: string, size: number, filled = MIB): void {
     for (let at = 0; at < size; at += PIECE) {
       if (at % MIB < filled) writeSync(file, randomFillSync(piece), 0, PIECE, at);
     }
+    fdatasyncSync(file);
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** As durable as the first: what is still to be written would be so while something is measured. */
+export function copyImage(from: string, to: string): void {
+  copyFileSync(from, to);
+  const file = openSync(to, 'r+');
+  try {
     fdatasyncSync(file);
   } finally {
     closeSync(file);

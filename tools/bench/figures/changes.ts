@@ -1,9 +1,9 @@
 /** A part of a large volume was changed while nothing could be sent: until the destination has it, and how much goes there for it. */
-import { copyFileSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import { join } from 'node:path';
 import type { Figure, Setting } from '../figure.ts';
-import { makeImage } from '../image.ts';
+import { copyImage, makeImage } from '../image.ts';
 import { BenchPair } from '../pair.ts';
 import { fio, run } from '../programs.ts';
 import { inTurns, ratioOf, seconds } from '../turns.ts';
@@ -99,7 +99,7 @@ class Rsync {
     this.#copy = join(folder, 'changing.copy');
     this.#size = size;
     makeImage(this.image, size);
-    copyFileSync(this.image, this.#copy);
+    copyImage(this.image, this.#copy);
   }
 
   /** Overwrites so many bytes in random blocks. */

@@ -1,6 +1,6 @@
 /** How fast received segments are applied: checked, decrypted, what a snapshot needs kept first (I7), and durable at the end. */
 import { createHash, randomBytes, randomFillSync, randomInt } from 'node:crypto';
-import { copyFileSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { DestinationBack } from '../../../src/destage/destination-back.ts';
 import { epoch, lsn, type VolumeIndex } from '../../../src/journal/ids.ts';
@@ -15,7 +15,7 @@ import { nodeRandom } from '../../../src/platform/node/random.ts';
 import { openSnapshotStore } from '../../../src/recovery/open-store.ts';
 import { silentLog } from '../../../test/support/silent-log.ts';
 import type { Figure, Measured, Setting } from '../figure.ts';
-import { makeImage } from '../image.ts';
+import { copyImage, makeImage } from '../image.ts';
 import { run } from '../programs.ts';
 import { inTurns, ratioOf, seconds } from '../turns.ts';
 
@@ -49,7 +49,7 @@ async function measureRow(row: (typeof ROWS)[number], setting: Setting): Promise
     string,
   ];
   makeImage(image, size);
-  copyFileSync(image, copy);
+  copyImage(image, copy);
   makeImage(data, bytes);
   const site = new Site(folder, image, size);
   try {
