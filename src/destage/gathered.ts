@@ -5,7 +5,7 @@ import type { SetVolume, VolumeRange } from '../volume/volume-set.ts';
 /** Bytes of records, of one segment or several: what a snapshot keeps of all that they overwrite takes one sync (I7). */
 const TOGETHER_BYTES = 16 * 1024 * 1024;
 /** Bytes of records that the snapshots are told of at a time before that, so that the medium has something to do meanwhile. */
-const NEWS_BYTES = 4 * 1024 * 1024;
+const NEWS_BYTES = 2 * 1024 * 1024;
 
 export interface GatheredRecords {
   readonly records: readonly JournalRecord[];
