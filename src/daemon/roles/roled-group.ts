@@ -205,14 +205,19 @@ export class RoledGroup extends PlayedGroup {
       const part = this.part;
       if (part?.kind !== 'source' || this.role.kind !== 'source') throw notRolledBackHere(this.name);
       const asked = { folder: this.config.folder, wanted, platform: this.options.world.platform };
-      const { answer, note } = await planRollback(part.group, asked);
-      if (dryRun) return answer;
-      return this.orAsBefore(async () => {
-        await this.end();
-        note();
-        await this.again();
-        return answer;
-      });
+      const release = part.group.holdSnapshots();
+      try {
+        const { answer, note } = await planRollback(part.group, asked);
+        if (dryRun) return answer;
+        return await this.orAsBefore(async () => {
+          await this.end();
+          note();
+          await this.again();
+          return answer;
+        });
+      } finally {
+        release();
+      }
     });
   }
 

@@ -23,6 +23,8 @@ export interface RunningSource extends RunningGroup {
   handOver(payload: HandoverPayload): Promise<Lsn>;
   /** Whether its destination said that it follows this epoch, and that its volumes are consistent. */
   followed(): boolean;
+  /** None of its snapshots goes by itself, for want of room or by a retention, before the result is called. */
+  holdSnapshots(): () => void;
   /** Which of its snapshots is meant. @throws OperatorError `NO_SNAPSHOTS_HERE`, as `RollbackReader.choose` does */
   rollbackPoint(wanted: WantedPoint): Promise<SnapshotInfo>;
   /** Bytes of the volumes, as they are, that may be something else than at this snapshot; undefined: that is not known. */

@@ -56,6 +56,8 @@ export interface SourceGroupOptions extends Omit<SourceModeOptions, 'clock' | 'u
   /** Milliseconds between the points that are brought over; undefined: every write goes over in order. */
   readonly every: number | undefined;
   readonly keepsSnapshots: boolean;
+  /** Snapshots, for want of room. */
+  readonly mayGiveUp: () => boolean;
   readonly volumes: readonly Pick<VolumeStatus, 'size'>[];
   /** Raw segments that the hosts' thread has at most. */
   readonly rawsMax: number;
@@ -118,8 +120,8 @@ export class SourceGroup {
     if (this.#mode instanceof SourceMode)
       this.seeding = new Seeding({ ...platform, ...options, log, waits: this.waits, back, mode: this.#mode });
     const [count, undestaged] = [opened.snapshots, (): number => this.#stages.left().destage];
-    if (options.keepsSnapshots)
-      this.points = new SourcePoints({ clock, log, waits: this.waits, ...threads, count, undestaged });
+    const given = { ...options, ...threads, clock, log, waits: this.waits };
+    if (options.keepsSnapshots) this.points = new SourcePoints({ ...given, count, undestaged });
     this.#coalescing = new Coalescing({
       clock,
       log,

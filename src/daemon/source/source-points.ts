@@ -35,6 +35,8 @@ export interface SourcePointsOptions {
   readonly count: number;
   /** Raw segments that are closed and not destaged. */
   readonly undestaged: () => number;
+  /** Not while the volumes are brought back to one: nobody is served whom that would help. */
+  readonly mayGiveUp: () => boolean;
 }
 
 interface Wanted {
@@ -52,8 +54,6 @@ export class SourcePoints {
   readonly #cut = new Map<Lsn, { readonly wanted: Wanted; readonly point: CopyPoint }>();
   #tidies = false;
   #stopped = false;
-  /** Not while the volumes are brought back to one: nobody is served whom that would help. */
-  mayGiveUp = true;
   /** Told of mounts that ended with their snapshot. */
   onUnmounted: (names: readonly string[]) => void = () => undefined;
 
@@ -80,7 +80,7 @@ export class SourcePoints {
         this.#counted(result.snapshots);
         return result;
       } catch (error) {
-        const isPressing = this.#options.undestaged() >= PRESSING && this.mayGiveUp;
+        const isPressing = this.#options.undestaged() >= PRESSING && this.#options.mayGiveUp();
         if (!FOR_WANT_OF_ROOM.includes(errorCode(error)) || !isPressing) throw error;
         if (!(await this.#giveUp(describeError(error)))) throw error;
       }

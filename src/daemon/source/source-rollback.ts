@@ -32,6 +32,8 @@ export interface SourceRollbackOptions {
   readonly host: Pick<Remote<SourceHost>, 'rewrite' | 'closeSegment' | 'stopRewriting'>;
   readonly back: Pick<Remote<SourceWorker>, 'snapshots' | 'beginRollback' | 'readDifference' | 'endRollback'>;
   readonly group: Pick<SourceGroup, 'points' | 'waits' | 'mode' | 'checkpoint' | 'placeMarker'>;
+  /** The volumes are what they were. */
+  readonly onBack: () => void;
   /** Hosts may come. */
   readonly serve: () => Promise<void>;
 }
@@ -53,11 +55,6 @@ export class SourceRollback {
   /** Nobody is served as long. */
   get isUnderWay(): boolean {
     return !this.#isServed;
-  }
-
-  /** Whether this snapshot is needed for it. */
-  needs(id: string): boolean {
-    return !this.#isDone && [this.#rollback.point.id, this.#rollback.kept.id].includes(id);
   }
 
   start(): void {
@@ -96,14 +93,14 @@ export class SourceRollback {
     const { platform, name, folder, log, host, group } = this.#options;
     // The configuration may have changed since.
     if (group.points === undefined) throw noSnapshotsHere(name);
-    group.points.mayGiveUp = false;
     if (!this.#rollback.begun) await this.#keep(group.points);
     if (this.#stopped() || !(await this.#write())) return;
     await host.closeSegment();
     await this.#mark(this.#rollback.done);
     if (this.#stopped()) return;
     removeRollback(platform.files, folder);
-    this.#isDone = group.points.mayGiveUp = true;
+    this.#isDone = true;
+    this.#options.onBack();
     const { point, kept } = this.#rollback;
     log.warn(`the volumes are what they were at ${point.name}`, { lsn: point.lsn, before: kept.name });
   }

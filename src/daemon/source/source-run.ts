@@ -37,6 +37,7 @@ export interface SourceRunOptions {
   readonly threads: SourceThreads;
   readonly other: OtherSide;
   readonly announcement: SourcePart['announcement'];
+  readonly mayGiveUpSnapshots: () => boolean;
 }
 
 interface Parts {
@@ -199,6 +200,7 @@ export class SourceRun {
       rawsMax: rawsMax(segment.size + RAW_MARGIN, quota),
       every: replicateEvery,
       keepsSnapshots: ownSnapshots !== undefined,
+      mayGiveUp: this.#options.mayGiveUpSnapshots,
       // Nothing is freed before it is known what they have.
       received: () =>
         this.#parts === undefined ? LSN_NONE : reachedByAll(streams().map(({ received }) => received)),

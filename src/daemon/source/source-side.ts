@@ -39,12 +39,16 @@ interface Held {
 
 export abstract class SourceSide {
   readonly name: string;
+  /** Why no snapshot may go by itself: the volumes are to be brought back to one. */
+  #holds: number;
   #held: Held | undefined;
   #rollback: SourceRollback | undefined;
   readonly #asked = new Set<Promise<unknown>>();
 
-  constructor(name: string) {
+  /** `isGoingBack`: the volumes are to be brought back to one of its snapshots before hosts come. */
+  constructor(name: string, isGoingBack: boolean) {
     this.name = name;
+    this.#holds = isGoingBack ? 1 : 0;
   }
 
   /** Resolves when the group can be asked for anything. */
@@ -88,6 +92,13 @@ export abstract class SourceSide {
     return this.#ask(({ mounts }) => mounts.unmount(mount));
   }
 
+  holdSnapshots(): () => void {
+    this.#holds += 1;
+    return () => {
+      this.#holds -= 1;
+    };
+  }
+
   rollbackPoint(wanted: WantedPoint): Promise<SnapshotInfo> {
     return this.#ask(({ back }) => back.rollbackPoint(wanted));
   }
@@ -120,7 +131,10 @@ export abstract class SourceSide {
   protected rollBack(other: Pick<OtherSide, 'rollback' | 'serve'>, folder: string, parts: SideParts): void {
     if (other.rollback === undefined) return;
     const serve = (): Promise<void> => other.serve();
-    this.#rollback = new SourceRollback(other.rollback, { ...parts, name: this.name, folder, serve });
+    const onBack = (): void => {
+      this.#holds -= 1;
+    };
+    this.#rollback = new SourceRollback(other.rollback, { ...parts, name: this.name, folder, serve, onBack });
     this.#rollback.start();
   }
 
@@ -134,7 +148,7 @@ export abstract class SourceSide {
       ...{ group: this.name, settings, platform, log },
       list: () => back.snapshots(),
       used: () => back.snapshotsUsed(),
-      isJudged: ({ id }) => this.#rollback?.needs(id) !== true,
+      isJudged: () => this.mayGiveUpSnapshots,
       create: (called) => {
         this.refuseWhileRollingBack();
         return this.#during(points.create(called));
@@ -151,6 +165,10 @@ export abstract class SourceSide {
   /** It goes on at the next start. Nothing more is written when this resolves. */
   protected async stopRollingBack(): Promise<void> {
     await this.#rollback?.stop();
+  }
+
+  protected get mayGiveUpSnapshots(): boolean {
+    return this.#holds === 0;
   }
 
   /** What the volumes are meanwhile is no recovery point. @throws OperatorError `ROLLING_BACK` */

@@ -84,7 +84,7 @@ class Source extends SourceSide implements RunningSource {
   readonly #move: SourceMove;
 
   constructor(config: SourceGroupConfig, log: Log, { world, links, locks, live, part }: Surroundings) {
-    super(config.name);
+    super(config.name, part.rollback !== undefined);
     this.#config = config;
     this.#log = log;
     this.#world = world;
@@ -105,8 +105,9 @@ class Source extends SourceSide implements RunningSource {
       return found;
     };
     const { announcement } = part;
+    const mayGiveUpSnapshots = (): boolean => this.mayGiveUpSnapshots;
     const options = { config: () => this.#config, log, world, threads, link, other, announcement };
-    this.#runs = new SourceRuns(options, live);
+    this.#runs = new SourceRuns({ ...options, mayGiveUpSnapshots }, live);
     this.#move = new SourceMove(world.platform, log, this.#moving(), config.folder);
   }
 

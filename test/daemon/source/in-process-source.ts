@@ -107,6 +107,7 @@ export class InProcessSource {
       answers: () => new Map(),
       serves: () => true,
       every: undefined,
+      mayGiveUp: () => true,
       keepsSnapshots: settings.snapshots !== undefined,
       volumes: settings.volumes,
       onSealed: () => undefined,

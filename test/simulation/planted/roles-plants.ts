@@ -104,8 +104,8 @@ export const ROLES_PLANTS: readonly Plant[] = [
     20,
     edit(
       'daemon/roles/roled-group.ts',
-      'note();\n        await this.again();',
-      'await this.again();\n        note();',
+      'note();\n          await this.again();',
+      'await this.again();\n          note();',
     ),
   ),
   rolesPlantFrom(3)(
@@ -136,5 +136,11 @@ export const ROLES_PLANTS: readonly Plant[] = [
     'snapshots of a history that is left count for the next one',
     20,
     edit('destage/destination-back.ts', 'this.#applier.leave(applied);'),
+  ),
+  rolesPlantFrom(72_100_099)(
+    'I10',
+    'the snapshot that the volumes go back to is given up for want of room',
+    1,
+    edit('daemon/roles/roled-group.ts', 'part.group.holdSnapshots();', '(): void => undefined;'),
   ),
 ];
