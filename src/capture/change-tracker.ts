@@ -1,9 +1,11 @@
 /**
  * Keeps the change map in step with what becomes of the journal's records: what is left out of the replication files is
  * marked; a region is marked no more when the whole of it was copied since the newest init-begin record. A copy as of a point
- * clears only what was not marked since: where that is not known any more, after a restart, it clears nothing.
+ * clears only what was not marked since: where that is not known any more, after a restart, it clears nothing. Nor does one that
+ * began before a resync was wanted: whoever wants that takes nothing before the init-begin record that names it.
  */
 import type { VolumeIndex } from '../journal/ids.ts';
+import { parseInitBegin } from '../journal/init-begin.ts';
 import { RecordFlag, RecordKind, type AttachPayload, type JournalRecord } from '../journal/record.ts';
 import type { ChangeMap, MarkedVolume } from './change-map.ts';
 
@@ -17,9 +19,18 @@ export class ChangeTracker {
    */
   readonly #sizes = new Map<number, number>();
   #hasPoint = false;
+  /** The resync that the next copy is to name. */
+  #awaited: string | undefined;
 
-  constructor(map: ChangeMap) {
+  /** `resync`: the newest whose regions are marked; a copy may have begun with it, or not yet. */
+  constructor(map: ChangeMap, resync?: string) {
     this.#map = map;
+    this.#awaited = resync;
+  }
+
+  /** The regions of a resync are marked from now on. */
+  wanted(resync: string): void {
+    this.#awaited = resync;
   }
 
   /** What is marked at the point that is copied from next. */
@@ -49,8 +60,9 @@ export class ChangeTracker {
     for (const record of records) {
       const { kind, flags, volume, offset, length } = record;
       this.#noteSizes(record);
-      if (kind === RecordKind.initBegin) this.#runs.clear();
+      if (kind === RecordKind.initBegin) this.#begun(record);
       if (kind !== RecordKind.write && kind !== RecordKind.zero) continue;
+      if (this.#awaited !== undefined) continue;
       if ((flags & RecordFlag.fromVolume) === 0) continue;
       if ((flags & RecordFlag.fromPoint) !== 0 && !this.#hasPoint) continue;
       const run = this.#runs.get(volume);
@@ -63,6 +75,12 @@ export class ChangeTracker {
   /** The destinations hold the range as it is here: it need not be copied. */
   equal(volume: VolumeIndex, start: number, end: number): void {
     this.#clear(volume, start, end);
+  }
+
+  #begun(record: JournalRecord): void {
+    this.#runs.clear();
+    if (this.#awaited !== undefined && parseInitBegin(record).resync === this.#awaited)
+      this.#awaited = undefined;
   }
 
   #clear(volume: VolumeIndex, start: number, end: number): number {

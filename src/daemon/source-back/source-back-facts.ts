@@ -16,6 +16,8 @@ export interface SourceBackOptions {
   readonly dropOverwritten: boolean;
   /** Of a group that is new. */
   readonly initialCopy: 'send' | 'compare';
+  /** The newest resync whose regions are marked. */
+  readonly resync?: string | undefined;
   readonly volumes: readonly (VolumeToMap & { readonly name: string; readonly path: string })[];
 }
 

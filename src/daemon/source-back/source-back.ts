@@ -111,7 +111,7 @@ export class SourceBack {
     this.#map = withMapRoom(this.#options, () =>
       ChangeMap.open(this.#files, this.#options.folder, this.#options.volumes),
     );
-    this.#tracker = new ChangeTracker(this.#map);
+    this.#tracker = new ChangeTracker(this.#map, this.#options.resync);
     this.#medium.open();
     this.#point.removeLeftovers();
     const seeding = { ...this.#options, random: this.#random, content: this.#volumes, map: this.#map };
@@ -175,7 +175,9 @@ export class SourceBack {
    * These are to be brought over, too; `comparing`: what differs of all that is. Durable on return. @throws RangeError they are no volume's; the file system's errors
    */
   markWanted(wanted: Resync, comparing: boolean): Promise<ToBring> {
-    markWanted(this.#opened.map, wanted, (index) => this.#volumes.sizeOf(index));
+    const { map, tracker } = this.#opened;
+    markWanted(map, wanted, (index) => this.#volumes.sizeOf(index));
+    tracker.wanted(wanted.id);
     if (comparing) this.#setComparing(true);
     return Promise.resolve(this.#toBring);
   }

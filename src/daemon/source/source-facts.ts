@@ -17,11 +17,11 @@ export function backOptions(
     initialCopy,
     ownSnapshots,
   }: SourceGroupConfig,
-  { id, epoch, volumes }: SourceIdentity,
+  { id, epoch, volumes, resync }: SourceIdentity,
 ): SourceThreadOptions {
   const snapshots = ownSnapshots && { folder: ownSnapshots.snapshotFolder, views: ownSnapshots.views };
   const group = { name, id };
-  return { folder, group, epoch, key, compression, dropOverwritten, initialCopy, volumes, snapshots };
+  return { folder, group, epoch, key, compression, dropOverwritten, initialCopy, volumes, resync, snapshots };
 }
 
 /** What its hosts' thread is made with. `done`: sealed and destaged up to here. */

@@ -143,4 +143,10 @@ export const ROLES_PLANTS: readonly Plant[] = [
     1,
     edit('daemon/roles/roled-group.ts', 'part.group.holdSnapshots();', '(): void => undefined;'),
   ),
+  rolesPlantFrom(72_100_302)(
+    'I3',
+    'what was copied before a resync was wanted counts for it',
+    1,
+    edit('daemon/source-back/source-back.ts', 'tracker.wanted(wanted.id);'),
+  ),
 ];
