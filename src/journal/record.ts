@@ -42,7 +42,7 @@ export const RecordKind = {
   verify: 8,
   /** The volume has `offset` bytes from here on, more than before. No payload. */
   resize: 9,
-  /** From here on its destination is to be the source, as soon as it holds a whole copy; or it is not, after all. Payload: see handover.ts. Always the last record of its segment. */
+  /** From here on its destination is to be the source, as soon as it holds a whole copy; or, with a null epoch, it is called off. Payload: see handover.ts. Always the last record of its segment. */
   handover: 10,
   /** What pieces of a range hold at this very record: the destination says which of them it holds otherwise. Payload: see compare.ts. */
   compare: 11,
