@@ -1,6 +1,10 @@
+import type { Lsn } from '../../journal/ids.ts';
+import { OperatorError } from '../../platform/errors.ts';
 import type { Log } from '../../platform/log.ts';
+import type { Remote } from '../../platform/node/threads.ts';
 import type { Waits } from '../../platform/waits.ts';
 import type { RawStages } from './raw-stages.ts';
+import type { SourceHost } from './source-host.ts';
 
 /** Milliseconds that sealing and destaging are waited for; what is left is in the journal. */
 const DRAIN_LIMIT = 30_000;
@@ -25,4 +29,37 @@ export async function drain(
     why: why.length === 0 ? `it took over ${DRAIN_LIMIT / 1000} s` : why.join('; '),
   });
   return false;
+}
+
+export interface Settling {
+  /** As above. */
+  readonly drain: () => Promise<boolean>;
+  /** What the volumes hold durably. */
+  readonly applied: () => Lsn;
+}
+
+/**
+ * Whether all that hosts wrote is in the volumes, of closed segments and of the open one: what the journal is given up after
+ * must not be in it alone (I10). @throws OperatorError `JOURNAL_FAILED`, `JOURNAL_OPEN`
+ */
+export async function settle(
+  host: Pick<Remote<SourceHost>, 'drain'>,
+  { drain, applied }: Settling,
+): Promise<boolean> {
+  const last = await host.drain();
+  if (!(await drain())) return false;
+  if (applied() < last) throw journalOpen(last);
+  return true;
+}
+
+function journalOpen(last: Lsn): OperatorError {
+  return new OperatorError(
+    'JOURNAL_OPEN',
+    `the journal up to record ${last} cannot be brought into the volumes: it failed, or there is no room to close its last segment`,
+    {
+      remedy:
+        'see that the disk under the buffer works and has room; if the journal failed, restart blockferry',
+      retryable: true,
+    },
+  );
 }

@@ -15,7 +15,7 @@ export interface DivergedVolumes extends Diverged {
 
 /** What becomes of a source when it changes its part. */
 export interface RunningSource extends RunningGroup {
-  /** Hosts are let go; all that there is is sealed and in the volumes. False: something stands in the way. */
+  /** Hosts are let go; all that there is is sealed and in the volumes. False: something stands in the way. @throws OperatorError `JOURNAL_FAILED`, `JOURNAL_OPEN` */
   settle(): Promise<boolean>;
   /** Once settled. @throws as `markDiverged` does */
   markDiverged(parting: Parting): Promise<DivergedVolumes>;

@@ -20,7 +20,7 @@ import type { Platform } from '../../platform/platform.ts';
 import type { Remote } from '../../platform/node/threads.ts';
 import { Waits } from '../../platform/waits.ts';
 import { observed, rateOf, type Trend } from '../alarms/alarm-trend.ts';
-import { drain } from './drain.ts';
+import { drain, settle } from './drain.ts';
 import { journalRoomText } from '../buffer/journal-room.ts';
 import { RawStages, type QueuedRaw, type RawStage } from './raw-stages.ts';
 import { DESTAGE_WAITS, waitOf } from './stage-waits.ts';
@@ -324,10 +324,10 @@ export class SourceGroup {
 
   /**
    * All that there is is sealed and in the source's own volumes; nobody may be served any more. False: something stands in
-   * the way, which the waits say.
+   * the way, which the waits say. @throws OperatorError `JOURNAL_FAILED`, `JOURNAL_OPEN`
    */
   settle(): Promise<boolean> {
-    return this.#host.drain().then(() => this.#drain());
+    return settle(this.#host, { drain: () => this.#drain(), applied: () => this.#checkpoint.applied });
   }
 
   #drain(): Promise<boolean> {

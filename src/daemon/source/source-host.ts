@@ -223,10 +223,11 @@ export class SourceHost {
     return Promise.resolve({ ...this.#host.status(), connections, serves });
   }
 
-  /** Hosts are let go, and what they wrote is closed and durable. */
-  async drain(): Promise<void> {
+  /** Hosts are let go, and what they wrote is closed and durable, unless the journal has failed or has no room; the last record. */
+  async drain(): Promise<Lsn> {
     await this.stopServing();
     await this.#host.drain();
+    return this.#host.status().lsn;
   }
 
   stop(): Promise<void> {

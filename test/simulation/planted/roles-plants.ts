@@ -149,4 +149,10 @@ export const ROLES_PLANTS: readonly Plant[] = [
     1,
     edit('daemon/source-back/source-back.ts', 'tracker.wanted(wanted.id);'),
   ),
+  rolesPlantFrom(73_002_356)(
+    'I10',
+    'a side gives way whose journal ends in a segment that was never closed',
+    1,
+    edit('daemon/source/drain.ts', 'if (applied() < last) throw journalOpen(last);'),
+  ),
 ];
