@@ -155,4 +155,14 @@ export const ROLES_PLANTS: readonly Plant[] = [
     1,
     edit('daemon/source/drain.ts', 'if (applied() < last) throw journalOpen(last);'),
   ),
+  rolesPlantFrom(73_000_421)(
+    'I10',
+    'a way back to what was kept before a copy anew leaves out a piece',
+    1,
+    edit(
+      'daemon/source/source-rollback.ts',
+      'host.rewrite(step.pieces)',
+      'host.rewrite(step.pieces.slice(1))',
+    ),
+  ),
 ];

@@ -21,5 +21,5 @@ export interface FollowedState {
   readonly applied: number;
   readonly consistent: boolean;
   readonly epoch?: EpochName;
-  readonly divergence?: object;
+  readonly divergence?: { readonly epoch: EpochName; readonly lsn: number };
 }

@@ -9,6 +9,7 @@ import { differenceOf } from '../oracle/replica.ts';
 import { Violation } from '../oracle/violation.ts';
 import type { SiteName } from '../steps.ts';
 import type { History } from './histories.ts';
+import type { FollowedState } from './noted.ts';
 import type { RolesOracle } from './oracle.ts';
 
 /** As in `rollback.json` (daemon/roles/rollback-file.ts). */
@@ -48,6 +49,8 @@ export class Returns {
   /** Done, and hosts were not served since. */
   #ended: string | undefined;
   readonly #over = new Set<string>();
+  /** What the volumes held when they were to be copied over anew, by the name of the snapshot: no record's state, maybe. */
+  readonly #keptAnew = new Map<string, readonly Buffer[]>();
   /** Names of snapshots that went so that hosts need not wait (I8). */
   readonly #givenUp = new Set<string>();
 
@@ -70,6 +73,15 @@ export class Returns {
     if (noted !== undefined && this.#over.has(noted.done.id))
       roles.fail(new Violation('I10-again', `the ${site} goes back to ${noted.point.name} a second time`));
     this.#seen = noted;
+  }
+
+  /** What the volumes held is kept, and nothing is written over it yet. */
+  moved({ divergence }: FollowedState, state: FollowedState, contents: () => readonly Buffer[]): void {
+    if (divergence === undefined || state.divergence !== undefined) return;
+    const { epoch, lsn } = divergence;
+    const name = `diverged-${epoch.number}-${lsn}`;
+    // Of another epoch it is what its history says.
+    if (epoch.id === state.epoch?.id && !this.#keptAnew.has(name)) this.#keptAnew.set(name, contents());
   }
 
   /** The note was written. @throws Violation */
@@ -100,11 +112,10 @@ export class Returns {
     if (noted === undefined || !isSource) return;
     const { point, begun, done } = noted;
     roles.note(`${site} is back at ${point.lsn}`);
-    const served = history()!;
-    const { model } = this.#left(point) ?? served;
-    if (!begun || model.last < point.lsn)
+    const wanted = this.#contentAt(point);
+    if (!begun || wanted === undefined)
       throw new Violation('I10-return', `the ${site} ends on its way back to ${point.name}`);
-    const why = differenceOf(served.model.current, model.cursor().at(point.lsn));
+    const why = differenceOf(history()!.model.current, wanted);
     if (why !== undefined)
       throw new Violation('I10-return', `the ${site} is back at ${point.name}, ${point.lsn}: ${why}`);
     this.#ended = done.id;
@@ -145,6 +156,13 @@ export class Returns {
       const why = differenceOf(contentOf(store, kept.id, volumes), content);
       if (why !== undefined) throw new Violation('I10-kept', `${what} is not kept as it was: ${why}`);
     }
+  }
+
+  #contentAt(point: NotedReturn['point']): readonly Buffer[] | undefined {
+    const keptAnew = this.#keptAnew.get(point.name);
+    if (keptAnew !== undefined) return keptAnew;
+    const { model } = this.#left(point) ?? this.#options.history()!;
+    return model.last < point.lsn ? undefined : model.cursor().at(point.lsn);
   }
 
   /** The history that what was kept when this side gave way is of. */

@@ -135,11 +135,14 @@ export class Side implements ServedOracle {
     if (!this.#hasNoted()) this.#heard = undefined;
     this.#word = this.#options.hears();
     this.returns.begins();
+    const before = this.#state;
     this.#state = (newestCopy(this.#contentOf(`${folder}/destination-state.json`)) as
       FollowedState | undefined) ?? {
       applied: 0,
       consistent: false,
     };
+    // Half noted, nothing is written over it either.
+    this.returns.moved(before, this.#state, () => this.contents());
   }
 
   /** Something failed on this machine, or may until then. */
@@ -270,12 +273,10 @@ export class Side implements ServedOracle {
   #stateMoved(state: FollowedState): void {
     const before = this.#state;
     this.#state = state;
-    if (
-      state.divergence !== undefined &&
-      before.divergence === undefined &&
-      state.epoch?.id === before.epoch?.id
-    )
+    const isSame = state.epoch?.id === before.epoch?.id;
+    if (isSame && state.divergence !== undefined && before.divergence === undefined)
       this.#roles.must(() => this.#roles.beginsAnew(this.site));
+    this.returns.moved(before, state, () => this.contents());
     if (!state.consistent || state.epoch === undefined || this.isSource) return;
     if (before.consistent && before.applied === state.applied) return;
     const history = this.#roles.histories.of(state.epoch.id);
