@@ -96,8 +96,9 @@ export class SourceIdentity {
   }
 
   #note(change: Partial<GroupFile>): void {
-    this.#file = { ...this.#file, ...change };
-    writeGroupFile(this.#files, this.#folder, this.#file);
+    const file = { ...this.#file, ...change };
+    writeGroupFile(this.#files, this.#folder, file);
+    this.#file = file;
   }
 }
 
