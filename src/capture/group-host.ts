@@ -91,6 +91,8 @@ export class GroupHost {
   #refusal: HostError | undefined;
   #resync: string | undefined;
   #copy: RegionCopy | ComparingCopy | undefined;
+  /** What was handed over last. */
+  #handover: HandoverPayload | undefined;
   /** Counts up with every copy that is begun or stopped: what an older one still waits for is called off. */
   #copies = 0;
   /** The copy stands still once so many bytes are in the journal, as `#appended` counts them. */
@@ -293,13 +295,14 @@ export class GroupHost {
   }
 
   /**
-   * The last record of this epoch: whoever applies it is the source of the next. Hosts must be gone; durable on return.
+   * The last record of this epoch: whoever applies it is the source of the next. Hosts must be gone; durable on return. It is put
+   * again behind every copy that ends later: one may have begun because this was not shipped.
    * @throws OperatorError `JOURNAL_FAILED`
    */
   async handOver(payload: HandoverPayload): Promise<Lsn> {
-    this.stopCopy();
     this.#patrol.stop();
     for (let wait = this.#writer.closable(); wait !== undefined; wait = this.#writer.closable()) await wait;
+    this.#handover = payload;
     const lsn = this.#control(RecordKind.handover, payload, 0);
     this.#writer.close();
     await this.#writer.durable();
@@ -373,6 +376,7 @@ export class GroupHost {
       await roomIn(this.#writer);
       if (this.#copies !== mine) return;
       const end = this.#control(RecordKind.initEnd, {}, 0);
+      if (this.#handover !== undefined) this.#control(RecordKind.handover, this.#handover, 0);
       // Destinations are consistent once they have it: not only when the segment would be old enough.
       this.#writer.close();
       this.#copy = undefined;

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { epoch } from '../../src/journal/ids.ts';
 import { RecordFlag, RecordKind } from '../../src/journal/record.ts';
 import { seededRandom } from '../support/random.ts';
 import { systemError } from '../support/tampered-files.ts';
@@ -85,6 +86,26 @@ describe('the copy of what is marked', () => {
     for (const name of NAMES) {
       assert.ok(replica.content.get(name)!.equals(engine.read(name)), `volume ${name}`);
       assert.ok(!replica.content.get(name)!.subarray(0, 4096).equals(Buffer.alloc(4096, 0x77)));
+    }
+  });
+
+  it('goes on when the group is handed over, which is said again behind its end: what was said before it may never be shipped', async () => {
+    const next = { epoch: { number: epoch(2), id: 'ef'.repeat(16) } };
+    for (const isFirst of [true, false]) {
+      const engine = new Engine(filledDisk(), { segmentSize: 1024 * 1024 });
+      if (isFirst) await engine.host.handOver(next);
+      await engine.beginCopy();
+      if (!isFirst) await engine.host.handOver(next);
+      for (let i = 0; i < 20 && engine.copied === 0; i += 1) {
+        await engine.clock.pass(10);
+        await settle();
+      }
+      assert.equal(engine.copied, 1);
+      await engine.host.drain();
+      await settle();
+      const kinds = engine.closed.map(({ raw }) => engine.records(raw).map(({ kind }) => kind));
+      assert.deepEqual(kinds.at(-1)?.slice(-2), [RecordKind.initEnd, RecordKind.handover]);
+      engine.host.stop();
     }
   });
 

@@ -51,6 +51,7 @@ export async function startSourcePart(
   const word = takeover && writeServingWord(world.platform, config, takeover);
   const group = await startSource(config, log, world, links, {
     serves: role.kind === 'source',
+    brings: role.kind === 'source' || role.kind === 'handing-over',
     rollback: role.kind === 'source' ? readRollback(world.platform.files, config.folder) : undefined,
     announcement: hasDepot ? undefined : word,
     ...heard,

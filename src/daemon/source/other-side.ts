@@ -18,6 +18,8 @@ const PATIENCE = 5000;
 export interface SourcePart {
   /** False: hosts are not served, because it hands over or was deposed. */
   readonly serves: boolean;
+  /** False: it brings nothing over, because it was deposed or lost the group's folder. */
+  readonly brings: boolean;
   /** The file in which it says that it took over, where the other side does not look by itself. */
   readonly announcement: LocalFile | undefined;
   /** Hosts are served once the volumes are what they were then. */
@@ -39,6 +41,7 @@ const FIRST_EPOCH = 1;
 /** Nobody knows of another part. */
 export const ALONE: SourcePart = {
   serves: true,
+  brings: true,
   announcement: undefined,
   rollback: undefined,
   onDeposed: () => undefined,
@@ -69,7 +72,12 @@ export class OtherSide {
 
   /** Whether hosts may be served. */
   get mayServe(): boolean {
-    return this.#options.serves && !this.#deposed && !this.#lost;
+    return this.#options.serves && this.mayBring;
+  }
+
+  /** Whether what is marked may be brought over. */
+  get mayBring(): boolean {
+    return this.#options.brings && !this.#deposed && !this.#lost;
   }
 
   get foreign(): SiteStatus | undefined {

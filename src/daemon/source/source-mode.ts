@@ -40,7 +40,7 @@ export interface SourceModeOptions {
   /** Bytes that the buffer's file system has left. */
   readonly free: () => number;
   /** False: it gives way to the other side, and brings nothing over. */
-  readonly serves: () => boolean;
+  readonly brings: () => boolean;
   /** What each destination last said. */
   readonly answers: () => Answers;
 }
@@ -230,7 +230,7 @@ export class SourceMode implements ReplicationMode {
     await this.#host.limitCopy(this.#sealedBytes + copyRoom({ used, quota, segmentBytesMax }));
     const held = `the buffer holds ${bytesText(used)} of ${bytesText(quota)}`;
     if (decision === this.#state) {
-      if (decision === 'open' && this.#options.serves()) await this.#moveCopy();
+      if (decision === 'open' && this.#options.brings()) await this.#moveCopy();
       else this.#placeSeed();
       if (decision !== 'open' && quota !== this.#toldQuota) this.#tell(held);
     } else if (decision === 'refusing') {

@@ -207,7 +207,7 @@ export class SourceRun {
       applied: () => reachedByAll(streams().map(({ answer }) => answer?.applied ?? LSN_NONE)),
       onSealed: () => this.wake(),
       answers: () => answersOf(streams()),
-      serves: () => this.#options.other.mayServe,
+      brings: () => this.#options.other.mayBring,
       volumes: this.identity.volumes,
       begun: () => (coalesce ? begunByAny(streams().map(({ begun }) => begun)) : undefined),
     });

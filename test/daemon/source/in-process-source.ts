@@ -105,7 +105,7 @@ export class InProcessSource {
       received: () => this.received,
       applied: () => this.received,
       answers: () => new Map(),
-      serves: () => true,
+      brings: () => true,
       every: undefined,
       mayGiveUp: () => true,
       keepsSnapshots: settings.snapshots !== undefined,

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { OtherSide, type OtherSideOptions } from '../../../src/daemon/source/other-side.ts';
+import { ALONE, OtherSide, type OtherSideOptions } from '../../../src/daemon/source/other-side.ts';
 import { lsn } from '../../../src/journal/ids.ts';
 import type { DestinationStatus, ServingStatus, SiteStatus } from '../../../src/journal/status.ts';
 import { silentLog } from '../../support/silent-log.ts';
@@ -15,7 +15,7 @@ async function brought(noted: string | undefined, mode: string, applied: number)
   };
   const identity = { resync: noted, noteResync: () => undefined };
   const other = new OtherSide({
-    ...{ serves: true, announcement: undefined, rollback: undefined, onDeposed: () => undefined },
+    ...ALONE,
     log: silentLog,
     identity: () => identity,
     group: () => group,
@@ -61,7 +61,7 @@ async function hears(
     noteServed: () => (hasServed = true),
   };
   const other = new OtherSide({
-    ...{ serves: true, announcement: undefined, rollback: undefined, onDeposed: () => undefined },
+    ...ALONE,
     onLost: () => (lost += 1),
     log: silentLog,
     identity: () => identity,

@@ -165,4 +165,13 @@ export const ROLES_PLANTS: readonly Plant[] = [
       'host.rewrite(step.pieces.slice(1))',
     ),
   ),
+  rolesPlantFrom(73_003_785)(
+    'I11',
+    'a handover that was left out on a full disk is not put again',
+    1,
+    edit(
+      'capture/group-host.ts',
+      'if (this.#handover !== undefined) this.#control(RecordKind.handover, this.#handover, 0);',
+    ),
+  ),
 ];

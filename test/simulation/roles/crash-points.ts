@@ -84,6 +84,20 @@ export const returning: RoleScenario = {
   ],
 };
 
+/** A handover that is left out, as the disk is full; the side that hands over dies before there is room. */
+export const leftOut: RoleScenario = {
+  ...turning,
+  seed: 'left out',
+  length: 8000,
+  steps: [
+    write(400, 'source', 0, 0),
+    { at: 2000, kind: 'turn', site: 'source', verb: 'switchover' },
+    // Once its part is noted.
+    { at: 2002, kind: 'room', site: 'source', mount: 'buffer', bytes: 0, time: 4000 },
+    { at: 3000, kind: 'death', site: 'source', calls: 0, before: true, power: false },
+  ],
+};
+
 /** Who changes its part from when on, and within how many of its calls. */
 const TURNS = [
   { scenario: turning, at: FAILOVER, site: 'destination', calls: 210 },
