@@ -173,9 +173,10 @@ export class RoledGroup extends PlayedGroup {
     if (dryRun) return answer;
     return this.orAsBefore(async () => {
       await this.end();
+      // Should the note fail and count all the same, this side is deposed no more.
+      this.#giving = undefined;
       const at = Math.round(this.options.world.platform.clock.now());
       this.note({ kind: 'going-on', takeover: { epoch, fork: by.fork, at } });
-      this.#giving = undefined;
       await this.again();
       this.options.log.warn(`group ${this.name}: this side serves hosts again, in epoch ${epoch.number}`);
       return answer;

@@ -174,4 +174,14 @@ export const ROLES_PLANTS: readonly Plant[] = [
       'if (this.#handover !== undefined) this.#control(RecordKind.handover, this.#handover, 0);',
     ),
   ),
+  rolesPlantFrom(76_000_732)(
+    'I11',
+    'a side goes on that is still taken for one that was deposed',
+    1,
+    edit(
+      'daemon/roles/roled-group.ts',
+      "this.#giving = undefined;\n      const at = Math.round(this.options.world.platform.clock.now());\n      this.note({ kind: 'going-on', takeover: { epoch, fork: by.fork, at } });",
+      "const at = Math.round(this.options.world.platform.clock.now());\n      this.note({ kind: 'going-on', takeover: { epoch, fork: by.fork, at } });\n      this.#giving = undefined;",
+    ),
+  ),
 ];
