@@ -273,6 +273,8 @@ export class RoledGroup extends PlayedGroup {
 
   /** The other side took over; hosts were let go. */
   protected async deposed(by: Takeover): Promise<void> {
+    // What a source heard counts for no part that began since.
+    if (this.part?.kind !== 'source') return;
     // It is heard of again after a restart.
     if ('by' in this.role && this.role.by.epoch.id === by.epoch.id) return;
     const parted = { by, takeover: 'takeover' in this.role ? this.role.takeover : undefined };

@@ -184,4 +184,14 @@ export const ROLES_PLANTS: readonly Plant[] = [
       "const at = Math.round(this.options.world.platform.clock.now());\n      this.note({ kind: 'going-on', takeover: { epoch, fork: by.fork, at } });\n      this.#giving = undefined;",
     ),
   ),
+  rolesPlantFrom(73_003_923)(
+    'I11',
+    'what a source heard counts for the destination that it became',
+    1,
+    edit(
+      'daemon/roles/roled-group.ts',
+      "if (this.part?.kind !== 'source') return;\n    // It is heard",
+      '// It is heard',
+    ),
+  ),
 ];
