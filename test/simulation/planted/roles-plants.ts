@@ -48,12 +48,6 @@ export const ROLES_PLANTS: readonly Plant[] = [
       'return host.handOver(payload);',
     ),
   ),
-  rolesPlantFrom(71_500_040)(
-    'I11',
-    'a handover goes to a destination that is not consistent',
-    20,
-    edit('destage/destination-facts.ts', 'return isDone && consistent ?', 'return isDone ?'),
-  ),
   rolesPlantFrom(49)(
     'I11',
     'a side that took over says so once',
