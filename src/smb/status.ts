@@ -51,6 +51,7 @@ const MEANINGS: ReadonlyMap<number, Meaning> = new Map([
   [0xc0000043, { name: 'STATUS_SHARING_VIOLATION', code: 'SHARING_VIOLATION' }],
   [0xc0000054, { name: 'STATUS_FILE_LOCK_CONFLICT', code: 'SHARING_VIOLATION' }],
   [0xc0000055, { name: 'STATUS_LOCK_NOT_GRANTED', code: 'SHARING_VIOLATION' }],
+  [0xc0000017, { name: 'STATUS_NO_MEMORY', code: 'BUSY' }],
   [0xc000009a, { name: 'STATUS_INSUFFICIENT_RESOURCES', code: 'BUSY' }],
   [0xc0000205, { name: 'STATUS_INSUFF_SERVER_RESOURCES', code: 'BUSY' }],
   [0xc00000d0, { name: 'STATUS_REQUEST_NOT_ACCEPTED', code: 'BUSY' }],
