@@ -17,6 +17,7 @@ import { readSmallFile } from '../../platform/atomic-file.ts';
 import type { Files } from '../../platform/files.ts';
 import { LINK_TEST_READ_MAX } from '../link-test-name.ts';
 import { NO_FOLLOW } from '../transports/folder-part.ts';
+import { syncPart } from '../transports/sync-part.ts';
 import { Allowance } from './allowance.ts';
 import { openKept, statFile, type KeptSegment } from './kept-segment.ts';
 import type { ListedEntry } from './listing.ts';
@@ -107,7 +108,7 @@ export class Inbox {
     // Synced here too: the part may be left from before a power failure, its last bytes never confirmed to anyone.
     const handle = await open(this.#partPath(name), constants.O_RDWR | NO_FOLLOW);
     try {
-      await handle.datasync();
+      await syncPart(handle);
     } finally {
       await handle.close();
     }
@@ -272,8 +273,9 @@ export class Part {
     }
   }
 
+  /** Where it fails nothing is left to resume from. */
   sync(): Promise<void> {
-    return this.#handle.datasync();
+    return syncPart(this.#handle);
   }
 
   close(): Promise<void> {

@@ -8,6 +8,7 @@ import { changed, readLocal, READ_CHUNK } from './local-file.ts';
 import { paced } from './paced.ts';
 import type { ReportProgress } from './progress.ts';
 import { ReadAhead, type SpareBuffers } from './read-ahead.ts';
+import { syncPart } from './sync-part.ts';
 
 /** A server that is not trusted may put a link where a file of ours goes (I12). Windows has no such flag. */
 export const NO_FOLLOW = (constants.O_NOFOLLOW as number | undefined) ?? 0;
@@ -51,7 +52,7 @@ export async function writePart(
   const held = isFresh ? 0 : await verifiedPrefix(calls, file, copy);
   if (!isFresh) await calls.run(() => file.truncate(held));
   await copyFrom(held, { calls, part: file, copy });
-  await calls.run(() => file.sync());
+  await calls.run(() => syncPart(file));
   const { size } = await calls.run(() => file.stat());
   if (size !== copy.source.size) throw changed({ path: copy.path, size: copy.source.size }, size);
 }

@@ -7,6 +7,7 @@ import { NO_FOLLOW } from './folder-part.ts';
 import { monotonicProgress, type ReportProgress } from './progress.ts';
 import { absent, tooLarge } from './refusals.ts';
 import { resumeOffset } from './resume.ts';
+import { syncPart } from './sync-part.ts';
 
 /**
  * Opens the target, has `bring` write what lies behind {@link LocalPart.position}, and sees that it is the whole and durable.
@@ -90,7 +91,7 @@ export class LocalPart {
   /** @throws TransportError `Integrity` when it is not whole */
   async finish(): Promise<void> {
     if (this.#position !== this.size) throw tooShort(this.#path, this.#position, this.size);
-    await this.#attempt(() => this.#file.datasync());
+    await this.#attempt(() => syncPart(this.#file));
   }
 
   async close(): Promise<void> {

@@ -4,6 +4,7 @@
  */
 import { dirname } from 'node:path';
 import type { Files } from '../../../src/platform/files.ts';
+import { syncPart } from '../../../src/transfer/transports/sync-part.ts';
 import {
   TransportError,
   type LocalFile,
@@ -248,7 +249,10 @@ export class SimulatedTransport implements Transport {
         const at = dice.below(bytes.length);
         file.write(Buffer.from([bytes[at]! ^ (1 << dice.below(8))]), at);
       }
-      await file.sync();
+      await syncPart({
+        datasync: () => file.sync(),
+        truncate: (size = 0) => Promise.try(() => file.truncate(size)),
+      });
     } finally {
       file.close();
     }

@@ -1,6 +1,15 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, openSync, closeSync, ftruncateSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  closeSync,
+  ftruncateSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,6 +17,7 @@ import { nodeFiles } from '../../../src/platform/node/files.ts';
 import { Allowance } from '../../../src/transfer/receiver/allowance.ts';
 import { SEGMENT_SIZE_MAX } from '../../../src/transfer/receiver/limits.ts';
 import { Refusal } from '../../../src/transfer/receiver/reply.ts';
+import { whileSyncsFail } from '../../support/failing-sync.ts';
 import { MIB, content, segmentName, startSite, until, type Site } from './fixture.ts';
 import { RawClient } from './raw-client.ts';
 
@@ -191,6 +201,28 @@ describe('the receiver is durable before it says so (I6)', () => {
     const late = new Promise<false>((resolve) => setTimeout(() => resolve(false), milliseconds));
     return Promise.race([answer.then(() => true as const), late]);
   }
+
+  it('what it could not sync is not there to be resumed, nor to be published', async () => {
+    const site = await startSite();
+    const client = await RawClient.loggedIn(site);
+    const part = join(site.folder, 'inbox', `${name}.part`);
+    try {
+      await whileSyncsFail(async () => {
+        assert.match(await client.upload(`STOR inbox/${name}.part`, content(1_000)), /^[45]/);
+        assert.equal(statSync(part).size, 0);
+      });
+      assert.match(await client.upload(`STOR inbox/${name}.part`, content(1_000)), /^226/);
+      await whileSyncsFail(async () => {
+        await client.command(`RNFR inbox/${name}.part`);
+        assert.match(await client.command(`RNTO inbox/${name}`), /^[45]/);
+        assert.equal(statSync(part).size, 0);
+      });
+      assert.deepEqual(site.stored, []);
+    } finally {
+      await client.close();
+      await site.stop();
+    }
+  });
 
   it('226 comes after the sync of the part, 250 after the syncs of the part and of the folder', async () => {
     let openFolder = (): void => undefined;
