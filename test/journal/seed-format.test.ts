@@ -15,7 +15,7 @@ import { nodeFiles } from '../../src/platform/node/files.ts';
 import { temporaryFolder } from '../support/folder.ts';
 import { seededRandom } from '../support/random.ts';
 
-const GOLDEN = join(import.meta.dirname, '../golden/seed-v1');
+const GOLDEN = join(import.meta.dirname, '../golden/seed');
 const KEY = Buffer.alloc(32, 7);
 const RECORD_SEED = 0x1234_5678;
 const FACTS = {
@@ -72,7 +72,7 @@ describe('a drive of a seed', () => {
     ['encrypted', KEY],
   ] as const) {
     it(`keeps the bytes of its golden file, in both directions: ${shape}`, () => {
-      const path = compare(`${shape}.seed`, writtenFile(folder, key));
+      const path = compare(`file-v1-${shape}.seed`, writtenFile(folder, key));
       const reader = openSeedFile(nodeFiles, path, key, FACTS);
       const records = Array.from(reader.frames()).flat();
       reader.close();
@@ -88,10 +88,26 @@ describe('a drive of a seed', () => {
       const manifest = manifestOf(writtenFile(folder, key));
       writeManifest(nodeFiles, folder, manifest, key);
       const name = 'oracle-00112233.json';
-      compare(`${shape}.json`, readFileSync(join(folder, name)));
-      writeFileSync(join(folder, name), readFileSync(join(GOLDEN, `${shape}.json`)));
+      compare(`manifest-v2-${shape}.json`, readFileSync(join(folder, name)));
+      writeFileSync(join(folder, name), readFileSync(join(GOLDEN, `manifest-v2-${shape}.json`)));
       const read = readManifest(nodeFiles, folder, { group: group.name, seed, key });
       assert.partialDeepStrictEqual(read, manifest);
+    });
+
+    it(`has a manifest in which nothing may have changed: ${shape}`, () => {
+      const { seed, group } = FACTS;
+      writeManifest(nodeFiles, folder, manifestOf(writtenFile(folder, key)), key);
+      const path = join(folder, 'oracle-00112233.json');
+      const text = readFileSync(path, 'utf8');
+      for (const [what, instead] of [
+        ['"begun":41', '"begun":43'],
+        ['"skipped":[1,3]', '"skipped":[1]'],
+      ] as const) {
+        assert.ok(text.includes(what));
+        writeFileSync(path, text.replace(what, instead));
+        const read = (): unknown => readManifest(nodeFiles, folder, { group: group.name, seed, key });
+        assert.throws(read, { code: 'SEED_MANIFEST_INVALID' }, what);
+      }
     });
   }
 
@@ -100,7 +116,7 @@ describe('a drive of a seed', () => {
   });
 
   it('gives no file for another one of it, of another seed, group, epoch or beginning (I12)', () => {
-    const path = compare('encrypted.seed', writtenFile(folder, KEY));
+    const path = compare('file-v1-encrypted.seed', writtenFile(folder, KEY));
     const { group, epoch } = FACTS;
     for (const other of [
       { number: 1 },

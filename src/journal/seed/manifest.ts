@@ -1,9 +1,9 @@
 /**
  * The manifest of one drive of a seed: a line of JSON beside the seed files, with what there is of them on this drive and their
  * SHA-256. The last drive's also has how many files the seed has in all. With a key, its signature is the HMAC-SHA-256 of the
- * rest of the line by a key of its own: HKDF-SHA-256(group key, "blockferry seed manifest 1").
+ * rest of the line by a key of its own: HKDF-SHA-256(group key, "blockferry seed manifest 1"). Without one it has the rest's SHA-256.
  */
-import { createHmac, hkdfSync, timingSafeEqual } from 'node:crypto';
+import { createHash, createHmac, hkdfSync, timingSafeEqual } from 'node:crypto';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { readSmallFile, replaceFile } from '../../platform/atomic-file.ts';
@@ -42,7 +42,7 @@ const digest = z.string().regex(/^[0-9a-f]{64}$/);
 const schema = z
   .strictObject({
     kind: z.literal('blockferry seed'),
-    version: z.literal(1),
+    version: z.literal(2),
     group: z.strictObject({ name: z.string().min(1).max(63), id }),
     epoch: z.strictObject({ number: count.max(0xffffffff).transform((value) => value as Epoch), id }),
     seed: id,
@@ -58,6 +58,7 @@ const schema = z
       })
       .exactOptional(),
     signature: digest.exactOptional(),
+    sha256: digest.exactOptional(),
   })
   .refine(
     ({ files }) => new Set(files.map((file) => file.number)).size === files.length,
@@ -95,7 +96,7 @@ export function writeManifest(
   const { group, epoch, seed, begun, end } = manifest;
   const body = {
     kind: 'blockferry seed' as const,
-    version: 1 as const,
+    version: 2 as const,
     group: { name: group.name, id: group.id },
     epoch: { number: epoch.number, id: epoch.id },
     seed,
@@ -103,11 +104,11 @@ export function writeManifest(
     files: manifest.files.map((file) => ({ number: file.number, bytes: file.bytes, sha256: file.sha256 })),
     ...(end === undefined ? {} : { end: { total: end.total, skipped: end.skipped } }),
   };
-  const signed = key === undefined ? body : { ...body, signature: signatureOf(body, key) };
+  const proof = key === undefined ? { sha256: sha256Of(body) } : { signature: signatureOf(body, key) };
   replaceFile(
     files,
     join(folder, `${stemOf(group.name, seed)}.json`),
-    Buffer.from(`${JSON.stringify(signed)}\n`),
+    Buffer.from(`${JSON.stringify({ ...body, ...proof })}\n`),
   );
 }
 
@@ -144,10 +145,11 @@ export function readManifestNamed(
       throw error;
     throw refuse(`cannot be used: ${whyInvalid(error)}`, error);
   }
-  const { signature, ...body } = parsed;
+  const { signature, sha256, ...body } = parsed;
   if (key !== undefined && !isSigned(body, signature, key))
     throw refuse('is not signed with this group’s key');
   if (key === undefined && signature !== undefined) throw refuse('is signed, but this group has no key here');
+  if (key === undefined && sha256 !== sha256Of(body)) throw refuse('is not what its SHA-256 is of');
   if (body.group.name !== group) throw refuse(`is of group ${body.group.name}`);
   return body;
 }
@@ -157,7 +159,11 @@ function isSigned(body: object, signature: string | undefined, key: Buffer): boo
   return timingSafeEqual(Buffer.from(signature, 'hex'), Buffer.from(signatureOf(body, key), 'hex'));
 }
 
-/** In the order of the contract, which is the schema's too. */
+/** Of both: in the order of the contract, which is the schema's too. */
+function sha256Of(body: object): string {
+  return createHash('sha256').update(JSON.stringify(body)).digest('hex');
+}
+
 function signatureOf(body: object, key: Buffer): string {
   const derived = Buffer.from(hkdfSync('sha256', key, Buffer.alloc(0), 'blockferry seed manifest 1', 32));
   return createHmac('sha256', derived).update(JSON.stringify(body)).digest('hex');

@@ -20,8 +20,8 @@ const FOLDER = '/drive';
 const NAME = `${GROUP.name}-00112233.json`;
 const KEY = Buffer.alloc(32, 5);
 const REFUSALS = ['SEED_MANIFEST_INVALID'];
-/** First byte of an input. `signed`: by the key, whatever it says, as a source that is not ours would. */
-const Mode = { plain: 0, signed: 1, keyed: 2 } as const;
+/** First byte of an input. `plain`, `signed`: with its SHA-256, or by the key, whatever it says, as a source that is not ours would. */
+const Mode = { plain: 0, signed: 1, keyed: 2, raw: 3 } as const;
 
 export function seedManifestTarget(): FuzzTarget {
   return {
@@ -30,10 +30,10 @@ export function seedManifestTarget(): FuzzTarget {
     memory: (input) => 4 * MIB + 512 * input.length,
     mutate: (input, tools) => mutateJson(input, 1, tools) ?? Buffer.from(input),
     run: (input) => {
-      const mode = (input[0] ?? 0) % 3;
+      const mode = (input[0] ?? 0) % 4;
+      const key = mode === Mode.signed || mode === Mode.keyed ? KEY : undefined;
       const text = input.subarray(1);
-      if (mode === Mode.signed) check(sign(text), KEY);
-      else check(text, mode === Mode.keyed ? KEY : undefined);
+      check(mode === Mode.plain || mode === Mode.signed ? prove(text, key) : text, key);
     },
   };
 }
@@ -47,6 +47,7 @@ function seeds(): Buffer[] {
     Buffer.concat([Buffer.from([Mode.plain]), written(manifest, undefined)]),
     Buffer.concat([Buffer.from([Mode.signed]), written(manifest, undefined)]),
     Buffer.concat([Buffer.from([Mode.keyed]), written(manifest, KEY)]),
+    Buffer.concat([Buffer.from([Mode.raw]), written(manifest, undefined)]),
   ]);
 }
 
@@ -56,10 +57,10 @@ function written(manifest: SeedManifest, key: Buffer | undefined): Buffer {
   return [...files.content.values()][0] ?? Buffer.alloc(0);
 }
 
-/** As it is where it is none that can be signed. */
-function sign(text: Buffer): Buffer {
+/** As it is where it is none that can be. */
+function prove(text: Buffer, key: Buffer | undefined): Buffer {
   try {
-    return written(JSON.parse(text.toString('utf8')) as SeedManifest, KEY);
+    return written(JSON.parse(text.toString('utf8')) as SeedManifest, key);
   } catch {
     return text;
   }
