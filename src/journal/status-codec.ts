@@ -1,8 +1,9 @@
 /**
- * The status file's bytes. Without a key: JSON. With one: a JSON envelope {"blockferry":"status","version":1,"salt","data"}
- * whose `data` is the JSON encrypted with AES-256-GCM under HKDF-SHA-256(key, salt, "blockferry status 1"), with the
+ * The status file's bytes. Without a key: a line {"blockferry":"status","version":1,"crc"}, the CRC-32 of what follows, and then
+ * JSON. With one: a JSON envelope {"blockferry":"status","version":1,"salt","data"} whose `data` is the JSON encrypted with AES-256-GCM under HKDF-SHA-256(key, salt, "blockferry status 1"), with the
  * group's name as associated data (I12). What keeps an old one from being used again is its sequence number.
  */
+import { crc32 } from '@node-rs/crc32';
 import { createCipheriv, createDecipheriv, createSecretKey, hkdfSync, type KeyObject } from 'node:crypto';
 import { z } from 'zod';
 import { OperatorError } from '../platform/errors.ts';
@@ -82,9 +83,12 @@ const destinationSchema = z.strictObject({
 
 const statusSchema = z.discriminatedUnion('role', [destinationSchema, servingSchema]);
 
+const marked = { blockferry: z.literal('status'), version: z.literal(1) };
+
+const headSchema = z.strictObject({ ...marked, crc: count.max(0xffffffff) });
+
 const envelopeSchema = z.strictObject({
-  blockferry: z.literal('status'),
-  version: z.literal(1),
+  ...marked,
   salt: z.string().regex(/^[0-9a-f]{32}$/),
   data: z.base64(),
 });
@@ -96,7 +100,10 @@ export function encodeStatus(
   random: Random,
 ): Buffer {
   const plain = Buffer.from(JSON.stringify(status), 'utf8');
-  if (key === undefined) return plain;
+  if (key === undefined) {
+    const head = { blockferry: 'status', version: 1, crc: crc32(plain) };
+    return Buffer.concat([Buffer.from(`${JSON.stringify(head)}\n`, 'utf8'), plain]);
+  }
   const salt = random.bytes(SALT_SIZE);
   const cipher = createCipheriv('aes-256-gcm', derive(key, salt), NONCE, { authTagLength: TAG_SIZE });
   cipher.setAAD(Buffer.from(groupName, 'utf8'));
@@ -116,14 +123,23 @@ export function encodeStatus(
  */
 export function decodeStatus(bytes: Buffer, key: Buffer | undefined, groupName: string): SiteStatus {
   if (bytes.length > STATUS_SIZE_MAX) throw damaged(`it has ${bytes.length} bytes`);
-  const json = parseJson(bytes);
-  const envelope = envelopeSchema.safeParse(json);
+  const end = bytes.indexOf('\n');
+  const [line, rest] = end === -1 ? [bytes] : [bytes.subarray(0, end), bytes.subarray(end + 1)];
+  const first = parseJson(line);
+  const envelope = envelopeSchema.safeParse(first);
   if (key === undefined) {
     if (envelope.success) throw forged('it is encrypted, but this group has no key');
-    return parseStatus(json);
+    return parsePlain(first, rest);
   }
   if (!envelope.success) throw forged('it is not encrypted, but this group has a key');
   return parseStatus(parseJson(decrypt(envelope.data, key, groupName)));
+}
+
+function parsePlain(first: unknown, rest: Buffer = Buffer.alloc(0)): SiteStatus {
+  const head = headSchema.safeParse(first);
+  if (!head.success) throw damaged('it does not begin with its checksum');
+  if (crc32(rest) !== head.data.crc) throw damaged('it is not what its checksum is of');
+  return parseStatus(parseJson(rest));
 }
 
 function decrypt(envelope: z.infer<typeof envelopeSchema>, key: Buffer, groupName: string): Buffer {

@@ -4,6 +4,7 @@ import { epoch, lsn, LSN_MAX, type VolumeIndex } from '../../src/journal/ids.ts'
 import { decodeStatus, encodeStatus } from '../../src/journal/status-codec.ts';
 import type { DestinationStatus } from '../../src/journal/status.ts';
 import { DIFFERING_MAX, type DifferingRange } from '../../src/journal/verification.ts';
+import { resultOrRefusal } from '../fuzz/targets/expect.ts';
 import { seededRandom } from '../support/random.ts';
 
 /** What takes most room in JSON: six bytes for a character. */
@@ -49,6 +50,9 @@ const longest: DestinationStatus = {
   comparison: { window: LSN_MAX, compared: ALL_PIECES, differing: ALL_PIECES },
 };
 
+const REFUSALS = ['STATUS_DAMAGED', 'STATUS_FORGED'];
+const NOTHING_MORE = { waiting: undefined, verification: undefined, comparison: undefined };
+
 describe('a status file', () => {
   for (const [kind, key] of [
     ['sealed', Buffer.alloc(32, 1)],
@@ -58,14 +62,27 @@ describe('a status file', () => {
       const bytes = encodeStatus(longest, key, 'oracle', seededRandom('status'));
       assert.deepEqual(decodeStatus(bytes, key, 'oracle'), longest);
     });
+
+    it(`with any of its bits changed is refused, or says the same: ${kind}`, () => {
+      const status = { ...longest, missing: [range], refused: [], ...NOTHING_MORE };
+      const bytes = encodeStatus(status, key, 'oracle', seededRandom('status'));
+      const said = decodeStatus(bytes, key, 'oracle');
+      for (let bit = 0; bit < bytes.length * 8; bit += 1) {
+        const changed = Buffer.from(bytes);
+        changed.writeUInt8(bytes.readUInt8(bit >> 3) ^ (1 << (bit & 7)), bit >> 3);
+        const read = resultOrRefusal(() => decodeStatus(changed, key, 'oracle'), REFUSALS);
+        assert.deepEqual(read ?? said, said, `bit ${bit}`);
+      }
+    });
   }
 });
 
 describe('a status file that is none', () => {
   it('is refused in few words, and before its entries are looked at, however many there are', () => {
-    const text = JSON.stringify({ ...longest, refused: [], missing: new Array<number>(400_000).fill(1) });
+    const none = { ...longest, refused: [], missing: new Array(400_000).fill(1) } as DestinationStatus;
+    const bytes = encodeStatus(none, undefined, 'oracle', seededRandom('status'));
     assert.throws(
-      () => decodeStatus(Buffer.from(text), undefined, 'oracle'),
+      () => decodeStatus(bytes, undefined, 'oracle'),
       (error: Error) => error.message.length < 1000 && error.message.includes('no list of at most 1000'),
     );
   });

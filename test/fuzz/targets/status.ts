@@ -13,7 +13,7 @@ import { EPOCH, GROUP, TIME } from './samples.ts';
 const KEY = Buffer.alloc(32, 5);
 const REFUSALS = ['STATUS_DAMAGED', 'STATUS_FORGED'];
 /** First byte of an input. */
-const Mode = { plain: 0, sealed: 1, keyed: 2 } as const;
+const Mode = { plain: 0, sealed: 1, keyed: 2, raw: 3 } as const;
 
 export function statusTarget(): FuzzTarget {
   return {
@@ -22,10 +22,10 @@ export function statusTarget(): FuzzTarget {
     memory: (input) => 4 * MIB + 512 * input.length,
     mutate: (input, tools) => mutateJson(input, 1, tools) ?? Buffer.from(input),
     run: (input) => {
-      const mode = (input[0] ?? 0) % 3;
+      const mode = (input[0] ?? 0) % 4;
+      const key = mode === Mode.sealed || mode === Mode.keyed ? KEY : undefined;
       const text = input.subarray(1);
-      if (mode === Mode.sealed) check(seal(text), KEY);
-      else check(text, mode === Mode.keyed ? KEY : undefined);
+      check(mode === Mode.plain || mode === Mode.sealed ? encode(text, key) : text, key);
     },
   };
 }
@@ -67,24 +67,25 @@ function seeds(): Buffer[] {
   const random = seededRandom('status');
   return [
     ...[Mode.plain, Mode.sealed].flatMap((mode) =>
-      [status, empty].map((some) =>
-        Buffer.concat([Buffer.from([mode]), encodeStatus(some, undefined, GROUP.name, random)]),
+      [status, empty].map((some) => Buffer.concat([Buffer.from([mode]), Buffer.from(JSON.stringify(some))])),
+    ),
+    ...[Mode.keyed, Mode.raw].flatMap((mode) =>
+      [KEY, undefined].map((key) =>
+        Buffer.concat([Buffer.from([mode]), encodeStatus(status, key, GROUP.name, random)]),
       ),
     ),
-    Buffer.concat([Buffer.from([Mode.keyed]), encodeStatus(status, KEY, GROUP.name, random)]),
-    Buffer.concat([Buffer.from([Mode.plain]), encodeStatus(status, KEY, GROUP.name, random)]),
   ];
 }
 
-/** Anything under the right key: what a destination that is not ours would send. Not JSON: as it is. */
-function seal(text: Buffer): Buffer {
+/** Anything under the right key, or checksum: what a destination that is not ours would send. Not JSON: as it is. */
+function encode(text: Buffer, key: Buffer | undefined): Buffer {
   let value: unknown;
   try {
     value = JSON.parse(text.toString('utf8'));
   } catch {
     return text;
   }
-  return encodeStatus(value as DestinationStatus, KEY, GROUP.name, seededRandom('seal'));
+  return encodeStatus(value as DestinationStatus, key, GROUP.name, seededRandom('seal'));
 }
 
 function check(bytes: Buffer, key: Buffer | undefined): void {
