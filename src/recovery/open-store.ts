@@ -30,6 +30,8 @@ export function openSnapshotStore(files: Files, log: Log, options: SnapshotStore
   assert(volumes.length <= VOLUMES_PER_GROUP_MAX, 'a group has at most 64 volumes');
   assert(new Set(volumes.map((volume) => volume.name)).size === volumes.length, 'volume names differ');
   files.makeDirectory(folder);
+  // Who wrote the catalogue may have died before its name was durable: nothing is kept for what is in it before it is.
+  files.syncDirectory(folder);
   let catalogue = Catalogue.read(files, folder);
   if (catalogue === undefined) {
     catalogue = Catalogue.empty(files, folder);

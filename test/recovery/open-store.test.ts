@@ -4,7 +4,7 @@ import { CATALOGUE_SIZE_MAX } from '../../src/recovery/catalogue.ts';
 import { openSnapshotStore } from '../../src/recovery/open-store.ts';
 import { memoryPlace, STORE_FOLDER, type MemoryPlace } from './memory-place.ts';
 import { hexId, quiet, replicaAfter, snapshot, throwsCode, write } from './replica.ts';
-import { watchedFiles } from './watched-files.ts';
+import { Death, watchedFiles } from './watched-files.ts';
 
 const SIZES = [70_144, 4096];
 const CATALOGUE = `${STORE_FOLDER}/catalogue.json`;
@@ -151,6 +151,25 @@ describe('opening a snapshot store', () => {
     replaceCatalogue(place, () => newest);
     replica.restart();
     replica.check();
+  });
+
+  it('relies on a catalogue whose maker died before its name was durable only once it is', () => {
+    const place = memoryPlace([4096]);
+    const replica = replicaAfter(place, write(0, 0, 512, 1));
+    let renamed = false;
+    const dying = watchedFiles(place.files, ({ name }) => {
+      if (renamed) throw new Death();
+      renamed = name === 'rename';
+    });
+    replica.store.close();
+    replica.restart(dying);
+    assert.throws(() => openSnapshotStore(dying, quiet, place).create(replica.info(hexId(1))), Death);
+    replica.restart(place.files);
+    for (const step of [snapshot(1), write(0, 0, 512, 2)]) replica.run(step);
+    replica.store.close();
+    place.crash();
+    replica.restart();
+    replica.assertSnapshot(hexId(1), 0, Buffer.alloc(4096).fill(1, 0, 512));
   });
 
   it('removes what an interrupted snapshot left, and says so', () => {
