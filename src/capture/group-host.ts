@@ -18,6 +18,7 @@ import { appendZeros, roomIn } from './append-zeros.ts';
 import { ComparedWindows } from './compared-windows.ts';
 import type { AskedWindow, ComparingCopy } from './comparing-copy.ts';
 import { JournalWriter } from './journal-writer.ts';
+import { NamedResync } from './named-resync.ts';
 import { PointCopier } from './point-copier.ts';
 import { RAWS_SURE } from './raw-pool.ts';
 import { makeDurable, recoverRaws, type RecoveredRaws } from './recover.ts';
@@ -89,9 +90,9 @@ export class GroupHost {
   /** Of a copy that compares. */
   readonly windows = new ComparedWindows();
   #refusal: HostError | undefined;
-  #resync: string | undefined;
+  readonly #resync: NamedResync;
   #copy: RegionCopy | ComparingCopy | undefined;
-  /** What was handed over last. */
+  /** What is handed over, and not called off. */
   #handover: HandoverPayload | undefined;
   /** Counts up with every copy that is begun or stopped: what an older one still waits for is called off. */
   #copies = 0;
@@ -109,7 +110,7 @@ export class GroupHost {
     this.#platform = platform;
     this.#options = options;
     this.#events = events;
-    this.#resync = options.resync;
+    this.#resync = new NamedResync(options.resync);
     this.#sizes = new Map(options.volumes.map(({ index, size }) => [index, size]));
     const folder = join(options.folder, JOURNAL_FOLDER);
     platform.files.makeDirectory(folder);
@@ -141,7 +142,7 @@ export class GroupHost {
       volumes: this.#captured,
       writer: this.#writer,
       attached: () => this.#attached(),
-      resync: () => this.#resync,
+      resync: this.#resync,
       paused: () => this.#isCopyPaused(),
       onPoint: events.onPoint,
     });
@@ -163,9 +164,7 @@ export class GroupHost {
   }
 
   /** The regions of a resync are marked, durably: copies that begin from now on bring them. */
-  setResync(id: string): void {
-    this.#resync = id;
-  }
+  setResync = (id: string): void => this.#resync.set(id);
 
   /** All of the group's volumes, from the next record on. */
   async attach(): Promise<void> {
@@ -204,7 +203,7 @@ export class GroupHost {
     const mine = this.#copies;
     for (let wait = this.#writer.closable(); wait !== undefined; wait = this.#writer.closable()) await wait;
     if (this.#copies !== mine) return undefined;
-    const begin = this.#control(RecordKind.initBegin, { seed, resync: this.#resync }, 0);
+    const begin = this.#control(RecordKind.initBegin, { seed, ...this.#resync.name() }, 0);
     // Again, in the same breath: an earlier one may lie in a gap that is never shipped, before this record.
     this.#control(RecordKind.attach, this.#attached(), 0);
     this.#writer.close();
@@ -296,13 +295,13 @@ export class GroupHost {
 
   /**
    * The last record of this epoch: whoever applies it is the source of the next. Hosts must be gone; durable on return. It is put
-   * again behind every copy that ends later: one may have begun because this was not shipped.
+   * again behind every copy that ends later: one may have begun because this was not shipped, and whoever has it forgets it then.
    * @throws OperatorError `JOURNAL_FAILED`
    */
   async handOver(payload: HandoverPayload): Promise<Lsn> {
     this.#patrol.stop();
     for (let wait = this.#writer.closable(); wait !== undefined; wait = this.#writer.closable()) await wait;
-    this.#handover = payload;
+    this.#handover = payload.epoch === null ? undefined : payload;
     const lsn = this.#control(RecordKind.handover, payload, 0);
     this.#writer.close();
     await this.#writer.durable();

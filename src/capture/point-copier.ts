@@ -11,6 +11,7 @@ import { sleep, type Clock } from '../platform/clock.ts';
 import { assert } from '../platform/errors.ts';
 import type { CapturedVolume } from './captured-volume.ts';
 import type { JournalWriter } from './journal-writer.ts';
+import type { NamedResync } from './named-resync.ts';
 
 /** Milliseconds between looks at whether a pause is over. */
 const PAUSE = 100;
@@ -39,8 +40,7 @@ export interface PointCopierOptions {
   readonly volumes: readonly CapturedVolume[];
   readonly writer: JournalWriter;
   readonly attached: () => AttachPayload;
-  /** The newest resync whose regions are marked. */
-  readonly resync: () => string | undefined;
+  readonly resync: NamedResync;
   readonly paused: () => boolean;
   /** A point is cut: the segment that ends with it is handed on after this call. */
   readonly onPoint: (point: CopyPoint) => void;
@@ -74,7 +74,7 @@ export class PointCopier {
     const { writer, attached, resync } = this.#options;
     for (let wait = writer.closable(); wait !== undefined; wait = writer.closable()) await wait;
     if (this.#copies !== mine) return undefined;
-    this.#begun = this.#control(RecordKind.initBegin, { point, resync: resync() }, 0);
+    this.#begun = this.#control(RecordKind.initBegin, { point, ...resync.name() }, 0);
     // Again: an earlier one may lie in what is never shipped, before this record.
     this.#control(RecordKind.attach, attached(), 0);
     writer.close();

@@ -147,10 +147,10 @@ export class Applier {
 
   /**
    * What this side's hosts wrote behind the fork point is kept as it is, called by where it ends (I10). Called before anything
-   * is applied over it; again after a crash. @throws OperatorError `SNAPSHOT_LIMIT`, `ENOSPC`
+   * is applied over it; again after a crash. `id`: of the resync that it makes way for, since a side that is set back leaves the
+   * same record twice. @throws OperatorError `SNAPSHOT_LIMIT`, `ENOSPC`
    */
-  keepDivergence({ epoch, lsn, time }: Divergence): void {
-    const id = snapshotId('diverged', epoch, lsn);
+  keepDivergence({ epoch, lsn, time }: Divergence, id: string): void {
     this.#snapshot({ id, name: `diverged-${epoch.number}-${lsn}`, lsn, time });
   }
 

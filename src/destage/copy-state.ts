@@ -1,18 +1,23 @@
 /** What a destination remembers of a copy that begins or ends. Pure. */
+import { createHash } from 'node:crypto';
 import { lsn } from '../journal/ids.ts';
 import type { InitBeginPayload } from '../journal/init-begin.ts';
 import type { SegmentHeader } from '../journal/segment/segment.ts';
 import { assert } from '../platform/errors.ts';
 import type { AwaitedResync, AwaitedSeed, DestinationState } from './state-file.ts';
 
-/** Not consistent from here on. */
-export function duringCopy(state: DestinationState, { seed, resync }: InitBeginPayload): DestinationState {
+/**
+ * Not consistent from here on. A handover before it is forgotten: what called it off may never have been shipped, which is why the
+ * copy is; whoever hands over still puts it again behind the copy.
+ */
+export function duringCopy(state: DestinationState, begun: InitBeginPayload): DestinationState {
   return {
     ...state,
     consistent: false,
-    seed: seedFrom(state.seed, seed),
-    resync: resyncFrom(state.resync, resync),
+    seed: seedFrom(state.seed, begun.seed),
+    resync: resyncFrom(state.resync, begun),
     comparison: undefined,
+    handover: undefined,
   };
 }
 
@@ -37,7 +42,21 @@ function seedFrom(before: AwaitedSeed | undefined, id: string | undefined): Awai
   return before?.id === id ? before : { id, state: 'awaited' };
 }
 
-/** Only the copy that names it brings it. */
-function resyncFrom(before: AwaitedResync | undefined, id: string | undefined): AwaitedResync | undefined {
-  return before && { ...before, begun: before.id === id };
+/**
+ * Only the copy that names it brings it; not one that goes on with another, which came before this journal's beginning: then all
+ * is asked for by another id.
+ */
+function resyncFrom(
+  before: AwaitedResync | undefined,
+  { resync, again }: InitBeginPayload,
+): AwaitedResync | undefined {
+  if (before === undefined) return undefined;
+  if (before.id !== resync) return { ...before, begun: false };
+  const isWhole = before.begun || before.anew === undefined || again === undefined;
+  return isWhole ? { ...before, begun: true } : { ...before, id: idAfter(before.id) };
+}
+
+/** The same for the same, as records may be applied again. */
+function idAfter(id: string): string {
+  return createHash('sha256').update(id).digest('hex').slice(0, id.length);
 }

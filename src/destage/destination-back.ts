@@ -380,7 +380,7 @@ export class DestinationBack {
   #keepDivergence(): void {
     const { divergence, resync, applied } = this.#state;
     if (divergence === undefined) return;
-    if (resync !== undefined) this.#applier.keepDivergence(divergence);
+    if (resync !== undefined) this.#applier.keepDivergence(divergence, resync.id);
     this.#applier.leave(applied);
     this.markers.leave(applied);
     this.#move({ ...this.#state, divergence: undefined });

@@ -36,7 +36,7 @@ export type ReceiveResult =
 
 /**
  * The epoch that this side is the source of from now on; undefined: it is none, a program still runs, what follows may call it
- * off, or a copy that was asked for meanwhile is to come first.
+ * off, or a copy is to come first.
  */
 export function handoverOf({ state, journalSegments }: DestinationFacts): EpochIdentity | undefined {
   const { handover, consistent, pending, background } = state;

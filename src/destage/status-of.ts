@@ -1,5 +1,6 @@
 import type { Resync } from '../journal/status.ts';
 import type { DestinationFacts } from './destination-facts.ts';
+import type { DestinationState } from './state-file.ts';
 import type { StatusFacts } from './status-publisher.ts';
 
 /** What a destination's status file says of these facts; `resync`: what it may ask for. */
@@ -9,7 +10,7 @@ export function statusOf(
   now: Pick<StatusFacts, 'missing' | 'refused' | 'full' | 'waiting'>,
 ): StatusFacts {
   const { groupId, epoch, applied, appliedTime, consistent, verification, comparison } = state;
-  const asks = state.resync?.begun === false && state.resync.id === resync?.id;
+  const asked = askedOf(state, resync);
   return {
     groupId,
     epoch,
@@ -18,8 +19,15 @@ export function statusOf(
     appliedTime,
     consistent,
     ...now,
-    ...(asks ? { resync } : {}),
+    ...(asked === undefined ? {} : { resync: asked }),
     ...(verification.pass + verification.found > 0 ? { verification } : {}),
     ...(comparison === undefined ? {} : { comparison }),
   };
+}
+
+/** Of all that there is a destination may have come to ask by another id. */
+function askedOf({ resync: awaited }: DestinationState, resync: Resync | undefined): Resync | undefined {
+  if (awaited?.begun !== false || resync === undefined) return undefined;
+  if (awaited.anew !== undefined) return { ...resync, id: awaited.id };
+  return awaited.id === resync.id ? resync : undefined;
 }

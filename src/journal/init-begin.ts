@@ -1,6 +1,7 @@
 /**
  * What an init-begin record says: JSON, `seed` the id of the seed that brings what the volumes held before it, if one does;
- * `resync` the id of the regions that a destination asked for, which this copy brings too; `point` what the copy is as of
+ * `resync` the id of the regions that a destination asked for, which this copy brings too, and `again` that one before may have
+ * named it: what that brought this one does not; `point` what the copy is as of
  * (copy-point.ts), which is nothing to whoever applies it.
  */
 import { z } from 'zod';
@@ -13,6 +14,7 @@ export interface InitBeginPayload {
   /** 32 hexadecimal digits. */
   readonly seed?: string;
   readonly resync?: string;
+  readonly again?: true;
 }
 
 const id = z.string().regex(/^[0-9a-f]{32}$/);
@@ -20,6 +22,7 @@ const id = z.string().regex(/^[0-9a-f]{32}$/);
 const schema = z.strictObject({
   seed: id.exactOptional(),
   resync: id.exactOptional(),
+  again: z.literal(true).exactOptional(),
   point: copyPointSchema.exactOptional(),
 });
 

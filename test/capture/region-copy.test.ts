@@ -63,6 +63,17 @@ async function end(engine: Engine, replica: Replica): Promise<void> {
   engine.host.stop();
 }
 
+/** Nothing is destaged meanwhile. */
+async function toTheEnd(engine: Engine): Promise<void> {
+  for (let i = 0; i < 20 && engine.copied === 0; i += 1) {
+    await engine.clock.pass(10);
+    await settle();
+  }
+  assert.equal(engine.copied, 1);
+  await engine.host.drain();
+  await settle();
+}
+
 describe('the copy of what is marked', () => {
   it('brings over all that the volumes hold, in step with what hosts write meanwhile (I3)', async () => {
     const engine = new Engine(filledDisk(), SEGMENT);
@@ -96,17 +107,23 @@ describe('the copy of what is marked', () => {
       if (isFirst) await engine.host.handOver(next);
       await engine.beginCopy();
       if (!isFirst) await engine.host.handOver(next);
-      for (let i = 0; i < 20 && engine.copied === 0; i += 1) {
-        await engine.clock.pass(10);
-        await settle();
-      }
-      assert.equal(engine.copied, 1);
-      await engine.host.drain();
-      await settle();
+      await toTheEnd(engine);
       const kinds = engine.closed.map(({ raw }) => engine.records(raw).map(({ kind }) => kind));
       assert.deepEqual(kinds.at(-1)?.slice(-2), [RecordKind.initEnd, RecordKind.handover]);
       engine.host.stop();
     }
+  });
+
+  it('says nothing of a handover that is called off', async () => {
+    const engine = new Engine(filledDisk(), { segmentSize: 1024 * 1024 });
+    await engine.host.handOver({ epoch: { number: epoch(2), id: 'ef'.repeat(16) } });
+    await engine.host.handOver({ epoch: null });
+    const isSaid = engine.closed.length;
+    await engine.beginCopy();
+    await toTheEnd(engine);
+    const records = engine.closed.slice(isSaid).flatMap(({ raw }) => engine.records(raw));
+    assert.ok(!records.some(({ kind }) => kind === RecordKind.handover));
+    engine.host.stop();
   });
 
   it('sends zeros for what holds nothing, so that what a destination held there is gone', async () => {

@@ -61,6 +61,22 @@ describe('a copy’s reads of what is not in memory', () => {
     engine.host.stop();
   });
 
+  it('wait again where they were done waiting before', () => {
+    const [reads, into] = [new UnhurriedReads(), Buffer.alloc(4096)];
+    let read = 0;
+    const volume = {
+      read: () => void (read += 1),
+      readNow: () => Promise.resolve(),
+      extents: () => [],
+      startReading: () => undefined,
+    };
+    for (const pass of [1, 2]) {
+      assert.notEqual(reads.fill(volume, 0, into), undefined, 'it is waited for');
+      assert.equal(reads.fill(volume, 0, into), undefined);
+      assert.equal(read, pass);
+    }
+  });
+
   it('go on where they were after a copy that was stopped while one was waited for', async () => {
     const engine = new Engine(freshDisk(0x11), { segmentSize: 1024 * 1024 });
     await engine.beginCopy();

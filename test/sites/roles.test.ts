@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readFileSync, renameSync } from 'node:fs';
+import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import type { MountEntry } from '../../src/api/contract/mounts.ts';
 import type { FailoverAnswer, RejoinAnswer } from '../../src/api/contract/roles.ts';
@@ -144,6 +144,22 @@ describe('two sites that change their parts', () => {
     await pair.sites.start('destination');
     await pair.identical('source');
     await pair.ask('source', 'switchover');
+    await pair.isServed('destination');
+    pair.check('destination');
+  });
+
+  it('hand over every write, though an interval is configured meanwhile', async () => {
+    await pair.write('source');
+    await pair.sites.inStep();
+    pair.cut();
+    await pair.write('source', 40);
+    await pair.ask('source', 'switchover');
+    await pair.sites.stop('source', 'SIGKILL');
+    const config = pair.sites.path('source', 'config.yaml');
+    const before = readFileSync(config, 'utf8');
+    writeFileSync(config, before.replace('    nbd:', '    replication: { every: 1 h }\n    nbd:'));
+    pair.join();
+    await pair.sites.start('source', false);
     await pair.isServed('destination');
     pair.check('destination');
   });

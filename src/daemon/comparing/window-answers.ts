@@ -4,7 +4,19 @@ import { pieceBits, type CompareAnswer } from '../../journal/compare-answer.ts';
 import type { RegionBits } from '../../journal/region-bits.ts';
 import type { DestinationStatus } from '../../journal/status.ts';
 
-export type Answers = ReadonlyMap<string, Pick<DestinationStatus, 'applied' | 'comparison'> | undefined>;
+export type Answers = ReadonlyMap<
+  string,
+  Pick<DestinationStatus, 'applied' | 'comparison' | 'resync'> | undefined
+>;
+
+/** Of those that a copy compares with, which names this resync: whoever asks for another has nothing to compare before that. */
+export function comparedWith(answers: Answers, resync: string | undefined): Answers {
+  const some = new Map(
+    [...answers].filter(([, status]) => status?.resync === undefined || status.resync.id === resync),
+  );
+  // With nobody there would be no end to it.
+  return some.size === 0 ? answers : some;
+}
 
 /** Destinations that have not come to the window's end. */
 export function waitsFor({ last }: AskedWindow, answers: Answers): string[] {

@@ -124,7 +124,9 @@ export abstract class PlayedGroup {
     const isFirst =
       kind === 'lost' ||
       (kind === 'source' || kind === 'handing-over' ? this.role.takeover === undefined : false);
-    return servingConfig(config, this.options.here, !isFirst);
+    const serving = servingConfig(config, this.options.here, !isFirst);
+    // The other side takes over behind every write: an interval counts once that is called off.
+    return kind === 'handing-over' ? { ...serving, replicateEvery: undefined } : serving;
   }
 
   protected get hasDepot(): boolean {

@@ -18,6 +18,7 @@ import type { Role, Takeover } from '../../journal/role-file.ts';
 import { sleep } from '../../platform/clock.ts';
 import { describeError } from '../../platform/errors.ts';
 import type { RunningDestination } from '../destination/destination.ts';
+import { FIRST_EPOCH, isNewer } from '../source/other-side.ts';
 import type { RunningSource } from '../source/running-source.ts';
 import { GivingWay, type Parted } from './giving-way.ts';
 import { planAnew } from './lacking-side.ts';
@@ -273,8 +274,8 @@ export class RoledGroup extends PlayedGroup {
 
   /** The other side took over; hosts were let go. */
   protected async deposed(by: Takeover): Promise<void> {
-    // What a source heard counts for no part that began since.
-    if (this.part?.kind !== 'source') return;
+    // What a source heard counts for no part that began since, but for a source of an older epoch still.
+    if (this.part?.kind !== 'source' || !isNewer(by.epoch, this.part.group.epoch)) return;
     // It is heard of again after a restart.
     if ('by' in this.role && this.role.by.epoch.id === by.epoch.id) return;
     const parted = { by, takeover: 'takeover' in this.role ? this.role.takeover : undefined };
@@ -285,7 +286,8 @@ export class RoledGroup extends PlayedGroup {
   /** It is said again when more is heard. */
   protected async lost(): Promise<void> {
     const part = this.part;
-    if (part?.kind !== 'source') return;
+    // What a source heard counts for none that took over since: a group is lost in its first epoch alone.
+    if (part?.kind !== 'source' || part.group.epoch.number !== FIRST_EPOCH) return;
     if (this.role.kind === 'source') await this.noteAtLast({ kind: 'lost' });
     if (this.role.kind !== 'lost') return;
     const { platform } = this.options.world;

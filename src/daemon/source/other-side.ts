@@ -1,4 +1,6 @@
 /** What a source does at the word of the other side: gives way to a newer epoch (I11), and brings over what it asks for. */
+import type { SourceMode } from '../../api/contract/status.ts';
+import type { EpochIdentity, Lsn } from '../../journal/ids.ts';
 import type { Takeover } from '../../journal/role-file.ts';
 import type { DestinationStatus, Resync, ServingStatus, SiteStatus } from '../../journal/status.ts';
 import { sleep, type Clock } from '../../platform/clock.ts';
@@ -13,6 +15,9 @@ import type { SourceIdentity } from './source-identity.ts';
 
 /** Milliseconds that hosts wait at a start for the other side's word. */
 const PATIENCE = 5000;
+
+/** More is being brought over than what hosts write, or is to be. */
+const BRINGING: readonly (SourceMode | undefined)[] = ['initializing', 'delta', 'change-map'];
 
 /** How a source takes part. */
 export interface SourcePart {
@@ -36,7 +41,7 @@ export interface SourcePart {
 }
 
 /** Of a group that never changed its parts: the number that it begins with. */
-const FIRST_EPOCH = 1;
+export const FIRST_EPOCH = 1;
 
 /** Nobody knows of another part. */
 export const ALONE: SourcePart = {
@@ -65,6 +70,9 @@ export class OtherSide {
   #foreign: SiteStatus | undefined;
   /** A resync is being taken in hand. */
   #isTaking = false;
+  /** The destination whose resync was taken in hand last, and those of each that have a copy of their own, since the start. */
+  #turn: string | undefined;
+  readonly #taken = new Map<string, string>();
 
   constructor(options: OtherSideOptions) {
     this.#options = options;
@@ -144,17 +152,25 @@ export class OtherSide {
     return !this.#lost;
   }
 
-  said({ resync, applied }: DestinationStatus): void {
-    const { identity, group, log } = this.#options;
-    if (resync === undefined || this.#isTaking) return;
-    // It may have been noted just before a crash that took the copy which was to name it: then it still asks when it has all.
-    if (resync.id === identity().resync && group()?.isBroughtTo(applied) !== true) return;
+  said(destination: string, { resync, applied }: DestinationStatus): void {
+    if (resync === undefined || this.#isTaking || !this.#isDue(destination, resync, applied)) return;
+    const { log } = this.#options;
     this.#isTaking = true;
-    this.#take(resync)
+    this.#take(destination, resync)
       .catch((error: unknown) =>
         log.warn(`what the other side asks for cannot be noted: ${describeError(error)}`),
       )
       .finally(() => (this.#isTaking = false));
+  }
+
+  /** A copy that one destination asks for takes the place of any other: another's goes to its end before. */
+  #isDue(destination: string, { id }: Resync, applied: Lsn): boolean {
+    const { identity, group } = this.#options;
+    // It may have been noted just before a crash that took the copy which was to name it: then it still asks when it has all.
+    if (id === identity().resync || id === this.#taken.get(destination))
+      return group()?.isBroughtTo(applied) === true;
+    const isOthers = this.#turn !== undefined && this.#turn !== destination;
+    return !isOthers || !BRINGING.includes(group()?.mode);
   }
 
   #letGo(): void {
@@ -164,20 +180,20 @@ export class OtherSide {
       .catch((error: unknown) => log.warn(describeError(error)));
   }
 
-  async #take(resync: Resync): Promise<void> {
+  async #take(destination: string, resync: Resync): Promise<void> {
     const { identity, group, host, log } = this.#options;
     await group()?.resync(resync, async () => {
       identity().noteResync(resync.id);
       await host()?.setResync(resync.id);
     });
+    this.#turn = destination;
+    // On an interval another's may take its place before its delta begins.
+    if (group()?.interval === undefined) this.#taken.set(destination, resync.id);
     log.info('what the other side’s hosts changed in the epoch before is brought over');
   }
 }
 
 /** Of two sides that both raised it to the same number, neither is the newer: both give way until somebody chooses. */
-function isNewer(
-  one: { readonly number: number; readonly id: string },
-  other: { readonly number: number; readonly id: string },
-): boolean {
+export function isNewer(one: EpochIdentity, other: EpochIdentity): boolean {
   return one.number > other.number || (one.number === other.number && one.id !== other.id);
 }

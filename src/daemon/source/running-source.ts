@@ -1,6 +1,6 @@
 import type { MarkedVolume } from '../../capture/change-map.ts';
 import type { HandoverPayload } from '../../journal/handover.ts';
-import type { Lsn } from '../../journal/ids.ts';
+import type { EpochIdentity, Lsn } from '../../journal/ids.ts';
 import type { SiteStatus } from '../../journal/status.ts';
 import type { WaitCode } from '../../platform/wait-codes.ts';
 import type { WantedPoint } from '../../recovery/choose-point.ts';
@@ -15,6 +15,8 @@ export interface DivergedVolumes extends Diverged {
 
 /** What becomes of a source when it changes its part. */
 export interface RunningSource extends RunningGroup {
+  /** In which its hosts write, or did. */
+  readonly epoch: EpochIdentity;
   /** Hosts are let go; all that there is is sealed and in the volumes. False: something stands in the way. @throws OperatorError `JOURNAL_FAILED`, `JOURNAL_OPEN` */
   settle(): Promise<boolean>;
   /** Once settled. @throws as `markDiverged` does */

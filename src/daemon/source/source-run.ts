@@ -16,6 +16,7 @@ import { openWithoutSeed } from './seeding.ts';
 import type { OtherSide, SourcePart } from './other-side.ts';
 import type { OpenedBack } from '../source-back/source-back-facts.ts';
 import { patrolEvents, SourceComparing } from '../comparing/source-comparing.ts';
+import { comparedWith } from '../comparing/window-answers.ts';
 import { backOptions, hostOptions } from './source-facts.ts';
 import { SourceGroup } from './source-group.ts';
 import type { SourceHost, SourceHostOptions } from './source-host.ts';
@@ -206,7 +207,7 @@ export class SourceRun {
         this.#parts === undefined ? LSN_NONE : reachedByAll(streams().map(({ received }) => received)),
       applied: () => reachedByAll(streams().map(({ answer }) => answer?.applied ?? LSN_NONE)),
       onSealed: () => this.wake(),
-      answers: () => answersOf(streams()),
+      answers: () => comparedWith(answersOf(streams()), this.identity.resync),
       brings: () => this.#options.other.mayBring,
       volumes: this.identity.volumes,
       begun: () => (coalesce ? begunByAny(streams().map(({ begun }) => begun)) : undefined),
@@ -233,7 +234,7 @@ export class SourceRun {
       decode: (bytes) => decodeStatus(bytes, key, name),
       onStatus: (status) => {
         group.wake();
-        other.said(status);
+        other.said(config.name, status);
         if (this.#parts?.streams.every(({ answer }) => answer !== undefined) === true) other.agreed();
       },
       onServing: (status) => other.serving(status),

@@ -39,7 +39,7 @@ interface Held {
 
 export abstract class SourceSide {
   readonly name: string;
-  /** Why no snapshot may go by itself: the volumes are to be brought back to one. */
+  /** How many want every snapshot kept: the volumes are to be brought back to one. None goes by itself meanwhile. */
   #holds: number;
   #held: Held | undefined;
   #rollback: SourceRollback | undefined;

@@ -10,7 +10,7 @@ import type { Accepted, AcceptRequest, VerificationProgress } from '../../api/co
 import type { ResizeAnswer, ResizeRequest } from '../../api/contract/volumes.ts';
 import type { Config, LinkConfig, SourceGroupConfig } from '../../config/config.ts';
 import type { HandoverPayload } from '../../journal/handover.ts';
-import type { Lsn } from '../../journal/ids.ts';
+import type { EpochIdentity, Lsn } from '../../journal/ids.ts';
 import type { SiteStatus } from '../../journal/status.ts';
 import { assert, describeError, OperatorError } from '../../platform/errors.ts';
 import type { Log } from '../../platform/log.ts';
@@ -124,6 +124,10 @@ class Source extends SourceSide implements RunningSource {
     this.keepSnapshots(this.#config.ownSnapshots, this.#sideParts);
     this.#timetable.start();
     this.#move.start();
+  }
+
+  get epoch(): EpochIdentity {
+    return this.#run.identity.epoch;
   }
 
   async placeMarker({ kind, name }: MarkerToPlace): Promise<PlacedMarker> {

@@ -1,5 +1,10 @@
 import assert from 'node:assert/strict';
-import { outcomeOf, waitsFor, type Answers } from '../../../src/daemon/comparing/window-answers.ts';
+import {
+  comparedWith,
+  outcomeOf,
+  waitsFor,
+  type Answers,
+} from '../../../src/daemon/comparing/window-answers.ts';
 import { pieceBits, withCompared, type CompareAnswer } from '../../../src/journal/compare-answer.ts';
 import { parseCompare } from '../../../src/journal/compare.ts';
 import { lsn, LSN_NONE, type Lsn, type VolumeIndex } from '../../../src/journal/ids.ts';
@@ -166,6 +171,15 @@ describe('what several destinations answer', () => {
       [[], []],
       'another window',
     );
+  });
+
+  it('is asked of those alone that do not wait for another copy, if there are any', () => {
+    const asking = (id: string): Answers =>
+      new Map([['bern', { applied: lsn(1), comparison: undefined, resync: { id, volumes: [] } }]]);
+    const named = (answers: Answers): string[] => [...comparedWith(answers, 'a').keys()];
+    assert.deepEqual(named(both(answer(9, 0, 0), asking('b'))), ['bern']);
+    assert.deepEqual(named(both(answer(9, 0, 0), asking('a'))), ['bern', 'basel']);
+    assert.deepEqual(named(asking('b')), ['bern']);
   });
 
   it('is waited for until each has come to the window’s end', () => {

@@ -1,31 +1,53 @@
 import assert from 'node:assert/strict';
 import { ALONE, OtherSide, type OtherSideOptions } from '../../../src/daemon/source/other-side.ts';
-import { lsn } from '../../../src/journal/ids.ts';
+import { epoch, lsn } from '../../../src/journal/ids.ts';
 import type { DestinationStatus, ServingStatus, SiteStatus } from '../../../src/journal/status.ts';
 import { silentLog } from '../../support/silent-log.ts';
 
 const ID = 'a'.repeat(32);
+const [ONE, OTHER, AGAIN] = ['1', '2', '3'].map((digit) => digit.repeat(32)) as [string, string, string];
 
-/** How often a destination that has all up to `applied` is brought what it asks for; all that was copied ends at 50. */
+/** A source in this mode, in whose file an earlier run noted this resync; all that was copied ends at 50. */
+class Asked {
+  mode: string;
+  interval: object | undefined;
+  /** What was taken in hand, in order. */
+  readonly taken: string[] = [];
+  readonly #other: OtherSide;
+
+  constructor(mode: string, noted?: string) {
+    this.mode = mode;
+    const identity = { resync: noted, noteResync: (id: string) => (identity.resync = id) };
+    this.#other = new OtherSide({
+      ...ALONE,
+      log: silentLog,
+      identity: () => identity,
+      group: () => this,
+      host: () => undefined,
+    } as unknown as OtherSideOptions);
+  }
+
+  isBroughtTo(at: number): boolean {
+    return this.mode === 'journal' && at >= 50;
+  }
+
+  resync({ id }: { readonly id: string }, note: () => Promise<void>): Promise<void> {
+    this.taken.push(id);
+    return note();
+  }
+
+  /** A destination that has all up to there says twice that it wants this one. */
+  async hears(destination: string, id: string, applied: number): Promise<void> {
+    const status = { applied: lsn(applied), resync: { id, volumes: [] } } as unknown as DestinationStatus;
+    for (let times = 0; times < 2; times += 1) this.#other.said(destination, status);
+    await new Promise(setImmediate);
+  }
+}
+
 async function brought(noted: string | undefined, mode: string, applied: number): Promise<number> {
-  let count = 0;
-  const group = {
-    isBroughtTo: (at: number) => mode === 'journal' && at >= 50,
-    resync: (_: unknown, note: () => Promise<void>) => ((count += 1), note()),
-  };
-  const identity = { resync: noted, noteResync: () => undefined };
-  const other = new OtherSide({
-    ...ALONE,
-    log: silentLog,
-    identity: () => identity,
-    group: () => group,
-    host: () => undefined,
-  } as unknown as OtherSideOptions);
-  const status = { applied: lsn(applied), resync: { id: ID, volumes: [] } } as unknown as DestinationStatus;
-  other.said(status);
-  other.said(status);
-  await new Promise(setImmediate);
-  return count;
+  const source = new Asked(mode, noted);
+  await source.hears('one', ID, applied);
+  return source.taken.length;
 }
 
 describe('what a destination asks its source for', () => {
@@ -38,10 +60,69 @@ describe('what a destination asks its source for', () => {
   it('is brought again where a crash took the copy that was to name it: it has all, and still asks', async () => {
     assert.equal(await brought(ID, 'journal', 50), 1);
   });
+
+  it('waits until a copy that another asked for is at its end: they would call off one another’s in turns', async () => {
+    const source = new Asked('journal');
+    await source.hears('one', ONE, 10);
+    source.mode = 'delta';
+    await source.hears('other', OTHER, 10);
+    await source.hears('one', ONE, 10);
+    assert.deepEqual(source.taken, [ONE]);
+    source.mode = 'journal';
+    await source.hears('other', OTHER, 10);
+    assert.deepEqual(source.taken, [ONE, OTHER]);
+    await source.hears('one', ONE, 20);
+    assert.deepEqual(source.taken, [ONE, OTHER], 'it has yet to apply its copy');
+    source.mode = 'delta';
+    await source.hears('other', AGAIN, 20);
+    assert.deepEqual(
+      source.taken,
+      [ONE, OTHER, AGAIN],
+      'of no use to it any more is what it asked for before',
+    );
+    source.mode = 'journal';
+    await source.hears('one', ONE, 50);
+    assert.deepEqual(
+      source.taken,
+      [ONE, OTHER, AGAIN, ONE],
+      'its copy was called off before the restart, say',
+    );
+  });
+
+  it('is asked for again on an interval where another’s took its place before the delta began', async () => {
+    const source = new Asked('snapshot-assisted');
+    source.interval = {};
+    await source.hears('one', ONE, 10);
+    await source.hears('other', OTHER, 10);
+    source.mode = 'delta';
+    await source.hears('one', ONE, 10);
+    assert.deepEqual(source.taken, [ONE, OTHER]);
+    source.mode = 'snapshot-assisted';
+    await source.hears('one', ONE, 10);
+    assert.deepEqual(source.taken, [ONE, OTHER, ONE]);
+  });
 });
 
 const FOREIGN = { role: 'destination', groupId: ID } as unknown as DestinationStatus;
 const SERVING = { ...FOREIGN, role: 'source' } as unknown as ServingStatus;
+
+describe('a source that hears of a takeover', () => {
+  it('brings nothing over any more, as it lets no host in (I11)', () => {
+    const other = new OtherSide({
+      ...ALONE,
+      log: silentLog,
+      identity: () => ({ epoch: { number: 1, id: ID } }),
+      group: () => undefined,
+    } as unknown as OtherSideOptions);
+    assert.deepEqual([other.mayServe, other.mayBring], [true, true]);
+    other.serving({
+      ...SERVING,
+      epoch: { number: epoch(2), id: OTHER },
+      fork: { lsn: lsn(1) },
+    } as ServingStatus);
+    assert.deepEqual([other.mayServe, other.mayBring], [false, false]);
+  });
+});
 
 /** A source that hears this of a destination, twice, before it lets hosts in or after it. */
 async function hears(

@@ -23,6 +23,7 @@ export const Kind = {
   initEnd: 7,
   verify: 8,
   resize: 9,
+  handover: 10,
 } as const;
 export const HEADER = 28;
 export const FROM_VOLUME = 1;

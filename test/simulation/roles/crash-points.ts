@@ -98,6 +98,26 @@ export const leftOut: RoleScenario = {
   ],
 };
 
+/**
+ * A switchover is called off while the destination cannot apply its last record, and the word of that is left out, as the disk
+ * is full: a copy is all that tells of it.
+ */
+export const calledOff: RoleScenario = {
+  ...turning,
+  seed: 'called off',
+  length: 14_000,
+  steps: [
+    write(400, 'source', 0, 0),
+    { at: 1500, kind: 'room', site: 'destination', mount: 'volumes', bytes: 0, time: 8000 },
+    // Where the destination's image file has a hole.
+    write(1700, 'source', 0, 40),
+    { at: 2000, kind: 'turn', site: 'source', verb: 'switchover' },
+    { at: 2400, kind: 'room', site: 'source', mount: 'buffer', bytes: 0, time: 3000 },
+    { at: 2500, kind: 'turn', site: 'source', verb: 'failover' },
+    write(12_000, 'source', 1, 2),
+  ],
+};
+
 /** Who changes its part from when on, and within how many of its calls. */
 const TURNS = [
   { scenario: turning, at: FAILOVER, site: 'destination', calls: 210 },

@@ -35,6 +35,17 @@ export class History {
   writtenBehind(lsn: number): readonly ModelRecord[] {
     return this.model.records(lsn + 1, this.model.last).filter(isOfHost);
   }
+
+  /** The epoch that is handed over to as of this record; undefined: none. */
+  handsOverAt(lsn: number): string | undefined {
+    const handover = this.model.records(this.fork + 1, lsn).findLast(({ kind }) => kind === Kind.handover);
+    return handover && handsOverTo(handover);
+  }
+}
+
+/** Undefined: what was handed over is called off. */
+export function handsOverTo({ payload }: ModelRecord): string | undefined {
+  return (JSON.parse(payload.toString('utf8')) as { readonly epoch: EpochName | null }).epoch?.id;
 }
 
 export function isOfHost({ kind, flags }: ModelRecord): boolean {

@@ -22,4 +22,5 @@ export interface FollowedState {
   readonly consistent: boolean;
   readonly epoch?: EpochName;
   readonly divergence?: { readonly epoch: EpochName; readonly lsn: number };
+  readonly resync?: { readonly id: string };
 }

@@ -95,6 +95,11 @@ export class RolesOracle {
     const { number, id } = history.epoch;
     this.note(`epoch ${number} begins at ${history.fork}`);
     if (parent.handovers.has(id)) {
+      if (parent.handsOverAt(history.fork) !== id)
+        throw new Violation(
+          'I11-called-off',
+          `the ${site} takes over by a handover that was called off before`,
+        );
       // Called off too late, the operator has both sides serve.
       const lost = parent.handedOver === id ? parent.writtenBehind(history.fork) : [];
       if (lost.length > 0)

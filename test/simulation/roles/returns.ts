@@ -14,7 +14,7 @@ import type { RolesOracle } from './oracle.ts';
 
 /** As in `rollback.json` (daemon/roles/rollback-file.ts). */
 interface NotedReturn {
-  readonly point: { readonly name: string; readonly lsn: number };
+  readonly point: { readonly id: string; readonly name: string; readonly lsn: number };
   readonly kept: { readonly id: string; readonly name: string };
   readonly begun: boolean;
   readonly done: { readonly id: string };
@@ -30,7 +30,7 @@ export interface ReturnsOptions {
   readonly isServing: () => boolean;
 }
 
-/** What the volumes held before they were brought back. */
+/** What the volumes held before they were brought back, or copied over anew, which is no record's state, maybe. */
 interface Discarded {
   readonly kept: NotedReturn['kept'];
   readonly content: readonly Buffer[];
@@ -49,8 +49,6 @@ export class Returns {
   /** Done, and hosts were not served since. */
   #ended: string | undefined;
   readonly #over = new Set<string>();
-  /** What the volumes held when they were to be copied over anew, by the name of the snapshot: no record's state, maybe. */
-  readonly #keptAnew = new Map<string, readonly Buffer[]>();
   /** Names of snapshots that went so that hosts need not wait (I8). */
   readonly #givenUp = new Set<string>();
 
@@ -76,12 +74,17 @@ export class Returns {
   }
 
   /** What the volumes held is kept, and nothing is written over it yet. */
-  moved({ divergence }: FollowedState, state: FollowedState, contents: () => readonly Buffer[]): void {
-    if (divergence === undefined || state.divergence !== undefined) return;
+  moved(
+    { divergence, resync }: FollowedState,
+    state: FollowedState,
+    contents: () => readonly Buffer[],
+  ): void {
+    if (divergence === undefined || resync === undefined || state.divergence !== undefined) return;
     const { epoch, lsn } = divergence;
-    const name = `diverged-${epoch.number}-${lsn}`;
+    const kept = { id: resync.id, name: `diverged-${epoch.number}-${lsn}` };
     // Of another epoch it is what its history says.
-    if (epoch.id === state.epoch?.id && !this.#keptAnew.has(name)) this.#keptAnew.set(name, contents());
+    if (epoch.id === state.epoch?.id && !this.#discarded.has(kept.id))
+      this.#discarded.set(kept.id, { kept, content: contents() });
   }
 
   /** The note was written. @throws Violation */
@@ -159,8 +162,8 @@ export class Returns {
   }
 
   #contentAt(point: NotedReturn['point']): readonly Buffer[] | undefined {
-    const keptAnew = this.#keptAnew.get(point.name);
-    if (keptAnew !== undefined) return keptAnew;
+    const discarded = this.#discarded.get(point.id);
+    if (discarded !== undefined) return discarded.content;
     const { model } = this.#left(point) ?? this.#options.history()!;
     return model.last < point.lsn ? undefined : model.cursor().at(point.lsn);
   }

@@ -5,7 +5,7 @@ import { promisify } from 'node:util';
 import { runSeeds, type SeedsSummary } from '../children.ts';
 import { runTurns } from '../runner.ts';
 import { PLANTS } from '../planted/plants.ts';
-import { leftOut, returning, turning } from './crash-points.ts';
+import { calledOff, leftOut, returning, turning } from './crash-points.ts';
 
 /** As many as one core runs in about eight seconds. */
 const SEEDS = 14;
@@ -56,6 +56,18 @@ describe('two sites that fail over, switch over and rejoin under every kind of t
         log.some((line) => said.test(line)),
         String(said),
       );
+  });
+
+  it('do not hand over what was called off, though the word of that was left out (I8, I11)', async function () {
+    this.timeout(LONG);
+    const { violation, log } = await runTurns(calledOff);
+    assert.equal(violation, undefined);
+    for (const said of [/source: failover .*"calledOff":2/, /source info: there is room again/])
+      assert.ok(
+        log.some((line) => said.test(line)),
+        String(said),
+      );
+    assert.ok(!log.some((line) => line.includes('epoch 2 begins')));
   });
 
   it('are made short where they fail', async function () {

@@ -10,13 +10,11 @@ import { Kind, Model, parseRecords, type ModelRecord } from '../oracle/model.ts'
 import { differenceOf } from '../oracle/replica.ts';
 import { isSecondCopy, newestCopy } from '../oracle/two-copies.ts';
 import { Violation } from '../oracle/violation.ts';
-import { isNewer, isOfHost, type EpochName, type History } from './histories.ts';
+import { handsOverTo, isNewer, isOfHost, type EpochName, type History } from './histories.ts';
 import type { FollowedState, NotedRole, NotedTakeover } from './noted.ts';
 import type { RolesOracle } from './oracle.ts';
 import { Returns } from './returns.ts';
 
-/** Kind of a handover record (journal/record.ts), written down anew. */
-const HANDOVER = 10;
 const RAW_HEADER = 64;
 /** Milliseconds that it takes at most until hosts are let go, in a program that goes on: threads answer late, never overtaken. */
 const GRACE = 1000;
@@ -321,7 +319,7 @@ export class Side implements ServedOracle {
     // What brings the volumes back is written as hosts write.
     if (isOfHost(record) && !this.returns.isPending) this.#accepted();
     model.append(record);
-    if (record.kind !== HANDOVER) return;
+    if (record.kind !== Kind.handover) return;
     const id = handsOverTo(record);
     this.#history!.handedOver = id;
     if (id !== undefined) this.#history!.handovers.add(id);
@@ -377,16 +375,10 @@ export class Side implements ServedOracle {
     if (last < rested)
       throw new Violation('I2-ahead', `an epoch begins at ${rested}; after a crash its source has ${last}`);
     model.cutAfter(last);
-    const handover = model.records(history.fork + 1, last).findLast(({ kind }) => kind === HANDOVER);
-    history.handedOver = handover && handsOverTo(handover);
+    history.handedOver = history.handsOverAt(last);
   }
 
   #contentOf(path: string): Buffer {
     return this.machine.disk.find(path)?.content() ?? Buffer.alloc(0);
   }
-}
-
-/** Undefined: what was handed over is called off. */
-function handsOverTo({ payload }: ModelRecord): string | undefined {
-  return (JSON.parse(payload.toString('utf8')) as { readonly epoch: EpochName | null }).epoch?.id;
 }
