@@ -12,7 +12,6 @@ import { parseInitBegin } from '../journal/init-begin.ts';
 import { LSN_NONE, type AttachedVolume, type Lsn } from '../journal/ids.ts';
 import { parseMarker } from '../journal/marker-record.ts';
 import { RecordKind, type JournalRecord } from '../journal/record.ts';
-import { discard } from '../journal/segment/discard.ts';
 import type { Verification } from '../journal/verification.ts';
 import { parseVerify } from '../journal/verify.ts';
 import { errorCode, OperatorError } from '../platform/errors.ts';
@@ -55,7 +54,10 @@ export class Applier {
   readonly #unreadable = new UnreadableRanges();
   #begun = LSN_NONE;
   #lost = false;
-  readonly #gathered = new Gathered();
+  readonly #gathered = new Gathered({
+    announce: (records) => this.#announce(records),
+    write: (records) => this.#write(records),
+  });
   /** The record that was applied last. */
   #reached = LSN_NONE;
 
@@ -96,16 +98,13 @@ export class Applier {
   }
 
   sync(): void {
-    this.#flush();
-    try {
+    this.#orLost(() => {
+      this.#gathered.flush();
       this.#volumes?.sync();
-    } catch (error) {
-      this.#lost = true;
-      throw error;
-    }
+    });
   }
 
-  /** A write or a sync failed: what is behind the checkpoint may be lost though a later sync succeeds, and is applied again. */
+  /** A write, a sync, or what must come before them failed: what is behind the checkpoint may be lost though a later sync succeeds, and is applied again. */
   get lost(): boolean {
     return this.#lost;
   }
@@ -113,7 +112,7 @@ export class Applier {
   /** What follows begins behind the checkpoint. */
   begin(): void {
     this.#lost = false;
-    this.#gathered.take();
+    this.#gathered.clear();
   }
 
   /** How many there are, as far as it can be told without a volume that is away. */
@@ -185,16 +184,17 @@ export class Applier {
           this.#gather(record, state);
         } else {
           if (record.kind !== RecordKind.clock) {
-            this.#flush();
+            this.#orLost(() => this.#gathered.flush());
             state = this.#applyControl(record, state);
           }
           this.#gathered.pass(record);
         }
         this.#reached = record.lsn;
       }
-      this.#gathered.endFrame(frame);
-      if (this.#gathered.isFull || this.#snapshots?.isKeeping !== true) this.#flush();
-      else this.#anticipate(this.#gathered.news());
+      this.#orLost(() => {
+        this.#gathered.endFrame(frame);
+        if (this.#snapshots?.isKeeping !== true) this.#gathered.flush();
+      });
     }
     return state;
   }
@@ -207,21 +207,21 @@ export class Applier {
     }
   }
 
-  /** What a snapshot needs of these is on its way to the medium while more is gathered. */
-  #anticipate(records: readonly JournalRecord[]): void {
+  /** What a snapshot needs of these is on its way to the medium while what came before is written, and more is gathered. */
+  #announce(records: readonly JournalRecord[]): void {
     const ranges = rangesWritten(records, this.#placed);
     if (ranges.length > 0) keeping(() => this.#store().anticipate(ranges));
   }
 
-  #flush(): void {
-    const { records, frames } = this.#gathered.take();
+  /** What was gathered is not written later: it may lie in memory that is used again. */
+  #orLost(act: () => void): void {
     try {
-      if (records.length > 0) this.#write(records);
+      act();
     } catch (error) {
       this.#lost = true;
+      this.#gathered.clear();
       throw error;
     }
-    discard(frames);
   }
 
   #attachedVolumes(): VolumeSet {
@@ -235,7 +235,7 @@ export class Applier {
   #write(records: readonly JournalRecord[]): void {
     const volumes = this.#attachedVolumes();
     const preserve = (ranges: readonly VolumeRange[]): void => keeping(() => this.#store().preserve(ranges));
-    volumes.apply(records, { fromVolume: 'apply', preserve });
+    volumes.apply(records, { fromVolume: 'apply', isUnread: true, preserve });
     volumes.beginSync();
   }
 

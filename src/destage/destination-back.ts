@@ -21,6 +21,7 @@ import type { Log } from '../platform/log.ts';
 import { Reserve } from '../platform/reserve.ts';
 import { WrittenState } from '../platform/written-state.ts';
 import { Applier } from './applier.ts';
+import { Batch } from './batch.ts';
 import type { DestinationFacts, ReceiveResult } from './destination-facts.ts';
 import { ReceivedJournal, type ReceivedSegment } from './received-journal.ts';
 import { PassedMarkers } from './passed-markers.ts';
@@ -40,10 +41,6 @@ import {
   type PendingMarker,
 } from './state-file.ts';
 import type { WindowLimits } from './window-plan.ts';
-
-/** Segments and bytes of them that share one sync of the volumes at most. */
-const BATCH_SEGMENTS = 8;
-const BATCH_BYTES = 64 * 1024 * 1024;
 
 export interface DestinationBackOptions {
   readonly groupName: string;
@@ -344,7 +341,6 @@ export class DestinationBack {
   }
 
   #applyBatch(): void {
-    let [bytes, done] = [0, 0];
     this.#keepDivergence();
     const before = this.#state;
     let state = before;
@@ -352,25 +348,25 @@ export class DestinationBack {
     // Applying again goes through older states of the volumes: a crash there must not find that more is applied (I3).
     this.#written.settle();
     this.#applier.begin();
+    const batch = new Batch(this.#clock);
     try {
       for (const segment of this.#journal.segments) {
         // What follows a seed's beginning is applied to what the seed brings, and to nothing else (I3).
         if (state.seed?.state === 'awaited') break;
-        if (state.pending !== undefined || done === BATCH_SEGMENTS || bytes > BATCH_BYTES) break;
+        if (state.pending !== undefined || batch.isFull) break;
         const [copies, { volumes, consistent }] = [this.#copies, state];
         state = this.#applySegment(segment, state);
         const isOther = JSON.stringify(volumes) !== JSON.stringify(state.volumes);
         if (consistent && copies === this.#copies && !isOther) whole.add(segment);
-        done += 1;
-        bytes += segment.bytes;
+        batch.add(segment.bytes);
       }
     } finally {
       this.#journal.forgetDecoded();
       // What was gathered lies in memory that is used again: it is written now, or not at all.
-      if (done > 0 && !this.#applier.lost) {
+      if (batch.count > 0 && !this.#applier.lost) {
         this.#applier.sync();
         this.#move(state);
-        this.#window.keep(this.#journal.take(done), (segment) => whole.has(segment));
+        this.#window.keep(this.#journal.take(batch.count), (segment) => whole.has(segment));
         this.#window.settle(before, state, this.#begun <= state.applied);
       } else this.#applier.begin();
     }

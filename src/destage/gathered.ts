@@ -1,32 +1,41 @@
 /** Writes and zeros that were passed by in their order and are not in the volumes yet. */
 import { RECORD_HEADER_SIZE, RecordKind, type JournalRecord } from '../journal/record.ts';
+import { discard } from '../journal/segment/discard.ts';
 import type { SetVolume, VolumeRange } from '../volume/volume-set.ts';
 
-/** Bytes of records, of one segment or several: what a snapshot keeps of all that they overwrite takes one sync (I7). */
-const TOGETHER_BYTES = 16 * 1024 * 1024;
-/** Bytes of records that the snapshots are told of at a time before that, so that the medium has something to do meanwhile. */
-const NEWS_BYTES = 2 * 1024 * 1024;
+/**
+ * Bytes of records, of one segment or several: what a snapshot keeps of all that they overwrite takes one sync (I7). As many
+ * wait for that while more are gathered.
+ */
+const TOGETHER_BYTES = 8 * 1024 * 1024;
 
-export interface GatheredRecords {
-  readonly records: readonly JournalRecord[];
+/** What is done with them. */
+export interface GatheredSteps {
+  /** These are to be written soon, after what was announced before. */
+  readonly announce: (records: readonly JournalRecord[]) => void;
+  readonly write: (records: readonly JournalRecord[]) => void;
+}
+
+interface Batch {
+  readonly records: JournalRecord[];
   /** A payload of each frame in which nothing else is looked at any more. */
-  readonly frames: readonly Buffer[];
+  readonly frames: Buffer[];
 }
 
 export class Gathered {
-  #records: JournalRecord[] = [];
-  #frames: Buffer[] = [];
-  /** Of all records that were passed by: what is not gathered lies in the same frames. */
+  readonly #steps: GatheredSteps;
+  /** Announced, and not written yet. */
+  #awaiting = emptyBatch();
+  #batch = emptyBatch();
+  /** Of all records that were passed by since: what is not gathered lies in the same frames. */
   #bytes = 0;
-  #told = { count: 0, bytes: 0 };
 
-  /** Whether memory allows no more. */
-  get isFull(): boolean {
-    return this.#bytes >= TOGETHER_BYTES;
+  constructor(steps: GatheredSteps) {
+    this.#steps = steps;
   }
 
   add(record: JournalRecord): void {
-    this.#records.push(record);
+    this.#batch.records.push(record);
     this.pass(record);
   }
 
@@ -35,26 +44,45 @@ export class Gathered {
     this.#bytes += RECORD_HEADER_SIZE + record.payload.length;
   }
 
-  /** All records of the frame were passed by. */
+  /** All records of the frame were passed by: as many bytes as are worth it are announced, and those before them written. */
   endFrame(frame: readonly JournalRecord[]): void {
-    if (frame[0] !== undefined) this.#frames.push(frame[0].payload);
+    if (frame[0] !== undefined) this.#batch.frames.push(frame[0].payload);
+    if (this.#bytes >= TOGETHER_BYTES) this.#handOn();
   }
 
-  /** What was added since the last news, when it is worth telling. */
-  news(): readonly JournalRecord[] {
-    if (this.#bytes - this.#told.bytes < NEWS_BYTES) return [];
-    const news = this.#records.slice(this.#told.count);
-    this.#told = { count: this.#records.length, bytes: this.#bytes };
-    return news;
+  /** All of it is written. */
+  flush(): void {
+    if (this.#awaiting.records.length > 0) this.#handOn();
+    else this.#next();
+    this.#writeAwaiting();
   }
 
-  /** All of it; it is empty from then on. */
-  take(): GatheredRecords {
-    const [records, frames] = [this.#records, this.#frames];
-    [this.#records, this.#frames, this.#bytes] = [[], [], 0];
-    this.#told = { count: 0, bytes: 0 };
-    return { records, frames };
+  /** None of it is. */
+  clear(): void {
+    this.#next();
+    this.#awaiting = emptyBatch();
   }
+
+  #handOn(): void {
+    this.#steps.announce(this.#batch.records);
+    this.#writeAwaiting();
+    this.#next();
+  }
+
+  #writeAwaiting(): void {
+    const { records, frames } = this.#awaiting;
+    this.#awaiting = emptyBatch();
+    if (records.length > 0) this.#steps.write(records);
+    discard(frames);
+  }
+
+  #next(): void {
+    [this.#awaiting, this.#batch, this.#bytes] = [this.#batch, emptyBatch(), 0];
+  }
+}
+
+function emptyBatch(): Batch {
+  return { records: [], frames: [] };
 }
 
 /** Of writes: a trim may be as long as a volume. */

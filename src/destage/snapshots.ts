@@ -18,7 +18,7 @@ export interface Snapshots {
   list(): readonly SnapshotFacts[];
   /** What a snapshot needs of these ranges is durable elsewhere on return (I7). */
   preserve(ranges: readonly VolumeRange[]): void;
-  /** These ranges are to be preserved soon, which then takes less time. */
+  /** These ranges are to be preserved soon, which then takes less time; next to none once more are announced here. */
   anticipate(ranges: readonly VolumeRange[]): void;
   /** What is behind this record is of a history that is left now. Durable on return. */
   leave(behind: Lsn): void;

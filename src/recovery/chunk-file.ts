@@ -7,15 +7,17 @@ import { crc32 } from '@node-rs/crc32';
 import { assert, errorCode, OperatorError } from '../platform/errors.ts';
 import type { Files, OpenFile } from '../platform/files.ts';
 import type { CatalogueEntry } from './catalogue.ts';
+import { ChunkAppend } from './chunk-append.ts';
+import { BLOCK_SIZE, encodeFileHeader, RUN_DATA_MAX, runSeed, type RunBuilder } from './chunk-format.ts';
 import {
-  BLOCK_SIZE,
-  encodeFileHeader,
-  encodeMark,
-  RUN_DATA_MAX,
-  runSeed,
-  type RunBuilder,
-} from './chunk-format.ts';
-import { ChunkIndex, chunkKey, chunkOf, volumeOf, type ChunkKey, type IndexedPiece } from './chunk-index.ts';
+  ChunkIndex,
+  chunkKey,
+  chunkOf,
+  volumeOf,
+  type ChunkKey,
+  type IndexedPiece,
+  type WantedGranules,
+} from './chunk-index.ts';
 import { scanChunkFile, type ChunkScan } from './chunk-scan.ts';
 import {
   both,
@@ -53,24 +55,11 @@ export function holdsChunks(files: Files, folder: string, id: string): boolean {
   return (files.stat(pathOf(folder, id))?.size ?? 0) > BLOCK_SIZE;
 }
 
-/** Of each chunk, what is to be kept of it; ascending. */
-export type WantedGranules = ReadonlyMap<ChunkKey, Granules>;
-
 /**
  * Puts these granules of a chunk into `into`, one behind the other, or says false when it knows without reading that they are
  * all zeros.
  */
 export type ReadGranules = (volume: number, chunk: number, granules: Granules, into: Buffer) => boolean;
-
-interface Appending {
-  readonly file: OpenFile;
-  /** What counts: everything below is durable, and in the index. */
-  end: number;
-  /** Where the next run belongs. */
-  writtenEnd: number;
-  /** What lies between the two. */
-  readonly written: Map<ChunkKey, IndexedPiece[]>;
-}
 
 /** One piece is read at a time. */
 const PIECE = Buffer.alloc(CHUNK_SIZE);
@@ -84,7 +73,7 @@ export class ChunkFile {
   #kept: number | undefined;
   #index: ChunkIndex | undefined;
   #damage: string | undefined;
-  #appending: Appending | undefined;
+  #appending: ChunkAppend | undefined;
 
   constructor(files: Files, folder: string, entry: CatalogueEntry) {
     this.#files = files;
@@ -211,19 +200,23 @@ export class ChunkFile {
   }
 
   close(): void {
-    this.#appending?.file.close();
+    this.#appending?.close();
     this.#appending = undefined;
   }
 
   /** What of a chunk is kept here, or appended to be. */
   granules(key: ChunkKey): Granules {
-    const written = this.#appending?.written.get(key) ?? [];
-    return written.reduce((all, piece) => either(all, piece.granules), this.index.granules(key));
+    return either(this.index.granules(key), this.#appending?.granules(key) ?? NO_GRANULES);
   }
 
   /** Of how many pieces that is. */
   pieceCount(key: ChunkKey): number {
-    return this.index.pieceCount(key) + (this.#appending?.written.get(key)?.length ?? 0);
+    return this.index.pieceCount(key) + (this.#appending?.pieceCount(key) ?? 0);
+  }
+
+  /** Whether some of these were appended and are not known to be durable. */
+  awaits(wanted: WantedGranules): boolean {
+    return this.#appending?.hasSome(wanted) === true;
   }
 
   /**
@@ -238,32 +231,19 @@ export class ChunkFile {
       this.#append(appending, wanted, how);
     } catch (error) {
       how.builder.clear();
-      this.#cut(appending);
+      appending.cut();
       throw error;
     }
   }
 
-  /** What was appended is on its way to the medium, so that `settle` has less to wait for. */
+  /** What was appended is on its way to the medium; what was so before is durable on return. @throws as `settle` */
   hasten(): void {
-    const appending = this.#appending;
-    if (appending === undefined || appending.writtenEnd === appending.end) return;
-    appending.file.startWriting(appending.end, appending.writtenEnd - appending.end);
+    this.#appending?.hasten();
   }
 
   /** What was appended is durable on return (I7). When it throws none of it is kept. @throws the operating system's errors */
   settle(): void {
-    const appending = this.#appending;
-    if (appending === undefined || appending.writtenEnd === appending.end) return;
-    try {
-      appending.file.syncNow();
-    } catch (error) {
-      this.#cut(appending);
-      throw error;
-    }
-    this.#mark(appending);
-    appending.end = appending.writtenEnd;
-    for (const [key, pieces] of appending.written) for (const piece of pieces) this.index.add(key, piece);
-    appending.written.clear();
+    this.#appending?.settle();
   }
 
   /** Gives the room of these chunks back, where the file system can. None of them may be asked for again. */
@@ -321,22 +301,19 @@ export class ChunkFile {
   }
 
   #begin(file: OpenFile, end: number): void {
-    this.#appending = { file, end, writtenEnd: end, written: new Map() };
+    const at = { end, seed: runSeed(this.id) };
+    this.#appending = new ChunkAppend(file, at, (key, piece) => this.index.add(key, piece));
   }
 
   #append(
-    appending: Appending,
+    appending: ChunkAppend,
     wanted: WantedGranules,
     { read, builder }: { readonly read: ReadGranules; readonly builder: RunBuilder },
   ): void {
-    const { file, end: durable, written } = appending;
-    const seed = runSeed(this.id);
     const flush = (): void => {
-      const end = appending.writtenEnd;
-      if (end + BLOCK_SIZE + RUN_DATA_MAX > CHUNK_FILE_SIZE_MAX) throw tooLarge(this.path, this.#entry.name);
-      const run = builder.finish(end, durable, seed);
-      file.write(run, end);
-      appending.writtenEnd += run.length;
+      if (appending.writtenEnd + BLOCK_SIZE + RUN_DATA_MAX > CHUNK_FILE_SIZE_MAX)
+        throw tooLarge(this.path, this.#entry.name);
+      appending.write(builder);
     };
     for (const [key, granules] of wanted) {
       const [volume, chunk, length] = [volumeOf(key), chunkOf(key), bytesOf(granules, this.#lengthOf(key))];
@@ -347,32 +324,10 @@ export class ChunkFile {
         added === undefined
           ? { kind: 'zeros', granules }
           : { kind: 'data', granules, position: appending.writtenEnd + added.offset, crc: added.crc };
-      const others = written.get(key);
-      if (others === undefined) written.set(key, [piece]);
-      else others.push(piece);
+      appending.add(key, piece);
       if (builder.full) flush();
     }
     if (builder.count > 0) flush();
-  }
-
-  /** After a failure: gives the room back. Should this fail too, what lies there is overwritten by the next run. */
-  #cut(appending: Appending): void {
-    appending.writtenEnd = appending.end;
-    appending.written.clear();
-    try {
-      appending.file.truncate(appending.end);
-    } catch {
-      // The error that brought us here is the one to tell.
-    }
-  }
-
-  /** Lets a later start tell damage from a torn end. Only a hint: it is not waited for, nor missed. */
-  #mark({ file, writtenEnd }: Appending): void {
-    try {
-      file.write(encodeMark(writtenEnd, runSeed(this.id)), writtenEnd);
-    } catch {
-      // The next append meets the same trouble, if it lasts, and tells.
-    }
   }
 
   #scan(mode: 'read' | 'write', then: (file: OpenFile, scan: ChunkScan) => void): ChunkScan {

@@ -115,10 +115,10 @@ function isLength(length: number, granules: Granules): boolean {
   return most > 0 && length <= most && (length === 0 || length > most - GRANULE_SIZE);
 }
 
-/** A header that only says that everything below it is durable. */
-export function encodeMark(position: number, seed: number): Buffer {
+/** A header that only says up to where everything is durable. */
+export function encodeMark(position: number, durable: number, seed: number): Buffer {
   const block = Buffer.alloc(BLOCK_SIZE);
-  finishRunHeader(block, { position, durable: position, count: 0 }, seed);
+  finishRunHeader(block, { position, durable, count: 0 }, seed);
   return block;
 }
 

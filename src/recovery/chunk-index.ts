@@ -10,6 +10,9 @@ import { either, NO_GRANULES, without, type Granules } from './granules.ts';
 /** A volume's number and a chunk's, as one number. */
 export type ChunkKey = number & { readonly __brand: 'ChunkKey' };
 
+/** Of each chunk, what is to be kept of it; ascending. */
+export type WantedGranules = ReadonlyMap<ChunkKey, Granules>;
+
 const SLOTS_MIN = 1024;
 const FREE = -1;
 /** In place of a position: all zeros. The block number of data is never 0. */

@@ -6,9 +6,9 @@
 import { describeError, errorCode } from '../platform/errors.ts';
 import type { Log } from '../platform/log.ts';
 import type { Catalogue } from './catalogue.ts';
-import type { ChunkFile, ReadGranules, WantedGranules } from './chunk-file.ts';
+import type { ChunkFile, ReadGranules } from './chunk-file.ts';
 import type { RunBuilder } from './chunk-format.ts';
-import { chunkKey, chunkOf, volumeOf, type ChunkKey } from './chunk-index.ts';
+import { chunkKey, chunkOf, volumeOf, type ChunkKey, type WantedGranules } from './chunk-index.ts';
 import { both, CHUNK_SIZE, NO_GRANULES, spansOf, without, type Granules } from './granules.ts';
 import { snapshotDamaged } from './snapshot-errors.ts';
 

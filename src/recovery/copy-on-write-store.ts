@@ -16,9 +16,9 @@ import type { Files } from '../platform/files.ts';
 import type { Log } from '../platform/log.ts';
 import type { VolumeRange } from '../volume/volume-set.ts';
 import type { Catalogue, CatalogueEntry } from './catalogue.ts';
-import { ChunkFile, removeChunkFile, type ReadGranules, type WantedGranules } from './chunk-file.ts';
+import { ChunkFile, removeChunkFile, type ReadGranules } from './chunk-file.ts';
 import { RunBuilder } from './chunk-format.ts';
-import { chunkKey, chunkOf, volumeOf, type ChunkKey } from './chunk-index.ts';
+import { chunkKey, chunkOf, volumeOf, type ChunkKey, type WantedGranules } from './chunk-index.ts';
 import { ChunkMerge } from './chunk-merge.ts';
 import { CopyOnWriteReader } from './copy-on-write-reader.ts';
 import { CHUNK_SIZE, either, granulesIn, NO_GRANULES, spansOf, without, type Granules } from './granules.ts';
@@ -113,7 +113,7 @@ export class CopyOnWriteStore implements SnapshotStore {
   preserve(ranges: readonly VolumeRange[]): void {
     this.#eachTouched(ranges, (newest, touched) => {
       this.#append(newest, touched);
-      newest.settle();
+      if (newest.awaits(touched)) newest.settle();
     });
   }
 

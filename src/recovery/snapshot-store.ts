@@ -50,7 +50,8 @@ export interface SnapshotStore {
    */
   preserve(ranges: readonly VolumeRange[]): void;
   /**
-   * Some of these ranges are to be passed to `preserve` soon, which then has less to wait for. @throws as `preserve`
+   * Some of these ranges are to be passed to `preserve` soon, which then has less to wait for: nothing, once more were
+   * passed here. @throws as `preserve`
    */
   anticipate(ranges: readonly VolumeRange[]): void;
   /** What is behind this record is of a history that is left now: `apart` from here on. Durable on return. */

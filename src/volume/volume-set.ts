@@ -24,6 +24,8 @@ export interface VolumeRange {
 export interface ApplyOptions {
   /** Records that copy what the source's volume holds: the source itself skips them. */
   readonly fromVolume: 'apply' | 'skip';
+  /** Nobody is about to read it: what comes in large pieces is kept in memory only until it is durable. */
+  readonly isUnread?: boolean;
   /** Called with everything that is about to be overwritten, before anything is (I7). */
   readonly preserve?: (ranges: readonly VolumeRange[]) => void;
 }
@@ -32,6 +34,12 @@ export interface ApplyOptions {
 export interface VolumeContent extends Pick<OpenFile, 'nextData' | 'forgetCached'> {
   /** Fills `into`. */
   read(into: Uint8Array, offset: number): void;
+}
+
+/** Of a volume, bytes. */
+interface Span {
+  readonly start: number;
+  end: number;
 }
 
 /** Zeros are written in pieces of this many bytes where a range cannot be deallocated. */
@@ -49,6 +57,8 @@ export class VolumeSet {
   readonly #open = new Map<VolumeIndex, OpenFile>();
   /** Bytes of data that were written and that no sync has begun for. */
   readonly #written = new Map<VolumeIndex, number>();
+  /** Since the last sync, what is not kept in memory. */
+  readonly #unread = new Map<VolumeIndex, Span[]>();
   /** Waits for the sync that has begun. */
   readonly #syncing = new Map<VolumeIndex, () => void>();
 
@@ -76,6 +86,7 @@ export class VolumeSet {
     for (const record of data) {
       this.#using(record.volume, (file) => {
         this.#written.set(record.volume, (this.#written.get(record.volume) ?? 0) + record.payload.length);
+        if (options.isUnread === true && record.payload.length >= STARTED_FROM) this.#noteUnread(record);
         if (record.kind === RecordKind.write) writeData(file, record);
         else zero(file, record);
       });
@@ -99,7 +110,11 @@ export class VolumeSet {
     }
   }
 
-  /** What was applied is durable on return. @throws OperatorError `VOLUME_OFFLINE`, `ENOSPC` */
+  /**
+   * What was applied is durable on return, and of that which nobody is about to read no memory is taken any more: what is written
+   * next gets that which was in use just now, in place of new, which costs several times as much.
+   * @throws OperatorError `VOLUME_OFFLINE`, `ENOSPC`
+   */
   sync(): void {
     for (const index of this.#written.keys()) {
       this.#using(index, (file) => {
@@ -107,9 +122,11 @@ export class VolumeSet {
         file.syncNow();
         // A file that was removed while it was open takes writes to the last, and they are gone with it.
         if (this.#files.stat(file.path) === undefined) throw new Error('it was removed while it was written');
+        for (const { start, end } of this.#unread.get(index) ?? []) file.forgetCached(start, end - start);
       });
     }
     this.#written.clear();
+    this.#unread.clear();
   }
 
   /** It has so many bytes from now on; its file has them already. */
@@ -180,6 +197,14 @@ export class VolumeSet {
     }
     for (const file of this.#open.values()) file.close();
     this.#open.clear();
+  }
+
+  #noteUnread({ volume, offset, length }: JournalRecord): void {
+    const spans = this.#unread.get(volume) ?? [];
+    const last = spans.at(-1);
+    if (last?.end === offset) last.end += length;
+    else spans.push({ start: offset, end: offset + length });
+    this.#unread.set(volume, spans);
   }
 
   #waitFor(index: VolumeIndex): void {

@@ -24,14 +24,14 @@ describe('the copy-on-write store that is told what is to be preserved soon', ()
       offset: chunk * CHUNK_SIZE,
       length: 4096,
     }));
-    for (const range of ranges) store.anticipate([range]);
+    store.anticipate(ranges);
     assert.ok(!calls.slice(-10).some(({ name }) => name === 'syncNow'), 'nothing is waited for yet');
     calls.length = 0;
     store.preserve(ranges);
     assert.deepEqual(
       calls.map(({ name }) => name),
-      ['syncNow', 'write'],
-      'the sync, and the mark',
+      ['syncNow', 'forgetCached', 'write'],
+      'the sync, behind which it takes no memory, and the mark',
     );
     const reader = store.open(hexId(1), 'volume0');
     assert.deepEqual(
@@ -40,6 +40,46 @@ describe('the copy-on-write store that is told what is to be preserved soon', ()
     );
     reader.close();
     store.close();
+  });
+
+  it('waits for nothing where more was said to come since (I7)', () => {
+    const place = memoryPlace(SIZES);
+    const replica = replicaAfter(place, write(0, 0, 8 * CHUNK_SIZE, 1), snapshot(1));
+    replica.store.close();
+    const calls: Call[] = [];
+    replica.restart(watchedFiles(place.files, (call) => calls.push(call)));
+    const { store } = replica;
+    calls.length = 0;
+    const chunk = (number: number) => ({ volume: 'volume0', offset: number * CHUNK_SIZE, length: 4096 });
+    store.anticipate([chunk(0)]);
+    store.anticipate([chunk(2)]);
+    assert.equal(calls.filter(({ name }) => name === 'syncNow').length, 1, 'of what came before');
+    calls.length = 0;
+    store.preserve([chunk(0)]);
+    assert.deepEqual(calls, []);
+    place.crash();
+    replica.restart(place.files);
+    const reader = replica.store.open(hexId(1), 'volume0');
+    assert.ok(reader.changed?.(0).ranges.some(({ start }) => start === 0));
+    reader.close();
+  });
+
+  it('waits for what a part of a chunk needs, though the rest of it is durable (I7)', () => {
+    const place = memoryPlace(SIZES);
+    const replica = replicaAfter(place, write(0, 0, 8 * CHUNK_SIZE, 1), snapshot(1));
+    replica.store.close();
+    const calls: Call[] = [];
+    replica.restart(watchedFiles(place.files, (call) => calls.push(call)));
+    const granule = (number: number) => ({ volume: 'volume0', offset: number * 4096, length: 4096 });
+    replica.store.anticipate([granule(0)]);
+    replica.store.anticipate([granule(3)]);
+    calls.length = 0;
+    replica.store.preserve([granule(0), granule(3)]);
+    assert.deepEqual(
+      calls.map(({ name }) => name),
+      ['syncNow', 'forgetCached', 'write'],
+    );
+    replica.store.close();
   });
 
   it('has what is to be kept on its way to memory before it reads the first of it', () => {

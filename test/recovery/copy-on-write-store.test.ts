@@ -39,7 +39,7 @@ describe('the copy-on-write store', () => {
     assert.equal(place.disk.stat(chunksOf(1))!.size, blocks * 4096, 'header, run, three chunks, 4 KiB, mark');
     assert.deepEqual(
       calls.slice(synced + 1),
-      [{ name: 'write', path: chunksOf(1) }],
+      ['forgetCached', 'write'].map((name) => ({ name, path: chunksOf(1) })),
       'the mark, which nothing waits for',
     );
     place.crash();

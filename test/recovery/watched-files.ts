@@ -48,7 +48,7 @@ export function watchedFiles(
     punchHole: watch('punchHole', (position, length) => file.punchHole(position, length), file.path),
     startReading: watch('startReading', (position, length) => file.startReading(position, length), file.path),
     startWriting: (position, length) => file.startWriting(position, length),
-    forgetCached: (position, length) => file.forgetCached(position, length),
+    forgetCached: watch('forgetCached', (position, length) => file.forgetCached(position, length), file.path),
     nextData: watch('nextData', (position) => file.nextData(position), file.path),
     close: () => {
       opened.delete(file);

@@ -130,6 +130,33 @@ describe('a set of volumes', () => {
     set.close();
   });
 
+  it('keeps in memory what is read: of what nobody is about to read, and came in large pieces, nothing once it is durable', () => {
+    const done: unknown[] = [];
+    const path = join(temporaryFolder(), 'a.img');
+    writeFileSync(path, Buffer.alloc(SIZE));
+    const open: Files['open'] = (...args) =>
+      Object.assign(nodeFiles.open(...args), {
+        syncNow: () => done.push('sync'),
+        forgetCached: (...range: number[]) => done.push(range),
+      });
+    const volume = { index: 0 as VolumeIndex, name: 'a', path, size: SIZE };
+    const set = new VolumeSet({ ...nodeFiles, open }, [volume]);
+    const large = 128 * 1024;
+    const records = [0, large, 3 * large].map((at) => record('write', at, large));
+    set.apply([...records, record('write', 8 * large, 4096)], { fromVolume: 'apply', isUnread: true });
+    assert.deepEqual(done, []);
+    set.sync();
+    const forgotten = [
+      [0, 2 * large],
+      [3 * large, large],
+    ];
+    assert.deepEqual(done.splice(0), ['sync', ...forgotten]);
+    set.apply(records, { fromVolume: 'skip' });
+    set.sync();
+    assert.deepEqual(done, ['sync']);
+    set.close();
+  });
+
   describe('that were written much of', () => {
     /** `failure`: of the syncs that are begun. */
     function prepareBegun(failure?: Error): { set: VolumeSet; begun: string[] } {

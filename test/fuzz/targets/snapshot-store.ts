@@ -60,7 +60,7 @@ function seeds(): Buffer[] {
     keep(3, 512, (into) => into.fill(9).length > 0);
     const run = Buffer.from(builder.finish(BLOCK_SIZE, BLOCK_SIZE, seed));
     const end = BLOCK_SIZE + run.length;
-    return { run, end, mark: encodeMark(end, seed) };
+    return { run, end, mark: encodeMark(end, end, seed) };
   });
   const pieces = files.flatMap(({ run, end, mark }, i) => [
     piece(i, 1, run.subarray(0, 104)),
