@@ -11,7 +11,7 @@
  */
 import { join } from 'node:path';
 import { lsn, type Lsn } from '../journal/ids.ts';
-import { parseSealedName, type SegmentRange } from '../journal/names.ts';
+import type { SegmentRange } from '../journal/names.ts';
 import { SegmentRefused, type SegmentReader } from '../journal/segment/segment.ts';
 import type { RefusedSegment } from '../journal/status.ts';
 import type { Verification } from '../journal/verification.ts';
@@ -31,6 +31,7 @@ import { seedGivenUp, seedNotAwaited } from './seed-errors.ts';
 import { beginningWith } from './copy-state.ts';
 import { SeedJob } from './seed-job.ts';
 import { setAside } from './set-aside.ts';
+import { takeInTurn, type RefusedName } from './take-in-turn.ts';
 import { volumesAhead, type OpenSnapshots, type SnapshotFacts } from './snapshots.ts';
 import {
   readDestinationState,
@@ -112,14 +113,24 @@ export class DestinationBack {
     return Promise.resolve(this.#facts());
   }
 
-  /** Joins the inbox's segment of this name, which must begin right behind what was received. */
-  receive(name: string): Promise<ReceiveResult> {
-    return this.#take(name, (range) => {
-      const header = this.#journal.check(name, range, this.#state);
-      if (this.#state.groupId === '')
-        this.#move({ ...this.#state, groupId: header.group.id, epoch: header.epoch });
-      this.#reserve.spend(() => this.#journal.join(name, range, header));
-    });
+  /**
+   * Joins the inbox's segments of these names, of which the first must begin right behind what was received, and each of the
+   * others behind the one before: while one is checked those before it are on their way to the medium. As many as can be; what
+   * keeps another from it is told when that comes again, as the first. @throws the file system's errors
+   */
+  receive(names: readonly string[]): Promise<ReceiveResult> {
+    try {
+      const refused = takeInTurn(names, (name, range) => {
+        const header = this.#reserve.spend(() => this.#journal.check(name, range, this.#state));
+        if (this.#state.groupId === '')
+          this.#move({ ...this.#state, groupId: header.group.id, epoch: header.epoch });
+      });
+      if (refused !== undefined) return Promise.resolve(this.#refused(refused));
+      const taken = this.#reserve.spend(() => this.#journal.join());
+      return Promise.resolve({ taken, refused, facts: this.#facts() });
+    } finally {
+      this.#journal.dropChecked();
+    }
   }
 
   /**
@@ -127,9 +138,11 @@ export class DestinationBack {
    * return, if it is not refused; it is still to be received.
    */
   beginWith(name: string): Promise<ReceiveResult> {
-    return this.#take(name, (range) => {
+    const refused = takeInTurn([name], (_, range) => {
       this.#move(beginningWith(this.#journal.checkFirst(name, range, this.#state), this.#state));
     });
+    if (refused !== undefined) return Promise.resolve(this.#refused(refused));
+    return Promise.resolve({ taken: 0, refused, facts: this.#facts() });
   }
 
   /** Sets the inbox's segment of this name aside. */
@@ -306,22 +319,10 @@ export class DestinationBack {
     };
   }
 
-  #take(name: string, act: (range: SegmentRange) => void): Promise<ReceiveResult> {
-    const range = parseSealedName(name);
-    if (range === undefined) return Promise.reject(new RangeError(`not a segment's name: ${name}`));
-    try {
-      act(range);
-      return Promise.resolve({ kind: 'received', facts: this.#facts() });
-    } catch (error) {
-      if (!(error instanceof SegmentRefused)) throw error;
-      const path = join(this.#journal.inbox, name);
-      return Promise.resolve(this.#refuse(path, range, error.code, `${error.message}; ${error.remedy}`));
-    }
-  }
-
-  #refuse(path: string, range: SegmentRange, code: string, reason: string): ReceiveResult {
-    this.#setAside(path, `${code}: ${reason}`);
-    return { kind: 'refused', range, code, reason };
+  #refused({ name, error: { code, message, remedy } }: RefusedName): ReceiveResult {
+    const reason = `${message}; ${remedy}`;
+    this.#setAside(join(this.#journal.inbox, name), `${code}: ${reason}`);
+    return { taken: 0, refused: { code, reason }, facts: this.#facts() };
   }
 
   /** Durable on return. */
@@ -402,7 +403,7 @@ export class DestinationBack {
 
   /** A received segment that is no longer what was received: it and what follows are asked for again. */
   #rotted(path: string, range: SegmentRange, error: SegmentRefused): void {
-    this.#refuse(path, range, error.code, error.message);
+    this.#setAside(path, `${error.code}: ${error.message}`);
     const reason = `${error.code}: ${error.message}`.slice(0, 1000);
     this.#damaged.push({ ...range, reason, at: Math.round(this.#clock.now()) });
     this.#log.error(`a received segment was damaged on this side's disk: ${error.message}`);

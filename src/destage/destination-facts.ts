@@ -1,6 +1,5 @@
 /** What a destination's working half tells its front. */
 import type { EpochIdentity, Lsn } from '../journal/ids.ts';
-import type { SegmentRange } from '../journal/names.ts';
 import type { RefusedSegment } from '../journal/status.ts';
 import type { WindowFacts } from './retained-window.ts';
 import type { SeedTally } from './seed-import.ts';
@@ -25,14 +24,17 @@ export interface DestinationFacts {
   readonly seedJob: SeedJobReport | undefined;
 }
 
-export type ReceiveResult =
-  | { readonly kind: 'received'; readonly facts: DestinationFacts }
-  | {
-      readonly kind: 'refused';
-      readonly range: SegmentRange;
-      readonly code: string;
-      readonly reason: string;
-    };
+/** Of segments in order: how many were taken; or why the first never will be. */
+export interface ReceiveResult {
+  readonly taken: number;
+  readonly refused: Refusal | undefined;
+  readonly facts: DestinationFacts;
+}
+
+export interface Refusal {
+  readonly code: string;
+  readonly reason: string;
+}
 
 /**
  * The epoch that this side is the source of from now on; undefined: it is none, a program still runs, what follows may call it

@@ -151,8 +151,8 @@ export class DestinationGroup {
     };
   }
 
-  /** The name of the segment that is on its way out of the inbox, if one is. */
-  get taking(): string | undefined {
+  /** The names of the segments that are on their way out of the inbox. */
+  get taking(): readonly string[] {
     return this.#intake.taking;
   }
 

@@ -106,13 +106,25 @@ export class Inbox {
     return this.#foreign[0] ?? (first && judge(first, received));
   }
 
+  /** What can be received next, each right behind the one before, so many at most. */
+  run(received: Lsn, most: number): InboxEntry[] {
+    const run: InboxEntry[] = [];
+    let reached = received;
+    for (const entry of this.#queue.slice(this.#at, this.#at + most)) {
+      if (entry.range.first !== reached + 1) break;
+      run.push(entry);
+      reached = entry.range.last;
+    }
+    return run;
+  }
+
   /** The first that waits for what lies before it. */
   first(received: Lsn): InboxEntry | undefined {
     return this.#queue.slice(this.#at).find(({ range }) => range.first > received);
   }
 
-  /** The last step was taken: its file lies here no longer. */
-  taken({ entry }: InboxStep): void {
+  /** What came first is done with: its file lies here no longer. */
+  taken(entry: InboxEntry): void {
     if (this.#foreign[0]?.entry === entry) this.#foreign.shift();
     else this.#at += 1;
     this.#forget(entry.name);

@@ -30,7 +30,7 @@ export class Intake {
   readonly #options: IntakeOptions;
   #refused: RefusedSegment[] = [];
   #changes = 0;
-  #taking: string | undefined;
+  #taking: readonly string[] = [];
 
   constructor(inbox: Inbox, options: IntakeOptions) {
     this.#inbox = inbox;
@@ -42,8 +42,8 @@ export class Intake {
     return this.#refused;
   }
 
-  /** The segment that is on its way out of the inbox: it may lie there no longer, without being received or refused yet. */
-  get taking(): string | undefined {
+  /** Segments that are on their way out of the inbox: they may lie there no longer, without being received or refused yet. */
+  get taking(): readonly string[] {
     return this.#taking;
   }
 
@@ -64,23 +64,26 @@ export class Intake {
   /** Takes a few steps: what is received is to be applied in between. Whether there was any. */
   async takeSome(): Promise<boolean> {
     let steps = 0;
-    for (; steps < STEPS && !this.#options.isStopped(); steps += 1) {
+    while (steps < STEPS && !this.#options.isStopped()) {
       const { received } = this.#options.facts();
       if (this.#inbox.isDue(received)) this.#look();
       if (this.#isYetToBegin()) {
         if (!(await this.#beginJournal(received))) break;
+        steps += 1;
         continue;
       }
       const step = this.#inbox.step(received);
       if (step === undefined) break;
+      const run = step.kind === 'receive' ? this.#inbox.run(received, STEPS - steps) : [step.entry];
       this.#options.onStep(`taking in ${step.entry.name}`);
-      this.#taking = step.entry.name;
+      this.#taking = run.map(({ name }) => name);
       try {
-        await this.#take(step);
+        const done = await this.#take(step, run);
+        for (const entry of run.slice(0, done)) this.#inbox.taken(entry);
+        steps += done;
       } finally {
-        this.#taking = undefined;
+        this.#taking = [];
       }
-      this.#inbox.taken(step);
     }
     return steps > 0;
   }
@@ -94,7 +97,7 @@ export class Intake {
     const first = this.#inbox.first(received);
     if (first === undefined || hasToApply(this.#options.facts())) return false;
     this.#options.onStep(`beginning with ${first.name}`);
-    this.#noteResult(first, await this.#options.back.beginWith(first.name));
+    this.#noteResult([first], await this.#options.back.beginWith(first.name));
     this.#inbox.note();
     this.#look();
     return true;
@@ -125,30 +128,33 @@ export class Intake {
     if (this.#inbox.look({ received, epoch: state.epoch?.number })) this.#changes += 1;
   }
 
-  async #take(step: InboxStep): Promise<void> {
+  /** How many of the run are done with. */
+  async #take(step: InboxStep, run: readonly InboxEntry[]): Promise<number> {
     const { back } = this.#options;
     const { name, range } = step.entry;
     if (step.kind === 'discard') {
       await back.discard(name);
-      return;
+      return 1;
     }
     this.#changes += 1;
     if (step.kind === 'refuse') {
       await back.refuse(name, `FOREIGN: ${step.reason}`);
       this.#noteRefused(range, step.reason);
-      return;
+      return 1;
     }
-    this.#noteResult(step.entry, await back.receive(name));
+    return this.#noteResult(run, await back.receive(run.map((entry) => entry.name)));
   }
 
-  #noteResult({ name, range }: InboxEntry, result: ReceiveResult): void {
-    if (result.kind === 'refused') {
-      this.#noteRefused(range, `${result.code}: ${result.reason}`);
-      this.#options.log.error(`segment refused: ${result.reason}`, { code: result.code, segment: name });
-      return;
-    }
-    this.#options.onFacts(result.facts);
-    this.#refused = this.#refused.filter((refused) => refused.last > result.facts.received);
+  /** How many of the run are done with. */
+  #noteResult(run: readonly InboxEntry[], { taken, refused, facts }: ReceiveResult): number {
+    this.#options.onFacts(facts);
+    this.#refused = this.#refused.filter(({ last }) => last > facts.received);
+    const [entry] = run;
+    if (refused === undefined || entry === undefined) return taken;
+    this.#noteRefused(entry.range, `${refused.code}: ${refused.reason}`);
+    const told = { code: refused.code, segment: entry.name };
+    this.#options.log.error(`segment refused: ${refused.reason}`, told);
+    return 1;
   }
 
   #noteRefused(range: SegmentRange, reason: string): void {

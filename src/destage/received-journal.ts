@@ -26,6 +26,21 @@ export interface ReceivedSegment {
   readonly digestAfter: string;
 }
 
+/** A segment of the inbox that is whole, continues the journal, and is on its way to the medium. */
+interface CheckedSegment {
+  readonly name: string;
+  readonly range: SegmentRange;
+  readonly digestAfter: string;
+  /** In memory; undefined where there is no room for it. */
+  readonly decoded: DecodedSegment | undefined;
+  readonly file: OpenFile;
+  readonly writable: boolean;
+  readonly bytes: number;
+  /** Waits for the sync that has begun; undefined once it was waited for. */
+  sync: (() => void) | undefined;
+  isDurable: boolean;
+}
+
 /** What a segment must continue. */
 type JournalIdentity = Pick<DestinationState, 'groupId' | 'epoch' | 'applied' | 'digest'>;
 
@@ -50,9 +65,10 @@ export class ReceivedJournal {
   readonly #folder: string;
   #segments: ReceivedSegment[] = [];
   #bytes = 0;
-  /** What is in memory of the first of them, and of what was checked last. */
+  /** What is in memory of the first of them. */
   readonly #decoded = new Map<ReceivedSegment, DecodedSegment>();
-  #checked: DecodedSegment | undefined;
+  /** In order, right behind what is received. */
+  #checked: CheckedSegment[] = [];
   /** In the inbox: a sync of these has failed, or of those that were there at the start may have, and another would lie. */
   readonly #inDoubt: Set<string>;
 
@@ -121,17 +137,29 @@ export class ReceivedJournal {
     return applied;
   }
 
-  /** The header of a segment in the inbox that is whole and continues the journal. @throws SegmentRefused */
+  /**
+   * The header of a segment in the inbox that is whole and continues the journal, behind what was checked before and is to be
+   * joined with it. @throws SegmentRefused, the file system's errors
+   */
   check(
     name: string,
     range: SegmentRange,
     state: JournalIdentity & Pick<DestinationState, 'pending' | 'seed'>,
   ): SegmentHeader {
-    const isNext = !isHeldUp(state) && this.#decoded.size === this.#segments.length;
-    this.#forgetChecked();
+    const areDecoded =
+      this.#decoded.size === this.#segments.length &&
+      this.#checked.every(({ decoded }) => decoded !== undefined);
+    const isNext = !isHeldUp(state) && areDecoded;
     if (isNext) hold(this);
     return this.#reading(join(this.inbox, name), range, state, (reader) => {
-      this.#checked = DecodedSegment.check(reader, isNext ? DECODED_MAX - this.#decodedBytes() : 0);
+      const decoded = DecodedSegment.check(reader, isNext ? DECODED_MAX - this.#decodedBytes() : 0);
+      const { digestAfter } = reader.header;
+      try {
+        this.#checked.push({ name, range, digestAfter, decoded, ...this.#beginSync(name) });
+      } catch (error) {
+        decoded?.close();
+        throw error;
+      }
       return reader.header;
     });
   }
@@ -150,31 +178,90 @@ export class ReceivedJournal {
     }
   }
 
-  /** From here on the segment is received: its data and both directory entries are durable (I6). */
-  join(name: string, range: SegmentRange, header: SegmentHeader): void {
-    const path = join(this.inbox, name);
-    // No file transport promises that what it wrote is on the medium.
+  /**
+   * From here on what was checked is received, in order, as much of it as can be: its data and all directory entries are durable
+   * (I6). Returns how many segments. It may be called again after a failure. @throws the file system's errors, where that is none
+   */
+  join(): number {
+    const joined = this.#checked.slice(0, this.#makeDurable());
+    this.#rename(joined);
+    this.#checked.splice(0, joined.length);
+    for (const { name, range, digestAfter, decoded, bytes } of joined) {
+      const segment = { path: join(this.#folder, name), range, bytes, digestAfter };
+      this.#add(segment);
+      if (decoded !== undefined) this.#decoded.set(segment, decoded);
+    }
+    return joined.length;
+  }
+
+  /** What was checked and not joined is checked again before it is. */
+  dropChecked(): void {
+    for (const { name, decoded, file, sync, isDurable } of this.#checked.splice(0)) {
+      decoded?.close();
+      if (isDurable) continue;
+      try {
+        sync?.();
+        if (sync !== undefined) this.#inDoubt.delete(name);
+      } catch {
+        // It stays in doubt.
+      }
+      file.close();
+    }
+  }
+
+  /** How many of those that were checked have their data on the medium, without a gap. @throws the file system's errors, of the first */
+  #makeDurable(): number {
+    for (const [at, one] of this.#checked.entries()) {
+      if (one.isDurable) continue;
+      const { sync } = one;
+      one.sync = undefined;
+      try {
+        if (sync === undefined) syncAgain(one);
+        else sync();
+      } catch (error) {
+        if (at === 0) throw error;
+        return at;
+      }
+      one.isDurable = true;
+      one.file.close();
+      this.#inDoubt.delete(one.name);
+    }
+    return this.#checked.length;
+  }
+
+  /** From the inbox, durably. */
+  #rename(segments: readonly CheckedSegment[]): void {
+    const renamed: CheckedSegment[] = [];
+    try {
+      for (const one of segments) {
+        this.#files.rename(join(this.inbox, one.name), join(this.#folder, one.name));
+        renamed.push(one);
+      }
+      this.#files.syncDirectory(this.#folder);
+      this.#files.syncDirectory(this.inbox);
+    } catch (error) {
+      // They are not received, and must be found where what is not received lies.
+      for (const { name } of renamed) this.#files.rename(join(this.#folder, name), join(this.inbox, name));
+      throw error;
+    }
+  }
+
+  /** No file transport promises that what it wrote is on the medium. Not done by the time that it returns. */
+  #beginSync(name: string): Pick<CheckedSegment, 'file' | 'writable' | 'bytes' | 'sync' | 'isDurable'> {
     const isInDoubt = this.#inDoubt.has(name);
     // Its upload's name may be left of a crash, and be another name of it.
     if (this.#inDoubt.delete(name + PART_SUFFIX)) this.#files.remove(join(this.inbox, name + PART_SUFFIX));
     this.#inDoubt.add(name);
-    // Its size, too, is asked now: once it has its new name nothing may fail any more that does not take that back.
-    const bytes = this.#sync(path, isInDoubt);
-    this.#inDoubt.delete(name);
-    const target = join(this.#folder, name);
-    this.#files.rename(path, target);
+    const opened = openForSync(this.#files, join(this.inbox, name));
     try {
-      this.#files.syncDirectory(this.#folder);
-      this.#files.syncDirectory(this.inbox);
+      // Its size, too, is asked now: once it has its new name nothing may fail any more that does not take that back.
+      const bytes = opened.file.size();
+      if (isInDoubt && opened.writable) rewrite(opened.file, bytes);
+      return { ...opened, bytes, sync: opened.file.beginSync(), isDurable: false };
     } catch (error) {
-      // It is not received, and must be found where what is not received lies.
-      this.#files.rename(target, path);
+      opened.file.close();
       throw error;
     }
-    const segment = { path: target, range, bytes, digestAfter: header.digestAfter };
-    this.#add(segment);
-    if (this.#checked !== undefined) this.#decoded.set(segment, this.#checked);
-    this.#checked = undefined;
   }
 
   /** To be applied: the first time as it was checked, if that is still in memory. @throws SegmentRefused, the file system's errors */
@@ -188,7 +275,6 @@ export class ReceivedJournal {
   forgetDecoded(): void {
     for (const decoded of this.#decoded.values()) decoded.close();
     this.#decoded.clear();
-    this.#forgetChecked();
   }
 
   /**
@@ -244,12 +330,8 @@ export class ReceivedJournal {
   }
 
   #decodedBytes(): number {
-    return [...this.#decoded.values()].reduce((sum, { bytes }) => sum + bytes, 0);
-  }
-
-  #forgetChecked(): void {
-    this.#checked?.close();
-    this.#checked = undefined;
+    const decoded = [...this.#decoded.values(), ...this.#checked.map((one) => one.decoded)];
+    return decoded.reduce((sum, segment) => sum + (segment?.bytes ?? 0), 0);
   }
 
   #reading<R>(
@@ -260,13 +342,20 @@ export class ReceivedJournal {
   ): R {
     const reader = this.#options.openSegment(path);
     try {
-      const digest = this.#segments.at(-1)?.digestAfter ?? state.digest;
+      const before = this.#checked.at(-1) ?? this.#segments.at(-1);
+      const digest = before?.digestAfter ?? state.digest;
       checkBelongs(path, range, reader.header, { ...state, digest, groupName: this.#options.groupName });
       return read(reader);
     } finally {
       reader.close();
     }
   }
+}
+
+/** A sync of it has failed: another would lie. */
+function syncAgain({ file, writable, bytes }: CheckedSegment): void {
+  if (writable) rewrite(file, bytes);
+  file.syncNow();
 }
 
 /** Windows flushes only what is open for writing; a file that the file server's user owns may not allow that. */

@@ -57,8 +57,8 @@ export interface FetcherOptions {
   readonly received: () => Lsn;
   /** Bytes that the inbox may still take. */
   readonly room: () => number;
-  /** The name of the segment that this side is taking out of the inbox: neither there, maybe, nor received, nor refused. */
-  readonly taking: () => string | undefined;
+  /** The names of segments that this side is taking out of the inbox: neither there, maybe, nor received, nor refused. */
+  readonly taking: () => readonly string[];
   /** Of this side's own status. @throws OperatorError when it is damaged */
   readonly decode: (bytes: Buffer) => SiteStatus;
   /** A segment lies in the inbox. */
@@ -284,8 +284,7 @@ export class Fetcher {
       if (range !== undefined && range.last <= received && !this.#fetching.has(whole))
         files.remove(join(this.#inbox, name));
     }
-    const taking = this.#options.taking();
-    return new Set(taking === undefined ? names : [...names, taking]);
+    return new Set([...names, ...this.#options.taking()]);
   }
 
   /** What is under way may make room when it is received, or not take all that was set aside for it. */

@@ -28,7 +28,7 @@ async function take(
   site: Site,
   ...paths: readonly string[]
 ): Promise<CompareAnswer | undefined> {
-  for (const path of paths) await back.receive(site.deliver(path));
+  for (const path of paths) await back.receive([site.deliver(path)]);
   for (;;) {
     const facts = await back.applySome();
     if (facts.journalSegments === 0) return facts.state.comparison;
@@ -77,7 +77,7 @@ describe('a destination that is asked what an old copy holds', () => {
     const cut = site.start(withoutCheckpoint(fault));
     await take(cut, site, begin);
     fault.on = true;
-    await cut.receive(site.deliver(stream.seal(compare(0, 3), write(0, 0, 9))));
+    await cut.receive([site.deliver(stream.seal(compare(0, 3), write(0, 0, 9)))]);
     await assert.rejects(async () => cut.applySome(), { code: 'EIO' });
     assert.equal(site.content()[0]![0], 9, 'it is ahead');
     const after = site.start();

@@ -26,7 +26,7 @@ describe('what is received and applied next', () => {
   afterEach(() => back.close());
 
   async function receive(path: string): Promise<void> {
-    assert.equal((await back.receive(site.deliver(path))).kind, 'received');
+    assert.equal((await back.receive([site.deliver(path)])).taken, 1);
   }
 
   async function anotherGroup(): Promise<{ others: Stream; other: Site; second: DestinationBack }> {
@@ -34,7 +34,7 @@ describe('what is received and applied next', () => {
     const [others, other] = [new Stream(join(root, 'source')), new Site(root)];
     const second = other.start();
     const begin = others.seal({ kind: 'attach', names: ['a', 'b'] }, { kind: 'init-begin' });
-    await second.receive(other.deliver(begin));
+    await second.receive([other.deliver(begin)]);
     await second.applySome();
     return { others, other, second };
   }
@@ -100,7 +100,7 @@ describe('what is received and applied next', () => {
   it('is of one group at a time: that of another is read again', async () => {
     const { others, other, second } = await anotherGroup();
     await receive(sealed(2, 1));
-    await second.receive(other.deliver(others.seal(write(0, 0, 7))));
+    await second.receive([other.deliver(others.seal(write(0, 0, 7)))]);
     rot();
     await second.applySome();
     assertVolumes(other.content(), others.volumes);
@@ -113,7 +113,7 @@ describe('what is received and applied next', () => {
     for (const fill of [1, 2, 3]) {
       await receive(sealed(2, fill));
       const steps = Array.from({ length: 600 }, (_, i) => write(0, (i % 16) * 4096, i % 251));
-      await second.receive(other.deliver(others.seal(...steps)));
+      await second.receive([other.deliver(others.seal(...steps))]);
       await back.applySome();
       await receive(sealed(2, fill + 10));
       await second.applySome();

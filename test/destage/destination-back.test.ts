@@ -21,8 +21,8 @@ async function applyAll(back: DestinationBack): Promise<DestinationFacts> {
 }
 
 async function refusalOf(back: DestinationBack, name: string): Promise<string> {
-  const result = await back.receive(name);
-  return result.kind === 'refused' ? result.code : 'received';
+  const { refused } = await back.receive([name]);
+  return refused?.code ?? 'received';
 }
 
 describe("a destination's working half", () => {
@@ -59,7 +59,7 @@ describe("a destination's working half", () => {
     const other = new Stream(join(root, 'other'));
     other.seal(write(0, 0, 9), write(0, 0, 9), write(0, 0, 9), write(0, 0, 9));
     const back = site.start();
-    await back.receive(site.deliver(begin));
+    await back.receive([site.deliver(begin)]);
     assert.equal(await refusalOf(back, site.deliver(other.seal(write(0, 0, 8)))), 'DOES_NOT_JOIN');
     assert.equal(await refusalOf(back, site.deliver(stream.seal(write(0, 0, 5)))), 'received');
     await back.close();
@@ -94,7 +94,7 @@ describe("a destination's working half", () => {
     const atMarker = stream.volumes.map((volume) => Buffer.from(volume));
     paths.push(stream.seal(write(0, 0, 8), write(1, 0, 8)));
     const back = site.start();
-    for (const path of paths) await back.receive(site.deliver(path));
+    for (const path of paths) await back.receive([site.deliver(path)]);
     await applyAll(back);
     assert.deepEqual(site.snapshots.taken.get(ID)?.content, atMarker);
     assertVolumes(site.content(), stream.volumes);
@@ -106,9 +106,9 @@ describe("a destination's working half", () => {
     const back = site.start();
     const called = { id: OTHER, name: 'own' };
     await assert.rejects(async () => back.createSnapshot(called), { code: 'GROUP_NOT_CONSISTENT' });
-    await back.receive(site.deliver(begin));
+    await back.receive([site.deliver(begin)]);
     const { state } = await applyAll(back);
-    await back.receive(site.deliver(stream.seal(write(0, 0, 7))));
+    await back.receive([site.deliver(stream.seal(write(0, 0, 7)))]);
     const before = site.content();
     assert.equal((await back.createSnapshot(called)).snapshots, 1);
     const [made] = await back.snapshots();
@@ -128,7 +128,7 @@ describe("a destination's working half", () => {
       { kind: 'init-begin' },
       marker('snapshot', 'x', ID),
     );
-    await back.receive(site.deliver(path));
+    await back.receive([site.deliver(path)]);
     await applyAll(back);
     assert.equal(site.snapshots.taken.size, 0);
     await back.close();
@@ -142,7 +142,7 @@ describe("a destination's working half", () => {
       stream.seal(write(0, 0, 7), marker('custom', 'report', ID)),
       stream.seal(write(0, 0, 8)),
     ];
-    for (const path of paths) await back.receive(site.deliver(path));
+    for (const path of paths) await back.receive([site.deliver(path)]);
     await applyAll(back);
     assert.equal(site.content()[0]?.[0], 7);
     assert.equal((await back.startMarker(ID))?.attempt, 1);
@@ -167,7 +167,7 @@ describe("a destination's working half", () => {
       stream.seal({ kind: 'marker', payload: 'nonsense' }),
       stream.seal(write(0, 0, 8)),
     ];
-    for (const path of paths) await back.receive(site.deliver(path));
+    for (const path of paths) await back.receive([site.deliver(path)]);
     const facts = await applyAll(back);
     assert.equal(site.snapshots.creates, 0);
     assert.equal(facts.state.pending, undefined);
@@ -181,9 +181,9 @@ describe("a destination's working half", () => {
   it('says that the volumes are not consistent before a full copy overwrites the first block, for a crash', async () => {
     const { site, stream, begin } = prepare();
     let back = site.start();
-    await back.receive(site.deliver(begin));
+    await back.receive([site.deliver(begin)]);
     assert.equal((await applyAll(back)).state.consistent, true);
-    await back.receive(site.deliver(stream.seal({ kind: 'init-begin' }, write(0, 0, 9))));
+    await back.receive([site.deliver(stream.seal({ kind: 'init-begin' }, write(0, 0, 9)))]);
     let writes = 0;
     const failing: Files = {
       ...nodeFiles,
@@ -227,7 +227,7 @@ describe("a destination's working half", () => {
         nodeFiles.syncDirectory(directory);
       },
     });
-    await back.receive(site.deliver(begin));
+    await back.receive([site.deliver(begin)]);
     await applyAll(back);
     assert.ok(synced.includes(dirname(site.paths.get('a') ?? '')));
     await back.close();
@@ -236,7 +236,7 @@ describe("a destination's working half", () => {
   it('goes on receiving while a volume is away, and resumes when it is back', async () => {
     const { site, stream, begin } = prepare();
     let back = site.start();
-    await back.receive(site.deliver(begin));
+    await back.receive([site.deliver(begin)]);
     await applyAll(back);
     const path = site.paths.get('b') ?? '';
     renameSync(path, `${path}.away`);
@@ -258,10 +258,10 @@ describe("a destination's working half", () => {
   it('does not checkpoint what it wrote to an image that was removed under it', async () => {
     const { site, stream, begin } = prepare();
     const back = site.start();
-    await back.receive(site.deliver(begin));
+    await back.receive([site.deliver(begin)]);
     await applyAll(back);
     unlinkSync(site.paths.get('a') ?? '');
-    await back.receive(site.deliver(stream.seal(write(0, 0, 4))));
+    await back.receive([site.deliver(stream.seal(write(0, 0, 4)))]);
     await assert.rejects(
       async () => back.applySome(),
       (error) => errorCode(error) === 'VOLUME_OFFLINE',
@@ -282,7 +282,7 @@ describe("a destination's working half", () => {
       },
     });
     const name = site.deliver(begin);
-    await assert.rejects(async () => back.receive(name));
+    await assert.rejects(async () => back.receive([name]));
     assert.equal((await back.facts()).received, 0);
     assert.equal(await refusalOf(back, name), 'received');
     await back.close();
@@ -306,7 +306,7 @@ describe("a destination's working half", () => {
     const { site, stream, begin } = prepare();
     let back = site.start();
     const last = stream.seal(write(0, 0, 4));
-    for (const path of [begin, last]) await back.receive(site.deliver(path));
+    for (const path of [begin, last]) await back.receive([site.deliver(path)]);
     await back.close();
     const journal = join(site.folder, 'journal');
     const name = readdirSync(journal).sort()[1] ?? '';

@@ -59,21 +59,21 @@ describe("a destination's deciding half", () => {
         new Proxy(back, {
           get: (inner, call: keyof typeof back) =>
             call === 'receive'
-              ? async (name: string) => {
-                  const result = await inner.receive(name);
+              ? async (names: readonly string[]) => {
+                  const result = await inner.receive(names);
                   await gate.promise;
                   return result;
                 }
               : (inner[call] as () => unknown).bind(inner),
         }),
     });
-    assert.equal(running.group.taking, undefined);
+    assert.deepEqual(running.group.taking, []);
     site.deliver(begin);
-    await until('it is taken', () => running.group.taking === basename(begin));
+    await until('it is taken', () => running.group.taking[0] === basename(begin));
     await until('it is gone', () => readdirSync(join(site.folder, 'inbox')).length === 0);
     assert.equal(running.group.report().facts.received, 0);
     gate.resolve(undefined);
-    await until('it is received', () => running.group.taking === undefined);
+    await until('it is received', () => running.group.taking.length === 0);
     assert.equal(running.group.report().facts.received, 3);
     await running.stop();
   });

@@ -15,14 +15,14 @@ describe('a destination whose volumes failed in a batch', () => {
       const names = ['a', 'b'];
       const files = new TamperedFiles(nodeFiles);
       const back = site.start(files);
-      await back.receive(
+      await back.receive([
         site.deliver(stream.seal({ kind: 'attach', names }, { kind: 'init-begin' }, { kind: 'init-end' })),
-      );
+      ]);
       const before = (await back.applySome()).state.applied;
-      await back.receive(site.deliver(stream.seal(write(0, 0, 1))));
-      await back.receive(
+      await back.receive([site.deliver(stream.seal(write(0, 0, 1)))]);
+      await back.receive([
         site.deliver(stream.seal(write(0, 4096, 2), marker('snapshot', 'noon', 'ab'.repeat(16)))),
-      );
+      ]);
       let failed = false;
       files.fault = ({ kind, path }) => {
         if (kind !== call || !path.endsWith('a.img') || failed) return undefined;
@@ -53,15 +53,15 @@ describe('a destination whose volumes failed in a batch', () => {
     };
     const files = new TamperedFiles({ ...nodeFiles, open });
     const back = site.start(files);
-    await back.receive(
+    await back.receive([
       site.deliver(
         stream.seal({ kind: 'attach', names: ['a', 'b'] }, { kind: 'init-begin' }, { kind: 'init-end' }),
       ),
-    );
+    ]);
     const before = (await back.applySome()).state.applied;
     const much = Array.from({ length: 2100 }, (_, i) => write(0, (i % 16) * 4096, i % 256));
-    await back.receive(site.deliver(stream.seal(...much)));
-    await back.receive(site.deliver(stream.seal(write(0, 4096, 2))));
+    await back.receive([site.deliver(stream.seal(...much))]);
+    await back.receive([site.deliver(stream.seal(write(0, 4096, 2)))]);
     await assert.rejects(async () => back.applySome());
     assert.equal(failures, 1);
     assert.equal((await back.facts()).state.applied, before);
@@ -75,7 +75,7 @@ describe('a destination whose volumes failed in a batch', () => {
     const [stream, site] = [new Stream(join(root, 'source')), new Site(root)];
     const files = new TamperedFiles(nodeFiles);
     const back = site.start(files);
-    await back.receive(site.deliver(stream.seal({ kind: 'attach', names: ['a', 'b'] })));
+    await back.receive([site.deliver(stream.seal({ kind: 'attach', names: ['a', 'b'] }))]);
     const sized = (): string[] =>
       files.changes.filter(({ kind }) => kind === 'truncate').map(({ path }) => path.slice(-5));
     files.fault = ({ kind, path }) =>

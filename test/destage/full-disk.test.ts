@@ -75,11 +75,11 @@ describe('a destination on a full disk', () => {
     for (const path of paths) site.deliver(path);
     const back = site.start();
     const names = paths.map((path) => path.slice(path.lastIndexOf('/') + 1));
-    await back.receive(names[0]!);
+    await back.receive([names[0]!]);
     await back.applySome();
     fill(disk);
     for (const [i, name] of names.slice(1).entries()) {
-      await back.receive(name);
+      await back.receive([name]);
       assert.equal((await back.applySome()).state.applied, 4 + i);
       // Whatever the removed segment gave back is gone at once.
       fill(disk);

@@ -27,7 +27,7 @@ describe('the inbox', () => {
     assert.equal(inbox.missing.length, 1000);
     const step = inbox.step(lsn(0));
     assert.ok(step?.kind === 'receive' && step.entry.name === name(1));
-    inbox.taken(step);
+    inbox.taken(step.entry);
     assert.equal(inbox.step(lsn(1)), undefined);
     names.clear();
     names.add(name(2, 9));
@@ -35,12 +35,23 @@ describe('the inbox', () => {
     assert.deepEqual([inbox.waiting, inbox.crowd, inbox.bytes], [1, undefined, 10]);
   });
 
+  it('gives what can be received together: one right behind the other, no more than are wanted (I3)', () => {
+    const inbox = inboxOf(new Set([name(1), name(2, 4), name(5), name(7)]));
+    inbox.look({ received: lsn(0), epoch: epoch(1) });
+    const run = (most: number): string[] => inbox.run(lsn(0), most).map((entry) => entry.name);
+    assert.deepEqual(run(4), [name(1), name(2, 4), name(5)]);
+    assert.deepEqual(run(2), [name(1), name(2, 4)]);
+    inbox.taken(inbox.step(lsn(0))!.entry);
+    assert.deepEqual(inbox.run(lsn(0), 4), []);
+    assert.equal(inbox.run(lsn(1), 4).length, 2);
+  });
+
   it('counts the bytes of what lies there: segments once, what is still arriving as it grows', () => {
     const names = new Set([name(1), `${name(2)}.part`, 'readme.txt']);
     const inbox = inboxOf(names);
     inbox.look({ received: lsn(0), epoch: undefined });
     assert.equal(inbox.bytes, 30);
-    inbox.taken(inbox.step(lsn(0))!);
+    inbox.taken(inbox.step(lsn(0))!.entry);
     assert.equal(inbox.bytes, 20);
     names.delete(name(1));
     names.delete('readme.txt');

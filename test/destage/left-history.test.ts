@@ -17,7 +17,7 @@ describe('a destination that was the source of a history that is left', () => {
     const site = new Site(root);
     const first = site.start();
     const begin = stream.seal({ kind: 'attach', names: ['a', 'b'] }, write(0, 0, 1));
-    await first.receive(site.deliver(begin));
+    await first.receive([site.deliver(begin)]);
     const { state } = await first.applySome();
     await first.close();
     site.snapshots.create({ id: BEFORE, name: 'before', lsn: state.applied, time: 0 });
@@ -37,7 +37,7 @@ describe('a destination that was the source of a history that is left', () => {
       [BEFORE, BEHIND],
       'nothing was written that is to be kept',
     );
-    await back.receive(site.deliver(stream.seal(write(0, 0, 7))));
+    await back.receive([site.deliver(stream.seal(write(0, 0, 7)))]);
     assert.equal((await back.applySome()).state.applied, state.applied + 1);
     await back.close();
   });

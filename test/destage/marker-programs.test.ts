@@ -232,7 +232,7 @@ describe('the heartbeat of a destination', () => {
 function bound(back: BackCalls): BackCalls {
   return {
     facts: () => back.facts(),
-    receive: (name) => back.receive(name),
+    receive: (names) => back.receive(names),
     beginWith: (name) => back.beginWith(name),
     refuse: (name, reason) => back.refuse(name, reason),
     discard: (name) => back.discard(name),

@@ -6,6 +6,7 @@ import { DestinationGroup } from '../../src/destage/destination-group.ts';
 import type { DestinationBack } from '../../src/destage/destination-back.ts';
 import type { BackCalls } from '../../src/destage/group-options.ts';
 import type { MarkerProgram } from '../../src/destage/marker-runner.ts';
+import { encodeStatus } from '../../src/journal/status-codec.ts';
 import type { DestinationStatus } from '../../src/journal/status.ts';
 import type { Clock } from '../../src/platform/clock.ts';
 import type { Files } from '../../src/platform/files.ts';
@@ -13,6 +14,7 @@ import { nodeClock } from '../../src/platform/node/clock.ts';
 import { nodeFiles } from '../../src/platform/node/files.ts';
 import { nodePlatform } from '../../src/platform/node/platform.ts';
 import type { Processes } from '../../src/platform/processes.ts';
+import { decodeDestinationStatus } from '../support/destination-status.ts';
 import { KEY, quiet, type Site } from './stream.ts';
 
 const SPEED = 20;
@@ -66,7 +68,7 @@ export async function runGroup(site: Site, options: RunOptions = {}): Promise<Ru
     onHandover: () => undefined,
     encodeStatus(status) {
       options.written?.push(status);
-      return Buffer.from(JSON.stringify(status));
+      return encodeStatus(status, undefined, 'g', nodePlatform.random);
     },
     watch: () => () => undefined,
   });
@@ -76,7 +78,7 @@ export async function runGroup(site: Site, options: RunOptions = {}): Promise<Ru
   return {
     group,
     back,
-    status: () => JSON.parse(readFileSync(path, 'utf8')) as DestinationStatus,
+    status: () => decodeDestinationStatus(readFileSync(path), undefined, 'g'),
     waitsFor: (code) => group.report().waits.some((wait) => wait.code === code),
     async stop() {
       await group.stop();

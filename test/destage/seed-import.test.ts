@@ -65,7 +65,7 @@ describe('a destination that takes a seed in', () => {
       stream.seal({ kind: 'attach', names: ['a', 'b'] }, { kind: 'init-begin', seed: SEED }),
       stream.seal(write(0, 4096, 1), { kind: 'init-end' }),
     ])
-      await back.receive(site.deliver(path));
+      await back.receive([site.deliver(path)]);
     await back.applySome();
     const { state } = await back.applySome();
     assert.deepEqual([state.applied, state.seed?.state, state.consistent], [2, 'awaited', false]);
@@ -149,7 +149,7 @@ describe('a destination that takes a seed in', () => {
       write(0, 4096, 1),
       { kind: 'init-end' },
     );
-    await back.receive(site.deliver(copy));
+    await back.receive([site.deliver(copy)]);
     const { state } = await back.applySome();
     assert.deepEqual([state.applied, state.seed, state.consistent], [4, undefined, true]);
     await back.close();
@@ -163,7 +163,7 @@ describe('a destination that takes a seed in', () => {
     assert.deepEqual([state.applied, state.seed?.state, state.consistent], [4, 'given-up', false]);
     await assert.rejects(async () => back.importSeed(drive), { code: 'SEED_GIVEN_UP' });
     await assert.rejects(async () => back.giveUpSeed(), { code: 'SEED_NOT_AWAITED' });
-    await back.receive(site.deliver(stream.seal({ kind: 'init-begin' }, { kind: 'init-end' })));
+    await back.receive([site.deliver(stream.seal({ kind: 'init-begin' }, { kind: 'init-end' }))]);
     const after = await back.applySome();
     assert.deepEqual([after.state.seed, after.state.consistent], [undefined, true]);
     await back.close();

@@ -40,6 +40,7 @@ export type Step =
       readonly kind: 'init-begin';
       readonly seed?: string;
       readonly resync?: string;
+      readonly again?: true;
       readonly point?: CopyPoint;
     }
   | { readonly kind: 'init-end' }
@@ -151,8 +152,12 @@ export class Stream {
         return encodeRecord(header, Buffer.alloc(0), SEED);
       }
       case 'init-begin': {
-        const { seed, resync, point } = step;
-        return encodeRecord({ ...base, kind: RecordKind.initBegin }, json({ seed, resync, point }), SEED);
+        const { seed, resync, again, point } = step;
+        return encodeRecord(
+          { ...base, kind: RecordKind.initBegin },
+          json({ seed, resync, again, point }),
+          SEED,
+        );
       }
       case 'clock':
         return encodeRecord({ ...base, kind: RecordKind.clock, offset: step.time }, Buffer.alloc(0), SEED);
@@ -222,6 +227,8 @@ export class TestSnapshots implements Snapshots {
   creates = 0;
   preserved = 0;
   anticipated = 0;
+  /** Ranges that were anticipated when the first were to be preserved, and were not among these. */
+  ahead = 0;
   /** Calls. */
   preserves = 0;
   /** How many there may be. */
@@ -254,6 +261,7 @@ export class TestSnapshots implements Snapshots {
   }
 
   preserve(ranges: readonly unknown[]): void {
+    if (this.preserves === 0) this.ahead = this.anticipated - ranges.length;
     this.preserved += ranges.length;
     this.preserves += 1;
   }

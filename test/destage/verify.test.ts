@@ -23,7 +23,7 @@ async function begun(): Promise<{ site: Site; stream: Stream; back: DestinationB
 }
 
 async function take(back: DestinationBack, site: Site, ...paths: readonly string[]): Promise<Verification> {
-  for (const path of paths) await back.receive(site.deliver(path));
+  for (const path of paths) await back.receive([site.deliver(path)]);
   for (;;) {
     const facts = await back.applySome();
     if (facts.journalSegments === 0) return facts.state.verification;
@@ -102,7 +102,7 @@ describe('a replica compared with its source', () => {
       await back.close();
       const fault = { on: true };
       const cut = site.start(withoutCheckpoint(fault));
-      await cut.receive(site.deliver(segment));
+      await cut.receive([site.deliver(segment)]);
       await assert.rejects(async () => cut.applySome(), { code: 'EIO' });
       assert.equal(site.content()[0]![0], 9, 'it is ahead');
       fault.on = false;
@@ -119,7 +119,7 @@ describe('a replica compared with its source', () => {
     await back.close();
     const fault = { on: true };
     const cut = site.start(withoutCheckpoint(fault));
-    await cut.receive(site.deliver(stream.seal(writing(0, 0, 9))));
+    await cut.receive([site.deliver(stream.seal(writing(0, 0, 9)))]);
     await assert.rejects(async () => cut.applySome(), { code: 'EIO' });
     assert.equal(aheadTo((await cut.facts()).state), 5, 'it says so');
     const called = { id: 'a'.repeat(32), name: 'own' };
@@ -140,7 +140,7 @@ describe('a replica compared with its source', () => {
     await back.close();
     const cut = site.start(withoutCheckpoint({ on: true }));
     const name = site.deliver(segment);
-    await cut.receive(name);
+    await cut.receive([name]);
     await assert.rejects(async () => cut.applySome(), { code: 'EIO' });
     const received = join(site.folder, 'journal', name);
     writeFileSync(received, readFileSync(received).fill(0, 0, 100));

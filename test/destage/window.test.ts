@@ -19,7 +19,7 @@ const GIB = 2 ** 30;
 const WIDE = { time: DAY, size: GIB };
 
 async function take(site: Site, back: DestinationBack, path: string): Promise<DestinationFacts> {
-  assert.equal((await back.receive(site.deliver(path))).kind, 'received');
+  assert.equal((await back.receive([site.deliver(path)])).taken, 1);
   return await back.applySome();
 }
 

@@ -201,7 +201,7 @@ export class SiteA {
   /** Milliseconds from a segment's leaving the inbox until it is received. */
   pause = 0;
   #isStopped = false;
-  #taking: string | undefined;
+  #taking: readonly string[] = [];
   readonly #platform: Platform;
   readonly #options: SiteAOptions;
   #refused: RefusedSegment[] = [];
@@ -241,7 +241,7 @@ export class SiteA {
 
   #step(): void {
     if (this.#isStopped) return;
-    if (!this.isHeld && this.#taking === undefined) this.#takeIn();
+    if (!this.isHeld && this.#taking.length === 0) this.#takeIn();
     this.#publish();
     this.#platform.clock.after(50, () => this.#step());
   }
@@ -262,10 +262,10 @@ export class SiteA {
           this.received = range.last;
           continue;
         }
-        this.#taking = name;
+        this.#taking = [name];
         this.#platform.clock.after(this.pause, () => {
           this.received = range.last;
-          this.#taking = undefined;
+          this.#taking = [];
         });
         return;
       } else {

@@ -43,7 +43,7 @@ export interface RunningDestination extends RunningGroup {
   /** Bytes that may still come. */
   room(): number;
   /** The name of the segment that is on its way out of the inbox, if one is. */
-  taking(): string | undefined;
+  taking(): readonly string[];
   /** What its volumes are to become when it takes over; it stays until `letPointGo`. @throws OperatorError as `DestinationWorker.holdPoint` does */
   holdPoint(wanted: WantedPoint): Promise<RollbackPoint>;
   letPointGo(): Promise<void>;

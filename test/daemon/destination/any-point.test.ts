@@ -47,7 +47,7 @@ class Destination {
       else this.#change(() => undefined);
     }
     const path = this.stream.seal(...steps);
-    assert.equal((await this.worker.receive(this.#site.deliver(path))).kind, 'received');
+    assert.equal((await this.worker.receive([this.#site.deliver(path)])).taken, 1);
     await this.worker.applySome();
     return join(this.#site.folder, 'journal', path.slice(path.lastIndexOf('/') + 1));
   }

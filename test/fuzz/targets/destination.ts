@@ -59,7 +59,7 @@ async function receiveAll(input: Buffer): Promise<void> {
   const names = deliver(disk, input);
   let back = start(disk);
   for (const name of names) {
-    await orRefused(() => back.receive(name));
+    await orRefused(() => back.receive([name]));
     await orRefused(() => back.applySome());
     const { pending } = (await back.facts()).state;
     if (pending === undefined) continue;

@@ -126,7 +126,7 @@ class RecoveredDestination {
     const range = parseSealedName(name);
     if (range === undefined) return;
     if (range.last <= received) await this.back.discard(name);
-    else if (range.first === received + 1) await this.back.receive(name);
+    else if (range.first === received + 1) await this.back.receive([name]);
   }
 
   async #applyAll(): Promise<void> {

@@ -6,13 +6,13 @@ export const DELIVERY_PLANTS: readonly Plant[] = [
     'I5',
     'a segment is acknowledged before it is synced',
     100,
-    edit('destage/received-journal.ts', 'file.syncNow();'),
+    edit('destage/received-journal.ts', 'else sync();', 'else void sync;'),
   ),
   plant(
     'I5',
     'a segment is acknowledged before its name is synced',
     100,
-    edit('destage/received-journal.ts', 'try {\n      this.#files.syncDirectory(this.#folder);', 'try {'),
+    edit('destage/received-journal.ts', '}\n      this.#files.syncDirectory(this.#folder);', '}'),
   ),
   plant(
     'I5',
@@ -34,13 +34,18 @@ export const DELIVERY_PLANTS: readonly Plant[] = [
     'I5',
     'a segment whose sync failed is acknowledged after a second sync',
     600,
-    edit('destage/received-journal.ts', 'if (isInDoubt && writable) rewrite(file, size);'),
+    edit('destage/received-journal.ts', 'if (isInDoubt && opened.writable) rewrite(opened.file, bytes);'),
+    edit('destage/received-journal.ts', 'if (writable) rewrite(file, bytes);'),
   ),
   plantFrom(890)(
     'I6',
     'volumes whose sync failed are synced again without what was to be written',
     600,
-    edit('destage/destination-back.ts', 'if (done > 0 && !this.#applier.lost) {', 'if (done > 0) {'),
+    edit(
+      'destage/destination-back.ts',
+      'if (batch.count > 0 && !this.#applier.lost) {',
+      'if (batch.count > 0) {',
+    ),
   ),
   plant(
     'I6',
@@ -78,7 +83,7 @@ export const DELIVERY_PLANTS: readonly Plant[] = [
     'I7',
     'what is kept for a snapshot is not synced before the overwrite',
     2000,
-    edit('recovery/chunk-file.ts', 'appending.file.syncNow();'),
+    edit('recovery/chunk-append.ts', 'begun.wait();'),
   ),
   plant(
     'I7',
@@ -105,7 +110,7 @@ export const DELIVERY_PLANTS: readonly Plant[] = [
     'I9',
     'the journal is applied past a marker whose program is to run',
     400,
-    edit('destage/destination-back.ts', 'if (state.pending !== undefined || done', 'if (done'),
+    edit('destage/destination-back.ts', 'if (state.pending !== undefined || batch', 'if (batch'),
   ),
   plantFrom(49)(
     'I9',
@@ -146,7 +151,7 @@ export const DELIVERY_PLANTS: readonly Plant[] = [
     edit(
       'journal/status-codec.ts',
       "if (!envelope.success) throw forged('it is not encrypted, but this group has a key');",
-      'if (!envelope.success) return parseStatus(json);',
+      'if (!envelope.success) return parsePlain(first, rest);',
     ),
   ),
   plantFrom(21)(

@@ -145,7 +145,8 @@ export const JOURNAL_PLANTS: readonly Plant[] = [
     2000,
     edit(
       'destage/received-journal.ts',
-      'this.#checked = DecodedSegment.check(reader, isNext ? DECODED_MAX - this.#decodedBytes() : 0);',
+      'const decoded = DecodedSegment.check(reader, isNext ? DECODED_MAX - this.#decodedBytes() : 0);',
+      'const decoded = undefined;',
     ),
     edit('destage/received-journal.ts', 'if (wasOthers) reader.verify();'),
   ),

@@ -48,7 +48,7 @@ export const ROLES_PLANTS: readonly Plant[] = [
       'return host.handOver(payload);',
     ),
   ),
-  rolesPlantFrom(49)(
+  rolesPlantFrom(256)(
     'I11',
     'a side that took over says so once',
     60,
@@ -131,23 +131,11 @@ export const ROLES_PLANTS: readonly Plant[] = [
     20,
     edit('destage/destination-back.ts', 'this.#applier.leave(applied);'),
   ),
-  rolesPlantFrom(72_100_099)(
-    'I10',
-    'the snapshot that the volumes go back to is given up for want of room',
-    1,
-    edit('daemon/roles/roled-group.ts', 'part.group.holdSnapshots();', '(): void => undefined;'),
-  ),
   rolesPlantFrom(72_100_302)(
     'I3',
     'what was copied before a resync was wanted counts for it',
     1,
     edit('daemon/source-back/source-back.ts', 'tracker.wanted(wanted.id);'),
-  ),
-  rolesPlantFrom(73_002_356)(
-    'I10',
-    'a side gives way whose journal ends in a segment that was never closed',
-    1,
-    edit('daemon/source/drain.ts', 'if (applied() < last) throw journalOpen(last);'),
   ),
   rolesPlantFrom(73_000_421)(
     'I10',
@@ -178,14 +166,10 @@ export const ROLES_PLANTS: readonly Plant[] = [
       "const at = Math.round(this.options.world.platform.clock.now());\n      this.note({ kind: 'going-on', takeover: { epoch, fork: by.fork, at } });\n      this.#giving = undefined;",
     ),
   ),
-  rolesPlantFrom(73_003_923)(
-    'I11',
-    'what a source heard counts for the destination that it became',
+  rolesPlantFrom(77_000_451)(
+    'I6',
+    'a catalogue of snapshots is relied upon whose name is not durable',
     1,
-    edit(
-      'daemon/roles/roled-group.ts',
-      "if (this.part?.kind !== 'source') return;\n    // It is heard",
-      '// It is heard',
-    ),
+    edit('recovery/open-store.ts', 'files.syncDirectory(folder);'),
   ),
 ];

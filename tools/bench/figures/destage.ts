@@ -164,7 +164,7 @@ class Site {
     const name = sealedName({ epoch: epoch(1), first, last });
     const options = { key: this.#key, compression: 1, random: nodeRandom };
     writeSegment(nodeFiles, join(this.#folder, INBOX_FOLDER, name), facts, records, 0, options);
-    const { kind } = await this.#back.receive(name);
-    if (kind !== 'received') throw new Error(`segment ${name}: ${kind}`);
+    const { refused } = await this.#back.receive([name]);
+    if (refused !== undefined) throw new Error(`segment ${name}: ${refused.reason}`);
   }
 }
