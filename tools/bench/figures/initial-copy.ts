@@ -84,6 +84,8 @@ async function copyOurs(
   const pair = await BenchPair.make({ folder, size, quota: '16 GiB' });
   try {
     await run('cp', '--sparse=always', image, pair.image);
+    // As that of the others: what is still to be written would be so while ours is measured.
+    await run('sync', pair.image);
     const taken = await seconds(async () => {
       await pair.start();
       await pair.settle();
