@@ -113,7 +113,7 @@ export class RetainedWindow {
     return behind(this.#segments, start);
   }
 
-  /** What lies behind this record stays until the result is called. */
+  /** What lies behind this record stays until the result is called, and a snapshot there. */
   hold(start: Lsn): () => void {
     const hold = { start };
     this.#holds.add(hold);
@@ -203,8 +203,9 @@ export class RetainedWindow {
   /** The window's own snapshots that it no longer leads over; never the newest of all. */
   #deleteUnused(state: DestinationState): void {
     const start = (this.#segments[0]?.range.first ?? state.applied + 1) - 1;
+    const held = new Set(Array.from(this.#holds, (hold) => hold.start));
     for (const { id, lsn } of this.#known.slice(0, -1)) {
-      if (lsn >= start || id !== windowSnapshotId(state, lsn)) continue;
+      if (lsn >= start || held.has(lsn) || id !== windowSnapshotId(state, lsn)) continue;
       try {
         this.#snapshots.deleteSnapshot(id);
       } catch (error) {

@@ -74,8 +74,9 @@ export class DestinationWorker extends DestinationBack {
       onClose?.();
       throw error;
     }
+    // The window may not lead over its own snapshot any more once what has arrived is applied.
+    this.#release = onClose ?? this.retainedBehind(lsn).release;
     if (past === undefined) return { id, name, lsn, time };
-    this.#release = onClose;
     return { id, name: `lsn-${past.lsn}`, lsn: past.lsn, time: past.time, base: { lsn, time } };
   }
 

@@ -295,6 +295,33 @@ describe('any point in time at a destination', () => {
     await destination.worker.close();
   });
 
+  it('holds its snapshot, also the window’s own, for as long as this side is to go back to it (I10)', async () => {
+    for (const isCopied of [false, true]) {
+      const destination = new Destination();
+      await destination.begin();
+      const [own] = await destination.worker.snapshots();
+      assert.ok(own !== undefined);
+      const isThere = async (): Promise<boolean> =>
+        (await destination.worker.snapshots()).some(({ id }) => id === own.id);
+      const leaveBehind = async (): Promise<void> => {
+        // No window leads over a copy.
+        if (isCopied) await destination.take({ kind: 'init-begin' }, write(0, 0, 2), { kind: 'init-end' });
+        for (let fill = 2; fill < 30; fill += 1)
+          await destination.take(...[0, 1, 2, 3].map((piece) => write(1, piece * PIECE, fill)));
+        await destination.worker.giveUpRetained(2 ** 30);
+        await destination.take(write(0, 0, 3));
+      };
+      const held = await destination.worker.holdPoint({ kind: 'snapshot', called: own.name });
+      assert.equal(held.id, own.id);
+      await leaveBehind();
+      assert.ok(await isThere());
+      await destination.worker.letPointGo();
+      await leaveBehind();
+      assert.ok(!(await isThere()));
+      await destination.worker.close();
+    }
+  });
+
   it('is refused with the segment that is damaged and the nearest states that are whole (I4)', async () => {
     const destination = new Destination();
     await destination.begin();

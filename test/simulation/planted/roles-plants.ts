@@ -172,4 +172,10 @@ export const ROLES_PLANTS: readonly Plant[] = [
     1,
     edit('recovery/open-store.ts', 'files.syncDirectory(folder);'),
   ),
+  rolesPlantFrom(79_001_150)(
+    'I10',
+    'the window’s own snapshot goes though this side is to go back to it',
+    1,
+    edit('daemon/destination/destination-worker.ts', ' ?? this.retainedBehind(lsn).release'),
+  ),
 ];
