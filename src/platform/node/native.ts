@@ -13,6 +13,8 @@ const POSIX_FADV_WILLNEED = 3;
 const POSIX_FADV_DONTNEED = 4;
 const SYNC_FILE_RANGE_WRITE = 2;
 const RWF_NOWAIT = 8;
+const SOL_SOCKET = 1;
+const SO_SNDBUF = 7;
 
 interface LibC {
   readonly preadv2: (fd: number, iov: BigUint64Array, count: number, offset: number, flags: number) => number;
@@ -20,6 +22,7 @@ interface LibC {
   readonly fallocate: (fd: number, mode: number, offset: number, length: number) => number;
   readonly posix_fadvise: (fd: number, offset: number, length: number, advice: number) => number;
   readonly sync_file_range: (fd: number, offset: number, length: number, flags: number) => number;
+  readonly setsockopt: (fd: number, level: number, name: number, value: Int32Array, length: number) => number;
 }
 
 function loadLibC(): LibC | undefined {
@@ -37,6 +40,9 @@ function loadLibC(): LibC | undefined {
     sync_file_range: libc.func(
       'int sync_file_range(int fd, int64 offset, int64 length, unsigned int flags)',
     ) as LibC['sync_file_range'],
+    setsockopt: libc.func(
+      'int setsockopt(int fd, int level, int name, const int32 *value, uint32 length)',
+    ) as LibC['setsockopt'],
   };
 }
 
@@ -88,6 +94,11 @@ export function startReading(fd: number, position: number, length: number): void
 /** Has the kernel begin to write a range, without waiting for it. A failure of that is for the next sync to tell. */
 export function startWriting(fd: number, position: number, length: number): void {
   libc?.sync_file_range(fd, position, length, SYNC_FILE_RANGE_WRITE);
+}
+
+/** Bytes that a socket holds until the other end takes them: so many, or as many as the system allows (socket(7), SO_SNDBUF). */
+export function setSendBuffer(fd: number, bytes: number): void {
+  libc?.setsockopt(fd, SOL_SOCKET, SO_SNDBUF, Int32Array.of(bytes), Int32Array.BYTES_PER_ELEMENT);
 }
 
 /** The next extent of data, undefined when only a hole follows; all of [position, size) where nobody can tell. */
