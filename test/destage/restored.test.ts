@@ -5,7 +5,9 @@ import { join } from 'node:path';
 import { STATUS_FILE, STATUS_FOLDER } from '../../src/journal/names.ts';
 import type { DestinationStatus } from '../../src/journal/status.ts';
 import { decodeStatus } from '../../src/journal/status-codec.ts';
+import { sequenceAt } from '../../src/destage/state-file.ts';
 import type { Clock } from '../../src/platform/clock.ts';
+import { nodeClock } from '../../src/platform/node/clock.ts';
 import { nodePlatform } from '../../src/platform/node/platform.ts';
 import { readStatus, type StatusReading } from '../../src/transfer/link-status.ts';
 import { FolderTransport } from '../../src/transfer/transports/folder.ts';
@@ -18,7 +20,7 @@ describe('a destination that was restored from a backup of its folder', () => {
   async function prepare(): Promise<{
     site: Site;
     read: () => Promise<StatusReading>;
-    restore: () => void;
+    restore: () => Promise<void>;
     putBack: () => void;
   }> {
     const root = temporaryFolder();
@@ -52,9 +54,11 @@ describe('a destination that was restored from a backup of its folder', () => {
     return {
       site,
       read,
-      restore() {
+      async restore() {
         rmSync(site.folder, { recursive: true });
         cpSync(backup, site.folder, { recursive: true });
+        // Each start above took the numbers of 10 ms, and may have been faster than that; a restore is not.
+        await until('the clock', () => sequenceAt(nodeClock.now()) > (known?.sequence ?? Infinity));
       },
       putBack: () => writeFileSync(statusPath, newest),
     };
@@ -68,7 +72,7 @@ describe('a destination that was restored from a backup of its folder', () => {
 
   it('is believed by its source as soon as it speaks, and what it said before is refused as a replay (I12)', async () => {
     const { site, read, restore, putBack } = await prepare();
-    restore();
+    await restore();
     const old = await read();
     assert.equal(old.kind === 'refused' && old.code, 'status-replayed', 'what the backup brought back');
     await runUntil(site, 3);
@@ -81,7 +85,7 @@ describe('a destination that was restored from a backup of its folder', () => {
 
   it('is not believed while its clock is behind, which the source says with what to do, and is once it is right', async () => {
     const { site, read, restore } = await prepare();
-    restore();
+    await restore();
     const behind: Clock = { ...nodePlatform.clock, now: () => 1_000_000 };
     await runUntil(site, 3, { clock: behind });
     const refused = await read();
