@@ -244,7 +244,12 @@ export class DestinationBack {
     readonly segments: readonly RetainedSegment[];
     readonly release: () => void;
   } {
-    return { segments: this.#window.behind(start), release: this.#window.hold(start) };
+    return { segments: this.#window.behind(start), release: this.#window.holdBehind(start) };
+  }
+
+  /** A snapshot here stays until the result is called, the window's own too. */
+  protected holdSnapshot(at: Lsn): () => void {
+    return this.#window.holdSnapshot(at);
   }
 
   /**

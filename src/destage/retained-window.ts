@@ -36,6 +36,14 @@ export interface WindowFacts {
   readonly from: SnapshotPlace | undefined;
 }
 
+/** What stays for somebody. */
+interface Hold {
+  /** A snapshot here. */
+  readonly start: Lsn;
+  /** And every segment behind it. */
+  readonly segments: boolean;
+}
+
 /** What it asks of the group's snapshots. */
 export interface WindowSnapshots {
   listSnapshots(): readonly SnapshotFacts[];
@@ -58,7 +66,7 @@ export class RetainedWindow {
   #segments: RetainedSegment[] = [];
   #bytes = 0;
   #applied = LSN_NONE;
-  readonly #holds = new Set<{ readonly start: Lsn }>();
+  readonly #holds = new Set<Hold>();
   /** Those that there are, when they were listed last. */
   #known: readonly SnapshotFacts[] = [];
   /** What kept a snapshot from being made or listed. */
@@ -113,9 +121,17 @@ export class RetainedWindow {
     return behind(this.#segments, start);
   }
 
-  /** What lies behind this record stays until the result is called, and a snapshot there. */
-  hold(start: Lsn): () => void {
-    const hold = { start };
+  /** A snapshot at this record stays until the result is called; of segments none is kept for it (I8). */
+  holdSnapshot(at: Lsn): () => void {
+    return this.#hold({ start: at, segments: false });
+  }
+
+  /** As well what lies behind it. */
+  holdBehind(start: Lsn): () => void {
+    return this.#hold({ start, segments: true });
+  }
+
+  #hold(hold: Hold): () => void {
     this.#holds.add(hold);
     return () => this.#holds.delete(hold);
   }
@@ -191,7 +207,7 @@ export class RetainedWindow {
   }
 
   #drop(wanted: number): void {
-    const held = Math.min(...Array.from(this.#holds, ({ start }) => start));
+    const held = Math.min(...Array.from(this.#holds, ({ start, segments }) => (segments ? start : Infinity)));
     const free = this.#segments.findIndex(({ range }) => range.last > held);
     const count = free < 0 ? wanted : Math.min(wanted, free);
     for (const { path, bytes } of this.#segments.splice(0, count)) {

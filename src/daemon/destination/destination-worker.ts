@@ -75,7 +75,7 @@ export class DestinationWorker extends DestinationBack {
       throw error;
     }
     // The window may not lead over its own snapshot any more once what has arrived is applied.
-    this.#release = onClose ?? this.retainedBehind(lsn).release;
+    this.#release = onClose ?? this.holdSnapshot(lsn);
     if (past === undefined) return { id, name, lsn, time };
     return { id, name: `lsn-${past.lsn}`, lsn: past.lsn, time: past.time, base: { lsn, time } };
   }

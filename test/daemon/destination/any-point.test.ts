@@ -309,6 +309,7 @@ describe('any point in time at a destination', () => {
         for (let fill = 2; fill < 30; fill += 1)
           await destination.take(...[0, 1, 2, 3].map((piece) => write(1, piece * PIECE, fill)));
         await destination.worker.giveUpRetained(2 ** 30);
+        assert.equal((await destination.worker.facts()).window.segments, 0, 'no segment is kept for it (I8)');
         await destination.take(write(0, 0, 3));
       };
       const held = await destination.worker.holdPoint({ kind: 'snapshot', called: own.name });

@@ -176,6 +176,6 @@ export const ROLES_PLANTS: readonly Plant[] = [
     'I10',
     'the window’s own snapshot goes though this side is to go back to it',
     1,
-    edit('daemon/destination/destination-worker.ts', ' ?? this.retainedBehind(lsn).release'),
+    edit('daemon/destination/destination-worker.ts', ' ?? this.holdSnapshot(lsn)'),
   ),
 ];
