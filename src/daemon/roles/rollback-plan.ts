@@ -65,7 +65,7 @@ export interface PlannedReturn {
   readonly note: (folder: string) => void;
 }
 
-/** Of a destination that takes over and is brought back to a point, if any. @throws OperatorError as `RunningDestination.holdPoint` does */
+/** Of a destination that takes over and is brought back to a point, if any, which is held unless this throws. @throws OperatorError as `RunningDestination.holdPoint` does */
 export async function planReturn(
   group: RunningDestination,
   wanted: WantedPoint | undefined,
@@ -76,8 +76,7 @@ export async function planReturn(
   const rollback = noteOf(point, undefined, platform);
   const { appliedTime } = group.facts().state;
   const discardedSeconds = Math.max(0, (appliedTime - point.time) / 1000);
-  // Of the snapshot before it there is as much or more.
-  const changedBytes = await group.changedSince(point.id);
+  const changedBytes = await changedBehind(group, point);
   const { name, lsn, time } = point;
   return {
     answer: {
@@ -85,4 +84,14 @@ export async function planReturn(
     },
     note: (folder) => writeRollback(platform.files, folder, rollback),
   };
+}
+
+/** Of the snapshot before it there is as much or more. Where it cannot be told the point is let go. */
+async function changedBehind(group: RunningDestination, { id }: RollbackPoint): Promise<number | undefined> {
+  try {
+    return await group.changedSince(id);
+  } catch (error) {
+    await group.letPointGo();
+    throw error;
+  }
 }
