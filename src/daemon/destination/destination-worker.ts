@@ -22,6 +22,13 @@ export interface WorkerOptions extends Omit<DestinationBackOptions, 'openSnapsho
 
 const HEADERS_AT_ONCE = 64;
 
+/** What a destination is to go back to. */
+export interface HeldPoint {
+  readonly point: RollbackPoint;
+  /** Of its volumes, as they are, bytes that may be something else than at the snapshot that the point is, or lies behind; undefined: that is not known. */
+  readonly changedBytes: number | undefined;
+}
+
 export class DestinationWorker extends DestinationBack {
   readonly #platform: Pick<Platform, 'clock'>;
   readonly #options: WorkerOptions;
@@ -37,11 +44,6 @@ export class DestinationWorker extends DestinationBack {
     this.#platform = platform;
     this.#options = options;
     this.#mounts = mounts;
-  }
-
-  /** As `changedBytes`, of a snapshot that was listed. */
-  changedSince(id: string): Promise<number | undefined> {
-    return Promise.resolve(this.#mounts.changedSince(id));
   }
 
   /** As the store's; nothing before that is open. */
@@ -62,22 +64,25 @@ export class DestinationWorker extends DestinationBack {
 
   /**
    * What the volumes are to become when this side takes over; what it needs of the journal stays until another is asked for, or
-   * `letPointGo`. @throws OperatorError as `mount` does; `VOLUME_NOT_AT_POINT`
+   * `letPointGo`. @throws OperatorError as `mount` does; `VOLUME_NOT_AT_POINT`, and as `changedBytes`; then nothing is held
    */
-  async holdPoint(wanted: WantedPoint): Promise<RollbackPoint> {
+  async holdPoint(wanted: WantedPoint): Promise<HeldPoint> {
     await this.letPointGo();
     const { point, past, onClose } = await this.#find(wanted);
     const { id, name, lsn, time } = point;
+    let changedBytes: number | undefined;
     try {
       refuseWithout((await this.facts()).state.volumes, name, this.#mounts.volumesOf(id));
+      changedBytes = this.#mounts.changedSince(id);
     } catch (error) {
       onClose?.();
       throw error;
     }
     // The window may not lead over its own snapshot any more once what has arrived is applied.
     this.#release = onClose ?? this.holdSnapshot(lsn);
-    if (past === undefined) return { id, name, lsn, time };
-    return { id, name: `lsn-${past.lsn}`, lsn: past.lsn, time: past.time, base: { lsn, time } };
+    if (past === undefined) return { point: { id, name, lsn, time }, changedBytes };
+    const behind = { id, name: `lsn-${past.lsn}`, lsn: past.lsn, time: past.time, base: { lsn, time } };
+    return { point: behind, changedBytes };
   }
 
   letPointGo(): Promise<void> {

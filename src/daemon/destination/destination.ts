@@ -19,13 +19,12 @@ import { OperatorError } from '../../platform/errors.ts';
 import type { Log } from '../../platform/log.ts';
 import type { Platform } from '../../platform/platform.ts';
 import type { RemoteThread } from '../../platform/node/threads.ts';
-import type { DestinationWorker } from './destination-worker.ts';
+import type { DestinationWorker, HeldPoint } from './destination-worker.ts';
 import { logFromThread, type RunningGroup } from '../running-group.ts';
 import type { WantedPoint } from '../../recovery/choose-point.ts';
 import { inReach, type PastWindow } from '../../recovery/windows.ts';
 import { Mounts } from '../snapshots/mounts.ts';
 import { Rehearsing } from './rehearsing.ts';
-import type { RollbackPoint } from '../roles/rollback-file.ts';
 import { SideSnapshots } from '../snapshots/side-snapshots.ts';
 import { startFailure } from '../start-failure.ts';
 import { toldSnapshot } from '../snapshots/told-snapshot.ts';
@@ -45,10 +44,8 @@ export interface RunningDestination extends RunningGroup {
   /** The name of the segment that is on its way out of the inbox, if one is. */
   taking(): readonly string[];
   /** What its volumes are to become when it takes over; it stays until `letPointGo`. @throws OperatorError as `DestinationWorker.holdPoint` does */
-  holdPoint(wanted: WantedPoint): Promise<RollbackPoint>;
+  holdPoint(wanted: WantedPoint): Promise<HeldPoint>;
   letPointGo(): Promise<void>;
-  /** Bytes of its volumes, as they are, that may be something else than at this snapshot; undefined: that is not known. */
-  changedSince(snapshot: string): Promise<number | undefined>;
   /** It stops, with all in its volumes that arrived without a hole. @throws what keeps the volumes from it */
   settle(): Promise<Settled>;
 }
@@ -158,15 +155,15 @@ function runningDestination(
     room: () => group.report().room,
     taking: () => group.taking,
     async holdPoint(wanted) {
-      const point = await back.call.holdPoint(wanted);
-      held.add(point.id);
-      return point;
+      held.clear();
+      const one = await back.call.holdPoint(wanted);
+      held.add(one.point.id);
+      return one;
     },
     letPointGo() {
       held.clear();
       return back.call.letPointGo();
     },
-    changedSince: (id) => back.call.changedSince(id),
     settle: () => group.settle(),
     status: () =>
       Promise.resolve(

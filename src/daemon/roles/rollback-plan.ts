@@ -65,18 +65,17 @@ export interface PlannedReturn {
   readonly note: (folder: string) => void;
 }
 
-/** Of a destination that takes over and is brought back to a point, if any, which is held unless this throws. @throws OperatorError as `RunningDestination.holdPoint` does */
+/** Of a destination that takes over and is brought back to a point, if any, which is held then. @throws OperatorError as `RunningDestination.holdPoint` does */
 export async function planReturn(
   group: RunningDestination,
   wanted: WantedPoint | undefined,
   platform: Pick<Platform, 'clock' | 'files' | 'random'>,
 ): Promise<PlannedReturn> {
   if (wanted === undefined) return { answer: {}, note: () => undefined };
-  const point = await group.holdPoint(wanted);
+  const { point, changedBytes } = await group.holdPoint(wanted);
   const rollback = noteOf(point, undefined, platform);
   const { appliedTime } = group.facts().state;
   const discardedSeconds = Math.max(0, (appliedTime - point.time) / 1000);
-  const changedBytes = await changedBehind(group, point);
   const { name, lsn, time } = point;
   return {
     answer: {
@@ -84,14 +83,4 @@ export async function planReturn(
     },
     note: (folder) => writeRollback(platform.files, folder, rollback),
   };
-}
-
-/** Of the snapshot before it there is as much or more. Where it cannot be told the point is let go. */
-async function changedBehind(group: RunningDestination, { id }: RollbackPoint): Promise<number | undefined> {
-  try {
-    return await group.changedSince(id);
-  } catch (error) {
-    await group.letPointGo();
-    throw error;
-  }
 }
