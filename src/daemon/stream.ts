@@ -102,6 +102,11 @@ export class Stream {
     return this.#link.begun;
   }
 
+  /** Whether the file of this name is being read, received though it may be. */
+  isSending(name: string): boolean {
+    return this.#link.isSending(name);
+  }
+
   /** What the destination last said. */
   get answer(): DestinationStatus | undefined {
     return this.#link.report().status;

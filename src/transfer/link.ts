@@ -120,6 +120,11 @@ export class Link {
     return begun > this.received ? begun : this.received;
   }
 
+  /** Whether the file of this name is being read. */
+  isSending(name: string): boolean {
+    return this.#sending.has(name);
+  }
+
   /** Resolves when the other side was asked for its word once, whatever came of it, or cannot be because the link is closed. */
   get asked(): Promise<unknown> {
     return this.#asked.promise;

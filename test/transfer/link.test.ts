@@ -323,6 +323,16 @@ describe('link', () => {
       assert.equal(bench.link.received, 20);
     });
 
+    it('tells that it reads a segment’s file until the transfer has ended, though that is freed meanwhile', async () => {
+      bench = new LinkBench({ journal: segments(1, 100 * BYTES), parallel: 1 });
+      const { name } = segment(1);
+      await bench.started(5 * SECOND);
+      bench.journal = [];
+      assert.equal(bench.link.isSending(name), true);
+      await bench.run(10 * SECOND);
+      assert.equal(bench.link.isSending(name), false);
+    });
+
     it('takes the failure of a segment that was freed under its transfer for nothing', async () => {
       bench = new LinkBench({ journal: segments(1), parallel: 1 });
       bench.transport.fault = (operation) => {

@@ -77,6 +77,11 @@ export class FolderCopy {
     return { copied: this.#bytes, total: this.#bytes + this.#left, isDone };
   }
 
+  /** Whether it is being copied. */
+  reads({ name }: { readonly name: string }): boolean {
+    return this.#under?.name === name;
+  }
+
   /** All that is there now is in the other folder, durably. Nobody else may change either. @throws the file system's errors */
   finish(): void {
     this.close();

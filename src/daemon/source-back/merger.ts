@@ -35,6 +35,11 @@ export class Merger {
     this.#steps = coalesce(this.#files, { ...this.#options, sources, target: this.#target });
   }
 
+  /** Whether it is one of those that are being merged. */
+  reads({ path }: Pick<SealedFile, 'path'>): boolean {
+    return this.#run.some((file) => file.path === path);
+  }
+
   /** @throws SegmentRefused and the file system's errors; nothing is left behind */
   step(): MergeStep {
     assert(this.#steps !== undefined, 'no merge was begun');

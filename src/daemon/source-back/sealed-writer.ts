@@ -9,6 +9,14 @@ import { SegmentWriter } from '../../journal/segment/writer.ts';
 import type { Files, OpenFile } from '../../platform/files.ts';
 import type { Random } from '../../platform/random.ts';
 import type { SealedFile } from './sealed-file.ts';
+import type { SpareFiles } from './spare-files.ts';
+
+export interface SealedPlatform {
+  readonly files: Files;
+  readonly random: Random;
+  /** Of the folder that is written to. */
+  readonly spares: SpareFiles;
+}
 
 export interface SealedWriterOptions {
   readonly group: GroupIdentity;
@@ -27,12 +35,18 @@ export interface ToSeal {
 /** A replication file that is written and on its way to the medium. */
 export class BegunFile {
   readonly #files: Files;
+  readonly #spares: SpareFiles;
   readonly #sealed: SealedFile;
   /** Undefined: it has its name since before a crash. */
   readonly #part: OpenFile | undefined;
 
-  constructor(files: Files, sealed: SealedFile, part: OpenFile | undefined) {
+  constructor(
+    { files, spares }: Omit<SealedPlatform, 'random'>,
+    sealed: SealedFile,
+    part: OpenFile | undefined,
+  ) {
     this.#files = files;
+    this.#spares = spares;
     this.#sealed = sealed;
     this.#part = part;
   }
@@ -50,6 +64,7 @@ export class BegunFile {
       }
     }
     this.#files.syncDirectory(dirname(path));
+    this.#spares.synced();
     return this.#sealed;
   }
 
@@ -62,27 +77,30 @@ export class BegunFile {
 
 /** @throws the file system's errors; nothing is left behind */
 export function beginSealed(
-  { files, random }: { readonly files: Files; readonly random: Random },
+  platform: SealedPlatform,
   { group, key, compression }: SealedWriterOptions,
   { plan, raw, end, path }: ToSeal,
 ): BegunFile {
   const { records, dataBytes, ...facts } = plan;
+  const { files, random, spares } = platform;
   const { epoch } = raw.header;
   const range = { epoch: epoch.number, first: plan.first, last: plan.last };
   const sealed = { name: basename(path), path, range, end };
   const before = files.stat(path);
   // Sealed just before a crash, and immutable since (I4).
-  if (before !== undefined) return new BegunFile(files, { ...sealed, bytes: before.size }, undefined);
+  if (before !== undefined) return new BegunFile(platform, { ...sealed, bytes: before.size }, undefined);
   const header = { ...facts, group, epoch, recordSeed: raw.header.seed };
-  const part = path + PART_SUFFIX;
+  const spare = spares.take();
+  const part = spare ?? path + PART_SUFFIX;
   let file: OpenFile | undefined;
   try {
-    file = files.open(part, 'create-new');
+    file = files.open(part, spare === undefined ? 'create-new' : 'write');
     const writer = new SegmentWriter(file, header, { key, compression, random });
     for (const record of records) writer.add(record);
     const { fileBytes } = writer.finish(dataBytes);
+    if (file.size() > fileBytes) file.truncate(fileBytes);
     file.startWriting(0, fileBytes);
-    return new BegunFile(files, { ...sealed, bytes: fileBytes }, file);
+    return new BegunFile(platform, { ...sealed, bytes: fileBytes }, file);
   } catch (error) {
     file?.close();
     files.remove(part);

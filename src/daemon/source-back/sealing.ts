@@ -9,16 +9,12 @@ import { JOURNAL_FOLDER, sealedName } from '../../journal/names.ts';
 import type { ClosedRaw, LoadedRaw } from '../../journal/raw-segment.ts';
 import { appliedBySealing, planSeal, type Sealing } from '../../journal/seal.ts';
 import type { SourceCheckpoint } from '../../journal/source-files.ts';
-import type { Files } from '../../platform/files.ts';
-import type { Random } from '../../platform/random.ts';
 import type { LastRaw } from './last-raw.ts';
 import type { SealedFile } from './sealed-file.ts';
-import { beginSealed, type BegunFile } from './sealed-writer.ts';
+import { beginSealed, type BegunFile, type SealedPlatform } from './sealed-writer.ts';
 import type { SourceBackOptions } from './source-back-facts.ts';
 
-export interface SealingOptions extends SourceBackOptions {
-  readonly files: Files;
-  readonly random: Random;
+export interface SealingOptions extends SourceBackOptions, SealedPlatform {
   readonly raw: LastRaw;
   readonly keepsSnapshots: boolean;
 }
@@ -75,7 +71,7 @@ export function sealSome(
 function begin(
   raw: ClosedRaw,
   { checkpoint, ship }: { readonly checkpoint: SourceCheckpoint; readonly ship: boolean },
-  { files, random, raw: last, keepsSnapshots, ...options }: SealingOptions,
+  { files, random, spares, raw: last, keepsSnapshots, ...options }: SealingOptions,
 ): Begun {
   const range = { epoch: raw.header.epoch.number, first: lsn(checkpoint.shipped + 1), last: raw.last };
   const path = join(options.folder, JOURNAL_FOLDER, sealedName(range));
@@ -85,7 +81,7 @@ function begin(
   const sealing = planSeal(loaded, checkpoint, { ...options, ship: isWanted });
   const { segment, position } = sealing;
   const of = { raw, end: endOf(loaded.records), path };
-  const file = segment && beginSealed({ files, random }, options, { plan: segment, ...of });
+  const file = segment && beginSealed({ files, random, spares }, options, { plan: segment, ...of });
   // Of what is copied of the volumes nothing is to be destaged: one write of the checkpoint does for both. But its own snapshots
   // are made between two segments that are destaged, at the record where the volumes are known to be.
   const { applied } = checkpoint;

@@ -32,6 +32,7 @@ import { LastRaw } from './last-raw.ts';
 import { destageRotten } from './rotten-raws.ts';
 import { findSealed, type SealedFile } from './sealed-file.ts';
 import { sealSome } from './sealing.ts';
+import { SpareFiles } from './spare-files.ts';
 import { forgetKept } from './kept-store.ts';
 import type {
   ApplyResult,
@@ -53,6 +54,7 @@ export class SourceBack {
   readonly #journal: string;
   readonly #volumes: VolumeSet;
   readonly #merger: Merger;
+  readonly #spares: SpareFiles;
   #medium: MediumWatch;
   readonly #point: PointSnapshot;
   readonly #own: SourceSnapshots | undefined;
@@ -84,6 +86,7 @@ export class SourceBack {
     this.#medium = new MediumWatch(files, options.folder, options.volumes);
     const { key, compression } = options;
     this.#merger = new Merger(files, options.folder, { key, compression, random });
+    this.#spares = new SpareFiles(files);
     this.#point = new PointSnapshot({ random, volumes: options.volumes, ...stores });
     this.#own = own;
     const known = readCheckpoint(files, options.folder);
@@ -302,9 +305,19 @@ export class SourceBack {
     return Promise.resolve();
   }
 
-  /** Frees a sealed segment (I5: the caller knows that nobody needs it). */
-  remove(path: string): Promise<void> {
-    return this.#files.removeLater(path);
+  /**
+   * Frees a sealed segment (I5: the caller knows that nobody needs it). `spareBytes`: so many may be kept to be written over, this
+   * one included; 0 where somebody may be reading it. Whether it is kept. @throws the file system's errors
+   */
+  async free(file: SealedFile, spareBytes: number): Promise<boolean> {
+    if (!this.#merger.reads(file) && this.#spares.keep(file, spareBytes)) return true;
+    await this.#files.removeLater(file.path);
+    return false;
+  }
+
+  /** Little is sealed: what was kept to be written over goes. */
+  dropSpares(): Promise<void> {
+    return this.#spares.clear();
   }
 
   /** Merges these into one, from the first step on; what was merged before and not committed is dropped. */
@@ -328,7 +341,7 @@ export class SourceBack {
     return Promise.resolve();
   }
 
-  close(): Promise<void> {
+  async close(): Promise<void> {
     this.#merger.drop();
     this.#point.discard();
     this.#seed?.close();
@@ -336,7 +349,7 @@ export class SourceBack {
     this.#medium.close();
     this.#own?.close();
     this.#volumes.close();
-    return Promise.resolve();
+    await this.#spares.clear();
   }
 
   /** What the volumes hold durably. */
@@ -365,7 +378,7 @@ export class SourceBack {
   #seal(raws: readonly ClosedRaw[], ship: boolean): Pick<SealResult, 'sealed' | 'files'> {
     const [first] = raws;
     if (first === undefined || first.last <= this.#checkpoint.digested) return { sealed: 1, files: [] };
-    const given = { files: this.#files, random: this.#random, raw: this.#raw };
+    const given = { files: this.#files, random: this.#random, spares: this.#spares, raw: this.#raw };
     const options = { ...this.#options, ...given, keepsSnapshots: this.#own !== undefined };
     const done = sealSome(raws, { checkpoint: this.#checkpoint, ship }, options);
     // In this order: a region is marked before the record that changed it can be freed, and until what was copied of it is durable.

@@ -11,6 +11,7 @@ import { clearFolder, FolderCopy, type CopyProgress } from '../buffer/folder-cop
 import { ROLLBACK_FOLDER, type RollbackPoint } from '../roles/rollback-file.ts';
 import { RollbackReader } from '../snapshots/rollback-reader.ts';
 import type { MountFacts, ServedViews } from '../snapshots/served-views.ts';
+import type { SealedFile } from './sealed-file.ts';
 import { SourceBack, type PointStores } from './source-back.ts';
 import type { SourceBackOptions } from './source-back-facts.ts';
 import type { GivenUp, SnapshotToMake, SourceSnapshots } from './source-snapshots.ts';
@@ -62,6 +63,10 @@ export class SourceWorker extends SourceBack {
   /** A part of what a move left in a folder, of which the caller knows that it is not the group's, is removed. Whether there is more. */
   clearFolder(folder: string): Promise<boolean> {
     return Promise.resolve(clearFolder(this.#moved.files, folder));
+  }
+
+  override free(file: SealedFile, spareBytes: number): Promise<boolean> {
+    return super.free(file, this.#copy?.reads(file) === true ? 0 : spareBytes);
   }
 
   snapshots(): Promise<readonly SnapshotInfo[]> {

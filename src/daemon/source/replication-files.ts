@@ -6,6 +6,7 @@ import type { SealedFile } from '../source-back/sealed-file.ts';
 
 export class ReplicationFiles {
   #files: readonly BufferedSegment[];
+  #sealed = 0;
 
   /** What was found at the start. `now`: monotonic milliseconds. */
   constructor(found: readonly SealedFile[], now: number) {
@@ -14,6 +15,11 @@ export class ReplicationFiles {
 
   get all(): readonly BufferedSegment[] {
     return this.#files;
+  }
+
+  /** So many were sealed since the start. */
+  get sealed(): number {
+    return this.#sealed;
   }
 
   get bytes(): number {
@@ -31,6 +37,7 @@ export class ReplicationFiles {
   add(files: readonly SealedFile[], now: number): boolean {
     const added = files.filter(({ name }) => !this.#files.some((file) => file.name === name));
     this.#files = [...this.#files, ...added.map((file) => ({ ...file, sealedAt: now }))];
+    this.#sealed += added.length;
     return added.length > 0;
   }
 
@@ -42,13 +49,13 @@ export class ReplicationFiles {
   }
 
   /** What is done with up to here goes. @throws what `remove` throws; what could not be removed takes room, and is tried again */
-  async free(upTo: number, remove: (path: string) => Promise<void>): Promise<void> {
+  async free(upTo: number, remove: (file: SealedFile) => Promise<void>): Promise<void> {
     const done = this.#files.filter(({ range }) => range.last <= upTo);
     if (done.length === 0) return;
     this.#files = this.#files.filter(({ range }) => range.last > upTo);
     try {
       for (let file = done[0]; file !== undefined; file = done[0]) {
-        await remove(file.path);
+        await remove(file);
         done.shift();
       }
     } finally {

@@ -8,7 +8,7 @@ import type { CopyPoint } from '../../journal/copy-point.ts';
 import type { MarkerPayload } from '../../journal/record.ts';
 import type { MediumChange } from '../../capture/medium-changes.ts';
 import type { MediumReport } from '../../capture/medium-watch.ts';
-import { lsn, type GroupIdentity, type Lsn } from '../../journal/ids.ts';
+import type { GroupIdentity, Lsn } from '../../journal/ids.ts';
 import type { ClosedRaw } from '../../journal/raw-segment.ts';
 import { isShippedConsistent, isShippedToEnd } from '../../journal/seal.ts';
 import type { SourceCheckpoint } from '../../journal/source-files.ts';
@@ -25,6 +25,7 @@ import { journalRoomText } from '../buffer/journal-room.ts';
 import { RawStages, type QueuedRaw, type RawStage } from './raw-stages.ts';
 import { DESTAGE_WAITS, waitOf } from './stage-waits.ts';
 import { Coalescing, type BufferedSegment, type CoalescingReport } from './coalescing.ts';
+import { Freeing } from './freeing.ts';
 import { ReplicationFiles } from './replication-files.ts';
 import type { SealedFile } from '../source-back/sealed-file.ts';
 import { nothingToMark, PlacedMarkers } from './placed-markers.ts';
@@ -51,7 +52,9 @@ export interface SourceGroupOptions extends Omit<SourceModeOptions, 'clock' | 'u
   readonly folder: string;
   /** What every destination has durably received; `LSN_NONE` while one has said nothing. Undefined: no destinations. */
   readonly received: () => Lsn | undefined;
-  /** The same of what is in their volumes. */
+  /** Whether a link reads the replication file of this name. */
+  readonly isSending: (name: string) => boolean;
+  /** As `received`, of what is in their volumes. */
   readonly applied: () => Lsn | undefined;
   /** Milliseconds between the points that are brought over; undefined: every write goes over in order. */
   readonly every: number | undefined;
@@ -78,6 +81,7 @@ export class SourceGroup {
   readonly #options: SourceGroupOptions;
   readonly waits: Waits;
   readonly #files: ReplicationFiles;
+  readonly #freeing: Freeing;
   #checkpoint: SourceCheckpoint;
   #medium: MediumReport;
   readonly #stages: RawStages;
@@ -109,12 +113,13 @@ export class SourceGroup {
     this.waits = new Waits(platform.clock);
     this.#markers = new PlacedMarkers(options.group.name);
     const { every, quota, begun, segmentBytesMax } = options;
-    const of = { ...options, clock: platform.clock, used: (): number => this.bufferUsed };
     const free = (): number => platform.files.freeSpace(options.folder);
-    const left = { free, unsealed: (): number => this.#stages.unsealed };
+    const of = { ...options, clock: platform.clock, used: (): number => this.bufferUsed, free };
+    const freed = { files: this.#files, back: threads.back, applied: (): Lsn => this.#checkpoint.applied };
+    this.#freeing = new Freeing({ ...of, ...freed });
     this.#mode =
       every === undefined
-        ? new SourceMode(log, this.waits, threads, opened, { ...of, ...left })
+        ? new SourceMode(log, this.waits, threads, opened, { ...of, unsealed: () => this.#stages.unsealed })
         : new SourceInterval(log, this.waits, threads, opened, { ...of, every });
     const [{ clock, files }, { back }] = [platform, threads];
     if (this.#mode instanceof SourceMode)
@@ -283,7 +288,7 @@ export class SourceGroup {
 
   /** A destination confirmed more. */
   wake(): void {
-    void this.#free().catch((error: unknown) => this.#log.warn(describeError(error)));
+    void this.#freeing.free().catch((error: unknown) => this.#log.warn(describeError(error)));
   }
 
   /**
@@ -385,13 +390,6 @@ export class SourceGroup {
     return journalRoomText({ segmentsMax: this.#options.rawsMax, closed, rate });
   }
 
-  /** I5: gone only when destaged here and durably received by every destination. */
-  async #free(): Promise<void> {
-    const received = this.#options.received() ?? lsn(Number.MAX_SAFE_INTEGER);
-    const limit = Math.min(received, this.#checkpoint.applied);
-    await this.#files.free(limit, (path) => this.#back.remove(path));
-  }
-
   #replace(run: readonly BufferedSegment[], merged: BufferedSegment): void {
     this.#files.replace(run, merged);
     // Once the links see it: what they wait for behind it is not held any more either.
@@ -402,7 +400,8 @@ export class SourceGroup {
   #housekeep(): void {
     this.#timer = this.#platform.clock.after(HOUSEKEEPING, () => {
       this.points?.tidy();
-      void this.#free()
+      void this.#freeing
+        .tidy()
         .then(() => this.#mode.govern())
         .then(() => this.#coalescing.look())
         .catch((error: unknown) => this.#log.warn(describeError(error)))

@@ -205,6 +205,7 @@ export class SourceRun {
       // Nothing is freed before it is known what they have.
       received: () =>
         this.#parts === undefined ? LSN_NONE : reachedByAll(streams().map(({ received }) => received)),
+      isSending: (name) => streams().some((stream) => stream.isSending(name)),
       applied: () => reachedByAll(streams().map(({ answer }) => answer?.applied ?? LSN_NONE)),
       onSealed: () => this.wake(),
       answers: () => comparedWith(answersOf(streams()), this.identity.resync),

@@ -7,7 +7,7 @@ import type { VolumeIndex } from '../../../src/journal/ids.ts';
 import type { ClosedRaw } from '../../../src/journal/raw-segment.ts';
 import type { Files } from '../../../src/platform/files.ts';
 import { nodeClock } from '../../../src/platform/node/clock.ts';
-import { Engine, freshDisk, VOLUME_SIZE } from '../../capture/engine.ts';
+import { Engine, freshDisk, History, VOLUME_SIZE } from '../../capture/engine.ts';
 import { EPOCH, settle } from '../../capture/journal.ts';
 import type { MemoryDisk } from '../../recovery/memory-disk.ts';
 import { noMounts } from '../../support/no-mounts.ts';
@@ -33,6 +33,28 @@ export const OPTIONS: SourceThreadOptions = {
 
 export const back = (files: Files, options = OPTIONS): SourceBack =>
   buildSourceBack({ clock: nodeClock, files, random: seededRandom('seal') }, silentLog, options, noMounts);
+
+/** Closed raw segments of a group that has written, durable on a disk. */
+export async function written(
+  count: number,
+): Promise<{ disk: MemoryDisk; raws: ClosedRaw[]; history: History }> {
+  const engine = new Engine(freshDisk(), { segmentSize: 64 * 1024 });
+  const history = new History();
+  for (let i = 0; i < count; i += 1) {
+    for (const [k, name] of ['a', 'b', 'a'].entries()) {
+      const offset = ((i * 7 + k * 11) % 60) * 4096;
+      const data = Buffer.alloc(4096, i * 3 + k + 1);
+      engine.write(name, offset, data);
+      history.add(engine.host.writer.last, name, offset, data);
+    }
+    engine.host.writer.close();
+  }
+  await engine.host.writer.durable();
+  await settle();
+  const raws = engine.closed.map(({ raw }) => raw);
+  assert.equal(raws.length, count);
+  return { disk: engine.remains.disk, raws, history };
+}
 
 /** Raw segments of a copy: what a host wrote, with what is copied first behind it, nothing but copied data, and the copy's end. */
 export async function copiedRaws(): Promise<{

@@ -1,35 +1,14 @@
 import assert from 'node:assert/strict';
 import type { SealedFile } from '../../../src/daemon/source-back/sealed-file.ts';
-import { RAW_HEADER_SIZE, type ClosedRaw } from '../../../src/journal/raw-segment.ts';
+import { RAW_HEADER_SIZE } from '../../../src/journal/raw-segment.ts';
 import { RecordKind } from '../../../src/journal/record.ts';
 import { openSegment } from '../../../src/journal/segment/reader.ts';
 import type { VolumeIndex } from '../../../src/journal/ids.ts';
-import { Engine, freshDisk, History, VOLUME_SIZE } from '../../capture/engine.ts';
-import { settle } from '../../capture/journal.ts';
+import { freshDisk, VOLUME_SIZE, type History } from '../../capture/engine.ts';
 import type { MemoryDisk } from '../../recovery/memory-disk.ts';
 import { seededRandom } from '../../support/random.ts';
 import { Crash, systemError, TamperedFiles } from '../../support/tampered-files.ts';
-import { back, contentOf, finish, OPTIONS } from './raws.ts';
-
-/** Closed raw segments of a group that has written, durable on a disk. */
-async function written(count: number): Promise<{ disk: MemoryDisk; raws: ClosedRaw[]; history: History }> {
-  const engine = new Engine(freshDisk(), { segmentSize: 64 * 1024 });
-  const history = new History();
-  for (let i = 0; i < count; i += 1) {
-    for (const [k, name] of ['a', 'b', 'a'].entries()) {
-      const offset = ((i * 7 + k * 11) % 60) * 4096;
-      const data = Buffer.alloc(4096, i * 3 + k + 1);
-      engine.write(name, offset, data);
-      history.add(engine.host.writer.last, name, offset, data);
-    }
-    engine.host.writer.close();
-  }
-  await engine.host.writer.durable();
-  await settle();
-  const raws = engine.closed.map(({ raw }) => raw);
-  assert.equal(raws.length, count);
-  return { disk: engine.remains.disk, raws, history };
-}
+import { back, contentOf, finish, OPTIONS, written } from './raws.ts';
 
 /** They join up from the first record on, every byte checked, and hold what was written. */
 function assertShipped(disk: MemoryDisk, sealed: ReadonlyMap<string, SealedFile>, history: History): void {

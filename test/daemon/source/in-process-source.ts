@@ -103,6 +103,7 @@ export class InProcessSource {
       segmentBytesMax: segmentSize + RAW_MARGIN,
       rawsMax: RAWS_SURE,
       received: () => this.received,
+      isSending: () => false,
       applied: () => this.received,
       answers: () => new Map(),
       brings: () => true,

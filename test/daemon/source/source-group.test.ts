@@ -262,16 +262,16 @@ describe('a source group', () => {
     const site = await SourceSite.start();
     assert.equal(await site.fill(4), 'taken');
     const names = site.group.sealed.map(({ name }) => name);
-    let failures = 0;
+    const failed: string[] = [];
     site.files.fault = ({ kind, path }) => {
-      if (kind !== 'remove' || !path.endsWith(names[1]!) || failures > 0) return undefined;
-      failures += 1;
+      if (!path.endsWith(names[1]!) || failed.includes(kind)) return undefined;
+      failed.push(kind);
       return { when: 'before', error: systemError('EIO') };
     };
     site.confirm();
     const left = site.segments();
     await site.clock.pass(0);
-    assert.equal(failures, 1);
+    assert.deepEqual(failed, ['rename', 'remove']);
     assert.deepEqual(
       site.group.sealed.map(({ name }) => name),
       names.slice(1),

@@ -41,6 +41,11 @@ export class Held {
     this.#sealedForms.set(name, forms);
   }
 
+  /** Whether these are its bytes, so far as it is known. */
+  isAsSealed(name: string, bytes: Buffer): boolean {
+    return this.#sealedForms.get(name)?.some((form) => form.equals(bytes)) !== false;
+  }
+
   sourceSetBack(): void {
     this.#formsBefore = new Map([...this.#sealedForms].map(([name, forms]) => [name, [...forms]]));
   }

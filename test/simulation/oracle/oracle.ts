@@ -74,7 +74,7 @@ export class Oracle implements RecorderOracle {
         if (path.startsWith(`${this.sourceFolder}/journal/`) && position >= RAW_HEADER)
           this.#failed = parseRecords(bytes);
       },
-      renamed: (_, to) => this.#sourceRenamed(to),
+      renamed: (from, to) => this.#sourceRenamed(from, to),
       removing: (path) => this.#sourceRemoving(path),
     };
     this.replica = new Replica({
@@ -137,6 +137,7 @@ export class Oracle implements RecorderOracle {
   sourceStarts(): void {
     this.#sourceStarting = true;
     if (this.#place.look()) this.#appends = this.#newAppends();
+    this.#checkSealed();
   }
 
   /** Another engine takes over in a program that goes on: nothing that hosts wrote is lost, durable or not. */
@@ -313,11 +314,24 @@ export class Oracle implements RecorderOracle {
     this.#points = undefined;
   }
 
-  #sourceRenamed(to: string): void {
+  #sourceRenamed(from: string, to: string): void {
+    if (from.endsWith('.seg')) this.#sourceRemoving(from);
     if (!to.startsWith(`${this.sourceFolder}/`)) return;
     if (to.endsWith('.open')) this.#sourceStarting = false;
     if (to.endsWith('.seg'))
       this.replica.held.sealed(baseName(to), this.#options.source.disk.find(to)!.content());
+  }
+
+  /** I4: what has a segment's name is what was sealed under that, whatever a crash took. */
+  #checkSealed(): void {
+    const { disk } = this.#options.source;
+    const folder = `${this.sourceFolder}/journal`;
+    if (this.isRotten || disk.stat(folder) === undefined) return;
+    for (const name of disk.list(folder)) {
+      const content = disk.find(`${folder}/${name}`)!.content();
+      if (!this.replica.held.isAsSealed(name, content))
+        this.fail(new Violation('I4-changed', `${name} is not what was sealed under this name`));
+    }
   }
 
   /** One copy is durable when the other is written. */

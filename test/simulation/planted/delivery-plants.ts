@@ -19,9 +19,9 @@ export const DELIVERY_PLANTS: readonly Plant[] = [
     'segments are freed once they are destaged',
     100,
     edit(
-      'daemon/source/source-group.ts',
-      'const limit = Math.min(received, this.#checkpoint.applied);',
-      'const limit = Math.max(received * 0, this.#checkpoint.applied);',
+      'daemon/source/freeing.ts',
+      'Math.min(received() ?? Number.MAX_SAFE_INTEGER, applied())',
+      'applied()',
     ),
   ),
   plantFrom(118)(

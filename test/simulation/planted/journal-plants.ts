@@ -139,6 +139,12 @@ export const JOURNAL_PLANTS: readonly Plant[] = [
     600,
     edit('volume/volume-set.ts', 'for (const record of data) {', 'for (const record of data.toReversed()) {'),
   ),
+  plant(
+    'I4',
+    'a freed replication file is written over before its name of before is gone for good',
+    600,
+    edit('daemon/source-back/spare-files.ts', 'this.#renamed.push(', 'this.#ready.push('),
+  ),
   plantFrom(173)(
     'I4',
     'what arrives is not checked',
