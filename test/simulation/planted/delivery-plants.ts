@@ -24,7 +24,7 @@ export const DELIVERY_PLANTS: readonly Plant[] = [
       'applied()',
     ),
   ),
-  plantFrom(118)(
+  plantFrom(1301)(
     'I5',
     'what a killed process received is acknowledged before its name is synced',
     3000,
@@ -63,7 +63,7 @@ export const DELIVERY_PLANTS: readonly Plant[] = [
     2000,
     edit('platform/atomic-file.ts', 'file.syncNow();'),
   ),
-  plantFrom(271)(
+  plantFrom(856)(
     'I6',
     'the second copy of a state file is not looked at',
     600,

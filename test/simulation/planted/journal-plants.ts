@@ -72,7 +72,7 @@ export const JOURNAL_PLANTS: readonly Plant[] = [
     600,
     edit('capture/recover.ts', 'rewrite(file, end);'),
   ),
-  plantFrom(325)(
+  plantFrom(632)(
     'I2',
     'a raw segment tells as durable what is only written when it is begun',
     600,
@@ -139,7 +139,7 @@ export const JOURNAL_PLANTS: readonly Plant[] = [
     600,
     edit('volume/volume-set.ts', 'for (const record of data) {', 'for (const record of data.toReversed()) {'),
   ),
-  plant(
+  plantFrom(239)(
     'I4',
     'a freed replication file is written over before its name of before is gone for good',
     600,
@@ -172,7 +172,7 @@ export const JOURNAL_PLANTS: readonly Plant[] = [
     600,
     edit('destage/received-journal.ts', 'if (header.digestBefore === expected.digest) return;', 'return;'),
   ),
-  plantFrom(55)(
+  plantFrom(426)(
     'I4',
     'nobody says that a segment is refused whenever it comes',
     600,

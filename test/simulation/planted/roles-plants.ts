@@ -131,7 +131,7 @@ export const ROLES_PLANTS: readonly Plant[] = [
     20,
     edit('destage/destination-back.ts', 'this.#applier.leave(applied);'),
   ),
-  rolesPlantFrom(72_100_302)(
+  rolesPlantFrom(72_101_275)(
     'I3',
     'what was copied before a resync was wanted counts for it',
     1,
@@ -171,11 +171,5 @@ export const ROLES_PLANTS: readonly Plant[] = [
     'a catalogue of snapshots is relied upon whose name is not durable',
     1,
     edit('recovery/open-store.ts', 'files.syncDirectory(folder);'),
-  ),
-  rolesPlantFrom(79_001_150)(
-    'I10',
-    'the window’s own snapshot goes though this side is to go back to it',
-    1,
-    edit('daemon/destination/destination-worker.ts', ' ?? this.holdSnapshot(lsn)'),
   ),
 ];
