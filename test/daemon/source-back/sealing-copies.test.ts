@@ -43,6 +43,19 @@ describe('what a source copied of its volumes, sealed', () => {
     assert.equal((await again.open()).checkpoint.applied, others.at(-1)?.last, 'durably');
   });
 
+  it('counts for nothing of a resync that was wanted since the copy began (I3)', async () => {
+    const { disk, written, copied, others, end } = await copiedRaws();
+    const object = back(disk);
+    await object.open();
+    const before = (await object.markAll(false)).marked;
+    const left = async (raw: ClosedRaw): Promise<number> => (await object.seal([raw], true)).marked;
+    await left(written);
+    assert.ok((await left(copied)) < before, 'of what is wanted by nobody else it does');
+    await object.markWanted({ id: '0c'.repeat(16), volumes: [], anew: true }, false);
+    for (const raw of [...others, end]) assert.equal(await left(raw), before);
+    await object.close();
+  });
+
   it('is so several raw segments at a time, with one write of the checkpoint, up to one that holds something else', async () => {
     const { disk, written, copied, others, end } = await copiedRaws();
     const files = new TamperedFiles(disk);

@@ -131,12 +131,6 @@ export const ROLES_PLANTS: readonly Plant[] = [
     20,
     edit('destage/destination-back.ts', 'this.#applier.leave(applied);'),
   ),
-  rolesPlantFrom(72_101_275)(
-    'I3',
-    'what was copied before a resync was wanted counts for it',
-    1,
-    edit('daemon/source-back/source-back.ts', 'tracker.wanted(wanted.id);'),
-  ),
   rolesPlantFrom(73_000_421)(
     'I10',
     'a way back to what was kept before a copy anew leaves out a piece',
