@@ -41,9 +41,13 @@ export class Held {
     this.#sealedForms.set(name, forms);
   }
 
-  /** Whether these are its bytes, so far as it is known. */
-  isAsSealed(name: string, bytes: Buffer): boolean {
-    return this.#sealedForms.get(name)?.some((form) => form.equals(bytes)) !== false;
+  /** Of the source's folder the name of a segment that is not what was sealed under it. */
+  changedIn(disk: Disk, folder: string): string | undefined {
+    if (disk.stat(folder) === undefined) return undefined;
+    return disk.list(folder).find((name) => {
+      const content = disk.find(`${folder}/${name}`)!.content();
+      return this.#sealedForms.get(name)?.some((form) => form.equals(content)) === false;
+    });
   }
 
   sourceSetBack(): void {

@@ -3,7 +3,7 @@ import type { DestinationStatus } from '../../../src/journal/status.ts';
 import type { Machine } from '../platform/machine.ts';
 import { Held, type StateFile } from './held.ts';
 import { isOnlyDoneAgain } from './done-again.ts';
-import { firstDifference, FROM_VOLUME, Kind, type Cursor, type Model } from './model.ts';
+import { type Cursor, firstDifference, FROM_VOLUME, Kind, type Model, type ModelRecord } from './model.ts';
 import { isSecondCopy, newestCopy } from './two-copies.ts';
 import { Violation } from './violation.ts';
 
@@ -18,6 +18,7 @@ export interface ReplicaOptions {
   readonly histories: () => readonly Model[];
   /** Something rotted that perhaps nobody has any more. */
   readonly isRotten: () => boolean;
+  readonly isNeverShipped: (lsn: number) => boolean;
   readonly fail: (violation: Violation) => void;
 }
 
@@ -77,9 +78,18 @@ export class Replica {
   #hasAll(model: Model, applied: number): boolean {
     const point = model.asOf(applied);
     if (point === applied) return applied === model.last;
-    return model
-      .records(point + 1, model.last)
-      .every(({ kind, flags }) => (kind !== Kind.write && kind !== Kind.zero) || (flags & FROM_VOLUME) !== 0);
+    const isHosts = ({ kind, flags }: ModelRecord): boolean =>
+      (kind === Kind.write || kind === Kind.zero) && (flags & FROM_VOLUME) === 0;
+    return !model.records(point + 1, model.last).some(isHosts) && !this.#isToFire(model, applied);
+  }
+
+  /** Whether a marker is on its way that is in no copy, and not in what is never shipped. */
+  #isToFire(model: Model, applied: number): boolean {
+    let copying = false;
+    return model.records(applied + 1, model.last).some(({ kind, lsn }) => {
+      if (kind === Kind.initBegin || kind === Kind.initEnd) copying = kind === Kind.initBegin;
+      return kind === Kind.marker && !copying && !this.#options.isNeverShipped(lsn);
+    });
   }
 
   get standing(): string {
