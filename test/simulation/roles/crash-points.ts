@@ -112,8 +112,9 @@ export const calledOff: RoleScenario = {
     // Where the destination's image file has a hole.
     write(1700, 'source', 0, 40),
     { at: 2000, kind: 'turn', site: 'source', verb: 'switchover' },
-    { at: 2400, kind: 'room', site: 'source', mount: 'buffer', bytes: 0, time: 3000 },
-    { at: 2500, kind: 'turn', site: 'source', verb: 'failover' },
+    // Once no freed file is kept to be written over.
+    { at: 3400, kind: 'room', site: 'source', mount: 'buffer', bytes: 0, time: 3000 },
+    { at: 3500, kind: 'turn', site: 'source', verb: 'failover' },
     write(12_000, 'source', 1, 2),
   ],
 };
