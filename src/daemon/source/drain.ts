@@ -13,7 +13,7 @@ const DRAIN_LIMIT = 30_000;
  * Resolves when every closed segment is sealed and destaged, which it answers, or when there is nothing to gain by waiting: a
  * volume is offline, say, or it takes too long.
  */
-export async function drain(
+async function drainStages(
   stages: RawStages,
   { log, waits }: { readonly log: Log; readonly waits: Waits },
 ): Promise<boolean> {
@@ -31,25 +31,33 @@ export async function drain(
   return false;
 }
 
-export interface Settling {
-  /** As above. */
-  readonly drain: () => Promise<boolean>;
+export interface Draining {
+  readonly host: Pick<Remote<SourceHost>, 'drain'>;
+  readonly stages: RawStages;
+  readonly log: Log;
+  readonly waits: Waits;
   /** What the volumes hold durably. */
   readonly applied: () => Lsn;
+}
+
+/** Hosts are let go, and what they wrote is sealed and destaged, as above; `last`: the last record. @throws OperatorError `JOURNAL_FAILED` */
+export async function drain(of: Draining): Promise<{ readonly last: Lsn; readonly drained: boolean }> {
+  for (let again = true; ; again = false) {
+    const last = await of.host.drain();
+    const drained = await drainStages(of.stages, of);
+    // All raw segments may have been in use, by a copy say, and the open one could not be closed: by now one is free.
+    if (!again || !drained || of.applied() >= last) return { last, drained };
+  }
 }
 
 /**
  * Whether all that hosts wrote is in the volumes, of closed segments and of the open one: what the journal is given up after
  * must not be in it alone (I10). @throws OperatorError `JOURNAL_FAILED`, `JOURNAL_OPEN`
  */
-export async function settle(
-  host: Pick<Remote<SourceHost>, 'drain'>,
-  { drain, applied }: Settling,
-): Promise<boolean> {
-  const last = await host.drain();
-  if (!(await drain())) return false;
-  if (applied() < last) throw journalOpen(last);
-  return true;
+export async function settle(of: Draining): Promise<boolean> {
+  const { last, drained } = await drain(of);
+  if (drained && of.applied() < last) throw journalOpen(last);
+  return drained;
 }
 
 function journalOpen(last: Lsn): OperatorError {

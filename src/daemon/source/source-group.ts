@@ -20,7 +20,7 @@ import type { Platform } from '../../platform/platform.ts';
 import type { Remote } from '../../platform/node/threads.ts';
 import { Waits } from '../../platform/waits.ts';
 import { observed, rateOf, type Trend } from '../alarms/alarm-trend.ts';
-import { drain, settle } from './drain.ts';
+import { drain, settle, type Draining } from './drain.ts';
 import { journalRoomText } from '../buffer/journal-room.ts';
 import { RawStages, type QueuedRaw, type RawStage } from './raw-stages.ts';
 import { DESTAGE_WAITS, waitOf } from './stage-waits.ts';
@@ -299,8 +299,7 @@ export class SourceGroup {
   async stop(): Promise<void> {
     try {
       await this.seeding?.stop();
-      await this.#host.drain();
-      await this.#drain();
+      await drain(this.#draining);
     } finally {
       await this.#end();
     }
@@ -332,11 +331,12 @@ export class SourceGroup {
    * the way, which the waits say. @throws OperatorError `JOURNAL_FAILED`, `JOURNAL_OPEN`
    */
   settle(): Promise<boolean> {
-    return settle(this.#host, { drain: () => this.#drain(), applied: () => this.#checkpoint.applied });
+    return settle(this.#draining);
   }
 
-  #drain(): Promise<boolean> {
-    return drain(this.#stages, { log: this.#log, waits: this.waits });
+  get #draining(): Draining {
+    const [host, stages, log] = [this.#host, this.#stages, this.#log];
+    return { host, stages, log, waits: this.waits, applied: () => this.#checkpoint.applied };
   }
 
   async #seal(items: readonly QueuedRaw[]): Promise<number> {

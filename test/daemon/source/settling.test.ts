@@ -12,6 +12,15 @@ describe('a source group that is settled', () => {
     await site.group.stop();
   });
 
+  it('has it too where all raw segments are in use: the last is closed as soon as one is free', async () => {
+    const site = await SourceSite.start();
+    while (site.volume('a').room() === undefined) site.write('a');
+    const seen = site.seen('a');
+    assert.equal(await site.group.settle(), true);
+    assert.ok(site.content('a').equals(seen));
+    await site.group.stop();
+  });
+
   it('is not while its last segment cannot be closed for want of room, and is once there is some (I10)', async () => {
     const site = await withoutRename('ENOSPC');
     await assert.rejects(site.group.settle(), { code: 'JOURNAL_OPEN' });
