@@ -202,7 +202,7 @@ export class SourceGroup {
   }
 
   start(): void {
-    this.#housekeep();
+    this.#housekeep(0);
   }
 
   /** A raw segment is closed and durable. */
@@ -396,9 +396,9 @@ export class SourceGroup {
     queueMicrotask(() => this.#options.onSealed());
   }
 
-  /** Also moves what no event moves: a disk that has room again, a quota that is free again. */
-  #housekeep(): void {
-    this.#timer = this.#platform.clock.after(HOUSEKEEPING, () => {
+  /** Also moves what no event moves: a copy that is due at the start, a disk that has room again, a quota that is free again. */
+  #housekeep(delay: number): void {
+    this.#timer = this.#platform.clock.after(delay, () => {
       this.points?.tidy();
       void this.#freeing
         .tidy()
@@ -406,7 +406,7 @@ export class SourceGroup {
         .then(() => this.#coalescing.look())
         .catch((error: unknown) => this.#log.warn(describeError(error)))
         .then(() => {
-          if (!this.#stopping) this.#housekeep();
+          if (!this.#stopping) this.#housekeep(HOUSEKEEPING);
         });
     });
   }

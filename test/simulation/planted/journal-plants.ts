@@ -139,7 +139,7 @@ export const JOURNAL_PLANTS: readonly Plant[] = [
     600,
     edit('volume/volume-set.ts', 'for (const record of data) {', 'for (const record of data.toReversed()) {'),
   ),
-  plantFrom(239)(
+  plantFrom(2026)(
     'I4',
     'a freed replication file is written over before its name of before is gone for good',
     600,

@@ -48,7 +48,7 @@ export const ROLES_PLANTS: readonly Plant[] = [
       'return host.handOver(payload);',
     ),
   ),
-  rolesPlantFrom(256)(
+  rolesPlantFrom(95)(
     'I11',
     'a side that took over says so once',
     60,
@@ -150,7 +150,7 @@ export const ROLES_PLANTS: readonly Plant[] = [
       'if (this.#handover !== undefined) this.#control(RecordKind.handover, this.#handover, 0);',
     ),
   ),
-  rolesPlantFrom(76_000_732)(
+  rolesPlantFrom(76_001_079)(
     'I11',
     'a side goes on that is still taken for one that was deposed',
     1,
@@ -159,11 +159,5 @@ export const ROLES_PLANTS: readonly Plant[] = [
       "this.#giving = undefined;\n      const at = Math.round(this.options.world.platform.clock.now());\n      this.note({ kind: 'going-on', takeover: { epoch, fork: by.fork, at } });",
       "const at = Math.round(this.options.world.platform.clock.now());\n      this.note({ kind: 'going-on', takeover: { epoch, fork: by.fork, at } });\n      this.#giving = undefined;",
     ),
-  ),
-  rolesPlantFrom(77_000_451)(
-    'I6',
-    'a catalogue of snapshots is relied upon whose name is not durable',
-    1,
-    edit('recovery/open-store.ts', 'files.syncDirectory(folder);'),
   ),
 ];

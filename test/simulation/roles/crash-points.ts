@@ -90,7 +90,8 @@ export const leftOut: RoleScenario = {
   seed: 'left out',
   length: 8000,
   steps: [
-    write(400, 'source', 0, 0),
+    // By then it is freed, and its file not kept to be written over any more.
+    write(50, 'source', 0, 0),
     { at: 2000, kind: 'turn', site: 'source', verb: 'switchover' },
     // Once its part is noted.
     { at: 2002, kind: 'room', site: 'source', mount: 'buffer', bytes: 0, time: 4000 },
